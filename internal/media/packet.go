@@ -1,0 +1,99 @@
+// Package media holds what flows through rtmpd: packets, the tracks they were
+// coded with, and the codec headers that describe a track.
+package media
+
+import "time"
+
+// Kind says which of a stream's media a track carries.
+type Kind uint8
+
+// The kinds of media.
+const (
+	Video Kind = iota
+	Audio
+	Data // AMF data messages other than onMetaData (onTextData, onCuePoint, onFI)
+)
+
+// Codec identifies how a track is coded.
+type Codec uint8
+
+// The codecs rtmpd tells apart. Every legacy FLV codec without a better name is
+// CodecOther: it passes from publisher to player untouched.
+const (
+	CodecNone Codec = iota
+	CodecOther
+	CodecH264
+	CodecHEVC
+	CodecAV1
+	CodecVP9
+	CodecVP8
+	CodecVVC
+	CodecAAC
+	CodecMP3
+	CodecOpus
+	CodecAC3
+	CodecEAC3
+	CodecFLAC
+	CodecSpeex
+)
+
+// A Track is how a run of packets was coded. It is immutable: a sequence header
+// with other bytes makes a new Track, a repeated identical one keeps the
+// pointer, so comparing pointers tells a reader when to write headers again.
+type Track struct {
+	Kind  Kind
+	Codec Codec
+	ID    uint8 // Enhanced RTMP trackId; 0 outside multitrack
+
+	// LegacyID is the FLV SoundFormat or CodecID for stat's codec names;
+	// 255 for an Enhanced RTMP track, which has FourCC instead.
+	LegacyID uint8
+	FourCC   uint32 // Enhanced RTMP codec; 0 for a legacy track
+
+	// Config is the decoder configuration without FLV framing: avcC, hvcC,
+	// av1C, vpcC, AudioSpecificConfig, OpusHead, fLaC STREAMINFO. Nil for
+	// codecs without one (MP3, AC-3).
+	Config []byte
+	// Tag is the whole sequence header message body as the publisher sent
+	// it; Config aliases its tail. Nil when the codec has none.
+	Tag []byte
+
+	CodecString string // RFC 6381, "avc1.64001f"; empty when unknown
+
+	// Video, from Config; zero when unknown.
+	Width, Height int     // luma samples after cropping
+	FrameRate     float64 // from the VUI; 0 unknown
+	Profile       uint8   // profile_idc
+	Compat        uint8
+	Level         uint8 // level_idc
+	NALULength    int   // bytes of a NAL unit's length prefix: 1, 2 or 4
+	// SPS, PPS and VPS without start codes, aliasing Config.
+	VPS, SPS, PPS [][]byte
+
+	// Audio.
+	SampleRate      int // Hz
+	Channels        int
+	AudioObjectType int // AAC: ISO 14496-3 object type; 2 is LC
+	FrameSamples    int // samples per packet when fixed: 1024 AAC (960 too), 1152 MP3, 1536 AC-3; else 0
+}
+
+// A Packet is one coded frame on its way through the server. It is immutable
+// and shared from the moment it is written to a stream.
+type Packet struct {
+	Track *Track
+	// DTS counts from the stream's first packet and never wraps. A new
+	// publisher of the same stream goes on one frame after the last.
+	DTS time.Duration
+	CTS time.Duration // composition time offset; PTS = DTS + CTS
+
+	// Epoch counts the publishers of this stream: when it differs from the
+	// packet before, an encoder (re)started and decoders need a discontinuity.
+	Epoch uint32
+
+	Timestamp  uint32 // the publisher's RTMP timestamp, ms modulo 2^32
+	Keyframe   bool   // video: an IDR/IRAP or FLV key frame; audio: false
+	Disposable bool   // video: no other frame refers to it
+
+	Tag  []byte // the whole RTMP message body
+	Data []byte // the coded frame, aliasing Tag: length-prefixed NAL units, one raw AAC frame, …
+}
