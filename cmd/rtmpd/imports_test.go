@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rtmpd/rtmpd/"
+
+// layer is design.md §3.2: a package imports packages of lower layers only.
+var layer = map[string]int{
+	"cmd/rtmpd": 6, "bench": 6,
+	"internal/server": 5, "internal/nginxconf": 5,
+	"internal/server/web": 4,
+	"internal/fanout":     4, "internal/hls": 4, "internal/dash": 4, "internal/record": 4, "internal/relay": 4,
+	"internal/hooks": 4, "internal/api": 4, "internal/player": 4, "internal/demo": 4,
+	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/mpegts": 3, "internal/mp4": 3,
+	"internal/media": 2, "internal/amf": 2, "config": 2,
+}
+
+// outside lists what a package of values may import besides the standard
+// library; packages not named here may import any module in go.mod.
+var outside = map[string][]string{
+	"internal/media": {}, "internal/amf": {},
+	"config": {"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty", "github.com/fsnotify/fsnotify"},
+}
+
+func TestImportsPointStrictlyDownward(t *testing.T) {
+	out, err := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], module)
+		own, ok := layer[pkg]
+		if !ok {
+			t.Errorf("%s has no layer: find its room in design.md §3.2 and name it here", pkg)
+		}
+		for _, path := range fields[1:] {
+			dep, ours := strings.CutPrefix(path, module)
+			switch {
+			case ours && layer[dep] >= own:
+				t.Errorf("%s (layer %d) imports %s (layer %d): imports point downward only", pkg, own, dep, layer[dep])
+			case ours && dep == "config" && own < 4:
+				t.Errorf("%s imports config: below layer 4 packages take ordinary arguments", pkg)
+			case !ours && !allowedOutside(pkg, path):
+				t.Errorf("%s imports %s: it does with the standard library", pkg, path)
+			}
+		}
+	}
+}
+
+// allowedOutside says whether pkg may import path, which is not of this module.
+func allowedOutside(pkg, path string) bool {
+	modules, limited := outside[pkg]
+	if root, _, _ := strings.Cut(path, "/"); !limited || !strings.Contains(root, ".") {
+		return true
+	}
+	for _, m := range modules {
+		if path == m || strings.HasPrefix(path, m+"/") {
+			return true
+		}
+	}
+	return false
+}
