@@ -1,0 +1,67 @@
+# The product is built without cgo; only the race detector needs it.
+export CGO_ENABLED = 0
+
+GO ?= go
+FUZZTIME ?= 10m
+GOFUMPT = $(GO) run mvdan.cc/gofumpt@v0.9.2
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+# Every Go module in the tree; test/interop is apart so that the browser driver
+# and the independent RTMP library stay out of the product's go.mod.
+MODULES = . test/interop
+PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 freebsd/amd64
+
+.PHONY: build test deps lint unit interop cross bench bench-peers fuzz test-traefik clean
+
+build:
+	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
+
+# Everything a change must pass. Installs what it needs, see scripts/test-deps.
+test: deps lint unit interop cross
+
+deps:
+	scripts/test-deps
+
+lint:
+	@for m in $(MODULES); do \
+		echo "lint $$m"; \
+		(cd $$m && \
+			unformatted=$$($(GOFUMPT) -l .) && \
+			{ [ -z "$$unformatted" ] || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }; } && \
+			$(GO) vet ./... && \
+			$(STATICCHECK) ./...) || exit 1; \
+	done
+
+unit:
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+# The real binary against ffmpeg, GStreamer, VLC, mpv, Chromium and the proxies;
+# what they leave behind (screenshots, logs) is in test/artefacts.
+interop:
+	cd test/interop && $(GO) test -count=1 -timeout 10m ./...
+
+cross:
+	@for p in $(PLATFORMS); do \
+		echo "build $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; \
+	done
+
+# Prints goal beside result; fails when a goal of bench/goals.txt is missed.
+bench:
+	scripts/bench-goals
+
+# The same load on rtmpd and on nginx-rtmp from apt, one after the other.
+bench-peers: deps
+	$(GO) run ./bench peers
+
+# Each fuzz target for FUZZTIME.
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+# Builds Traefik first: a quarter of an hour of CPU, once.
+test-traefik:
+	scripts/build-traefik
+	cd test/interop && $(GO) test -count=1 -timeout 10m -tags traefik -run TestTraefik ./...
+
+clean:
+	rm -rf rtmpd dist test/artefacts
