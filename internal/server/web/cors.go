@@ -1,0 +1,63 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+)
+
+// cors says which web pages of other origins may read the answers.
+type cors struct {
+	any     bool
+	origins []string
+}
+
+// newCORS: nil origins are the default, which is everybody for files and
+// players (a stream is made to be embedded) and nobody for the rest.
+func newCORS(origins []string, public bool) cors {
+	if origins == nil && public {
+		return cors{any: true}
+	}
+	return cors{any: slices.Contains(origins, "*"), origins: origins}
+}
+
+// A player may look at these (hls.js measures bandwidth, some read the date).
+// The slices are shared by all answers.
+var (
+	corsAny     = []string{"*"}
+	corsExpose  = []string{"Content-Length, Content-Range, Date, ETag, Last-Modified"}
+	corsMethods = []string{"GET, HEAD, OPTIONS"}
+	corsHeaders = []string{"Authorization, Cache-Control, If-Modified-Since, If-None-Match, If-Range, Range, *"}
+	corsAge     = []string{"86400"}
+	varyOrigin  = []string{"Origin"}
+)
+
+// set writes the headers every answer has, errors included: without them a
+// player can't tell a 404 from a network that is down.
+func (c cors) set(h http.Header, origin string) {
+	switch {
+	case c.any:
+		h["Access-Control-Allow-Origin"] = corsAny
+	case len(c.origins) == 0:
+		return
+	default:
+		h["Vary"] = varyOrigin
+		if !slices.Contains(c.origins, origin) {
+			return
+		}
+		h["Access-Control-Allow-Origin"] = []string{origin}
+	}
+	h["Access-Control-Expose-Headers"] = corsExpose
+}
+
+// preflight answers OPTIONS. No credentials come with one, so it comes before
+// they are asked for.
+func (x *exchange) preflight() {
+	h := x.Header()
+	if h["Access-Control-Allow-Origin"] != nil && x.r.Header.Get("Access-Control-Request-Method") != "" {
+		h["Access-Control-Allow-Methods"] = corsMethods
+		h["Access-Control-Allow-Headers"] = corsHeaders
+		h["Access-Control-Max-Age"] = corsAge
+	}
+	h["Allow"] = corsMethods
+	x.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,179 @@
+package web
+
+import (
+	"io"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// exchange is one request and its answer on the way through a Site. It is the
+// http.ResponseWriter the handlers see: it counts what is written, and lets
+// net/http's own ReadFrom be found, behind which is sendfile.
+type exchange struct {
+	http.ResponseWriter
+	site   *Site
+	r      *http.Request
+	peer   netip.Addr // who holds the connection
+	client netip.Addr // who asked, as far as trusted proxies say
+	user   string     // that basic_auth let in
+	start  time.Time
+	status int
+	bytes  int64
+}
+
+var methodsFiles = []string{"GET, HEAD, OPTIONS"}
+
+// ServeHTTP answers one request. A closed Site answers 503.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.acquire() {
+		http.Error(w, "closed", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.release()
+	s.handle(w, r)
+}
+
+// handle is ServeHTTP for a caller that holds a reference.
+func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, site: s, r: r, start: s.now()}
+	x.peer, x.client = s.who(r)
+	if s.access != nil {
+		defer s.access.add(x)
+	}
+	if r.ContentLength != 0 {
+		// Nothing here takes a body, and whoever sends one slowly must not hold a connection.
+		w.Header().Set("Connection", "close")
+	}
+	x.route()
+}
+
+// route is the order in which things are decided: path, location, access,
+// method, credentials, and only then what is there.
+func (x *exchange) route() {
+	s, r := x.site, x.r
+	if s.plainRedirect && r.TLS == nil {
+		x.toTLS()
+		return
+	}
+	path, status := cleanPath(r.URL)
+	if status != 0 {
+		x.fail(nil, status, "")
+		return
+	}
+	l := s.table.match(path)
+	if l == nil {
+		x.notFound(nil, path)
+		return
+	}
+	l.cors.set(x.Header(), r.Header.Get("Origin"))
+	if len(l.rules) > 0 && !l.rules.Allows(x.client) {
+		x.fail(l, http.StatusForbidden, "")
+		return
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		x.preflight()
+		return
+	default:
+		x.Header()["Allow"] = methodsFiles
+		x.fail(l, http.StatusMethodNotAllowed, "")
+		return
+	}
+	if l.guarded() && !x.authorize(l) {
+		return
+	}
+	l.serve(x, l, path)
+}
+
+// fail answers an error in plain text; l may be nil.
+func (x *exchange) fail(l *location, status int, text string) {
+	h := x.Header()
+	if l != nil {
+		for _, a := range l.onError {
+			h[a.name] = a.value
+		}
+	}
+	if text == "" {
+		text = http.StatusText(status)
+	}
+	h["Cache-Control"] = cacheNo // a playlist that is not there yet will be soon
+	http.Error(x, text, status)
+}
+
+// serveHealth says that the server answers.
+func (x *exchange) serveHealth(l *location, _ string) {
+	h := x.Header()
+	h["Content-Type"] = typeText
+	l.setCache(h, cacheNoStore)
+	l.setExtra(h)
+	_, _ = io.WriteString(x, "ok\n")
+}
+
+// serveInner hands over to a handler of somebody else's.
+func (x *exchange) serveInner(l *location, _ string) {
+	h := x.Header()
+	if l.cache != nil {
+		h["Cache-Control"] = l.cache
+	}
+	l.setExtra(h)
+	l.inner.ServeHTTP(x, x.r)
+}
+
+// serveStat is serveInner behind the rule for who may see it.
+func (x *exchange) serveStat(l *location, path string) {
+	if len(l.rules) == 0 && !l.guarded() {
+		if why := x.notLocal(); why != "" {
+			if x.site.warned.first("local " + l.path) {
+				x.site.log.Info("location refused: it answers only this machine until access, token or basic_auth is set",
+					zap.String("location", l.path), zap.Stringer("remote", x.client), zap.String("reason", why))
+			}
+			x.fail(l, http.StatusForbidden, localOnly(l.path, why))
+			return
+		}
+	}
+	x.serveInner(l, path)
+}
+
+// WriteHeader notes the status.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= 200 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom copies src to the client, with sendfile where that can be.
+func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	var n int64
+	var err error
+	if rf, ok := x.ResponseWriter.(io.ReaderFrom); ok {
+		n, err = rf.ReadFrom(src)
+	} else { // HTTP/2
+		n, err = io.CopyBuffer(struct{ io.Writer }{x.ResponseWriter}, struct{ io.Reader }{src}, make([]byte, 64<<10))
+	}
+	x.bytes += n
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Flush is for handlers that look for an http.Flusher.
+func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }

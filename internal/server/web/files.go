@@ -1,0 +1,285 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// serveTree answers from the files of a root or alias.
+func (x *exchange) serveTree(l *location, urlPath string) {
+	t := l.tree
+	name := t.name(urlPath)
+	if t.secret(name) {
+		x.notFound(l, urlPath)
+		return
+	}
+	m, in := t.find(name)
+	file := in != "" && !strings.HasSuffix(urlPath, "/")
+	if live := x.site.deps.Live; live != nil && file {
+		if lf, ok := live.Lookup(m.dir + "/" + in); ok {
+			x.serveLive(l, urlPath, m, in, lf)
+			return
+		}
+	}
+	f, fi, err := m.open(in, x.start)
+	if err == nil && fi.IsDir() {
+		_ = f.Close()
+		x.serveDir(l, urlPath, name, m, in)
+		return
+	}
+	if err == nil && !file && in != "" { // "/x.ts/"
+		_ = f.Close()
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		x.openFailed(l, urlPath, err)
+		return
+	}
+	defer func() { _ = f.Close() }()
+	x.serveFile(l, in, f, fi)
+}
+
+// openFailed is 404 for all that can't be opened. Only what is not simply
+// absent is worth a line: a link that leaves the directory, or permissions.
+func (x *exchange) openFailed(l *location, urlPath string, err error) {
+	if !absent(err) && x.site.warned.first("open "+urlPath) {
+		x.site.log.Warn("file not served", zap.String("path", urlPath), zap.Error(err))
+	}
+	x.notFound(l, urlPath)
+}
+
+// absent reports whether an error only means that there is no such file.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
+}
+
+// serveDir answers with index.html, or the list of what is there.
+func (x *exchange) serveDir(l *location, urlPath, name string, m *mount, in string) {
+	index := path.Join(in, "index.html")
+	f, fi, err := m.open(index, x.start)
+	switch {
+	case err == nil && fi.Mode().IsRegular():
+		defer func() { _ = f.Close() }()
+		x.serveFile(l, index, f, fi)
+	case err == nil:
+		_ = f.Close()
+		x.notFound(l, urlPath)
+	case l.autoindex && errors.Is(err, fs.ErrNotExist):
+		x.list(l, urlPath, name, m, in)
+	default:
+		x.openFailed(l, urlPath, err)
+	}
+}
+
+// serveFile serves a file that no application is writing.
+func (x *exchange) serveFile(l *location, name string, f *os.File, fi fs.FileInfo) {
+	h := x.Header()
+	h["Content-Type"] = contentType(name)
+	if l.cache != nil {
+		h["Cache-Control"] = l.cache
+	} else if strings.HasSuffix(name, ".m3u8") || strings.HasSuffix(name, ".mpd") {
+		h["Cache-Control"] = cacheNo // a stream that ended may begin again
+	}
+	h["Etag"] = []string{etagOf(fi)}
+	l.setExtra(h)
+	x.send(&section{f: f, size: fi.Size()}, fi.ModTime())
+}
+
+// etagOf is nginx's: time and size. Nanoseconds keep two versions of one second
+// apart.
+func etagOf(fi fs.FileInfo) string {
+	b := append(make([]byte, 0, 40), '"')
+	b = strconv.AppendInt(b, fi.ModTime().UnixNano(), 16)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, fi.Size(), 16)
+	return string(append(b, '"'))
+}
+
+// serveLive serves what an application is writing.
+func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf LiveFile) {
+	switch {
+	case lf.Kind == Key:
+		if !l.tree.isKeys {
+			x.notFound(l, urlPath)
+			return
+		}
+		f, fi, err := m.open(in, x.start)
+		if err != nil {
+			x.openFailed(l, urlPath, err)
+			return
+		}
+		defer func() { _ = f.Close() }()
+		h := x.Header()
+		h["Content-Type"] = typeBytes
+		l.setCache(h, cacheNoStore)
+		l.setExtra(h)
+		x.send(&section{f: f, size: fi.Size()}, fi.ModTime())
+	case lf.Body != nil:
+		x.servePlaylist(l, lf)
+	default:
+		of, err := x.site.files.get(m, in, lf, x.start)
+		if err != nil {
+			x.openFailed(l, urlPath, err)
+			return
+		}
+		defer x.site.files.put(of)
+		h := x.Header()
+		h["Content-Type"] = of.ctype
+		h["Etag"] = of.etag
+		l.setCache(h, of.cache)
+		l.setExtra(h)
+		x.send(&section{f: of.f, size: of.size}, of.modTime)
+	}
+}
+
+// servePlaylist answers from memory. The plain and the compressed form have
+// different entity tags: they are different bytes (RFC 9110 §8.8.3.3).
+func (x *exchange) servePlaylist(l *location, lf LiveFile) {
+	h, r := x.Header(), x.r
+	h["Content-Type"] = typePlaylist
+	cache := cacheNo
+	if lf.MaxAge >= time.Second {
+		cache = maxAge(lf.MaxAge)
+	}
+	l.setCache(h, cache)
+	body, etag := lf.Body, lf.ETag
+	if lf.Gzip != nil {
+		h["Vary"] = append(h["Vary"][:len(h["Vary"]):len(h["Vary"])], "Accept-Encoding")
+		if r.Header["Range"] == nil && acceptsGzip(r.Header["Accept-Encoding"]) {
+			body = lf.Gzip
+			if n := len(etag); n > 1 {
+				etag = etag[:n-1] + `-gz"`
+			}
+			h["Content-Encoding"] = encodingGzip
+		}
+	}
+	if etag != "" {
+		h["Etag"] = []string{etag}
+	}
+	l.setExtra(h)
+	m := &memory{b: body}
+	m.Reset(body)
+	x.send(m, lf.ModTime)
+}
+
+// maxAge: never immutable. A restart may give a name to other bytes.
+func maxAge(d time.Duration) []string {
+	return []string{"max-age=" + strconv.FormatInt(int64(d/time.Second), 10)}
+}
+
+// acceptsGzip reads Accept-Encoding (RFC 9110 §12.5.3): gzip or * without q=0.
+func acceptsGzip(lines []string) bool {
+	star := false
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			coding, params, _ := strings.Cut(item, ";")
+			coding = strings.TrimSpace(coding)
+			if !strings.EqualFold(coding, "gzip") && coding != "*" {
+				continue
+			}
+			ok := true
+			if q, has := strings.CutPrefix(strings.TrimSpace(params), "q="); has {
+				f, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+				ok = err == nil && f > 0
+			}
+			if coding != "*" {
+				return ok
+			}
+			star = ok
+		}
+	}
+	return star
+}
+
+// content is what send sends.
+type content interface {
+	io.ReadSeeker
+	len() int64
+	writeTo(*exchange)
+}
+
+// send writes the answer: the common case directly, what asks for a part or
+// makes conditions by net/http, which knows them all.
+func (x *exchange) send(c content, modTime time.Time) {
+	h, in := x.Header(), x.r.Header
+	if in["Range"] != nil || in["If-None-Match"] != nil || in["If-Modified-Since"] != nil || in["If-Match"] != nil || in["If-Unmodified-Since"] != nil {
+		if h["Content-Encoding"] != nil {
+			// net/http leaves the length out of what is encoded.
+			h["Content-Length"] = []string{strconv.FormatInt(c.len(), 10)}
+		}
+		http.ServeContent(x, x.r, "", modTime, c)
+		return
+	}
+	h["Accept-Ranges"] = acceptRanges
+	h["Content-Length"] = []string{strconv.FormatInt(c.len(), 10)}
+	if !modTime.IsZero() {
+		h["Last-Modified"] = []string{modTime.UTC().Format(http.TimeFormat)}
+	}
+	x.WriteHeader(http.StatusOK)
+	if x.r.Method != http.MethodHead {
+		c.writeTo(x)
+	}
+}
+
+var acceptRanges = []string{"bytes"}
+
+// memory is content in memory.
+type memory struct {
+	bytes.Reader
+	b []byte
+}
+
+func (m *memory) len() int64          { return int64(len(m.b)) }
+func (m *memory) writeTo(x *exchange) { _, _ = x.Write(m.b) }
+
+// section is content in a file that others may be reading at the same time: it
+// has a position of its own.
+type section struct {
+	f         *os.File
+	off, size int64
+}
+
+func (s *section) len() int64 { return s.size }
+
+func (s *section) writeTo(x *exchange) {
+	_, _ = x.ReadFrom(&io.LimitedReader{R: s, N: s.size})
+}
+
+// Read implements io.Reader.
+func (s *section) Read(p []byte) (int, error) {
+	if s.off >= s.size {
+		return 0, io.EOF
+	}
+	n, err := s.f.ReadAt(p[:min(int64(len(p)), s.size-s.off)], s.off)
+	s.off += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek implements io.Seeker.
+func (s *section) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.off
+	case io.SeekEnd:
+		offset += s.size
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	s.off = offset
+	return offset, nil
+}

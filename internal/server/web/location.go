@@ -1,0 +1,150 @@
+package web
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"sort"
+	"strings"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// location is one location block, compiled. It does not change.
+type location struct {
+	path  string
+	exact bool
+	rules config.Rules
+
+	token *[sha256.Size]byte // hash of the bearer token; nil: none
+	users map[string][]byte  // user to bcrypt hash
+
+	cors      cors
+	cache     []string // Cache-Control instead of ours; nil: ours
+	headers   []header // for answers that are no error
+	onError   []header // for errors: the same without what is about a body
+	serve     func(*exchange, *location, string)
+	tree      *tree // root and alias
+	autoindex bool
+	redirect  string
+	inner     http.Handler // stat, player
+}
+
+// header is a header line whose value slice is shared by all answers.
+type header struct {
+	name  string
+	value []string
+}
+
+func (s *Site) newLocation(c config.Location, places []place) (*location, error) {
+	if !strings.HasPrefix(c.Path, "/") {
+		return nil, errors.New("a path starts with /")
+	}
+	if clean, status := cleanPath(&url.URL{Path: c.Path}); status != 0 || clean != c.Path {
+		return nil, errors.New(`no request is ever for this path: it has "//", ".", ".." or a control character`)
+	}
+	l := &location{path: c.Path, exact: c.Exact, rules: c.Access, autoindex: c.Autoindex}
+	if err := l.setServe(s, c, places); err != nil {
+		return nil, err
+	}
+	if err := l.setAuth(c); err != nil {
+		return nil, err
+	}
+	l.cors = newCORS(c.CORSOrigins, l.tree != nil || c.Player != nil)
+	if c.CacheControl != "" {
+		if !validValue(c.CacheControl) {
+			return nil, errors.New("cache_control is not a header value")
+		}
+		l.cache = []string{c.CacheControl}
+	}
+	return l, l.setHeaders(c.Headers)
+}
+
+func (l *location) setServe(s *Site, c config.Location, places []place) error {
+	switch {
+	case c.Root != "":
+		l.tree, l.serve = s.newTree(c.Root, false, c.Path, places), (*exchange).serveTree
+	case c.Alias != "":
+		l.tree, l.serve = s.newTree(c.Alias, true, c.Path, places), (*exchange).serveTree
+	case c.Redirect != "":
+		if _, err := url.Parse(c.Redirect); err != nil {
+			return fmt.Errorf("redirect: %w", err)
+		}
+		l.redirect, l.serve = c.Redirect, (*exchange).serveRedirect
+	case c.Health:
+		l.serve = (*exchange).serveHealth
+	case c.Stat != nil && s.deps.Stat != nil:
+		l.inner, l.serve = s.deps.Stat, (*exchange).serveStat
+	case c.Player != nil && s.deps.Player != nil:
+		l.inner, l.serve = s.deps.Player, (*exchange).serveInner
+	default:
+		return errors.New("this kind of location is not built into this server")
+	}
+	return nil
+}
+
+// setHeaders prepares the headers attribute. A nil value is never stored: an
+// empty one removes the header, as net/http leaves out nil slices.
+func (l *location) setHeaders(m map[string]string) error {
+	for name, value := range m {
+		if !validToken(name) || !validValue(value) {
+			return fmt.Errorf("headers: %q is not a header line", name)
+		}
+		h := header{textproto.CanonicalMIMEHeaderKey(name), []string{value}}
+		if value == "" {
+			h.value = nil
+		}
+		l.headers = append(l.headers, h)
+		switch h.name {
+		case "Cache-Control", "Expires", "Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Content-Length", "Etag", "Last-Modified", "Vary":
+		default:
+			l.onError = append(l.onError, h)
+		}
+	}
+	sort.Slice(l.headers, func(i, j int) bool { return l.headers[i].name < l.headers[j].name })
+	return nil
+}
+
+// validToken reports whether s is a token (RFC 9110 §5.6.2), as header names are.
+func validToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validValue reports whether s can be a header value: no control characters.
+func validValue(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if (s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// setExtra adds the headers attribute; it wins over ours, but for Vary, which
+// only ever gets longer.
+func (l *location) setExtra(h http.Header) {
+	for _, a := range l.headers {
+		if a.name == "Vary" && a.value != nil {
+			h.Add("Vary", a.value[0])
+			continue
+		}
+		h[a.name] = a.value
+	}
+}
+
+// setCache sets what the location says, else ours.
+func (l *location) setCache(h http.Header, ours []string) {
+	if l.cache != nil {
+		ours = l.cache
+	}
+	h["Cache-Control"] = ours
+}

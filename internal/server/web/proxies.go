@@ -1,0 +1,225 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// proxies knows whose word counts about who asks and under what address.
+type proxies struct {
+	trusted []netip.Prefix
+	public  []publicURL
+}
+
+// publicURL is one value of public_url, or what a header says.
+type publicURL struct {
+	base   string // without a final slash
+	origin string // scheme://host:port, lower case, the port always there
+	host   string // host:port of origin
+}
+
+// maxHops bounds how far back a list of addresses is followed.
+const maxHops = 32
+
+func newProxies(cfg config.HTTP) (proxies, error) {
+	p := proxies{trusted: cfg.TrustedProxies}
+	for _, s := range cfg.PublicURL {
+		u, ok := parseBase(s)
+		if !ok {
+			return p, fmt.Errorf("public_url %q is not http(s)://host[:port][/prefix]", s)
+		}
+		p.public = append(p.public, u)
+	}
+	return p, nil
+}
+
+// parseBase reads http(s)://host[:port][/prefix][/].
+func parseBase(s string) (publicURL, bool) {
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+		return publicURL{}, false
+	}
+	prefix, status := "", 0
+	if u.Path != "" {
+		if prefix, status = cleanPath(u); status != 0 {
+			return publicURL{}, false
+		}
+	}
+	return makeBase(u.Scheme, u.Host, prefix)
+}
+
+// makeBase joins the parts; prefix is "" or a clean path.
+func makeBase(scheme, host, prefix string) (publicURL, bool) {
+	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
+	if (scheme != "http" && scheme != "https") || !validHost(host) {
+		return publicURL{}, false
+	}
+	full := withPort(host, scheme)
+	return publicURL{
+		base:   scheme + "://" + host + (&url.URL{Path: strings.TrimRight(prefix, "/")}).EscapedPath(),
+		origin: scheme + "://" + full,
+		host:   full,
+	}, true
+}
+
+// withPort adds the port of the scheme to a host that has none.
+func withPort(host, scheme string) string {
+	if strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']') {
+		return host
+	}
+	if scheme == "https" {
+		return host + ":443"
+	}
+	return host + ":80"
+}
+
+// validHost reports whether s is a name or address with an optional port and
+// can stand in a URL, a header or a page without being anything else.
+func validHost(s string) bool {
+	if s == "" || len(s) > 255+6 {
+		return false
+	}
+	name := s
+	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
+		name = s[:i]
+		port := s[i+1:]
+		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+			return false
+		}
+	}
+	if strings.HasPrefix(name, "[") {
+		a, err := netip.ParseAddr(strings.TrimSuffix(name[1:], "]"))
+		return err == nil && strings.HasSuffix(name, "]") && a.Is6() && a.Zone() == ""
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func (p *proxies) trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(p.trusted, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// peerAddr is the address at the other end of the connection. Whoever comes
+// through a unix socket is on this machine.
+func peerAddr(r *http.Request) netip.Addr {
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return ap.Addr().Unmap().WithZone("")
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+// ClientAddr is who asked: the peer, or what trusted proxies say of it.
+func (s *Site) ClientAddr(r *http.Request) netip.Addr {
+	_, client := s.who(r)
+	return client
+}
+
+func (s *Site) who(r *http.Request) (peer, client netip.Addr) {
+	peer = peerAddr(r)
+	if !s.proxy.trusts(peer) {
+		if name := proxyHeader(r.Header); name != "" {
+			s.warnUntrusted(peer, name)
+		}
+		return peer, peer
+	}
+	if list := r.Header["X-Forwarded-For"]; len(list) > 0 {
+		return peer, s.proxy.rightmost(list, peer)
+	}
+	if v := r.Header["X-Real-Ip"]; len(v) > 0 {
+		if a, ok := parseNode(v[len(v)-1]); ok {
+			return peer, a
+		}
+	}
+	return peer, peer
+}
+
+func (s *Site) warnUntrusted(peer netip.Addr, name string) {
+	if !s.warned.first("untrusted proxy") {
+		return
+	}
+	add := peer.String()
+	switch {
+	case peer.IsLoopback():
+		add = "loopback"
+	case peer.IsPrivate():
+		add = "private"
+	}
+	s.log.Warn("a header of a proxy is ignored: the sender is not in trusted_proxies; if it is your proxy, add it there",
+		zap.String("header", name), zap.Stringer("remote", peer), zap.String("add", fmt.Sprintf("trusted_proxies = [%q]", add)))
+}
+
+// proxyHeader names the first header that speaks of an address, if any.
+func proxyHeader(h http.Header) string {
+	for _, name := range [...]string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Mst-Path", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"} {
+		if len(h[name]) > 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// rightmost walks X-Forwarded-For from its end, where the peer wrote, and
+// returns the first address that is not a trusted proxy's own. Whatever stands
+// left of that one came from the client and may be a lie. If all are trusted it
+// is the leftmost; something that is no address ends the walk at the proxy that
+// let it through.
+func (p *proxies) rightmost(lines []string, peer netip.Addr) netip.Addr {
+	client := peer
+	hops := 0
+	for i := len(lines) - 1; i >= 0; i-- {
+		rest := lines[i]
+		for rest != "" || hops == 0 {
+			var last string
+			if j := strings.LastIndexByte(rest, ','); j >= 0 {
+				last, rest = rest[j+1:], rest[:j]
+			} else {
+				last, rest = rest, ""
+			}
+			a, ok := parseNode(last)
+			if hops++; !ok || hops > maxHops {
+				return client
+			}
+			client = a
+			if !p.trusts(a) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+// parseNode reads an address with or without port, brackets or quotes.
+func parseNode(s string) (netip.Addr, bool) {
+	s = strings.Trim(s, " \t\"")
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		if ap, err := netip.ParseAddrPort(s); err == nil {
+			a = ap.Addr()
+		} else if a, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err != nil {
+			return netip.Addr{}, false
+		}
+	}
+	return a.Unmap().WithZone(""), true
+}
+
+// hostOnly cuts the port and the brackets off.
+func hostOnly(hostport string) string {
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		return h
+	}
+	return strings.Trim(hostport, "[]")
+}

@@ -1,0 +1,211 @@
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// PublicURL is the base of absolute URLs in the answer to r, without a final
+// slash: what a trusted proxy says, else public_url, else the Host asked for.
+// With fromHeader the answer depends on headers of a proxy: it must go through
+// MarkPrivate.
+func (s *Site) PublicURL(r *http.Request) (base string, fromHeader bool) {
+	if s.proxy.trusts(peerAddr(r)) {
+		if u, ok := s.fromProxy(r); ok {
+			return u.base, true
+		}
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	asked, ok := makeBase(scheme, r.Host, "")
+	for _, u := range s.proxy.public {
+		if u.host == asked.host || hostOnly(u.host) == hostOnly(asked.host) {
+			return u.base, false
+		}
+	}
+	if len(s.proxy.public) > 0 {
+		return s.proxy.public[0].base, false
+	}
+	if !ok {
+		return "", false
+	}
+	return asked.base, false
+}
+
+var (
+	varyProxy    = "Forwarded, X-Forwarded-Host, X-Forwarded-Port, X-Forwarded-Prefix, X-Forwarded-Proto, X-Mst-Path"
+	cachePrivate = []string{"private"}
+)
+
+// MarkPrivate keeps shared caches from handing an answer that was made from a
+// proxy's headers to those who came another way.
+func MarkPrivate(h http.Header) {
+	h.Add("Vary", varyProxy)
+	h["Cache-Control"] = cachePrivate
+}
+
+// fromProxy reads the public address off the headers of a trusted proxy. It
+// counts only if its origin is one of public_url or, with none set, is the Host
+// of the request: proxies hand on what a viewer sends.
+func (s *Site) fromProxy(r *http.Request) (publicURL, bool) {
+	u, name, said := s.proxy.claimed(r)
+	if !said {
+		return u, false
+	}
+	if name != "" && s.accepts(u, r.Host) {
+		return u, true
+	}
+	if s.warned.first("public address") {
+		s.log.Warn("the public address a proxy gave is ignored: it is neither one of public_url nor the Host of the request",
+			zap.String("url", u.base), zap.String("host", clip(r.Host, 100)), zap.Stringer("remote", peerAddr(r)))
+	}
+	return u, false
+}
+
+func (s *Site) accepts(u publicURL, host string) bool {
+	if len(s.proxy.public) > 0 {
+		return slices.ContainsFunc(s.proxy.public, func(p publicURL) bool { return p.origin == u.origin })
+	}
+	scheme, _, _ := strings.Cut(u.origin, ":")
+	return validHost(host) && u.host == withPort(strings.ToLower(host), scheme)
+}
+
+// claimed puts the address together: X-Mst-Path says it all; else Forwarded,
+// else X-Forwarded-*, what is missing taken from the request. said is false if
+// no header speaks of it; name is empty if what they say is no address.
+func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool) {
+	if v := r.Header.Get("X-Mst-Path"); v != "" {
+		if u, ok := parseBase(v); ok {
+			return u, "X-Mst-Path", true
+		}
+		return u, "", true
+	}
+	scheme, host, prefix := "http", r.Host, ""
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if lines := r.Header["Forwarded"]; len(lines) > 0 {
+		proto, h := p.forwarded(lines)
+		said = proto != "" || h != ""
+		scheme, host = or(proto, scheme), or(h, host)
+	}
+	if !said {
+		proto, h, port := first(r.Header, "X-Forwarded-Proto"), first(r.Header, "X-Forwarded-Host"), first(r.Header, "X-Forwarded-Port")
+		said = proto != "" || h != "" || port != ""
+		scheme, host = or(strings.ToLower(proto), scheme), or(h, host)
+		if port != "" && withPort(host, "http") != host && withPort("x", scheme) != "x:"+port {
+			host += ":" + port
+		}
+	}
+	if v := first(r.Header, "X-Forwarded-Prefix"); v != "" {
+		said = true
+		pu, err := url.Parse(v)
+		if err != nil || pu.IsAbs() || pu.Host != "" || pu.RawQuery != "" {
+			return u, "", true
+		}
+		var status int
+		if prefix, status = cleanPath(pu); status != 0 {
+			return u, "", true
+		}
+	}
+	if !said {
+		return u, "", false
+	}
+	if u, ok := makeBase(scheme, host, prefix); ok {
+		return u, "X-Forwarded-*", true
+	}
+	return u, "", true
+}
+
+// forwarded reads RFC 7239's header like X-Forwarded-For is read: from its end,
+// and on to the left as long as an element says it is about a trusted proxy.
+func (p *proxies) forwarded(lines []string) (proto, host string) {
+	hops := 0
+	for i := len(lines) - 1; i >= 0; i-- {
+		elements := splitQuoted(lines[i], ',')
+		for j := len(elements) - 1; j >= 0; j-- {
+			if hops++; hops > maxHops {
+				return proto, host
+			}
+			var node netip.Addr
+			var known bool
+			for _, pair := range splitQuoted(elements[j], ';') {
+				k, v, _ := strings.Cut(pair, "=")
+				v = unquote(strings.TrimSpace(v))
+				switch strings.ToLower(strings.TrimSpace(k)) {
+				case "for":
+					node, known = parseNode(v)
+				case "proto":
+					proto = strings.ToLower(v)
+				case "host":
+					host = v
+				}
+			}
+			if !known || !p.trusts(node) {
+				return proto, host
+			}
+		}
+	}
+	return proto, host
+}
+
+// splitQuoted splits at sep outside of quoted strings.
+func splitQuoted(s string, sep byte) []string {
+	var out []string
+	quoted, start := false, 0
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == sep && !quoted:
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, s[start:])
+}
+
+// unquote takes a quoted string apart (RFC 9110 §5.6.4).
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 1; i < len(s)-1; i++ {
+		if s[i] == '\\' && i+1 < len(s)-1 {
+			i++
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// first is the first element of a header: of several proxies the outermost
+// wrote it. (Origins are checked, so a viewer's forgery leads nowhere.)
+func first(h http.Header, name string) string {
+	v, _, _ := strings.Cut(h.Get(name), ",")
+	return strings.TrimSpace(v)
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}

@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// headerTimeout is for a whole request head; nobody needs longer to say
+	// which fragment, and whoever drips bytes holds a connection no longer.
+	headerTimeout = 10 * time.Second
+	// idleTimeout outlasts the pause between two fragments of any playlist.
+	idleTimeout = 75 * time.Second
+	// writeTimeout is how long a client may take nothing at all. There is no
+	// limit for a whole answer: recordings are long and phones are slow.
+	writeTimeout = 60 * time.Second
+	// maxHeader is for all headers together.
+	maxHeader = 16 << 10
+)
+
+// Server serves the Site it was given last on any number of listeners.
+type Server struct {
+	site atomic.Pointer[Site]
+	http *http.Server
+	log  *zap.Logger
+}
+
+// NewServer makes a server for site, which stays the caller's to close.
+func NewServer(site *Site, log *zap.Logger) *Server {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	s := &Server{log: log}
+	s.site.Store(site)
+	errorLog, _ := zap.NewStdLogAt(log, zap.DebugLevel) // fails for unknown levels only
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withConn,
+		ErrorLog:          errorLog,
+		TLSConfig:         &tls.Config{GetConfigForClient: s.tlsConfig, MinVersion: tls.VersionTLS12},
+	}
+	return s
+}
+
+// Swap makes site answer from the next request on and returns the one before,
+// which may be closed at once: requests under way keep it.
+func (s *Server) Swap(site *Site) (old *Site) { return s.site.Swap(site) }
+
+// ServeHTTP answers with the newest Site.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for {
+		site := s.site.Load()
+		if site.acquire() {
+			defer site.release()
+			site.handle(w, r)
+			return
+		}
+		if site == s.site.Load() { // closed and not replaced: the server is going down
+			http.Error(w, "closed", http.StatusServiceUnavailable)
+			return
+		}
+	}
+}
+
+// Serve answers on a plain listener, which it closes, until Shutdown or Close.
+// The error is nil then.
+func (s *Server) Serve(l net.Listener) error {
+	return clean(s.http.Serve(&listener{Listener: l, server: s}))
+}
+
+// ServeTLS is Serve with TLS and HTTP/2; every Site must have a certificate.
+func (s *Server) ServeTLS(l net.Listener) error {
+	return clean(s.http.ServeTLS(&listener{Listener: l, server: s}, "", ""))
+}
+
+func clean(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown stops accepting, lets requests under way end, and closes the rest
+// when ctx is over; then the error is ctx's.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	return err
+}
+
+func (s *Server) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
+	if c := s.site.Load().cert; c != nil {
+		return c.config(), nil
+	}
+	return nil, errors.New("no certificate")
+}

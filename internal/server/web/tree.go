@@ -1,0 +1,227 @@
+package web
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// tree is what a root or alias serves: a directory and, in it, the hls
+// directories, each with an os.Root of its own so that one that is a symbolic
+// link works although links elsewhere lead nowhere.
+type tree struct {
+	dir    string // what name "" stands for, as configured
+	base   string // the same, resolved
+	url    string // what an alias replaces in a path; "" for a root
+	mounts []*mount
+	keys   []keyPlace
+	isKeys bool // an alias of a key directory: somebody wants it served
+}
+
+// keyPlace is a directory of fragment keys in a tree. In a mixed one there are
+// fragments as well.
+type keyPlace struct {
+	name  string
+	mixed bool
+}
+
+// place is an hls directory: as configured, and with its links resolved.
+type place struct {
+	dir, resolved string
+}
+
+// mount is one directory that names are opened in.
+type mount struct {
+	name string // its name in the tree; "" is the tree itself
+	dir  string // as Live spells it
+	path string // resolved: what is opened
+
+	mu      sync.Mutex
+	root    *os.Root    // nil until the directory is there
+	info    fs.FileInfo // of root
+	checked time.Time   // when path was last compared with info
+	closed  bool
+}
+
+// livePlaces resolves the hls directories once.
+func (s *Site) livePlaces() []place {
+	var out []place
+	if s.deps.Live != nil {
+		for _, dir := range s.deps.Live.Paths() {
+			out = append(out, place{filepath.Clean(dir), resolve(dir)})
+		}
+	}
+	return out
+}
+
+// newTree: of an alias the location's prefix is replaced.
+func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *tree {
+	dir = filepath.Clean(dir)
+	t := &tree{base: resolve(dir), dir: dir}
+	if alias {
+		t.url = strings.TrimSuffix(prefix, "/")
+	}
+	top := &mount{dir: dir, path: t.base}
+	t.mounts = []*mount{top}
+	for _, p := range places {
+		if name, ok := below(dir, p.dir, t.base, p.resolved); ok && name != "" {
+			t.mounts = append(t.mounts, &mount{name: name, dir: p.dir, path: p.resolved})
+		} else if name, ok := below(p.dir, dir, p.resolved, t.base); ok {
+			top.dir = filepath.Join(p.dir, name) // the tree is, or is in, an hls directory
+		}
+	}
+	for _, k := range s.deps.KeyPaths {
+		kp := place{filepath.Clean(k), resolve(k)}
+		if _, ok := below(kp.dir, dir, kp.resolved, t.base); ok && alias {
+			t.isKeys = true
+		} else if name, ok := below(dir, kp.dir, t.base, kp.resolved); ok {
+			mixed := slices.ContainsFunc(places, func(p place) bool {
+				_, ok := below(kp.dir, p.dir, kp.resolved, p.resolved)
+				return ok
+			})
+			t.keys = append(t.keys, keyPlace{name, mixed})
+		} else if _, ok := below(kp.dir, dir, kp.resolved, t.base); ok {
+			t.keys = append(t.keys, keyPlace{"", false}) // a root inside of it
+		}
+	}
+	s.mounts = append(s.mounts, t.mounts...)
+	return t
+}
+
+// resolve follows the links of the part of a path that exists.
+func resolve(path string) string {
+	path = filepath.Clean(path)
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	dir := filepath.Dir(path)
+	if dir == path {
+		return path
+	}
+	return filepath.Join(resolve(dir), filepath.Base(path))
+}
+
+// below gives the name of in relative to dir, as spelled or as resolved.
+func below(dir, in, dirResolved, inResolved string) (string, bool) {
+	if name, ok := cutDir(in, dir); ok {
+		return name, true
+	}
+	return cutDir(inResolved, dirResolved)
+}
+
+func cutDir(path, dir string) (string, bool) {
+	if path == dir {
+		return "", true
+	}
+	if dir != "/" {
+		dir += "/"
+	}
+	return strings.CutPrefix(path, dir)
+}
+
+// name is the file name in the tree that a clean path stands for.
+func (t *tree) name(path string) string { return strings.Trim(path[len(t.url):], "/") }
+
+// find returns the mount that holds a name, and the name in it.
+func (t *tree) find(name string) (m *mount, in string) {
+	m, in = t.mounts[0], name
+	for _, c := range t.mounts[1:] {
+		if len(c.name) > len(m.name) && under(name, c.name) {
+			m, in = c, strings.TrimPrefix(name[len(c.name):], "/")
+		}
+	}
+	return m, in
+}
+
+// secret reports whether a name is never served: dotfiles (what is being
+// written aside begins with a dot as well) and keys.
+func (t *tree) secret(name string) bool {
+	if name != "" && (name[0] == '.' || strings.Contains(name, "/.")) {
+		return true
+	}
+	for _, k := range t.keys {
+		if (k.name == "" || under(name, k.name)) && (!k.mixed || strings.HasSuffix(name, ".key")) {
+			return true
+		}
+	}
+	return false
+}
+
+// recheck is how often a directory is compared with the one that was opened.
+const recheck = time.Second
+
+// errMissingDir is what a mount answers whose directory is not there.
+var errMissingDir = &fs.PathError{Op: "open", Path: ".", Err: syscall.ENOENT}
+
+// open opens a regular file or directory below the mount.
+func (m *mount) open(name string, now time.Time) (*os.File, fs.FileInfo, error) {
+	root, err := m.get(now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if name == "" {
+		name = "."
+	}
+	// Non-blocking: opening a named pipe would wait for somebody to write.
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil || !(fi.Mode().IsRegular() || fi.IsDir()) {
+		_ = f.Close()
+		return nil, nil, errors.Join(err, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist})
+	}
+	return f, fi, nil
+}
+
+// get returns the open directory. It may come to be, or be replaced by another
+// of its name, while the Site lives.
+func (m *mount) get(now time.Time) (*os.Root, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, fs.ErrClosed
+	}
+	if m.root != nil && now.Sub(m.checked) < recheck {
+		return m.root, nil
+	}
+	m.checked = now
+	fi, err := os.Stat(m.path)
+	if err == nil && m.root != nil && os.SameFile(fi, m.info) {
+		return m.root, nil
+	}
+	if err != nil || !fi.IsDir() {
+		if m.root != nil {
+			return m.root, nil // gone: what is asked for is not found in it either
+		}
+		return nil, errMissingDir
+	}
+	root, err := os.OpenRoot(m.path)
+	if err != nil {
+		return nil, err
+	}
+	if m.root != nil {
+		_ = m.root.Close() // os.Root lets calls under way finish
+	}
+	m.root, m.info = root, fi
+	return root, nil
+}
+
+func (m *mount) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	if m.root == nil {
+		return nil
+	}
+	err := m.root.Close()
+	m.root = nil
+	return err
+}
