@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Address is where a listener binds.
+type Address struct {
+	Network string // "tcp" or "unix"
+	Host    string // empty: every address of both families
+	Port    uint16
+	Path    string    // unix socket
+	Range   hcl.Range // where the config says so
+}
+
+// String is the canonical form: ":1935", "127.0.0.1:1935", "[::1]:1935",
+// "unix:/run/x.sock".
+func (a Address) String() string {
+	if a.Network == "unix" {
+		return "unix:" + a.Path
+	}
+	return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port)))
+}
+
+// ListenNetwork is the network to give net.Listen: "tcp" for both families,
+// "tcp4" or "tcp6" for an address of one ("[::]:1935" is IPv6 alone), "unix".
+func (a Address) ListenNetwork() string {
+	if a.Network == "unix" || a.Host == "" {
+		return a.Network
+	}
+	if strings.Contains(a.Host, ":") {
+		return "tcp6"
+	}
+	return "tcp4"
+}
+
+// Overlaps says whether a and b can't be bound at the same time: the same
+// socket, or the same port and one of them takes every address of the other's
+// family. Port 0 is a fresh port each time and overlaps nothing.
+func (a Address) Overlaps(b Address) bool {
+	switch {
+	case a.Network != b.Network:
+		return false
+	case a.Network == "unix":
+		return a.Path == b.Path
+	case a.Port != b.Port || a.Port == 0:
+		return false
+	case a.Host == "" || b.Host == "" || a.Host == b.Host:
+		return true
+	case a.ListenNetwork() != b.ListenNetwork():
+		return false
+	}
+	return wildcard(a.Host) || wildcard(b.Host)
+}
+
+func wildcard(host string) bool { return host == "0.0.0.0" || host == "::" }
+
+// ParseAddress reads "1935", ":1935", "127.0.0.1:1935", "[::1]:1935" or
+// "unix:/run/x.sock". Errors say what to write instead.
+func ParseAddress(s string) (Address, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if !filepath.IsAbs(path) {
+			return Address{}, fmt.Errorf("%q: a unix socket needs an absolute path, like %q", s, "unix:/run/rtmpd/x.sock")
+		}
+		return Address{Network: "unix", Path: filepath.Clean(path)}, nil
+	}
+	host, port, found := "", s, false
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		host, port, found = s[:i], s[i+1:], true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+			return Address{}, fmt.Errorf("%q has no port: write %q", s, net.JoinHostPort(ip.String(), "1935"))
+		}
+		return Address{}, fmt.Errorf("%q is not an address: write 1935, \":1935\", \"127.0.0.1:1935\", \"[::1]:1935\" or \"unix:/run/x.sock\"", s)
+	}
+	a := Address{Network: "tcp", Port: uint16(n)}
+	if !found || host == "" {
+		return a, nil
+	}
+	if host == "*" {
+		return Address{}, fmt.Errorf("write %q: without a host it is every address of both families", ":"+port)
+	}
+	bare := host
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		bare = host[1 : len(host)-1]
+	}
+	ip, err := netip.ParseAddr(bare)
+	switch {
+	case err != nil:
+		return Address{}, fmt.Errorf("%q is not an IP address: a listener takes an IP, like \"127.0.0.1:%s\", or \":%s\" for all of them", host, port, port)
+	case ip.Is6() && bare == host:
+		return Address{}, fmt.Errorf("an IPv6 address stands in brackets: write %q", "["+host+"]:"+port)
+	}
+	a.Host = ip.String()
+	return a, nil
+}

@@ -1,0 +1,54 @@
+// Package config is the HCL schema of rtmpd as Go values: load, default,
+// validate with source ranges, compare. A loaded Config is read-only.
+//
+// The structs are the schema: a field's tags say the attribute's name (hcl), its
+// documented default (default), what it may hold (kind, one, min) and when a
+// reload applies it (reload: now, cut = the next keyframe cut, connection =
+// the next connection, publish = the next publish, start = the next start).
+package config
+
+import (
+	"time"
+)
+
+// Config is one whole configuration after defaults and inheritance.
+type Config struct {
+	Path            string        // absolute path of the file or directory it came from; empty for the built-in one
+	StateDir        string        `hcl:"state_dir" kind:"path" reload:"start"`   // absolute; kept stream keys
+	RuntimeDir      string        `hcl:"runtime_dir" kind:"path" reload:"start"` // absolute; the control socket
+	ShutdownTimeout time.Duration `hcl:"shutdown_timeout" default:"10s" reload:"now"`
+	Log             Log           `hcl:"log,block" reload:"now"`
+	ACME            ACME          `hcl:"acme,block" reload:"now"`
+	Metrics         Metrics       `hcl:"metrics,block" reload:"now"`
+	RTMP            []RTMP        `hcl:"rtmp,block"`
+	HTTP            []HTTP        `hcl:"http,block"`
+	Triggers        []Trigger     `hcl:"trigger,block" reload:"now"`
+
+	// Files lists every file the configuration was read from, what file(),
+	// credential(), stream_keys_file and tls name included: what Watch watches.
+	Files []string
+
+	// hidden holds the strings that came out of env, file and credential, so
+	// that Dump can leave them out.
+	hidden map[string]bool
+}
+
+// Log is the top-level log block.
+type Log struct {
+	Level  string `hcl:"level" default:"info" one:"debug info warn error"`
+	Format string `hcl:"format" default:"text" one:"text json"`
+	File   string `hcl:"file" kind:"path"` // empty: stderr
+}
+
+// ACME is the top-level acme block.
+type ACME struct {
+	Email        string `hcl:"email"`
+	DirectoryURL string `hcl:"directory_url" kind:"url"`
+	Storage      string `hcl:"storage" kind:"path"`
+}
+
+// Metrics is the top-level metrics block.
+type Metrics struct {
+	Streams int  `hcl:"streams" default:"1000"` // how many streams get series of their own
+	Mist    bool `hcl:"mist"`                   // also MistServer's names
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// Template is a string with $placeholders that were checked at load.
+type Template string
+
+// placeholders are the names config.md §2 knows.
+const placeholders = "app name publisher args addr clientid flashver swfurl tcurl pageurl " +
+	"path filename basename dirname recorder stream base wildcard " +
+	"datetime year month day hour minute second unix"
+
+// Expand replaces each $name by what value says and $$ by one $.
+func (t Template) Expand(value func(name string) string) string {
+	var b strings.Builder
+	_ = t.scan(func(literal, name string) error {
+		b.WriteString(literal)
+		if name != "" {
+			b.WriteString(value(name))
+		}
+		return nil
+	})
+	return b.String()
+}
+
+// scan walks the template: some literal text, then the placeholder after it
+// (empty at the end). Placeholders are letters only.
+func (t Template) scan(visit func(literal, name string) error) error {
+	s := string(t)
+	for s != "" {
+		i := strings.IndexByte(s, '$')
+		switch {
+		case i < 0:
+			return visit(s, "")
+		case i+1 < len(s) && s[i+1] == '$':
+			if err := visit(s[:i+1], ""); err != nil {
+				return err
+			}
+			s = s[i+2:]
+			continue
+		}
+		end := i + 1
+		for end < len(s) && ('a' <= s[end]|0x20 && s[end]|0x20 <= 'z') {
+			end++
+		}
+		if end == i+1 { // a lone $: check refuses it, Expand keeps it
+			if err := visit(s[:end], ""); err != nil {
+				return err
+			}
+		} else if err := visit(s[:i], s[i+1:end]); err != nil {
+			return err
+		}
+		s = s[end:]
+	}
+	return nil
+}
+
+// check says what is wrong with the placeholders of t; known are the names that
+// the attribute expands, separated by spaces.
+func (t Template) check(known string) error {
+	names := strings.Fields(known)
+	s := strings.ReplaceAll(string(t), "$$", "")
+	if i := strings.IndexByte(s, '$'); i >= 0 && (i+1 == len(s) || !letter(s[i+1])) {
+		if strings.HasPrefix(s[i:], "${") {
+			return fmt.Errorf("a placeholder has no braces: write $name; it ends at the first character that is not a letter")
+		}
+		return fmt.Errorf("a $ starts a placeholder: write $$ for the character itself")
+	}
+	return t.scan(func(_, name string) error {
+		if name == "" {
+			return nil
+		}
+		for _, n := range names {
+			if n == name {
+				return nil
+			}
+		}
+		if strings.Contains(" "+placeholders+" ", " "+name+" ") {
+			return fmt.Errorf("$%s is not known here; what is: $%s", name, strings.Join(names, " $"))
+		}
+		hint := didYouMean(name, names)
+		if hint != "" {
+			hint = "did you mean $" + hint + "? "
+		}
+		return fmt.Errorf("there is no placeholder $%s; %s$$ is a literal $", name, hint)
+	})
+}
+
+// holds says whether t has the placeholder name.
+func (t Template) holds(name string) bool {
+	found := false
+	_ = t.scan(func(_, n string) error {
+		found = found || n == name
+		return nil
+	})
+	return found
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// didYouMean returns the name nearest to the one given, or "".
+func didYouMean(given string, names []string) string {
+	for _, name := range names {
+		if levenshtein.Distance(given, name, nil) < 3 {
+			return name
+		}
+	}
+	return ""
+}
