@@ -71,9 +71,10 @@ type Track struct {
 	VPS, SPS, PPS [][]byte
 
 	// Audio.
-	SampleRate      int // Hz
-	Channels        int
-	AudioObjectType int // AAC: ISO 14496-3 object type; 2 is LC
+	SampleRate      int // Hz; AAC: the core's, see OutputRate
+	OutputRate      int // AAC with SBR: Hz after SBR; 0 otherwise
+	Channels        int // as coded; 0 unknown
+	AudioObjectType int // AAC: ISO 14496-3 object type: 2 LC, 5 with SBR, 29 with PS
 	FrameSamples    int // samples per packet when fixed: 1024 AAC (960 too), 1152 MP3, 1536 AC-3; else 0
 }
 
