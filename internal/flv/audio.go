@@ -1,0 +1,150 @@
+package flv
+
+import (
+	"bytes"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// legacyAudio reads an AUDIODATA (FLV annex E.4.2):
+//
+//	soundFormat(4) rate(2) size(1) stereo(1) [AAC: packetType(8)] data…
+func (d *Demuxer) legacyAudio(timestamp uint32, body []byte) (*media.Packet, error) {
+	id := body[0] >> 4
+	if id == soundAAC {
+		return d.legacyAAC(timestamp, body)
+	}
+	data := body[1:]
+	if len(data) == 0 {
+		return nil, nil
+	}
+	codec := media.CodecOther
+	switch id {
+	case soundMP3, soundMP38K:
+		codec = media.CodecMP3
+	case soundSpeex:
+		codec = media.CodecSpeex
+	}
+	t := media.Track{
+		Kind: media.Audio, Codec: codec, LegacyID: id,
+		SampleRate: [4]int{5512, 11025, 22050, 44100}[body[0]>>2&3],
+		Channels:   int(body[0]&1) + 1,
+	}
+	switch id {
+	case 4, soundSpeex: // Nellymoser 16 kHz; Speex is always that
+		t.SampleRate, t.Channels = 16000, 1
+	case 5, 7, 8: // Nellymoser 8 kHz, G.711: the rate bits do not apply
+		t.SampleRate = 8000
+	}
+	d.selfDescribed(t, data)
+	return d.packet(d.audio, timestamp, body, data), nil
+}
+
+func (d *Demuxer) legacyAAC(timestamp uint32, body []byte) (*media.Packet, error) {
+	if len(body) < 2 {
+		return nil, malformed("AAC tag header")
+	}
+	switch data := body[2:]; body[1] {
+	case legacyHeader:
+		return nil, setHeader(&d.audio, media.Audio, media.CodecAAC, soundAAC, 0, body, data)
+	case legacyFrame:
+		if len(data) == 0 {
+			return nil, nil
+		}
+		if !sameCoding(d.audio, media.CodecAAC, soundAAC, 0) {
+			return nil, ErrNoHeader
+		}
+		return d.packet(d.audio, timestamp, body, data), nil
+	}
+	return nil, ErrUnsupported
+}
+
+// exAudio reads an Enhanced RTMP audio body.
+func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) {
+	x, err := parseEx(media.Audio, body)
+	if err != nil {
+		return nil, err
+	}
+	p, ok, err := d.trackZero(timestamp, body, x)
+	if !ok || err != nil {
+		return nil, err
+	}
+
+	codec := codecOf(media.Audio, p.FourCC)
+	switch p.Type {
+	case SequenceStart:
+		if codec == media.CodecOpus && bytes.HasPrefix(p.Data, []byte("OpusTags")) {
+			return nil, nil // RFC 7845 §5.2: comments, allowed here beside the header
+		}
+		if !codec.NeedsConfig() && codec != media.CodecOther {
+			return nil, nil // MP3, AC-3: the frames say it
+		}
+		return nil, setHeader(&d.audio, media.Audio, codec, LegacyNone, p.FourCC, body, p.Data)
+	case MultichannelConfig:
+		return nil, checkMultichannel(p.Data)
+	case CodedFrames:
+		if len(p.Data) == 0 {
+			return nil, nil
+		}
+		if !codec.NeedsConfig() {
+			d.selfDescribed(media.Track{Kind: media.Audio, Codec: codec, LegacyID: LegacyNone, FourCC: p.FourCC}, p.Data)
+		} else if !sameCoding(d.audio, codec, LegacyNone, p.FourCC) {
+			return nil, ErrNoHeader
+		}
+		return d.packet(d.audio, timestamp, body, p.Data), nil
+	}
+	return nil, nil // SequenceEnd
+}
+
+// selfDescribed makes d.audio the track of a codec without sequence header.
+// guess is what the tag header says; the frame knows better if it can be
+// read, and one that can't does not undo what an earlier one said.
+func (d *Demuxer) selfDescribed(guess media.Track, frame []byte) {
+	var t media.Track
+	var err error
+	switch guess.Codec {
+	case media.CodecMP3:
+		t, err = media.ParseMP3(frame)
+	case media.CodecAC3:
+		t, err = media.ParseAC3(frame)
+	case media.CodecEAC3:
+		t, err = media.ParseEAC3(frame)
+	default:
+		t = guess
+	}
+	same := sameCoding(d.audio, guess.Codec, guess.LegacyID, guess.FourCC)
+	if err != nil {
+		if same {
+			return
+		}
+		t = guess
+	}
+	if same && d.audio.SampleRate == t.SampleRate && d.audio.Channels == t.Channels && d.audio.FrameSamples == t.FrameSamples {
+		return
+	}
+	changed := t // only now on the heap
+	changed.LegacyID, changed.FourCC = guess.LegacyID, guess.FourCC
+	d.audio = &changed
+}
+
+// checkMultichannel validates a MultichannelConfig:
+//
+//	order(8) channels(8) [custom: map(8×channels)] [native: flags(32)]
+//
+// Nothing in it is needed: the codecs that are carried say it themselves.
+func checkMultichannel(b []byte) error {
+	if len(b) < 2 {
+		return malformed("multichannel configuration")
+	}
+	need := 2
+	switch b[0] {
+	case 1: // Native
+		need += 4
+	case 2: // Custom
+		need += int(b[1])
+	}
+	if len(b) < need {
+		return malformed("multichannel configuration")
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package flv
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A Demuxer turns the audio and video messages of one publisher session into
+// packets. It belongs to a single goroutine.
+type Demuxer struct {
+	// OtherTracks, if set, is handed every part of a multitrack body whose
+	// trackId is not 0, once the whole body has been found sound and before
+	// Video or Audio returns. Part.Data aliases body. Track 0 alone becomes
+	// packets.
+	OtherTracks func(timestamp uint32, body []byte, p Part)
+
+	epoch        uint32
+	clock        clock
+	video, audio *media.Track
+	metadata     []byte
+	drops        Drops
+}
+
+// NewDemuxer makes the demuxer of one session: the first packet gets DTS base,
+// every packet gets epoch.
+func NewDemuxer(base time.Duration, epoch uint32) *Demuxer {
+	return &Demuxer{epoch: epoch, clock: clock{base: base}}
+}
+
+// Tracks returns the tracks that the next packets will be coded with; nil for
+// a medium whose header or first frame has not come.
+func (d *Demuxer) Tracks() (video, audio *media.Track) { return d.video, d.audio }
+
+// VideoMetadata is the body of the newest Enhanced RTMP video Metadata message
+// (HDR colour information), nil if there was none. It is kept for players and
+// not looked into.
+func (d *Demuxer) VideoMetadata() []byte { return d.metadata }
+
+// Drops returns how many messages became no packet, by reason.
+func (d *Demuxer) Drops() Drops { return d.drops }
+
+// Video takes the body of a video message with its absolute timestamp in ms
+// modulo 2^32. body becomes the packet's: it must not be written again.
+//
+// Without an error a nil packet means that there was nothing to send on: a
+// sequence header, metadata, the end of a sequence, a command frame, another
+// track, an empty body. Errors wrap ErrNoHeader, ErrMalformed or
+// ErrUnsupported.
+func (d *Demuxer) Video(timestamp uint32, body []byte) (*media.Packet, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	body = body[:len(body):len(body)]
+	var p *media.Packet
+	var err error
+	if body[0]&0x80 != 0 {
+		p, err = d.exVideo(timestamp, body)
+	} else {
+		p, err = d.legacyVideo(timestamp, body)
+	}
+	return p, d.count("video", err)
+}
+
+// Audio takes the body of an audio message; see Video.
+func (d *Demuxer) Audio(timestamp uint32, body []byte) (*media.Packet, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	body = body[:len(body):len(body)]
+	var p *media.Packet
+	var err error
+	if body[0]>>4 == soundEx {
+		p, err = d.exAudio(timestamp, body)
+	} else {
+		p, err = d.legacyAudio(timestamp, body)
+	}
+	return p, d.count("audio", err)
+}
+
+// count adds err to the drops and says which medium it was.
+func (d *Demuxer) count(kind string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case err == ErrNoHeader:
+		d.drops.NoHeader++
+		return err // bare: a publisher can send these by the thousand
+	case errors.Is(err, ErrUnsupported):
+		d.drops.Unsupported++
+	default:
+		d.drops.Malformed++
+	}
+	return fmt.Errorf("%s: %w", kind, err)
+}
+
+// packet makes the one allocation of a frame.
+func (d *Demuxer) packet(t *media.Track, timestamp uint32, body, data []byte) *media.Packet {
+	return &media.Packet{
+		Track:     t,
+		DTS:       d.clock.dts(timestamp),
+		Epoch:     d.epoch,
+		Timestamp: timestamp,
+		Tag:       body,
+		Data:      data[:len(data):len(data)],
+	}
+}
+
+// setHeader makes *cur the track that a sequence header describes. The same
+// body again keeps the pointer. A header that cannot be decoded leaves the
+// old track in force.
+func setHeader(cur **media.Track, kind media.Kind, codec media.Codec, legacyID uint8, fourCC uint32, body, config []byte) error {
+	if *cur != nil && bytes.Equal((*cur).Tag, body) {
+		return nil
+	}
+	t, err := media.ParseConfig(codec, config[:len(config):len(config)])
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	t.Kind, t.LegacyID, t.FourCC, t.Tag = kind, legacyID, fourCC, body
+	*cur = &t
+	return nil
+}
+
+// sameCoding reports whether t, which may be nil, is what a codec without
+// sequence header says of itself in its frames.
+func sameCoding(t *media.Track, codec media.Codec, legacyID uint8, fourCC uint32) bool {
+	return t != nil && t.Codec == codec && t.LegacyID == legacyID && t.FourCC == fourCC
+}
+
+// si24 is a signed 24-bit integer.
+func si24(b []byte) int32 {
+	return int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8) >> 8
+}

@@ -1,0 +1,178 @@
+package flv
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// legacyVideo reads a VIDEODATA (FLV annex E.4.3):
+//
+//	frameType(4) codecId(4) [AVC, HEVC: packetType(8) compositionTime(24)] data…
+func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, error) {
+	frame, id := body[0]>>4, body[0]&0xf
+	if frame == frameCommand {
+		return nil, nil
+	}
+	codec := media.CodecOther
+	switch id {
+	case videoAVC:
+		codec = media.CodecH264
+	case videoHEVC:
+		codec = media.CodecHEVC
+	default:
+		if len(body) == 1 {
+			return nil, nil
+		}
+		if !sameCoding(d.video, codec, id, 0) {
+			d.video = &media.Track{Kind: media.Video, Codec: codec, LegacyID: id}
+		}
+		return d.videoPacket(timestamp, body, body[1:], frame, 0), nil
+	}
+
+	if len(body) < 5 {
+		return nil, malformed("video tag header")
+	}
+	switch data := body[5:]; body[1] {
+	case legacyHeader:
+		return nil, setHeader(&d.video, media.Video, codec, id, 0, body, data)
+	case legacyFrame:
+		if len(data) == 0 {
+			return nil, nil
+		}
+		if !sameCoding(d.video, codec, id, 0) {
+			return nil, ErrNoHeader
+		}
+		return d.videoPacket(timestamp, body, data, frame, si24(body[2:])), nil
+	case legacyEnd:
+		return nil, nil
+	}
+	return nil, ErrUnsupported
+}
+
+// exVideo reads an Enhanced RTMP video body.
+func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) {
+	x, err := parseEx(media.Video, body)
+	frame := body[0] >> 4 & 7
+	if frame == frameCommand && x.typ != Metadata {
+		return nil, nil // a VideoCommand follows, no FourCC
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, ok, err := d.trackZero(timestamp, body, x)
+	if !ok || err != nil {
+		return nil, err
+	}
+
+	codec := codecOf(media.Video, p.FourCC)
+	switch data := p.Data; p.Type {
+	case SequenceStart:
+		return nil, setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, data)
+	case MPEG2TSSequenceStart:
+		return nil, d.videoDescriptor(codec, p, body)
+	case Metadata:
+		d.metadata = body
+		return nil, nil
+	case CodedFrames, CodedFramesX:
+		cts := int32(0)
+		if p.Type == CodedFrames && hasCompositionTime(codec) {
+			if len(data) < 3 {
+				return nil, malformed("composition time")
+			}
+			cts, data = si24(data), data[3:]
+		}
+		if len(data) == 0 {
+			return nil, nil
+		}
+		if !sameCoding(d.video, codec, LegacyNone, p.FourCC) {
+			if codec.NeedsConfig() {
+				return nil, ErrNoHeader
+			}
+			d.video = &media.Track{Kind: media.Video, Codec: codec, LegacyID: LegacyNone, FourCC: p.FourCC}
+		}
+		return d.videoPacket(timestamp, body, data, frame, cts), nil
+	}
+	return nil, nil // SequenceEnd
+}
+
+// videoDescriptor takes an MPEG2TSSequenceStart: for AV1 a descriptor
+// (tag(8)=0x80 length(8)) around the four bytes that an av1C begins with, for
+// others nothing is defined.
+func (d *Demuxer) videoDescriptor(codec media.Codec, p Part, body []byte) error {
+	if codec != media.CodecAV1 {
+		return ErrUnsupported
+	}
+	if len(p.Data) < 6 || p.Data[0] != 0x80 || p.Data[1] < 4 {
+		return malformed("AV1 video descriptor")
+	}
+	return setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, p.Data[2:6])
+}
+
+// videoPacket makes the packet of a frame of d.video.
+func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, cts int32) *media.Packet {
+	key := frame == frameKey || frame == frameGenerated
+	if key && d.video.Width == 0 {
+		d.learnSize(data)
+	}
+	t := d.video
+	// The frame type is believed when it says key: open GOPs and recovery
+	// points are cut there too. When it does not, an IDR or IRAP slice in the
+	// frame says so nevertheless, at the cost of reading the lengths of its
+	// few NAL units.
+	if !key {
+		switch t.Codec {
+		case media.CodecH264:
+			key = media.HasIDR(data, t.NALULength)
+		case media.CodecHEVC:
+			key = media.HasIRAP(data, t.NALULength)
+		}
+	}
+	p := d.packet(t, timestamp, body, data)
+	p.CTS = time.Duration(cts) * time.Millisecond
+	p.Keyframe = key
+	p.Disposable = frame == frameDisposable
+	return p
+}
+
+// learnSize takes the picture size from a keyframe of a codec whose header
+// did not say it, before the first packet of the track goes out.
+func (d *Demuxer) learnSize(data []byte) {
+	if w, h, ok := media.FrameSize(d.video.Codec, data); ok {
+		t := *d.video
+		t.Width, t.Height = w, h
+		d.video = &t
+	}
+}
+
+// trackZero walks the whole of x, so that one malformed part condemns the
+// body, and returns the part of track 0. Other tracks go to OtherTracks.
+func (d *Demuxer) trackZero(timestamp uint32, body []byte, x exBody) (zero Part, found bool, err error) {
+	for check := x; ; {
+		p, ok, err := check.next()
+		if err != nil {
+			return Part{}, false, err
+		}
+		if !ok {
+			break
+		}
+		if p.TrackID == 0 {
+			if found {
+				return Part{}, false, malformed("track 0 twice")
+			}
+			zero, found = p, true
+		}
+	}
+	if d.OtherTracks != nil && x.multi != notMultitrack {
+		for {
+			p, ok, _ := x.next()
+			if !ok {
+				break
+			}
+			if p.TrackID != 0 {
+				d.OtherTracks(timestamp, body, p)
+			}
+		}
+	}
+	return zero, found, nil
+}
