@@ -1,61 +1,56 @@
 // Package live is the hub: a stream is its recent past, a ring of immutable
 // packets, and a subscriber is a cursor into it.
+//
+// The ring holds the packets from the newest video keyframe on (a stream
+// without video: the newest two seconds) and what a cursor has still to read.
+// There is no queue per reader and no GOP cache beside it: a late joiner is a
+// cursor that starts at the keyframe, a reader that fell too far behind is a
+// cursor that is moved there.
 package live
 
-import (
-	"context"
-
-	"github.com/rtmpd/rtmpd/internal/media"
-)
+import "time"
 
 // Start says where a new cursor begins.
 type Start uint8
 
 // Where a cursor begins.
 const (
-	FromKeyframe Start = iota // at the newest keyframe still held (audio-only: the newest packet)
-	FromNext                  // at the next packet to be written
-	FromOldest                // at the oldest packet still held
+	// FromKeyframe is the newest keyframe still held, else the next one to be
+	// written. In a stream without video it is the newest packet held, else the
+	// next one, so that a cursor made before the first packet misses nothing.
+	FromKeyframe Start = iota
+	FromNext           // at the next packet to be written
+	FromOldest         // at the oldest packet still held
 )
 
 // Options bounds what a stream remembers.
 type Options struct {
-	// MaxBytes bounds the newest GOP, and what is kept for lagging cursors
-	// beyond it. Default 16 MiB.
+	// MaxBytes bounds all that the ring holds: the newest GOP and what
+	// lagging cursors have not read. Default 16 MiB.
 	MaxBytes int64
-	// Headroom is how much media time a lagging cursor may be behind before
-	// it is lapped. Default 10 s.
-	Headroom int64 // nanoseconds (time.Duration)
+	// Headroom is how much media time before the newest keyframe is kept for
+	// a lagging cursor; behind that it is lapped. Packets that the ring holds
+	// anyway never lap anybody. Default 10 s.
+	Headroom time.Duration
 }
 
-// Stream is one named live stream.
-type Stream struct{ todo int }
+const (
+	defaultMaxBytes = 16 << 20
+	defaultHeadroom = 10 * time.Second
 
-// NewStream makes an empty stream.
-func NewStream(app, name string, o Options) *Stream { panic("stub") }
-
-// Write appends a packet and wakes waiting cursors. It is O(cursors waiting),
-// never blocks on a reader and allocates nothing. One goroutine writes at a time.
-func (s *Stream) Write(p *media.Packet) { panic("stub") }
-
-// Close ends the stream: cursors drain what is left and then get io.EOF.
-func (s *Stream) Close() { panic("stub") }
-
-// Tracks returns the tracks of the newest packets: video, audio; nil when absent.
-func (s *Stream) Tracks() (video, audio *media.Track) { panic("stub") }
-
-// Cursor subscribes. lazy cursors (packagers) are woken only by a keyframe, a
-// change of track or epoch, the end, or a backlog of 32 packets.
-func (s *Stream) Cursor(start Start, lazy bool) *Cursor { panic("stub") }
-
-// Cursor reads one stream at its own pace. It belongs to a single goroutine.
-type Cursor struct{ todo int }
-
-// Next fills buf with the packets after the last one returned and reports how
-// many it wrote; it blocks until there is at least one. See the design document.
-func (c *Cursor) Next(ctx context.Context, buf []*media.Packet) (n int, skipped uint64, err error) {
-	panic("stub")
-}
-
-// Close unsubscribes; what only this cursor held back is freed.
-func (c *Cursor) Close() { panic("stub") }
+	// audioPast is what a stream without video keeps for those who join.
+	audioPast = 2 * time.Second
+	// videoGone is how long the video may be silent while other media go on
+	// before the stream counts as one without video: else its last GOP would
+	// be kept, and new readers would wait for its next keyframe, for ever.
+	videoGone = 30 * time.Second
+	// maxStep bounds what one packet adds to the ring's media clock: a
+	// publisher's timestamps may jump by hours, which laps nobody.
+	maxStep = time.Second
+	// lazyBacklog is how many unread packets wake a lazy cursor.
+	lazyBacklog = 32
+	// packetOverhead is charged for each packet beside its payload (the
+	// Packet, its allocation, the slot), so that a flood of empty packets is
+	// bounded by MaxBytes like any other.
+	packetOverhead = 192
+)

@@ -1,0 +1,229 @@
+package live
+
+import (
+	"context"
+	"io"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// Cursor reads one stream at its own pace. It belongs to a single goroutine;
+// handing it to another one, after the old has stopped using it, hands over its
+// position: nothing is lost or read twice. Close it when done, since what it
+// has not read is held for it.
+type Cursor struct {
+	stream *Stream
+	lazy   bool
+
+	// wake has room for one token. Whoever takes the cursor off
+	// stream.waiting sends exactly one, and the cursor takes it before it
+	// waits again, so the send never blocks.
+	wake chan struct{}
+
+	// Guarded by stream.mu.
+	next    uint64 // sequence number of the packet Next will return first
+	skipped uint64 // passed over since Next last said so
+	began   bool   // it had a position: to pass over packets is a loss from then on
+	waiting int    // index in stream.waiting, -1 outside
+	pending int    // index in stream.pending, -1 outside: then next is where it was
+	closed  bool
+}
+
+// Cursor subscribes. A lazy cursor (packagers) does not wait for single
+// packets: once it has read all there is, only a keyframe, a change of track or
+// epoch, the end, or a backlog of 32 packets wakes it.
+func (s *Stream) Cursor(start Start, lazy bool) *Cursor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.newCursor(lazy)
+	r := &s.ring
+	switch {
+	case start == FromOldest:
+		s.hold(c, r.tail)
+	case start == FromNext:
+		s.hold(c, r.head)
+	case s.keyHeld():
+		s.hold(c, s.key)
+	case !s.video && r.head > r.tail:
+		s.hold(c, r.head-1)
+	default:
+		c.next = r.head
+		s.await(c)
+	}
+	return c
+}
+
+// Clone makes a second cursor at the same position, with the same packets
+// skipped and not yet reported. Only the owner of c may call it.
+func (c *Cursor) Clone() *Cursor {
+	s := c.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.newCursor(c.lazy)
+	d.next, d.skipped, d.began = c.next, c.skipped, c.began
+	switch {
+	case c.pending >= 0:
+		s.await(d)
+	case c.next >= s.ring.tail:
+		s.hold(d, c.next)
+	}
+	return d
+}
+
+func (s *Stream) newCursor(lazy bool) *Cursor {
+	s.cursors++
+	return &Cursor{stream: s, lazy: lazy, wake: make(chan struct{}, 1), waiting: -1, pending: -1}
+}
+
+// Next fills buf, which must not be empty, with the packets after the last one
+// returned and reports how many it wrote; it blocks until there is at least
+// one. The packets are shared: read them, never write them. Clear buf once they
+// are done with, or the garbage collector has to keep them.
+//
+// A cursor that fell further behind than the stream remembers has been lapped:
+// Next moves it to the newest keyframe held (without video: to the oldest
+// packet held), else waits for the next keyframe, and then reports in skipped
+// how many packets it passed over. Those came before the packets in buf.
+//
+// Errors: io.EOF once the stream is closed and drained (skipped may be set);
+// ctx.Err(), with the position unchanged.
+func (c *Cursor) Next(ctx context.Context, buf []*media.Packet) (n int, skipped uint64, err error) {
+	s := c.stream
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		s.mu.Lock()
+		n = s.read(c, buf)
+		if n > 0 || s.closed || c.closed {
+			if n == 0 {
+				err = io.EOF
+				s.giveUp(c)
+			}
+			skipped, c.skipped = c.skipped, 0
+			s.mu.Unlock()
+			return n, skipped, err
+		}
+		c.waiting = len(s.waiting)
+		s.waiting = append(s.waiting, c)
+		s.mu.Unlock()
+
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			s.mu.Lock()
+			taken := c.waiting < 0
+			if !taken {
+				s.stopWaiting(c)
+			}
+			s.mu.Unlock()
+			if taken {
+				<-c.wake // on its way
+			}
+			return 0, 0, ctx.Err()
+		}
+	}
+}
+
+// Close unsubscribes; what only this cursor held back is freed.
+func (c *Cursor) Close() {
+	s := c.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.closed = true
+	s.cursors--
+	switch {
+	case c.pending >= 0:
+		s.stopPending(c)
+	case c.next >= s.ring.tail:
+		s.ring.at(c.next).cursors--
+		s.release()
+	}
+}
+
+// read copies what c has not read into buf and moves it on.
+func (s *Stream) read(c *Cursor, buf []*media.Packet) int {
+	r := &s.ring
+	if c.closed || c.pending >= 0 {
+		return 0
+	}
+	if c.next < r.tail { // lapped
+		switch {
+		case s.keyHeld():
+			c.skip(s.key)
+			s.hold(c, c.next)
+		case !s.video:
+			c.skip(max(r.tail, s.began))
+			s.hold(c, c.next)
+		default:
+			s.await(c)
+			return 0
+		}
+	}
+	n := int(min(r.head-c.next, uint64(len(buf))))
+	if n == 0 {
+		return 0
+	}
+	for i := range buf[:n] {
+		buf[i] = r.at(c.next + uint64(i)).packet
+	}
+	r.at(c.next).cursors--
+	oldest := c.next == r.tail
+	s.hold(c, c.next+uint64(n))
+	if oldest {
+		s.release()
+	}
+	return n
+}
+
+// skip moves c, which holds no position, on to seq.
+func (c *Cursor) skip(seq uint64) {
+	if c.began {
+		c.skipped += seq - c.next
+		c.stream.count.skipped += seq - c.next
+	}
+	c.next = seq
+}
+
+// giveUp accounts for what c missed at the end of the stream because no
+// keyframe came any more.
+func (s *Stream) giveUp(c *Cursor) {
+	if c.pending >= 0 {
+		s.stopPending(c)
+		c.skip(s.ring.head)
+		s.hold(c, s.ring.head)
+	}
+}
+
+// hold gives c the position seq, so that everything from there on is kept.
+func (s *Stream) hold(c *Cursor, seq uint64) {
+	c.next, c.began = seq, true
+	s.ring.at(seq).cursors++
+}
+
+// await leaves c without a position until the next keyframe.
+func (s *Stream) await(c *Cursor) {
+	c.pending = len(s.pending)
+	s.pending = append(s.pending, c)
+}
+
+func (s *Stream) stopPending(c *Cursor) {
+	last := len(s.pending) - 1
+	moved := s.pending[last]
+	s.pending[c.pending], moved.pending = moved, c.pending
+	s.pending[last] = nil
+	s.pending = s.pending[:last]
+	c.pending = -1
+}
+
+func (s *Stream) stopWaiting(c *Cursor) {
+	last := len(s.waiting) - 1
+	moved := s.waiting[last]
+	s.waiting[c.waiting], moved.waiting = moved, c.waiting
+	s.waiting[last] = nil
+	s.waiting = s.waiting[:last]
+	c.waiting = -1
+}

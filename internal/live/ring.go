@@ -1,0 +1,95 @@
+package live
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A slot holds one packet. The slot of ring.head holds none yet, but may
+// already have cursors.
+type slot struct {
+	packet  *media.Packet
+	when    time.Duration // on the ring's clock
+	cursors int32         // whose position is this slot: they hold it and all after it
+}
+
+// A ring maps sequence numbers, which never wrap, to slots. It knows nothing of
+// keyframes or readers' needs.
+type ring struct {
+	slots []slot // length a power of two, always more than head-tail
+	tail  uint64 // oldest packet held
+	head  uint64 // the packet to be written next
+	bytes int64  // held, packetOverhead included
+
+	// clock is media time that only ever goes forward, in steps of at most
+	// maxStep; last is the DTS it stands at.
+	clock, last time.Duration
+
+	peak   uint64 // most packets held since reviewed
+	writes int    // since reviewed
+}
+
+const (
+	minSlots = 32
+	// reviewEvery is how many writes the slot array must have been far too
+	// large for before it shrinks (about a minute): the packets held go from
+	// one to a whole GOP and back all the time.
+	reviewEvery = 4096
+)
+
+func newRing() ring { return ring{slots: make([]slot, minSlots)} }
+
+func (r *ring) at(seq uint64) *slot { return &r.slots[seq&uint64(len(r.slots)-1)] }
+
+func sizeOf(p *media.Packet) int64 {
+	return int64(max(len(p.Tag), len(p.Data))) + packetOverhead
+}
+
+// tick moves the clock on to dts. Audio that comes a little after later video
+// does not count twice; a jump back of more than maxStep starts afresh.
+func (r *ring) tick(dts time.Duration) {
+	switch step := dts - r.last; {
+	case r.head == 0 || step < -maxStep:
+		r.last = dts
+	case step > 0:
+		r.clock += min(step, maxStep)
+		r.last = dts
+	}
+}
+
+func (r *ring) push(p *media.Packet) (seq uint64) {
+	held := r.head - r.tail + 1
+	r.peak = max(r.peak, held)
+	r.writes++
+	switch n := uint64(len(r.slots)); {
+	case held >= n: // the slot after the new packet is needed as well
+		r.resize(2 * n)
+	case r.writes >= reviewEvery:
+		if n > minSlots && r.peak*4 <= n {
+			r.resize(n / 2)
+		}
+		r.peak, r.writes = held, 0
+	}
+	s := r.at(r.head)
+	s.packet, s.when = p, r.clock
+	r.bytes += sizeOf(p)
+	r.head++
+	return r.head - 1
+}
+
+func (r *ring) resize(n uint64) {
+	old := *r
+	r.slots = make([]slot, n)
+	for seq := r.tail; seq <= r.head; seq++ {
+		*r.at(seq) = *old.at(seq)
+	}
+}
+
+// drop frees the oldest packet; there must be one.
+func (r *ring) drop() {
+	s := r.at(r.tail)
+	r.bytes -= sizeOf(s.packet)
+	*s = slot{}
+	r.tail++
+}
