@@ -72,7 +72,7 @@ func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) 
 
 	codec := codecOf(media.Audio, p.FourCC)
 	switch p.Type {
-	case SequenceStart:
+	case PacketSequenceStart:
 		if codec == media.CodecOpus && bytes.HasPrefix(p.Data, []byte("OpusTags")) {
 			return nil, nil // RFC 7845 §5.2: comments, allowed here beside the header
 		}
@@ -80,9 +80,9 @@ func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) 
 			return nil, nil // MP3, AC-3: the frames say it
 		}
 		return nil, setHeader(&d.audio, media.Audio, codec, LegacyNone, p.FourCC, body, p.Data)
-	case MultichannelConfig:
+	case PacketMultichannelConfig:
 		return nil, checkMultichannel(p.Data)
-	case CodedFrames:
+	case PacketCodedFrames:
 		if len(p.Data) == 0 {
 			return nil, nil
 		}

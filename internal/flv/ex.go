@@ -82,12 +82,12 @@ func parseEx(kind media.Kind, body []byte) (exBody, error) {
 		}
 	}
 	switch {
-	case kind == media.Video && typ <= byte(MPEG2TSSequenceStart):
+	case kind == media.Video && typ <= byte(PacketMPEG2TSSequenceStart):
 		x.typ = PacketType(typ)
-	case kind == media.Audio && typ <= byte(SequenceEnd):
+	case kind == media.Audio && typ <= byte(PacketSequenceEnd):
 		x.typ = PacketType(typ)
 	case kind == media.Audio && typ == 4:
-		x.typ = MultichannelConfig
+		x.typ = PacketMultichannelConfig
 	default:
 		return x, fmt.Errorf("packet type %d: %w", typ, ErrUnsupported)
 	}

@@ -65,13 +65,13 @@ type PacketType uint8
 // The packet types. Numbers above 3 differ between video and audio; Part
 // holds the constants below, which are the video numbers where both exist.
 const (
-	SequenceStart        PacketType = 0
-	CodedFrames          PacketType = 1
-	SequenceEnd          PacketType = 2
-	CodedFramesX         PacketType = 3    // video: composition time 0, not sent
-	Metadata             PacketType = 4    // video
-	MPEG2TSSequenceStart PacketType = 5    // video
-	MultichannelConfig   PacketType = 0x84 // audio; 4 on the wire
+	PacketSequenceStart        PacketType = 0
+	PacketCodedFrames          PacketType = 1
+	PacketSequenceEnd          PacketType = 2
+	PacketCodedFramesX         PacketType = 3    // video: composition time 0, not sent
+	PacketMetadata             PacketType = 4    // video
+	PacketMPEG2TSSequenceStart PacketType = 5    // video
+	PacketMultichannelConfig   PacketType = 0x84 // audio; 4 on the wire
 )
 
 const (

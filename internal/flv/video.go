@@ -54,7 +54,7 @@ func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, err
 func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) {
 	x, err := parseEx(media.Video, body)
 	frame := body[0] >> 4 & 7
-	if frame == frameCommand && x.typ != Metadata {
+	if frame == frameCommand && x.typ != PacketMetadata {
 		return nil, nil // a VideoCommand follows, no FourCC
 	}
 	if err != nil {
@@ -67,16 +67,16 @@ func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) 
 
 	codec := codecOf(media.Video, p.FourCC)
 	switch data := p.Data; p.Type {
-	case SequenceStart:
+	case PacketSequenceStart:
 		return nil, setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, data)
-	case MPEG2TSSequenceStart:
+	case PacketMPEG2TSSequenceStart:
 		return nil, d.videoDescriptor(codec, p, body)
-	case Metadata:
+	case PacketMetadata:
 		d.metadata = body
 		return nil, nil
-	case CodedFrames, CodedFramesX:
+	case PacketCodedFrames, PacketCodedFramesX:
 		cts := int32(0)
-		if p.Type == CodedFrames && hasCompositionTime(codec) {
+		if p.Type == PacketCodedFrames && hasCompositionTime(codec) {
 			if len(data) < 3 {
 				return nil, malformed("composition time")
 			}
