@@ -1,5 +1,7 @@
 package rtmp
 
+import "strconv"
+
 // MessageType is an RTMP message type id (RTMP 1.0 §5.4, §7.1).
 type MessageType uint8
 
@@ -31,4 +33,66 @@ type Message struct {
 	// Payload is the receiver's to keep: allocated once for this message and
 	// never written again.
 	Payload []byte
+}
+
+// User control events (RTMP 1.0 §7.1.7).
+const (
+	StreamBegin  uint16 = 0
+	StreamEOF    uint16 = 1
+	StreamDry    uint16 = 2
+	BufferLength uint16 = 3
+	StreamIsVOD  uint16 = 4
+	PingRequest  uint16 = 6
+	PingResponse uint16 = 7
+)
+
+// Chunk stream ids of what rtmpd sends; nginx-rtmp's.
+const (
+	csidControl = 2
+	csidCommand = 3
+	csidAMF     = 5
+	csidAudio   = 6
+	csidVideo   = 7
+)
+
+// ignored says that messages of type t are read past: shared objects, and
+// types that do not exist.
+func (t MessageType) ignored() bool {
+	switch t {
+	case TypeSetChunkSize, TypeAbort, TypeAcknowledgement, TypeUserControl,
+		TypeWindowAckSize, TypeSetPeerBandwidth, TypeAudio, TypeVideo,
+		TypeDataAMF3, TypeCommandAMF3, TypeDataAMF0, TypeCommandAMF0, TypeAggregate:
+		return false
+	}
+	return true
+}
+
+// limit is the largest body of a message of type t.
+func (t MessageType) limit(maxMessage int) int {
+	switch t {
+	case TypeCommandAMF0, TypeCommandAMF3:
+		return maxCommand
+	case TypeAudio, TypeVideo, TypeDataAMF0, TypeDataAMF3, TypeAggregate:
+		return maxMessage
+	}
+	return maxControl
+}
+
+// String is the type's name as the specification has it, for errors.
+func (t MessageType) String() string {
+	switch t {
+	case TypeAudio:
+		return "audio"
+	case TypeVideo:
+		return "video"
+	case TypeDataAMF0, TypeDataAMF3:
+		return "data"
+	case TypeCommandAMF0, TypeCommandAMF3:
+		return "command"
+	case TypeAggregate:
+		return "aggregate"
+	case TypeSetChunkSize, TypeAbort, TypeAcknowledgement, TypeUserControl, TypeWindowAckSize, TypeSetPeerBandwidth:
+		return "control"
+	}
+	return "type " + strconv.Itoa(int(t))
 }
