@@ -1,0 +1,161 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// A page plays the URL in its data-url attribute in the one video element and
+// pushes what goes wrong for good to window.fatal.
+const hlsjsPage = `<!doctype html><title>hls.js</title><body data-url="%s">
+<video muted playsinline width=640 height=360></video>
+<script src="/hls.js/hls.min.js"></script>
+<script>
+window.fatal = [];
+const hls = new Hls();
+hls.on(Hls.Events.ERROR, (_, d) => { if (d.fatal) fatal.push(d.type + " " + d.details); });
+hls.on(Hls.Events.MANIFEST_PARSED, () => document.querySelector("video").play());
+hls.loadSource(document.body.dataset.url);
+hls.attachMedia(document.querySelector("video"));
+</script>`
+
+const videojsPage = `<!doctype html><title>video.js</title><body data-url="%s">
+<link rel="stylesheet" href="/video.js/video-js.min.css">
+<video id="v" class="video-js" muted playsinline width=640 height=360></video>
+<script src="/video.js/video.min.js"></script>
+<script>
+window.fatal = [];
+const player = videojs("v", { muted: true, autoplay: true, html5: { vhs: { overrideNative: true } } });
+player.on("error", () => fatal.push("video.js " + player.error().code + " " + player.error().message));
+player.src({ src: document.body.dataset.url, type: "application/vnd.apple.mpegurl" });
+</script>`
+
+// A watch is what a page says about its video element.
+type watchState struct {
+	Fatal   []string
+	Time    float64 // s
+	Decoded int
+	Dropped int
+}
+
+const readState = `(() => {
+	const v = document.querySelector("video");
+	const q = v ? v.getVideoPlaybackQuality() : {};
+	return JSON.stringify({
+		fatal: window.fatal || [],
+		time: v ? v.currentTime : 0,
+		decoded: q.totalVideoFrames || 0,
+		dropped: q.droppedVideoFrames || 0,
+	});
+})()`
+
+// playInChromium serves page, has it play url for 20 s and asks for a moving
+// picture without a fatal error.
+func playInChromium(t *testing.T, page, url string) {
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
+	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, page, html.EscapeString(url))
+	})
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	watchPage(t, site.URL+"/page", 20*time.Second)
+}
+
+// watchPage opens url in a headless Chromium and waits for the first decoded
+// frame, then watches for the time given. Both the clock and the frames must
+// have gone on for most of it.
+func watchPage(t *testing.T, url string, watch time.Duration) {
+	t.Helper()
+	ctx := chromium(t)
+	var console strings.Builder
+	chromedp.ListenTarget(ctx, func(ev any) {
+		switch ev := ev.(type) {
+		case *runtime.EventConsoleAPICalled:
+			for _, arg := range ev.Args {
+				fmt.Fprintf(&console, "%s ", arg.Value)
+			}
+			console.WriteByte('\n')
+		case *runtime.EventExceptionThrown:
+			fmt.Fprintln(&console, ev.ExceptionDetails.Error())
+		}
+	})
+	state := func() (s watchState) {
+		var text string
+		if err := chromedp.Run(ctx, chromedp.Evaluate(readState, &text)); err != nil {
+			t.Fatalf("ask the page: %v", err)
+		}
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			t.Fatalf("the page answers %q: %v", text, err)
+		}
+		return s
+	}
+	defer func() {
+		var png []byte
+		if err := chromedp.Run(ctx, chromedp.CaptureScreenshot(&png)); err != nil {
+			t.Errorf("screenshot: %v", err)
+		}
+		keep(t, "screenshot.png", png)
+		keep(t, "console.log", []byte(console.String()))
+	}()
+
+	opened := time.Now()
+	if err := chromedp.Run(ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+	var first watchState
+	eventually(t, 45*time.Second, "a frame decoded at "+url, func() bool {
+		first = state()
+		return first.Decoded > 0 && first.Time > 0 || len(first.Fatal) > 0
+	})
+	t.Logf("first frame after %s", time.Since(opened).Round(10*time.Millisecond))
+
+	time.Sleep(watch) // the length of the show, not a synchronisation
+	last := state()
+	t.Logf("%+v at first, %+v after %s", first, last, watch)
+	if len(last.Fatal) > 0 {
+		t.Errorf("fatal: %s", strings.Join(last.Fatal, "; "))
+	}
+	if played := last.Time - first.Time; played < 0.6*watch.Seconds() {
+		t.Errorf("the clock went on by %.1f s in %s", played, watch)
+	}
+	if n := last.Decoded - first.Decoded; float64(n) < 10*watch.Seconds() {
+		t.Errorf("%d frames decoded in %s, of 30 a second", n, watch)
+	}
+}
+
+// chromium starts a browser of its own for the test: a tab in the background
+// would be throttled. It may only reach 127.0.0.1.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(tool(t, "chromium", "chromium-browser", "google-chrome")),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-quic", true),
+		chromedp.DisableGPU,
+		chromedp.WindowSize(800, 600),
+	)
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	return ctx
+}

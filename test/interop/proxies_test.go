@@ -1,0 +1,125 @@
+package interop
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A proxy forwards /live/ to rtmpd with the prefix kept and says in
+// X-Forwarded-For for whom.
+type proxy struct {
+	// config takes the address to listen on, that of rtmpd, and a directory.
+	config string
+	run    func(config, address string) (name string, args []string)
+}
+
+var nginx = proxy{
+	config: `
+daemon off;
+pid %[3]s/nginx.pid;
+error_log stderr warn;
+worker_processes 1;
+events { worker_connections 64; }
+http {
+	access_log off;
+	client_body_temp_path %[3]s/body; proxy_temp_path %[3]s/proxy; fastcgi_temp_path %[3]s/fastcgi;
+	uwsgi_temp_path %[3]s/uwsgi; scgi_temp_path %[3]s/scgi;
+	server {
+		listen %[1]s;
+		location /live/ {
+			proxy_pass http://%[2]s;
+			proxy_http_version 1.1;
+			proxy_buffering off;
+			proxy_set_header Host $http_host;
+			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+			proxy_set_header X-Forwarded-Proto $scheme;
+		}
+	}
+}
+`,
+	run: func(config, _ string) (string, []string) { return "nginx", []string{"-e", "stderr", "-c", config} },
+}
+
+var haproxy = proxy{
+	config: `
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 30s
+	timeout server 30s
+	option forwardfor
+	option http-no-delay
+frontend web
+	bind %[1]s
+	use_backend rtmpd if { path_beg /live/ }
+backend rtmpd
+	server rtmpd %[2]s
+# %[3]s is not needed
+`,
+	run: func(config, _ string) (string, []string) { return "haproxy", []string{"-db", "-f", config} },
+}
+
+func TestProxies(t *testing.T) {
+	s := startServer(t)
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	s.waitLive(t, "test")
+	for name, p := range map[string]proxy{"nginx": nginx, "HAProxy": haproxy} {
+		t.Run(name, func(t *testing.T) { checkProxy(t, s, p) })
+	}
+}
+
+// checkProxy starts p before s and plays the stream "test" through it.
+func checkProxy(t *testing.T, s *server, p proxy) {
+	address, dir := freeAddress(t), t.TempDir()
+	path := filepath.Join(dir, "proxy.yml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, p.config, address, s.http, dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name, args := p.run(path, address)
+	background(t, command(t, 2*time.Minute, name, args...))
+	url := "http://" + address + "/live/test.m3u8"
+	eventually(t, 30*time.Second, name+" answers", func() bool {
+		_, err := get(url)
+		return err == nil
+	})
+	playFFmpeg(t, url)
+
+	// The viewer's address comes through: a loopback address that is not the
+	// proxy's own, and a mark to find the line by.
+	viewer := "127.0.0.2"
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(viewer)}}).DialContext,
+	}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(url + "?mark=" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(string(body), "#EXTM3U") {
+		t.Fatalf("through %s: %s, %v, %.60q", name, resp.Status, err, body)
+	}
+	if got := resp.Header.Get("Content-Type"); got != "application/vnd.apple.mpegurl" {
+		t.Errorf("through %s: the playlist is %q", name, got)
+	}
+	eventually(t, 5*time.Second, "a line for the request in the access log", func() bool {
+		log, _ := os.ReadFile(filepath.Join(s.dir, "access.log")) // polled
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, "mark="+name) {
+				if !strings.HasPrefix(line, viewer+" ") {
+					t.Fatalf("through %s the viewer is not %s: %s", name, viewer, line)
+				}
+				return true
+			}
+		}
+		return false
+	})
+}
