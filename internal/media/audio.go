@@ -49,7 +49,8 @@ func ParseFLACConfig(b []byte) (Track, error) {
 	if bytes.HasPrefix(block, []byte("fLaC")) {
 		block = block[4:]
 	}
-	if len(block) >= 38 && binary.BigEndian.Uint32(block)&0x7fffffff == 34 {
+	// No STREAMINFO begins like this: its smallest block is 16 or more.
+	if len(block) >= 4 && binary.BigEndian.Uint32(block)&0x7fffffff == 34 {
 		block = block[4:]
 	}
 	if len(block) < 34 {
