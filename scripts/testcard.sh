@@ -48,11 +48,12 @@ ffmpeg -nostdin -v error -y -fflags +bitexact \
 	-ac 2 -c:a aac -b:a 64k -flags:a +bitexact -f adts "$tmp/sound.aac"
 
 # AAC frame n decodes to the samples from (n-1)*1024 on, so frame 751, at
-# 16.021 s, begins with second 16.
-ffmpeg -nostdin -v error -y -i "$tmp/sound.aac" -ss 16.01 -frames:a 750 -c copy -f adts "$tmp/loop.aac"
+# 16.021 s, begins with second 16. By way of MP4, for the AudioSpecificConfig must
+# be known when FLV starts.
+ffmpeg -nostdin -v error -y -i "$tmp/sound.aac" -ss 16.01 -frames:a 750 -c copy -f mp4 "$tmp/loop.m4a"
 
 ffmpeg -nostdin -v error -y -fflags +bitexact \
-	-framerate $fps -i "$tmp/video.h264" -i "$tmp/loop.aac" \
+	-framerate $fps -i "$tmp/video.h264" -i "$tmp/loop.m4a" \
 	-map 0:v -map 1:a -c copy -flags:v +bitexact -flags:a +bitexact \
 	-flvflags no_duration_filesize+no_sequence_end -f flv "$out"
 ls -l "$out"

@@ -1,0 +1,164 @@
+// Package demo is the built-in test card and its publisher: an encoder in
+// miniature that streams a clip in real time, over and over.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+const (
+	retryFirst = 500 * time.Millisecond // doubles with each failure in a row
+	retryMost  = 10 * time.Second
+	// steady is how long a session must have lasted for the next failure to
+	// count as the first.
+	steady = 30 * time.Second
+	// late is how far publishing may fall behind the clock (a laptop that
+	// slept) before it goes on from now instead of catching up at once.
+	late = 2 * time.Second
+	// patience with a server that takes nothing or says nothing.
+	patience = 30 * time.Second
+	// goodbye bounds the last words to the server.
+	goodbye = time.Second
+)
+
+// Publish streams the test card to rawURL (rtmp[s]://host[:port]/app/stream; the
+// last path segment and the query are the stream's name) until ctx ends, and
+// connects again when the connection is lost or refused. log may be nil.
+//
+// Errors: of rawURL; nil once ctx has ended.
+func Publish(ctx context.Context, rawURL string, log *zap.Logger) error {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	card, err := readClip(testcard)
+	if err != nil {
+		return fmt.Errorf("test card: %w", err)
+	}
+	server, name, err := split(rawURL)
+	if err != nil {
+		return fmt.Errorf("test card: %w", err)
+	}
+	wait := retryFirst
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := session(ctx, server, name, card)
+		if ctx.Err() != nil {
+			break
+		}
+		if time.Since(began) > steady {
+			wait = retryFirst
+		}
+		log.Warn("test card: publishing again", zap.Error(err), zap.Int64("wait_ms", wait.Milliseconds()))
+		if !sleep(ctx, wait) {
+			break
+		}
+		wait = min(2*wait, retryMost)
+	}
+	return nil
+}
+
+// split takes the stream's name, with the query, off a URL.
+func split(rawURL string) (server, name string, err error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "", "", fmt.Errorf("the URL: %w", err)
+	}
+	dir, name := path.Split(u.Path)
+	if name == "" || dir == "/" || dir == "" {
+		return "", "", fmt.Errorf("%s names no application and stream", u.Redacted())
+	}
+	if u.RawQuery != "" {
+		name += "?" + u.RawQuery
+	}
+	u.Path, u.RawPath, u.RawQuery = path.Clean(dir), "", ""
+	return u.String(), name, nil
+}
+
+// session publishes over one connection until that or ctx ends.
+func session(ctx context.Context, server, name string, card clip) error {
+	c, err := rtmp.Dial(ctx, server, rtmp.ClientOptions{Options: rtmp.Options{Timeout: patience, Ping: patience, PingTimeout: patience}})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Publish(ctx, name); err != nil {
+		return err
+	}
+
+	// The server's pings are answered by reading; its end ends the session.
+	reading, stop := context.WithCancelCause(ctx)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for {
+			if _, err := c.ReadMessage(); err != nil {
+				stop(err)
+				return
+			}
+		}
+	}()
+	err = play(reading, card, func(m rtmp.Message) error {
+		m.StreamID = c.StreamID
+		return c.WriteMessage(m)
+	}, c.Flush)
+	if reading.Err() != nil {
+		err = context.Cause(reading)
+	}
+	if ctx.Err() != nil {
+		c.LimitWrites(goodbye)
+		_ = c.Unpublish() // it is over either way
+	}
+	_ = c.Close() // ends the reader
+	<-read
+	stop(nil)
+	return err
+}
+
+// play writes the headers, then each frame when it is due, until ctx ends or a
+// write fails.
+func play(ctx context.Context, card clip, write func(rtmp.Message) error, flush func() error) error {
+	for _, m := range card.headers {
+		if err := write(m); err != nil {
+			return err
+		}
+	}
+	start := time.Now()
+	for n := 0; ; n++ {
+		m, due := card.at(n)
+		ahead := time.Until(start.Add(due))
+		if ahead < -late {
+			start, ahead = time.Now().Add(-due), 0
+		}
+		if ahead > 0 {
+			if err := flush(); err != nil {
+				return err
+			}
+			if !sleep(ctx, ahead) {
+				return context.Cause(ctx)
+			}
+		}
+		if err := write(m); err != nil {
+			return err
+		}
+	}
+}
+
+// sleep waits for d and reports whether ctx lives on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
