@@ -125,6 +125,22 @@ func (c *Cursor) Next(ctx context.Context, buf []*media.Packet) (n int, skipped 
 	}
 }
 
+// TryNext is Next without waiting: n is 0 when there is nothing new.
+func (c *Cursor) TryNext(buf []*media.Packet) (n int, skipped uint64, err error) {
+	s := c.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = s.read(c, buf)
+	if n == 0 && (s.closed || c.closed) {
+		err = io.EOF
+		s.giveUp(c)
+	}
+	if n > 0 || err != nil {
+		skipped, c.skipped = c.skipped, 0
+	}
+	return n, skipped, err
+}
+
 // Close unsubscribes; what only this cursor held back is freed.
 func (c *Cursor) Close() {
 	s := c.stream
