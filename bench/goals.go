@@ -1,0 +1,144 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A goal is a limit and what was measured.
+type goal struct {
+	name    string
+	limit   float64
+	unit    string
+	atLeast bool // the limit is a minimum
+	got     float64
+	met     bool
+	why     string // instead of got: why nothing can be said
+}
+
+// A point selects the results of one window.
+type point struct {
+	scenario string
+	streams  int
+	clients  int
+	bitRate  int64
+	mss      int
+}
+
+func (p point) of(r *Result) bool {
+	return p == point{r.Scenario, r.Streams, r.Clients, r.BitRate, r.MSS}
+}
+
+// values are f of the server's results at p, round by round; ok is false where
+// a run does not count.
+func values(results []Result, server string, p point, f func(*Result) float64) (v []float64, ok []bool) {
+	for i := range results {
+		if r := &results[i]; r.Server == server && p.of(r) {
+			v, ok = append(v, f(r)), append(ok, len(r.Problems) == 0)
+		}
+	}
+	return v, ok
+}
+
+// absolute is a goal on the median of rtmpd's runs that count.
+func absolute(results []Result, name string, limit float64, unit string, p point, f func(*Result) float64) goal {
+	g := goal{name: name, limit: limit, unit: unit}
+	all, ok := values(results, "rtmpd", p, f)
+	var counted []float64
+	for i, v := range all {
+		if ok[i] {
+			counted = append(counted, v)
+		}
+	}
+	if len(counted) == 0 {
+		g.why = fmt.Sprintf("no run of %d counts", len(all))
+		return g
+	}
+	g.got = median(counted)
+	g.met = g.got <= limit
+	return g
+}
+
+// relative is a goal on the median of rtmpd's figure over nginx's, formed round
+// by round where both runs count.
+func relative(results []Result, name string, limit float64, p point, f func(*Result) float64) goal {
+	g := goal{name: name, limit: limit, unit: "x nginx"}
+	ours, ok1 := values(results, "rtmpd", p, f)
+	peer, ok2 := values(results, "nginx", p, f)
+	var counted []float64
+	for i := range min(len(ours), len(peer)) {
+		if ok1[i] && ok2[i] && peer[i] > 0 {
+			counted = append(counted, ours[i]/peer[i])
+		}
+	}
+	if len(counted) == 0 {
+		g.why = fmt.Sprintf("no pair of runs of %d counts", min(len(ours), len(peer)))
+		return g
+	}
+	g.got = median(counted)
+	g.met = g.got <= limit
+	return g
+}
+
+// The sizes of the goals that come with RTMP in, HLS out.
+func goalPublishers() []int { return []int{100, 300} }
+func goalViewers() []int    { return []int{500, 1000} }
+
+// runGoals measures what judgeGoals judges.
+func (c *command) runGoals(ctx context.Context) error {
+	quick := c.options
+	quick.settle = min(quick.settle, time.Second)
+	steps := []func(context.Context, *target) ([]Result, error){
+		func(ctx context.Context, t *target) ([]Result, error) {
+			return single(measureStart(ctx, t, quick))
+		},
+		func(ctx context.Context, t *target) ([]Result, error) {
+			return measurePublish(ctx, t, appLive, goalPublishers(), quick)
+		},
+		func(ctx context.Context, t *target) ([]Result, error) {
+			return measurePublish(ctx, t, appHLS, goalPublishers(), quick)
+		},
+		func(ctx context.Context, t *target) ([]Result, error) {
+			return measureHLS(ctx, t, goalViewers(), quick)
+		},
+	}
+	for _, step := range steps {
+		if err := c.turns(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeGoals sets the goals of publishing and HLS beside the results.
+func judgeGoals(results []Result) []goal {
+	var goals []goal
+	rate, mss := int64(0), 0
+	for i := range results {
+		rate, mss = results[i].BitRate, max(mss, results[i].MSS)
+	}
+	for _, app := range []struct {
+		name  string
+		limit float64
+	}{{appLive, 1.0}, {appHLS, 0.9}} {
+		for _, n := range goalPublishers() {
+			p := point{scenario: "publish-" + app.name, streams: n, bitRate: rate}
+			goals = append(goals,
+				relative(results, fmt.Sprintf("%d publishers, %s: CPU", n, app.name), app.limit, p, (*Result).perGB),
+				absolute(results, fmt.Sprintf("%d publishers, %s: memory of a stream", n, app.name), 0.9, "MB", p,
+					func(r *Result) float64 { return r.perStream() / mega }))
+		}
+	}
+	for _, n := range goalViewers() {
+		p := point{"hls", 1, n, rate, mss}
+		goals = append(goals, relative(results, fmt.Sprintf("%d HLS viewers: CPU for each GB", n), 1.5, p, (*Result).perGB))
+	}
+	p := point{scenario: "start", streams: 1, bitRate: rate}
+	return append(goals,
+		absolute(results, "start to listening", 60, "ms", p, func(r *Result) float64 { return r.Startup }),
+		absolute(results, "idle memory (RSS)", 25, "MB", p, func(r *Result) float64 { return float64(r.Idle.RSS) / mega }),
+		absolute(results, "first playable playlist after the first GOP", 100, "ms", p, func(r *Result) float64 { return r.Playable }))
+}

@@ -1,0 +1,298 @@
+//go:build linux
+
+// Bench is rtmpd's load tool: publishers, RTMP players, HLS viewers and churn
+// against rtmpd, nginx-rtmp or any other RTMP server, with the server's cost
+// read from /proc.
+//
+//	go run ./bench goals                          the goals beside the results; what make bench runs
+//	go run ./bench peers                          players against nginx-rtmp; what make bench-peers runs
+//	go run ./bench publish -server rtmpd -n 100,300 [-hls]
+//	go run ./bench play    -server nginx,rtmpd -n 100,500 -mss 1448 -rounds 3
+//	go run ./bench hls     -server rtmpd -n 500
+//	go run ./bench churn   -server rtmpd -parallel 64
+//	go run ./bench start   -server rtmpd
+//
+// A server is "rtmpd" (built from ./cmd/rtmpd), "nginx" (from apt: nginx and
+// libnginx-mod-rtmp), both started on free loopback ports with their files on
+// tmpfs, or the URL of a running one: rtmp://host:port, with -pid for its cost
+// and -http for its HLS. It needs the applications "live" and, for HLS, "hls"
+// served below /hls/.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code, err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	os.Exit(code)
+}
+
+// A command is one invocation of the tool.
+type command struct {
+	options
+	launcher
+	servers  []string
+	steps    []int // -n
+	streams  int
+	hls      bool
+	parallel int
+	rounds   int
+	limit    time.Duration // of the whole invocation
+	json     string
+	pid      int
+	http     string
+
+	rates []int64 // peers only
+	sizes []int   // peers only: TCP_MAXSEG
+
+	results []Result // so far
+}
+
+// run is main with an exit code: 0, 1 for a failure or a goal missed, 2 for
+// wrong usage.
+func run(ctx context.Context, args []string) (int, error) {
+	if len(args) == 0 {
+		return 2, errors.New("usage: bench goals|peers|publish|play|hls|churn|start [flags]; -h after one of them lists its flags")
+	}
+	c, err := parse(args[0], args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	}
+	if err != nil {
+		return 2, err
+	}
+	if err := raiseFileLimit(20000); err != nil {
+		return 1, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	defer c.launcher.close()
+	if slices.Contains(c.servers, "rtmpd") {
+		if err := c.build(ctx); err != nil {
+			return 1, err
+		}
+	}
+	var goals []goal
+	switch args[0] {
+	case "goals":
+		err = c.runGoals(ctx)
+		goals = judgeGoals(c.results)
+	case "peers":
+		err = c.runPeers(ctx)
+		goals = judgePeers(c.results, c.flush)
+	default:
+		err = c.repeat(ctx, args[0])
+	}
+	if len(c.results) > 0 {
+		printTables(os.Stdout, c.results)
+	}
+	if goals != nil {
+		printGoals(os.Stdout, goals)
+	}
+	if c.json != "" {
+		err = errors.Join(err, writeJSON(c.json, c.results, goals))
+	}
+	if err != nil || slices.ContainsFunc(goals, func(g goal) bool { return !g.met }) {
+		return 1, err
+	}
+	return 0, nil
+}
+
+// parse reads the flags of one mode.
+func parse(mode string, args []string) (*command, error) {
+	c := &command{}
+	both := mode == "goals" || mode == "peers"
+	window, limit, n := 8*time.Second, 10*time.Minute, "100"
+	switch mode {
+	case "goals":
+		limit = 15 * time.Minute
+	case "peers":
+		n, limit = "100,500,1000", time.Hour
+	case "publish":
+	case "play", "hls":
+		n = "500"
+	case "churn":
+	case "start":
+	default:
+		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, play, hls, churn, start", mode)
+	}
+	f := flag.NewFlagSet("bench "+mode, flag.ContinueOnError)
+	servers, rounds := "rtmpd", 1
+	if both {
+		servers, rounds = "nginx,rtmpd", 3
+	}
+	f.StringVar(&servers, "server", servers, "servers, taken in turns: rtmpd, nginx or a rtmp:// URL")
+	f.IntVar(&c.rounds, "rounds", rounds, "how often each server is measured")
+	f.DurationVar(&c.window, "window", window, "measured time; a multiple of the GOP of 2 s")
+	f.DurationVar(&c.settle, "settle", 2*time.Second, "time between the last client's arrival and the window")
+	f.DurationVar(&c.limit, "limit", limit, "time after which everything is given up")
+	f.DurationVar(&c.pace, "pace", 4*time.Millisecond, "time between two players' arrivals")
+	f.StringVar(&c.json, "json", "", "file for the results as JSON; - is standard output")
+	f.StringVar(&c.rtmpd, "rtmpd", "", "rtmpd binary (default: build ./cmd/rtmpd)")
+	f.StringVar(&c.nginx, "nginx", "/usr/sbin/nginx", "nginx binary")
+	f.StringVar(&c.module, "module", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "nginx-rtmp module")
+	f.StringVar(&c.flush, "flush", "", "rtmpd's flush_interval (default: its own)")
+	f.StringVar(&c.shm, "shm", "/dev/shm", "directory on tmpfs for the servers' files")
+	f.IntVar(&c.pid, "pid", 0, "process of a server given by URL")
+	f.StringVar(&c.http, "http", "", "host:port of the HLS of a server given by URL")
+	f.StringVar(&n, "n", n, "publishers (publish), players or viewers: increasing numbers, one window each")
+	rates, sizes := "2.65M", "1448"
+	if mode == "peers" {
+		rates, sizes = "2.65M,200k", "1448,0"
+	}
+	f.StringVar(&rates, "bitrate", rates, "bit rate of a stream, audio included")
+	f.StringVar(&sizes, "mss", sizes, "TCP_MAXSEG of players and viewers; 0 is the loopback's 64 KiB")
+	f.IntVar(&c.streams, "streams", 1, "streams that players are dealt out over")
+	f.BoolVar(&c.hls, "hls", false, "publish into the application that writes HLS")
+	f.IntVar(&c.parallel, "parallel", 64, "set-ups in flight (churn)")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("%q is no flag", f.Arg(0))
+	}
+	var err error
+	c.servers = strings.Split(servers, ",")
+	if c.steps, err = list(n, strconv.Atoi); err != nil {
+		return nil, fmt.Errorf("-n: %w", err)
+	}
+	if !slices.IsSorted(c.steps) || c.steps[0] < 1 {
+		return nil, fmt.Errorf("-n %s: want increasing numbers", n)
+	}
+	if c.sizes, err = list(sizes, strconv.Atoi); err != nil {
+		return nil, fmt.Errorf("-mss: %w", err)
+	}
+	if c.rates, err = list(rates, parseRate); err != nil {
+		return nil, fmt.Errorf("-bitrate: %w", err)
+	}
+	if c.streams < 1 || c.rounds < 1 || c.parallel < 1 || c.window <= 0 || c.pace <= 0 {
+		return nil, errors.New("-streams, -rounds, -parallel, -window and -pace are at least 1")
+	}
+	c.mss, c.bitRate = c.sizes[0], c.rates[0]
+	return c, nil
+}
+
+// list reads a comma-separated list.
+func list[T any](text string, item func(string) (T, error)) ([]T, error) {
+	var all []T
+	for s := range strings.SplitSeq(text, ",") {
+		v, err := item(strings.TrimSpace(s))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// parseRate reads a bit rate: 200k, 2.65M or bits per second.
+func parseRate(s string) (int64, error) {
+	unit := 1.0
+	if t, ok := strings.CutSuffix(s, "k"); ok {
+		s, unit = t, 1e3
+	} else if t, ok := strings.CutSuffix(s, "M"); ok {
+		s, unit = t, 1e6
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, err
+	}
+	if v*unit < 50e3 || v*unit > 1e9 {
+		return 0, fmt.Errorf("%s bit/s: want 50k to 1000M", s)
+	}
+	return int64(v * unit), nil
+}
+
+// open gives the server of the name: a fresh one, or the running one of a URL.
+func (c *command) open(ctx context.Context, name string) (*target, error) {
+	if !strings.HasPrefix(name, "rtmp://") {
+		return c.start(ctx, name)
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{name: u.Host, rtmp: u.Host, http: c.http}
+	if u.Port() == "" {
+		t.rtmp += ":1935"
+	}
+	if c.pid != 0 {
+		if t.pids, err = processTree(c.pid); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// repeat measures one mode on each server in turns.
+func (c *command) repeat(ctx context.Context, mode string) error {
+	return c.turns(ctx, func(ctx context.Context, t *target) ([]Result, error) {
+		switch mode {
+		case "publish":
+			app := appLive
+			if c.hls {
+				app = appHLS
+			}
+			return measurePublish(ctx, t, app, c.steps, c.options)
+		case "play":
+			return measurePlay(ctx, t, c.steps, c.streams, c.options)
+		case "hls":
+			return measureHLS(ctx, t, c.steps, c.options)
+		case "churn":
+			return single(measureChurn(ctx, t, c.parallel, c.options))
+		default:
+			return single(measureStart(ctx, t, c.options))
+		}
+	})
+}
+
+// turns runs measure on a fresh server of each name, A B A B, c.rounds times.
+// What it measured before an error stays in c.results.
+func (c *command) turns(ctx context.Context, measure func(context.Context, *target) ([]Result, error)) error {
+	for range c.rounds {
+		for _, name := range c.servers {
+			t, err := c.open(ctx, name)
+			if err != nil {
+				return err
+			}
+			results, err := measure(ctx, t)
+			if err != nil {
+				err = fmt.Errorf("%s: %w%s", name, err, t.lastLog())
+			}
+			t.stop()
+			for _, r := range results {
+				fmt.Fprintln(os.Stderr, r.line())
+			}
+			c.results = append(c.results, results...)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// single makes a list of one result, none if there was an error.
+func single(r Result, err error) ([]Result, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []Result{r}, nil
+}
