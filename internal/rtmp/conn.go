@@ -66,7 +66,8 @@ type Conn struct {
 
 // A writer is the sending half of a Conn.
 type writer struct {
-	sending sync.Mutex // held while a batch is on its way; taken before mu
+	sending sync.Mutex         // held while a batch is on its way; taken before mu
+	sink    func([]byte) error // takes the batches in the socket's place; under sending
 
 	mu        sync.Mutex // guards what follows
 	buf       []byte     // waiting for Flush

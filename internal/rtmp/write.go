@@ -101,10 +101,17 @@ func (c *Conn) Flush() error {
 	}
 	batch := w.buf
 	w.buf, w.spare = w.spare, nil
-	err := w.setDeadline(c)
+	var err error
+	if w.sink == nil {
+		err = w.setDeadline(c)
+	}
 	w.mu.Unlock()
 
-	if err == nil {
+	switch {
+	case err != nil:
+	case w.sink != nil:
+		err = w.sink(batch)
+	default:
 		var n int
 		n, err = c.nc.Write(batch)
 		c.bytesOut.Add(uint64(n))
