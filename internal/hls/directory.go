@@ -1,0 +1,201 @@
+package hls
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Kind says what a live file is.
+type Kind uint8
+
+// The kinds of live files.
+const (
+	Playlist Kind = iota // of one stream
+	Master               // of the variants of one base name
+	Segment
+	Key // never to be served by a root location
+)
+
+// A File is what HTTP needs to know about one live file.
+type File struct {
+	App, Stream string
+	Kind        Kind
+	// Body is a playlist as it is on disk and Gzip the same compressed; both
+	// are shared and immutable. Nil for segments and keys.
+	Body, Gzip []byte
+	ModTime    time.Time
+	ETag       string // with quotes
+	MaxAge     time.Duration
+	Size       int64 // bytes on disk
+}
+
+// DirectoryOptions are what a Directory needs besides its path.
+type DirectoryOptions struct {
+	StateDir string // unused: the ledger lies beside what it describes, so both vanish together
+	Log      *zap.Logger
+	Now      func() time.Time // default time.Now
+
+	fault func(op, name string) error // tests
+}
+
+// A Directory owns one hls.path: which files in it are ours, which are live,
+// and when they are removed. There is one for each distinct path.
+type Directory struct {
+	path  string
+	log   *zap.Logger
+	now   func() time.Time
+	fault func(op, name string) error
+	main  *store
+	wake  chan struct{} // the cleaner's
+
+	// slots holds one scratch buffer for each core: as many fragments are
+	// muxed at once, however many streams cut at the same moment.
+	slots chan []byte
+	gzip  gzipper
+
+	mu        sync.Mutex
+	claims    map[string]*Packager // playlist name to who writes it
+	keyStores map[string]*store    // by absolute path, outside of main
+	masters   map[string]*master   // by file name
+}
+
+// OpenDirectory makes path (0755) if it is missing, shows that it is writable
+// and takes up what an earlier process left there. The caller runs Run and
+// calls Close when Run and every packager have returned.
+func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	wake := make(chan struct{}, 1)
+	main, err := openStore(path, ledgerPrefix, wake, o.fault)
+	if err != nil {
+		return nil, err
+	}
+	d := &Directory{
+		path: path, log: o.Log, now: o.Now, fault: o.fault, main: main, wake: wake,
+		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
+		claims:    make(map[string]*Packager),
+		keyStores: make(map[string]*store),
+		masters:   make(map[string]*master),
+	}
+	for range cap(d.slots) {
+		d.slots <- nil
+	}
+	d.sweep(main)
+	return d, nil
+}
+
+// Close lets go of the directory; files stay.
+func (d *Directory) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.keyStores {
+		_ = s.close()
+	}
+	return d.main.close()
+}
+
+// Empty says that nothing of ours is left in the directory and nobody writes to it.
+func (d *Directory) Empty() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.keyStores {
+		if !s.empty() {
+			return false
+		}
+	}
+	return len(d.claims) == 0 && d.main.empty()
+}
+
+// Lookup tells about the live file of that name, relative to the directory and
+// slash separated. It allocates nothing.
+func (d *Directory) Lookup(name string) (File, bool) { return d.main.lookup(name) }
+
+// Streams returns the names of the playlists that exist, sorted.
+func (d *Directory) Streams() []string {
+	d.main.mu.RLock()
+	defer d.main.mu.RUnlock()
+	var names []string
+	for name, f := range d.main.files {
+		if f.visible && (f.live.Kind == Playlist || f.live.Kind == Master) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// claim makes p the only writer of a playlist.
+func (d *Directory) claim(playlist string, p *Packager) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if other := d.claims[playlist]; other != nil && other != p {
+		return fmt.Errorf("%s is being written by stream %s/%s", playlist, other.app, other.name)
+	}
+	d.claims[playlist] = p
+	return nil
+}
+
+func (d *Directory) unclaim(playlist string, p *Packager) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.claims[playlist] == p {
+		delete(d.claims, playlist)
+	}
+}
+
+func (d *Directory) claimed(playlist string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.claims[playlist] != nil
+}
+
+// keyStore returns where keys under path (absolute) are written and the prefix
+// of their names there: the directory itself when path is inside it, so that
+// HTTP knows them as keys and keeps them to itself.
+func (d *Directory) keyStore(path string) (*store, string, error) {
+	if rel, err := filepath.Rel(d.path, path); err == nil && filepath.IsLocal(rel) {
+		if rel == "." {
+			return d.main, "", nil
+		}
+		rel = filepath.ToSlash(rel)
+		if !cleanName(rel) {
+			return nil, "", fmt.Errorf("hls keys path %s: a directory below hls path must not start with a dot", path)
+		}
+		return d.main, rel + "/", nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.keyStores[path]; s != nil {
+		return s, "", nil
+	}
+	// Two hls paths may share a keys path: a ledger for each.
+	sum := sha256.Sum256([]byte(d.path))
+	s, err := openStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]), d.wake, d.fault)
+	if err != nil {
+		return nil, "", fmt.Errorf("hls keys: %w", err)
+	}
+	d.sweep(s)
+	d.keyStores[path] = s
+	return s, "", nil
+}
+
+// heal opens what was deleted under us again.
+func (d *Directory) heal() {
+	for _, s := range d.stores() {
+		if again, err := s.disk.heal(); again && err == nil {
+			_ = s.ledger.restore()
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package hls
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+)
+
+const (
+	dirMode  = 0o755 // readable for a web server of another user
+	fileMode = 0o644
+)
+
+// A disk is one directory tree reached through os.Root: whatever a stream is
+// called, nothing outside it is touched. Names are slash separated and relative.
+type disk struct {
+	path  string
+	root  atomic.Pointer[os.Root]
+	fault func(op, name string) error // tests: fails the step before it happens
+}
+
+// errTorn, returned by a fault at "write", leaves half of the file behind.
+var errTorn = errors.New("torn write")
+
+func openDisk(dir string, fault func(op, name string) error) (*disk, error) {
+	k := &disk{path: dir, fault: fault}
+	return k, k.reopen()
+}
+
+// reopen makes the directory if it is missing, opens it and shows that files
+// can be written there.
+func (k *disk) reopen() error {
+	if err := os.MkdirAll(k.path, dirMode); err != nil {
+		return fmt.Errorf("hls path %s: %w", k.path, err)
+	}
+	root, err := os.OpenRoot(k.path)
+	if err != nil {
+		return fmt.Errorf("hls path %s: %w", k.path, err)
+	}
+	probe, err := root.OpenFile(probeName, os.O_WRONLY|os.O_CREATE, fileMode)
+	if err != nil {
+		_ = root.Close()
+		return fmt.Errorf("hls path %s is not writable for this user: %w", k.path, err)
+	}
+	_ = probe.Close()
+	_ = root.Remove(probeName)
+	if old := k.root.Swap(root); old != nil {
+		_ = old.Close()
+	}
+	return nil
+}
+
+const probeName = ".rtmpd-probe"
+
+// heal opens the directory again if the one held is no longer what its path
+// names (deleted, or made anew, under us), and says whether it was so.
+func (k *disk) heal() (bool, error) {
+	held, err := k.root.Load().Stat(".")
+	if err == nil {
+		if now, err := os.Stat(k.path); err == nil && os.SameFile(held, now) {
+			return false, nil
+		}
+	}
+	return true, k.reopen()
+}
+
+func (k *disk) close() error { return k.root.Load().Close() }
+
+func (k *disk) step(op, name string) error {
+	if k.fault == nil {
+		return nil
+	}
+	return k.fault(op, name)
+}
+
+// temporary is where a file is written before it is renamed to name: in the
+// same directory, and a dotfile so that no web server hands it out.
+func temporary(name string) string {
+	dir, base := path.Split(name)
+	return dir + "." + base + ".tmp"
+}
+
+// replace makes name hold data in one instant: readers see the old file or the
+// whole new one. A failure leaves no temporary behind.
+func (k *disk) replace(name string, data []byte) error {
+	tmp := temporary(name)
+	err := k.write(tmp, data)
+	if err == nil {
+		if err = k.step("rename", name); err == nil {
+			err = k.root.Load().Rename(tmp, name)
+		}
+	}
+	if err != nil {
+		_ = k.remove(tmp)
+		return fmt.Errorf("write %s: %w", filepath.Join(k.path, name), err)
+	}
+	return nil
+}
+
+func (k *disk) write(name string, data []byte) error {
+	if err := k.step("create", name); err != nil {
+		return err
+	}
+	f, err := k.root.Load().OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return err
+	}
+	if err = k.step("write", name); err == nil {
+		_, err = f.Write(data)
+	} else if errors.Is(err, errTorn) {
+		_, _ = f.Write(data[:len(data)/2])
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// remove deletes a file or an empty directory; one that is not there is no error.
+func (k *disk) remove(name string) error {
+	if err := k.step("remove", name); err != nil {
+		return err
+	}
+	if err := k.root.Load().Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (k *disk) mkdir(name string) error {
+	if err := k.step("mkdir", name); err != nil {
+		return err
+	}
+	return k.root.Load().Mkdir(name, dirMode)
+}
+
+// stat describes name itself, not what a link points to.
+func (k *disk) stat(name string) (fs.FileInfo, error) { return k.root.Load().Lstat(name) }
+
+func (k *disk) exists(name string) bool {
+	_, err := k.stat(name)
+	return err == nil
+}
+
+var errTooLarge = errors.New("file is larger than any we write")
+
+// read returns a regular file of at most limit bytes.
+func (k *disk) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
+	info, err := k.stat(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := k.root.Load().Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = errTooLarge
+	}
+	return b, info, err
+}
+
+// list returns the names in a directory of the tree, unsorted.
+func (k *disk) list(dir string) ([]string, error) {
+	f, err := k.root.Load().Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// cleanName says whether a name from a ledger can be one of ours.
+func cleanName(name string) bool {
+	return fs.ValidPath(name) && name != "." && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
+}

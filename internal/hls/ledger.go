@@ -1,0 +1,210 @@
+package hls
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+)
+
+// A record is one line of a ledger: what rtmpd knows about one file (or
+// directory) it wrote. The last line about a name holds.
+type record struct {
+	Name   string `json:"n"`
+	Kind   string `json:"k"` // see the kind constants
+	App    string `json:"a,omitempty"`
+	Stream string `json:"s,omitempty"`
+	Seq    uint64 `json:"q,omitempty"`    // segment: media sequence number; retired: the next one
+	Disc   uint64 `json:"d,omitempty"`    // retired: the discontinuity sequence number
+	Keep   int64  `json:"keep,omitempty"` // ms it stays after the stream's end; 0 for ever
+	Remove int64  `json:"x,omitempty"`    // Unix ms when it goes; 0 not yet
+	Gone   bool   `json:"gone,omitempty"` // no longer ours
+}
+
+const (
+	kindPlaylist  = "playlist"
+	kindMaster    = "master"
+	kindSegment   = "segment"
+	kindKey       = "key"
+	kindDirectory = "dir"
+	kindRetired   = "retired" // no file: where the numbers of a removed playlist go on
+)
+
+const (
+	ledgerPrefix  = ".rtmpd-ledger"
+	maxLedgerSize = 64 << 20
+	retiredSuffix = ".m3u8.next"
+	ledgerSlack   = 1000 // lines beyond four a file before it is rewritten
+)
+
+// A ledger remembers on disk which files are ours, so that clean-up after a
+// crash deletes those and nothing else. A name is recorded before the file is
+// created. It is append-only text, rewritten when it has grown; it exists while
+// there is something to remember.
+type ledger struct {
+	disk *disk
+	name string
+
+	// mu orders lines on disk; it is held over small appends on purpose.
+	mu    sync.Mutex
+	file  *os.File
+	lines int
+	torn  bool // the last line on disk is half a line
+	live  map[string]record
+}
+
+// openLedger reads what an earlier process left.
+func openLedger(k *disk, name string) (*ledger, error) {
+	l := &ledger{disk: k, name: name, live: make(map[string]record)}
+	b, _, err := k.read(name, maxLedgerSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	l.replay(b)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// A torn last line must not swallow the next one.
+	if err := l.rewriteLocked(); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return l, nil
+}
+
+func (l *ledger) replay(b []byte) {
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines.Buffer(nil, 64<<10)
+	for lines.Scan() {
+		var r record
+		if json.Unmarshal(lines.Bytes(), &r) != nil || !r.valid() {
+			continue // torn, or not ours: what we can't read we don't delete
+		}
+		l.apply(r)
+	}
+}
+
+func (r *record) valid() bool {
+	if !cleanName(r.Name) {
+		return false
+	}
+	switch r.Kind {
+	case kindPlaylist, kindMaster:
+		return strings.HasSuffix(r.Name, ".m3u8")
+	case kindRetired:
+		return strings.HasSuffix(r.Name, retiredSuffix)
+	case kindSegment:
+		return strings.HasSuffix(r.Name, ".ts")
+	case kindKey:
+		return strings.HasSuffix(r.Name, ".key")
+	case kindDirectory:
+		return true
+	}
+	return false
+}
+
+func (l *ledger) apply(r record) {
+	if r.Gone {
+		delete(l.live, r.Name)
+	} else {
+		l.live[r.Name] = r
+	}
+}
+
+// put appends lines; when it returns nil they survive the end of the process.
+func (l *ledger) put(recs ...record) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.disk.step("ledger", l.name); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	var b bytes.Buffer
+	if l.torn {
+		b.WriteByte('\n') // so that the half line is skipped alone
+	}
+	for _, r := range recs {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	if l.file == nil {
+		if err := l.openLocked(); err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+	}
+	n, err := l.file.Write(b.Bytes())
+	l.torn = err != nil && (l.torn || n > 0)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	for _, r := range recs {
+		l.apply(r)
+	}
+	l.lines += len(recs)
+	if len(l.live) == 0 || l.lines > ledgerSlack+4*len(l.live) {
+		_ = l.rewriteLocked() // else the long one serves on
+	}
+	return nil
+}
+
+func (l *ledger) openLocked() error {
+	f, err := l.disk.root.Load().OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+	if err == nil {
+		l.file = f
+	}
+	return err
+}
+
+// rewriteLocked leaves one line for each thing remembered, or no file.
+func (l *ledger) rewriteLocked() error {
+	if len(l.live) == 0 {
+		l.closeLocked()
+		l.lines = 0
+		return l.disk.remove(l.name)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for _, r := range l.live {
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	if err := l.disk.replace(l.name, b.Bytes()); err != nil {
+		return err
+	}
+	l.closeLocked()
+	l.lines, l.torn = len(l.live), false
+	return l.openLocked()
+}
+
+// restore writes the ledger anew, after its directory was.
+func (l *ledger) restore() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rewriteLocked()
+}
+
+func (l *ledger) closeLocked() {
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+}
+
+func (l *ledger) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closeLocked()
+}

@@ -1,0 +1,166 @@
+package hls
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// A master is the multivariant playlist of the renditions of one base name.
+// Its fields are guarded by Directory.mu.
+type master struct {
+	rec        record
+	renditions map[string]rendition // by playlist name: those that have one
+	target     int                  // the longest of theirs
+	text       []byte               // on disk; nil unknown
+	writing    bool                 // by one goroutine; whoever else comes leaves the rest to it
+	warned     bool                 // that the base name is published itself
+}
+
+// A rendition is one line of a master: a variant block and, for what that does
+// not say, measured values.
+type rendition struct {
+	base  string
+	index int // of the variant in the config
+	uri   string
+	block config.Variant
+	measured
+}
+
+// newRendition is nil if the stream is no variant.
+func newRendition(n *names, cfg *config.HLS) *rendition {
+	base, index, ok := variantOf(cfg, n.stream)
+	if !ok {
+		return nil
+	}
+	return &rendition{base: base, index: index, uri: n.variantURI(cfg), block: cfg.Variants[index]}
+}
+
+// updateMaster takes r, whose playlist was just written, into its master.
+func (d *Directory) updateMaster(o *output, r *rendition) error {
+	name := masterName(r.base)
+	d.main.keepIfDue(name)
+	d.mu.Lock()
+	m := d.masters[name]
+	if m == nil {
+		m = &master{renditions: make(map[string]rendition)}
+		d.masters[name] = m
+	}
+	m.rec = record{Name: name, Kind: kindMaster, App: o.names.app, Stream: r.base, Keep: o.keep().Milliseconds()}
+	m.renditions[o.names.playlist] = *r
+	m.target = max(m.target, o.list.target)
+	d.mu.Unlock()
+	return d.writeMaster(m)
+}
+
+// dropVariant takes a playlist that has gone out of its master; the last one
+// takes the master with it.
+func (d *Directory) dropVariant(rec record) {
+	d.mu.Lock()
+	var left *master
+	gone := ""
+	for name, m := range d.masters {
+		if _, ok := m.renditions[rec.Name]; !ok {
+			continue
+		}
+		delete(m.renditions, rec.Name)
+		if left = m; len(m.renditions) == 0 {
+			left, gone = nil, name
+			delete(d.masters, name)
+		}
+		break
+	}
+	if d.claims[gone] != nil {
+		gone = "" // the base name's own playlist by now
+	}
+	d.mu.Unlock()
+	if gone != "" {
+		d.main.schedule(d.now(), gone)
+	}
+	if left != nil {
+		if err := d.writeMaster(left); err != nil {
+			d.log.Warn("hls multivariant playlist is out of date", zap.String("path", d.path), zap.Error(err))
+		}
+	}
+}
+
+// writeMaster writes m if its text is not what is on disk.
+func (d *Directory) writeMaster(m *master) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		if m.writing || len(m.renditions) == 0 {
+			return nil
+		}
+		if d.claims[m.rec.Name] != nil {
+			if !m.warned {
+				m.warned = true
+				d.log.Warn("hls multivariant playlist not written: a stream is published under the base name itself",
+					zap.String("app", m.rec.App), zap.String("stream", m.rec.Stream))
+			}
+			m.text = nil
+			return nil
+		}
+		text, rec, target := m.build(), m.rec, m.target
+		if bytes.Equal(text, m.text) {
+			return nil
+		}
+		m.writing = true
+		d.mu.Unlock()
+		err := d.main.write(rec, text, d.livePlaylist(rec, text, d.now(), target))
+		d.mu.Lock()
+		m.writing = false
+		if err != nil {
+			return fmt.Errorf("multivariant playlist: %w", err)
+		}
+		m.text = text
+	}
+}
+
+// build is the multivariant playlist (RFC 8216 §4.3.4), in the config's order.
+func (m *master) build() []byte {
+	all := slices.SortedFunc(maps.Values(m.renditions), func(a, b rendition) int { return a.index - b.index })
+	b := []byte("#EXTM3U\n#EXT-X-VERSION:3\n")
+	for i := range all {
+		r := &all[i]
+		b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
+		b = strconv.AppendInt(b, or(r.block.Bandwidth, r.bandwidth), 10)
+		if avg := or(r.block.AverageBandwidth, r.average); avg > 0 {
+			b = append(b, ",AVERAGE-BANDWIDTH="...)
+			b = strconv.AppendInt(b, avg, 10)
+		}
+		if c := or(r.block.Codecs, r.codecs); c != "" {
+			b = append(append(append(b, `,CODECS="`...), c...), '"')
+		}
+		measured := ""
+		if r.width > 0 && r.height > 0 {
+			measured = strconv.Itoa(r.width) + "x" + strconv.Itoa(r.height)
+		}
+		if s := or(r.block.Resolution, measured); s != "" {
+			b = append(append(b, ",RESOLUTION="...), s...)
+		}
+		if f := or(r.block.FrameRate, r.frameRate); f > 0 {
+			b = append(b, ",FRAME-RATE="...)
+			b = strconv.AppendFloat(b, f, 'f', 3, 64)
+		}
+		b = append(b, '\n')
+		b = append(b, r.uri...)
+		b = append(b, '\n')
+	}
+	return b
+}
+
+// or is a unless that is zero.
+func or[T comparable](a, b T) T {
+	var zero T
+	if a != zero {
+		return a
+	}
+	return b
+}

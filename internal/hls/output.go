@@ -1,0 +1,287 @@
+package hls
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// An output is one playlist being written. It belongs to its packager's
+// goroutine; a packager whose path changes takes a new one.
+type output struct {
+	d     *Directory
+	owner *Packager
+	cfg   config.HLS
+	names names
+	list  playlist
+	// gone are entries that the playlist on disk still names and the next
+	// one will not.
+	gone    []entry
+	keys    *keyring
+	nextID  uint64 // sequential names: where to go on
+	follows bool   // there was something before the first fragment to come
+	unsaved bool   // the playlist on disk is older than list
+	variant *rendition
+}
+
+// openOutput takes over the stream's playlist in d: what is there goes on.
+func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) {
+	n, err := namesFor(owner.app, owner.name, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := openKeyring(d, cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.claim(n.playlist, owner); err != nil {
+		return nil, err
+	}
+	o := &output{d: d, owner: owner, cfg: cfg, names: n, keys: keys}
+	o.list, o.gone = d.resume(&n, cfg.Continuous)
+	o.follows = o.list.next() > 0 || o.list.disc > 0
+	if o.list.target > 0 {
+		// RFC 8216 §4.3.3.1: players that poll have seen the old one. Only a
+		// longer fragment may raise it, between two runs.
+		o.list.target = max(o.list.target, targetFor(cfg.Fragment, 0))
+	}
+	o.list.event = cfg.Type == "event"
+	o.findKeys()
+	o.variant = newRendition(&n, &cfg)
+	return o, nil
+}
+
+func (o *output) findKeys() {
+	if o.keys != nil {
+		o.keys.adopt(&o.names, o.list.entries)
+		o.keys.adopt(&o.names, o.gone)
+	}
+}
+
+// carry makes o go on with the numbers of the playlist it replaces, so that
+// players that find it under the same URL do not see them go back.
+func (o *output) carry(from *playlist) {
+	if from.next() > o.list.next() {
+		o.gone = append(o.gone, o.list.remove(len(o.list.entries))...)
+		o.list.seq = from.next()
+		o.list.disc = max(o.list.disc, from.nextDisc())
+	}
+	if from.target > 0 {
+		o.list.target = max(o.list.target, from.target, targetFor(o.cfg.Fragment, 0))
+	}
+	o.follows = o.follows || from.next() > 0
+}
+
+// change applies settings that need no other playlist.
+func (o *output) change(cfg config.HLS) error {
+	n, err := namesFor(o.names.app, o.names.stream, &cfg)
+	if err != nil {
+		return err
+	}
+	if !equalKeys(o.cfg.Keys, cfg.Keys) {
+		keys, err := openKeyring(o.d, cfg.Keys)
+		if err != nil {
+			return err
+		}
+		o.keys = keys
+	}
+	o.names, o.cfg = n, cfg
+	o.list.event = cfg.Type == "event"
+	if v := newRendition(&n, &cfg); v != nil {
+		if o.variant != nil {
+			v.measured = o.variant.measured
+		}
+		o.variant = v
+	} else if o.variant != nil {
+		o.d.dropVariant(record{Name: n.playlist})
+		o.variant = nil
+	}
+	return nil
+}
+
+func equalKeys(a, b *config.Keys) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// keep is how long the files stay after the end of the stream, 0 for ever.
+func (o *output) keep() time.Duration {
+	if !o.cfg.Cleanup || o.list.event {
+		return 0
+	}
+	return 2 * o.cfg.PlaylistLength
+}
+
+func (o *output) record(name, kind string) record {
+	return record{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
+}
+
+// add writes g as a file and takes it into the list. It returns the file's size.
+func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
+	seq := o.list.next()
+	id := o.names.id(seq, g)
+	if o.names.naming != "timestamp" && o.names.naming != "system" {
+		id = max(id, o.nextID)
+	}
+	id, name := o.names.free(o.d.main, id)
+	rec := o.record(name, kindSegment)
+	rec.Seq = seq
+	var k *key
+	if o.keys != nil {
+		var err error
+		if k, err = o.keys.next(&o.names, id, o.record("", kindKey), o.d.now()); err != nil {
+			return 0, err
+		}
+	}
+	size, err := o.writeSegment(rec, g, k, x)
+	if err != nil {
+		return 0, err
+	}
+	o.nextID = id + 1
+	if o.list.target == 0 {
+		o.list.target = targetFor(o.cfg.Fragment, g.duration)
+	}
+	e := entry{
+		uri:  o.names.uri + strconv.FormatUint(id, 10) + ".ts",
+		name: name, duration: g.duration, independent: g.independent, key: k,
+		discontinuity: g.discontinuity && (o.follows || len(o.list.entries) > 0),
+	}
+	if o.follows && len(o.list.entries) == 0 {
+		e.discontinuity = true
+	}
+	if o.cfg.Datetime {
+		e.date = date
+	}
+	o.follows = true
+	o.list.entries = append(o.list.entries, e)
+	o.list.ended = false
+	o.gone = append(o.gone, o.list.trim(o.cfg.PlaylistLength)...)
+	o.unsaved = true
+	if o.variant != nil {
+		o.variant.measure(g, size, o.list.target)
+	}
+	return size, nil
+}
+
+// writeSegment muxes g in one of the directory's scratch buffers.
+func (o *output) writeSegment(rec record, g *segment, k *key, x *transport) (int, error) {
+	buf := <-o.d.slots
+	if need := x.grow(g); cap(buf) < need {
+		buf = make([]byte, 0, need)
+	}
+	b := x.append(buf[:0], g)
+	if k != nil {
+		b = k.encrypt(b)
+	}
+	live := liveFile(rec, int64(len(b)), o.d.now(), 2*o.cfg.PlaylistLength)
+	err := o.d.main.write(rec, b, live)
+	if cap(b) > maxScratch {
+		b = nil
+	}
+	o.d.slots <- b
+	return len(b), err
+}
+
+// maxScratch is the largest buffer kept between two fragments.
+const maxScratch = 8 << 20
+
+// publish writes the playlist, then lets go of what it no longer names.
+func (o *output) publish() error {
+	l := &o.list
+	if len(l.entries) == 0 {
+		return nil
+	}
+	body := l.text()
+	rec := o.record(o.names.playlist, kindPlaylist)
+	live := o.d.livePlaylist(rec, body, o.d.now(), l.target)
+	if err := o.d.main.write(rec, body, live); err != nil {
+		return fmt.Errorf("playlist: %w", err)
+	}
+	o.unsaved = false
+	o.d.main.numbers(o.names.playlist, l.next(), l.nextDisc())
+	sum := l.duration()
+	for i := range l.entries {
+		l.entries[i].longest = max(l.entries[i].longest, sum)
+	}
+	o.letGo()
+	if o.variant != nil {
+		return o.d.updateMaster(o, o.variant)
+	}
+	return nil
+}
+
+// letGo dates the files of entries that no playlist names any more. RFC 8216
+// §6.2.2: each stays for its duration plus that of the longest playlist that
+// named it.
+func (o *output) letGo() {
+	now := o.d.now()
+	var at time.Time
+	for i := range o.gone {
+		e := &o.gone[i]
+		at = now.Add(e.duration + e.longest)
+		o.d.main.release(at, o.keep(), e.name)
+	}
+	for _, k := range unused(o.gone, o.list.entries, o.currentKey()) {
+		k.store.release(at, o.keep(), k.name)
+	}
+	o.gone = nil
+}
+
+func (o *output) currentKey() *key {
+	if o.keys == nil {
+		return nil
+	}
+	return o.keys.current
+}
+
+// end is the end of the stream, or of its being written here. Everything goes
+// after twice the playlist's length, unless it is an event or clean-up is off.
+func (o *output) end() {
+	defer o.d.unclaim(o.names.playlist, o.owner)
+	if o.list.event {
+		return
+	}
+	o.letGo()
+	sum := o.list.duration()
+	at := o.d.now().Add(max(o.keep(), sum))
+	files := make([]string, 0, len(o.list.entries)+1)
+	files = append(files, o.names.playlist)
+	for i := range o.list.entries {
+		e := &o.list.entries[i]
+		files = append(files, e.name)
+		if at.Before(o.d.now().Add(e.duration + sum)) {
+			at = o.d.now().Add(e.duration + sum)
+		}
+	}
+	keys := unused(o.list.entries, nil, nil)
+	if k := o.currentKey(); k != nil {
+		keys = append(keys, k)
+	}
+	for _, k := range keys {
+		k.store.release(at, o.keep(), k.name)
+	}
+	o.d.main.release(at, o.keep(), files...)
+}
+
+// codecsOf are the RFC 6381 names of a segment's tracks; empty when one is unknown.
+func codecsOf(tracks [2]*media.Track) string {
+	var s string
+	for _, t := range tracks {
+		if t == nil {
+			continue
+		}
+		if t.CodecString == "" {
+			return ""
+		}
+		if s != "" {
+			s += ","
+		}
+		s += t.CodecString
+	}
+	return s
+}

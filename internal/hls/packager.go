@@ -1,0 +1,268 @@
+// Package hls turns a stream into MPEG-TS fragments and playlists on disk
+// (RFC 8216), named and laid out as nginx-rtmp does it.
+//
+//	cursor → segmenter → transport (MPEG-TS) → store (file, ledger) → playlist
+//
+// A Packager belongs to one stream, a Directory to one hls.path. The packager
+// holds the stream's own packets until a fragment ends, muxes them in one pass
+// into one of the directory's few scratch buffers and writes the file whole,
+// under a temporary name first. A playlist is replaced only when every fragment
+// it names is there.
+package hls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A Packager writes the HLS output of one stream.
+type Packager struct {
+	app, name string
+	log       *zap.Logger
+	pending   atomic.Pointer[change] // what Reconfigure asked for
+
+	// Owned by the goroutine in Run.
+	cfg     config.HLS
+	dir     *Directory
+	out     *output
+	seg     segmenter
+	ts      transport
+	clock   wallClock
+	carrier carrier
+	fault   fault
+	tiny    bucket
+	ending  bool // the last fragment: no new settings
+	warned  bool // of the keyframe interval
+
+	mu    sync.Mutex
+	stats Snapshot
+}
+
+type change struct {
+	cfg config.HLS
+	dir *Directory
+}
+
+// Snapshot is what a packager has done so far.
+type Snapshot struct {
+	Playlist     string // relative to Path
+	Path         string
+	Fragments    uint64        // written
+	Bytes        uint64        // of them
+	LastDuration time.Duration // of the newest
+	Lost         uint64        // fragments that could not be written
+	Dropped      uint64        // packets that fit into no fragment
+	Errors       uint64        // writes that did not work
+	Failing      string        // why it can't write at the moment; empty: it can
+}
+
+// NewPackager makes the packager of a stream. Nothing is written before its
+// first fragment is complete.
+//
+// Errors: a name that can't be a file's; a format that is not built.
+func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logger) (*Packager, error) {
+	if cfg.Format != "" && cfg.Format != "mpegts" || cfg.LowLatency {
+		return nil, fmt.Errorf("hls format %s, low_latency %t: only plain mpegts is built", cfg.Format, cfg.LowLatency)
+	}
+	if _, err := namesFor(app, name, &cfg); err != nil {
+		return nil, fmt.Errorf("hls %s/%s: %w", app, name, err)
+	}
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, carrier: carrier{log: log}}, nil
+}
+
+// Reconfigure changes the settings of a running packager at its next cut: no
+// packet is lost or repeated. d is the directory of cfg.Path. A fragment that
+// would round above the playlist's TARGETDURATION waits for the next publish.
+func (p *Packager) Reconfigure(cfg config.HLS, d *Directory) {
+	p.pending.Store(&change{cfg: cfg, dir: d})
+}
+
+// Snapshot may be called from any goroutine.
+func (p *Packager) Snapshot() Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
+
+// readAhead is how many packets are taken from the cursor at a time.
+const readAhead = 64
+
+// Run writes what cur delivers. It returns nil when the stream has ended
+// (ENDLIST, and removal of the files later) or ctx has (the open fragment is
+// closed, the playlist can be gone on with).
+func (p *Packager) Run(ctx context.Context, cur *live.Cursor) error { return p.run(ctx, cur.Next) }
+
+func (p *Packager) run(ctx context.Context, next func(context.Context, []*media.Packet) (int, uint64, error)) error {
+	if c := p.pending.Swap(nil); c != nil {
+		p.cfg, p.dir = c.cfg, c.dir
+	}
+	out, err := openOutput(p, p.dir, p.cfg)
+	if err != nil {
+		return fmt.Errorf("hls %s/%s: %w", p.app, p.name, err)
+	}
+	p.out = out
+	p.begin()
+	buf := make([]*media.Packet, readAhead)
+	for {
+		n, skipped, err := next(ctx, buf)
+		p.take(buf[:n], skipped)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			p.finish(p.cfg.Endlist)
+			return nil
+		case ctx.Err() != nil:
+			p.drain(context.WithoutCancel(ctx), next, buf)
+			p.finish(false)
+			return nil
+		default:
+			p.finish(false)
+			return fmt.Errorf("hls %s/%s: %w", p.app, p.name, err)
+		}
+	}
+}
+
+// drain takes what the stream holds already. A millisecond is not waited for
+// anything: it is only that Next with a context that has ended returns nothing.
+func (p *Packager) drain(ctx context.Context, next func(context.Context, []*media.Packet) (int, uint64, error), buf []*media.Packet) {
+	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	for range maxDrain {
+		n, skipped, err := next(ctx, buf)
+		p.take(buf[:n], skipped)
+		if err != nil || n < len(buf) {
+			return
+		}
+	}
+}
+
+// maxDrain bounds the reading at the end to some seconds of media.
+const maxDrain = 32
+
+func (p *Packager) begin() {
+	p.seg.emit = p.write
+	p.seg.forced = p.forced
+	p.seg.broken = p.out.follows
+	p.applyRules()
+	p.mu.Lock()
+	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
+	p.mu.Unlock()
+}
+
+// applyRules hands the settings to those who follow them.
+func (p *Packager) applyRules() {
+	c := &p.cfg
+	p.ts.sync, p.ts.maxDelay = c.Sync, c.MaxAudioDelay
+	target := p.out.list.target
+	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
+	if r.maxFragment == 0 {
+		r.maxFragment = 3 * r.fragment
+	}
+	r.maxFragment = max(r.maxFragment, r.fragment)
+	p.seg.limit = 0
+	if target > 0 {
+		p.seg.limit = limitFor(target)
+		if targetFor(r.fragment, 0) > target {
+			r.fragment = p.seg.rules.fragment
+			if r.fragment == 0 {
+				r.fragment = time.Duration(target) * time.Second
+			}
+		}
+	}
+	p.seg.rules, p.seg.soon = r, 0
+}
+
+func (p *Packager) take(packets []*media.Packet, skipped uint64) {
+	if skipped > 0 {
+		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
+		p.seg.lose()
+		p.seg.dropped += skipped
+	}
+	if c := p.pending.Load(); c != nil {
+		if p.seg.open == nil {
+			p.reconfigure()
+		} else if p.seg.soon == 0 {
+			p.seg.soon = c.cfg.Fragment
+		}
+	}
+	now := p.dir.now()
+	for i, pkt := range packets {
+		if p.carrier.carries(pkt.Track) {
+			p.seg.push(pkt, now)
+		}
+		packets[i] = nil // the ring may forget it
+	}
+	p.mu.Lock()
+	p.stats.Dropped = p.seg.dropped
+	p.mu.Unlock()
+}
+
+// reconfigure applies what Reconfigure asked for, between two fragments.
+func (p *Packager) reconfigure() {
+	c := p.pending.Swap(nil)
+	if c == nil {
+		return
+	}
+	if c.dir == p.dir && c.cfg.Nested == p.cfg.Nested {
+		if err := p.out.change(c.cfg); err != nil {
+			p.log.Error("hls output keeps its old settings", zap.Error(err))
+			return
+		}
+	} else {
+		out, err := openOutput(p, c.dir, c.cfg)
+		if err != nil {
+			p.log.Error("hls output keeps its old settings", zap.String("path", c.cfg.Path), zap.Error(err))
+			return
+		}
+		old := p.out
+		out.carry(&old.list)
+		old.end()
+		p.out, p.dir = out, c.dir
+		p.seg.broken = p.seg.broken || p.out.follows
+		p.fault = fault{}
+	}
+	p.cfg = c.cfg
+	p.applyRules()
+	p.mu.Lock()
+	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
+	p.mu.Unlock()
+}
+
+// finish closes the open fragment and lets the cleaner have the files in time.
+func (p *Packager) finish(endlist bool) {
+	p.ending = true
+	p.fault.retryAt = time.Time{} // a last try
+	p.seg.finish()
+	if endlist && len(p.out.list.entries) > 0 {
+		p.out.list.ended = true
+		p.out.unsaved = true
+	}
+	if p.out.unsaved {
+		p.publish()
+	}
+	p.out.end()
+}
+
+func (p *Packager) forced(gop time.Duration) {
+	if p.warned {
+		return
+	}
+	p.warned = true
+	want := max(p.cfg.Fragment.Truncate(time.Second), time.Second)
+	p.log.Warn("hls fragment cut where there is no keyframe: set the keyframe interval of the encoder to the fragment's length",
+		zap.Duration("keyframe_interval", want), zap.Duration("since_keyframe", gop.Round(time.Millisecond)))
+}

@@ -1,0 +1,130 @@
+package hls
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+const (
+	maxBack    = time.Second      // a kind going back further breaks the timeline
+	maxForward = 10 * time.Second // and so does one that leaps further ahead
+	maxApart   = 10 * time.Second // audio and video of one timeline are closer
+
+	// settle is how young a timeline that began with a jump is spared the
+	// next one, so that timestamps that jump at every packet do not make a
+	// fragment of each.
+	settle = 500 * time.Millisecond
+	// maxLeftovers is how many packets in a row may be dropped because they
+	// do not fit the timeline before the timeline is fitted to them.
+	maxLeftovers = 50
+)
+
+// A timeline judges timestamps. Each kind is compared with itself, so that
+// audio and video that are interleaved unevenly, or that count from different
+// zero points, do not look like jumps at every change between them.
+type timeline struct {
+	hands [2]clockHand
+	shift time.Duration // of audio
+	began time.Duration // where it began with a jump
+	young bool          // it began with a jump, less than settle ago
+}
+
+type verdict uint8
+
+const (
+	fits  verdict = iota
+	drops         // a leftover of another timeline
+	jumps         // the timeline ends here, a new one begins with this packet
+)
+
+// judge says what p's timestamp means and returns it on the timeline.
+func (l *timeline) judge(p *media.Packet) (time.Duration, verdict) {
+	kind := p.Track.Kind
+	t := p.DTS
+	if kind == media.Audio {
+		t += l.shift
+	}
+	hand, other := &l.hands[kind], &l.hands[1-kind]
+	apart := other.known && (t-other.t > maxApart || other.t-t > maxApart)
+	if hand.known {
+		d := t - hand.t
+		if d >= -maxBack && (d <= maxForward || other.known && !apart) {
+			// A kind that was silent for long and comes back beside the
+			// other has not jumped.
+			return t, fits
+		}
+		if l.young && hand.leftovers < maxLeftovers {
+			hand.leftovers++
+			return t, drops
+		}
+		return p.DTS + l.shiftOf(kind), jumps
+	}
+	if !apart {
+		return t, fits
+	}
+	if hand.leftovers < maxLeftovers {
+		hand.leftovers++
+		return t, drops
+	}
+	if kind == media.Video {
+		return t, jumps
+	}
+	// Audio that stays away from video counts from another zero point: what
+	// arrives together belongs together.
+	l.shift += other.t - t
+	return other.t, fits
+}
+
+func (l *timeline) shiftOf(kind media.Kind) time.Duration {
+	if kind == media.Audio {
+		return l.shift
+	}
+	return 0
+}
+
+// restart forgets where both kinds stood.
+func (l *timeline) restart() {
+	for i := range l.hands {
+		l.hands[i] = clockHand{step: l.hands[i].step}
+	}
+	l.young = false
+}
+
+// jump begins a new timeline at t.
+func (l *timeline) jump(t time.Duration) {
+	l.restart()
+	l.began, l.young = t, true
+}
+
+// admit moves the hand of p's kind and returns p, or a copy of it whose DTS does
+// not run back: in a transport stream it must not.
+func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
+	kind := p.Track.Kind
+	hand := &l.hands[kind]
+	if hand.known && t < hand.t {
+		q := *p
+		pts := t + p.CTS
+		t = hand.t + time.Millisecond
+		q.DTS = t - l.shiftOf(kind)
+		q.CTS = max(pts-t, 0)
+		p = &q
+	}
+	hand.move(t)
+	if l.young && t-l.began >= settle {
+		l.young = false
+	}
+	return p, t
+}
+
+// end is where the newest media ends: video's end, unless video has stopped.
+func (l *timeline) end() time.Duration {
+	v, a := &l.hands[media.Video], &l.hands[media.Audio]
+	switch {
+	case !v.known:
+		return a.end()
+	case !a.known || a.t-v.t <= maxFrame:
+		return v.end()
+	}
+	return a.end()
+}

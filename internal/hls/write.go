@@ -1,0 +1,138 @@
+package hls
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	minRetry = time.Second
+	maxRetry = 30 * time.Second
+)
+
+// A fault is a packager that can't write. Fragments that end meanwhile are
+// dropped, so that memory stays bounded; it tries again with back-off.
+type fault struct {
+	why     string // empty: none
+	retryAt time.Time
+	wait    time.Duration
+	lost    uint64 // fragments since it began
+	gap     bool   // the next fragment written does not follow the last
+}
+
+// write takes a segment from the segmenter and makes it a fragment.
+func (p *Packager) write(g *segment) {
+	now := p.dir.now()
+	if p.fault.gap {
+		g.discontinuity = true
+	}
+	date := p.clock.date(g)
+	switch {
+	case g.duration < tinyDuration && g.duration < p.cfg.Fragment/2 && !p.ending && !p.tiny.take(now):
+		p.lose()
+	case now.Before(p.fault.retryAt):
+		p.lose()
+	default:
+		p.add(g, date)
+	}
+	if p.seg.limit == 0 && p.out.list.target > 0 {
+		p.seg.limit = limitFor(p.out.list.target)
+	}
+	if !p.ending {
+		p.reconfigure()
+	}
+}
+
+func (p *Packager) add(g *segment, date time.Time) {
+	size, err := p.out.add(g, date, &p.ts)
+	if err != nil {
+		p.lose()
+		p.failed(err)
+		return
+	}
+	p.fault.gap = false
+	p.mu.Lock()
+	p.stats.Fragments++
+	p.stats.Bytes += uint64(size)
+	p.stats.LastDuration = g.duration
+	p.mu.Unlock()
+	p.publish()
+}
+
+// publish writes the playlist. If that does not work the next fragment's
+// playlist has this one's entry as well: nothing is lost.
+func (p *Packager) publish() {
+	if err := p.out.publish(); err != nil {
+		p.failed(err)
+		return
+	}
+	if p.fault.why == "" {
+		return
+	}
+	p.log.Info("hls output writes again", zap.Uint64("fragments_lost", p.fault.lost))
+	p.fault = fault{gap: p.fault.gap}
+	p.setFailing("")
+}
+
+// lose drops a fragment.
+func (p *Packager) lose() {
+	p.fault.gap = true
+	p.fault.lost++
+	p.mu.Lock()
+	p.stats.Lost++
+	p.mu.Unlock()
+}
+
+func (p *Packager) failed(err error) {
+	now := p.dir.now()
+	p.fault.wait = min(max(2*p.fault.wait, minRetry), maxRetry)
+	p.fault.retryAt = now.Add(p.fault.wait)
+	if errors.Is(err, fs.ErrNotExist) {
+		p.dir.heal()
+	}
+	p.mu.Lock()
+	p.stats.Errors++
+	p.mu.Unlock()
+	if p.fault.why == "" {
+		p.log.Error("hls output can't write; the stream goes on without it until it can",
+			zap.String("path", p.dir.path), zap.Error(err))
+	}
+	p.fault.why = err.Error()
+	p.setFailing(p.fault.why)
+}
+
+func (p *Packager) setFailing(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.Failing = why
+}
+
+const (
+	// tinyDuration: fragments shorter than this are rationed, so that a
+	// publisher whose timestamps or tracks change all the time does not
+	// fill the disk with files.
+	tinyDuration = 200 * time.Millisecond
+	tinyBurst    = 10
+	tinyEvery    = 500 * time.Millisecond
+)
+
+// A bucket rations tiny fragments by wall clock.
+type bucket struct {
+	used int
+	last time.Time
+}
+
+func (b *bucket) take(now time.Time) bool {
+	if n := int(now.Sub(b.last) / tinyEvery); n > 0 {
+		b.used = max(b.used-n, 0)
+		b.last = now
+	}
+	if b.used >= tinyBurst {
+		return false
+	}
+	b.used++
+	return true
+}
