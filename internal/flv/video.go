@@ -30,6 +30,9 @@ func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, err
 		return d.videoPacket(timestamp, body, body[1:], frame, 0), nil
 	}
 
+	if len(body) >= 2 && body[1] == legacyEnd {
+		return nil, nil // some encoders leave out its composition time
+	}
 	if len(body) < 5 {
 		return nil, malformed("video tag header")
 	}
@@ -44,8 +47,6 @@ func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, err
 			return nil, ErrNoHeader
 		}
 		return d.videoPacket(timestamp, body, data, frame, si24(body[2:])), nil
-	case legacyEnd:
-		return nil, nil
 	}
 	return nil, ErrUnsupported
 }

@@ -106,7 +106,7 @@ type bitReader struct {
 }
 
 func (r *bitReader) u(n int) uint32 {
-	if r.err != nil {
+	if r.err != nil || n == 0 { // no bits at the very end make the library panic
 		return 0
 	}
 	if err := bits.HasSpace(r.b, r.pos, n); err != nil {
