@@ -7,9 +7,10 @@ replace github.com/rtmpd/rtmpd => ../..
 require (
 	github.com/asticode/go-astits v1.16.0
 	github.com/bluenviron/gortmplib v1.0.0
-	github.com/bluenviron/mediacommon/v2 v2.9.2
+	github.com/bluenviron/mediacommon/v2 v2.9.3
 	github.com/chromedp/cdproto v0.0.0-20250724212937-08a3db8b4327
 	github.com/chromedp/chromedp v0.14.2
+	github.com/rtmpd/rtmpd v0.0.0-00010101000000-000000000000
 )
 
 require (
@@ -21,5 +22,5 @@ require (
 	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/gobwas/ws v1.4.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	golang.org/x/sys v0.34.0 // indirect
+	golang.org/x/sys v0.43.0 // indirect
 )

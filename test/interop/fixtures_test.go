@@ -1,0 +1,123 @@
+package interop
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// TestEnhancedRTMP pushes recordings that Debian 12's ffmpeg can neither write
+// nor read, with our own publisher: HEVC goes into HLS; of what MPEG-TS can't
+// carry the log says so in one line, and the rest of the stream is there.
+func TestEnhancedRTMP(t *testing.T) {
+	s := startServer(t)
+	for _, c := range []struct {
+		file           string
+		noVideo, noAAC bool
+		complaint      string // "can't carry" lines
+	}{
+		{file: "hevc"},
+		{file: "multi"}, // two video and two audio tracks: the first of each
+		{file: "av1", noVideo: true, complaint: "AV1"},
+		{file: "h264opus", noAAC: true, complaint: "Opus"},
+		{file: "av1opus", noVideo: true, noAAC: true, complaint: "AV1 Opus"},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			t.Parallel()
+			sent := publishFile(t, s, filepath.Join("../../internal/flv/testdata", c.file+".flv"), c.file)
+			for codec := range strings.FieldsSeq(c.complaint) {
+				lines := 0
+				for line := range strings.Lines(s.log.String()) {
+					if strings.Contains(line, "can't carry "+codec) && strings.Contains(line, c.file) {
+						lines++
+					}
+				}
+				if lines != 1 {
+					t.Errorf("%d lines of the log say that %s can't go into MPEG-TS, want 1", lines, codec)
+				}
+			}
+			if c.noVideo {
+				sent.video = 0
+			}
+			if c.noAAC {
+				sent.audio = 0
+			}
+			if sent == (frames{}) {
+				if body, err := get(s.hlsURL(c.file)); err == nil {
+					t.Errorf("a playlist with nothing to play:\n%s", body)
+				}
+				return
+			}
+			playlist, fragments := s.ended(t, c.file)
+			checkTS(t, playlist, fragments, sent)
+			decode(t, fragments)
+		})
+	}
+}
+
+// publishFile sends an FLV file with rtmpd's own client, twice as fast as real
+// time, and returns the frames of track 0.
+func publishFile(t *testing.T, s *server, path, stream string) (sent frames) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c, err := rtmp.Dial(ctx, "rtmp://"+s.rtmp+"/live", rtmp.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	defer func() {
+		_ = c.Close() // ends the reader
+		<-read
+	}()
+	err = c.Publish(ctx, stream)
+	go func() {
+		defer close(read)
+		for {
+			if _, err := c.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := time.Now()
+	for _, tag := range flvTags(t, path) {
+		time.Sleep(time.Until(opened.Add(time.Duration(tag.timestamp) * time.Millisecond / 2)))
+		m := rtmp.Message{Type: rtmp.MessageType(tag.kind), ChunkStreamID: 6, StreamID: c.StreamID, Timestamp: tag.timestamp, Payload: tag.body}
+		if err := c.WriteMessage(m); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		switch first := tag.body[0]; {
+		case tag.kind == tagVideo && first&0x80 == 0, tag.kind == tagAudio && first>>4 == 10:
+			// FLV 10.1 §E.4.2.1, §E.4.3.1: AACPacketType, AVCPacketType 1 is a frame.
+			if tag.body[1] == 1 {
+				count(&sent, tag.kind)
+			}
+		// Enhanced RTMP v2 ExVideoTagHeader and ExAudioTagHeader: CodedFrames,
+		// CodedFramesX. Multitrack bodies hold the tracks beyond the first.
+		case tag.kind == tagVideo && (first&0x0f == 1 || first&0x0f == 3), tag.kind == tagAudio && first&0x0f == 1:
+			count(&sent, tag.kind)
+		}
+	}
+	if err := c.Unpublish(); err != nil {
+		t.Fatal(err)
+	}
+	return sent
+}
+
+func count(f *frames, kind byte) {
+	if kind == tagVideo {
+		f.video++
+	} else {
+		f.audio++
+	}
+}
