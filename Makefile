@@ -46,11 +46,15 @@ cross:
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; \
 	done
 
-# Prints goal beside result; fails when a goal of bench/goals.txt is missed.
-bench:
-	scripts/bench-goals
+# Prints goal beside result: first the packages' benchmarks, then the server under
+# load, beside nginx-rtmp from apt. Fails when a goal is missed.
+bench: deps
+	@missed=0; \
+	scripts/bench-goals || missed=1; \
+	$(GO) run ./bench goals || missed=1; \
+	exit $$missed
 
-# The same load on rtmpd and on nginx-rtmp from apt, one after the other.
+# RTMP players of rtmpd and of nginx-rtmp, in turns.
 bench-peers: deps
 	$(GO) run ./bench peers
 
