@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	drains     = 2 // goroutines that drain; one does about 5000 players
-	joinTokens = 32
+	drains     = 2  // goroutines that drain; one does about 5000 players
+	joinTokens = 32 // players between dialling and Play.Start
+	firstOf    = 10 // one player in so many waits for its first video frame before it is drained
 )
 
 // A crowd is a number of RTMP players: one in sampleOf reads and checks every
@@ -68,8 +69,8 @@ func (c *crowd) join(ctx context.Context, n, streams int) error {
 		c.joined++
 		tokens <- struct{}{}
 		joining.Go(func() {
-			defer func() { <-tokens }()
-			if err := c.enter(ctx, index, streams); err != nil {
+			err := c.enter(ctx, index, streams, sync.OnceFunc(func() { <-tokens }))
+			if err != nil && ctx.Err() == nil {
 				c.fail(fmt.Errorf("player %d: %w", index, err))
 			}
 		})
@@ -91,9 +92,10 @@ func (c *crowd) fail(err error) {
 	c.mu.Unlock()
 }
 
-// enter lets one player in. One of sampleOf checks; both kinds go round the
-// streams.
-func (c *crowd) enter(ctx context.Context, index, streams int) error {
+// enter lets one player in and calls admitted when it plays or failed to. One
+// of sampleOf checks; both kinds go round the streams.
+func (c *crowd) enter(ctx context.Context, index, streams int, admitted func()) error {
+	defer admitted()
 	sampled := index%sampleOf == 0
 	stream, buffer := index%streams, 4<<10
 	if sampled {
@@ -108,7 +110,14 @@ func (c *crowd) enter(ctx context.Context, index, streams int) error {
 		w.conn.Close()
 		return err
 	}
+	admitted()
 	if !sampled {
+		if index%firstOf == 0 {
+			if err := c.awaitVideo(w, asked); err != nil {
+				w.conn.Close()
+				return fmt.Errorf("wait for a video frame: %w", err)
+			}
+		}
 		fd, err := detach(w.conn)
 		if err != nil {
 			w.conn.Close()
@@ -131,6 +140,23 @@ func (c *crowd) enter(ctx context.Context, index, streams int) error {
 		}
 	})
 	return nil
+}
+
+// awaitVideo reads to the first video frame after a play command.
+func (c *crowd) awaitVideo(w *wire, asked time.Time) error {
+	if err := w.conn.SetReadDeadline(asked.Add(replyTimeout)); err != nil {
+		return err
+	}
+	for {
+		m, err := w.read()
+		if err != nil {
+			return err
+		}
+		if m.kind == typeVideo && len(m.body) > flvVideoHeader+naluLength && m.body[1] != 0 {
+			c.first.add(time.Since(asked))
+			return nil
+		}
+	}
 }
 
 // watch reads and checks every message until ctx ends.

@@ -16,6 +16,9 @@ import (
 
 const mega = 1e6
 
+// quiet is how much of a core other processes may take in a window, in per cent.
+const quiet = 20
+
 // line is a result in one line, for progress.
 func (r *Result) line() string {
 	var b strings.Builder
@@ -38,7 +41,7 @@ func (r *Result) line() string {
 // printTables prints every result, a table for each kind of figures.
 func printTables(out io.Writer, results []Result) {
 	fmt.Fprintf(out, "\n%s\nCPU in seconds for each GB that reached the clients (publish: that was published); machine in %% of one core\n", machine())
-	table(out, results, "server\twhat\tstreams\tclients\tmss\tMb/s\tMB\ts/GB\twith client\tCPU %\tp50 ms\tp99 ms\tfirst p50\tRSS MB\tmemfd\tPSS\tMB/stream\tslowest\tstalled\tgaps\tmachine\tothers\tlate p99\tcounts",
+	table(out, results, "server\twhat\tstreams\tclients\tmss\tMb/s\tMB\ts/GB\twith client\tCPU %\tp50 ms\tp99 ms\tfirst p50\tage p50\tRSS MB\tmemfd\tPSS\tMB/stream\tslowest\tstalled\tgaps\tmachine\tothers\tlate p99\tcounts",
 		func(r *Result) string {
 			if r.Scenario == "churn" || r.Scenario == "start" {
 				return ""
@@ -47,12 +50,21 @@ func printTables(out io.Writer, results []Result) {
 			if len(r.Problems) > 0 {
 				counts = "NO: " + strings.Join(r.Problems, "; ")
 			}
-			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%.2f\t%.0f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.0f\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%d\t%d\t%.0f\t%.0f\t%.1f\t%s",
+			return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%.2f\t%.0f\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%d\t%d\t%.0f\t%.0f\t%.1f\t%s",
 				r.Server, r.Scenario, r.Streams, r.Clients, r.MSS, float64(r.BitRate)/mega, float64(r.Bytes)/mega,
-				r.perGB(), r.allPerGB(), r.percent(), r.P50, r.P99, r.First50,
+				r.perGB(), r.allPerGB(), r.percent(), r.P50, r.P99, r.First50, r.Age50,
 				float64(r.Memory.RSS)/mega, float64(r.Memory.Memfd)/mega, float64(r.Memory.PSS)/mega, r.perStream()/mega,
 				r.SlowestRate, r.Stalled, r.Gaps, r.Busy, r.Others, r.Late, counts)
 		})
+	disturbed := 0
+	for i := range results {
+		if results[i].Others > quiet {
+			disturbed++
+		}
+	}
+	if disturbed > 0 {
+		fmt.Fprintf(out, "in %d of %d windows other processes took more than %d %% of a core: not to be quoted\n", disturbed, len(results), quiet)
+	}
 	table(out, results, "server\tset-ups/s\tCPU ms each\tp50 ms\tp99 ms\tRSS MB\tfailed\tmachine",
 		func(r *Result) string {
 			if r.Scenario != "churn" {
