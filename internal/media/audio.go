@@ -21,21 +21,21 @@ import (
 func ParseOpusConfig(b []byte) (Track, error) {
 	t := Track{Kind: Audio, Codec: CodecOpus, Config: b, CodecString: "opus", SampleRate: 48000}
 	if len(b) < 19 {
-		return t, fmt.Errorf("Opus header of %d bytes: %w", len(b), ErrShort)
+		return t, fmt.Errorf("opus header of %d bytes: %w", len(b), ErrShort)
 	}
 	if !bytes.HasPrefix(b, []byte("OpusHead")) {
-		return t, fmt.Errorf("Opus header starts with %q, want OpusHead", b[:8])
+		return t, fmt.Errorf("opus header starts with %q, want OpusHead", b[:8])
 	}
 	if b[8]>>4 != 0 {
-		return t, fmt.Errorf("Opus header version %d", b[8])
+		return t, fmt.Errorf("opus header version %d", b[8])
 	}
 	if t.Channels = int(b[9]); t.Channels == 0 {
-		return t, fmt.Errorf("Opus header: no channels")
+		return t, fmt.Errorf("opus header: no channels")
 	}
 	if family := b[18]; family == 0 && t.Channels > 2 {
-		return t, fmt.Errorf("Opus header: %d channels in mapping family 0", t.Channels)
+		return t, fmt.Errorf("opus header: %d channels in mapping family 0", t.Channels)
 	} else if family != 0 && len(b) < 21+t.Channels {
-		return t, fmt.Errorf("Opus header: channel mapping: %w", ErrShort)
+		return t, fmt.Errorf("opus header: channel mapping: %w", ErrShort)
 	}
 	return t, nil
 }

@@ -102,12 +102,12 @@ func TestADTSHeader(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		config         string
-		rate, channels int
+		rate, channels int // channels: the configuration
 	}{
 		{"LC 44.1 kHz stereo", "1210", 44100, 2},
 		{"LC 48 kHz mono", "1188", 48000, 1},
 		{"LC 7350 Hz", "1608", 7350, 1},
-		{"7.1", "11b8", 48000, 8},
+		{"7.1 is configuration 7", "11b8", 48000, 7},
 		{"explicit SBR goes as its core", "2b920800", 22050, 2},
 		{"44056 Hz goes as 44100", "17 80 56 0c 10", 44100, 2},
 	} {
@@ -123,8 +123,8 @@ func TestADTSHeader(t *testing.T) {
 		if err := got.Unmarshal(append(h[:], frame...)); err != nil {
 			t.Fatalf("%s: header %x: %v", c.name, h, err)
 		}
-		if len(got) != 1 || got[0].SampleRate != c.rate || got[0].ChannelCount != c.channels || got[0].Type != 2 || !bytes.Equal(got[0].AU, frame) {
-			t.Errorf("%s: header %x: got %d packets, first %d Hz, %d channels, want 1, %d, %d", c.name, h, len(got), got[0].SampleRate, got[0].ChannelCount, c.rate, c.channels)
+		if len(got) != 1 || got[0].SampleRate != c.rate || int(got[0].ChannelConfig) != c.channels || got[0].Type != 2 || !bytes.Equal(got[0].AU, frame) {
+			t.Errorf("%s: header %x: got %d packets, first %d Hz, %d channels, want 1, %d, %d", c.name, h, len(got), got[0].SampleRate, int(got[0].ChannelConfig), c.rate, c.channels)
 		}
 	}
 }
