@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/demo"
+	"github.com/rtmpd/rtmpd/internal/player"
+	"github.com/rtmpd/rtmpd/internal/server"
+)
+
+type demoOptions struct {
+	public     bool
+	rtmp, http string
+}
+
+func newDemo() *cobra.Command {
+	var d demoOptions
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Show a live test card: rtmpd publishing to itself", Args: noArgs,
+		Long: `Runs the built-in configuration on 127.0.0.1 in a directory of its own, publishes
+a test card to live/demo over real RTMP, and prints what to open. It keeps
+nothing. A default port that is taken is replaced by a free one.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), d) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&d.public, "public", false, "listen on every address, not on 127.0.0.1 alone")
+	f.StringVar(&d.rtmp, "rtmp", "", "RTMP `address` (default 127.0.0.1:1935, else a free port)")
+	f.StringVar(&d.http, "http", "", "HTTP `address` (default 127.0.0.1:8080, else a free port)")
+	return cmd
+}
+
+func runDemo(ctx context.Context, d demoOptions) error {
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "rtmpd-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	key := server.NewKey()
+	cfg, err := demoConfig(d, dir, key)
+	if err != nil {
+		return err
+	}
+	page, err := player.Handler(player.Page{Playlist: "live/demo.m3u8", Title: "rtmpd demo"})
+	if err != nil {
+		return err
+	}
+	var publishing sync.WaitGroup
+	defer publishing.Wait()
+	defer cancel()
+	return serve(ctx, &loader{fixed: cfg}, cfg, page, func(s *server.Server) {
+		rtmpPort := s.Port("rtmp", cfg.RTMP[0].Listen[0])
+		httpPort := s.Port("http", cfg.HTTP[0].Listen[0])
+		publishing.Go(func() {
+			err := demo.Publish(ctx, fmt.Sprintf("rtmp://127.0.0.1:%d/live/%s", rtmpPort, key), s.Log())
+			if err != nil && ctx.Err() == nil {
+				fmt.Fprintln(os.Stderr, "rtmpd demo: the test card stopped:", err)
+				cancel()
+			}
+		})
+		fmt.Fprintf(os.Stderr, demoText, httpPort, httpPort, rtmpPort, key, dir)
+	})
+}
+
+const demoText = `
+  A test card is live. Open
+
+      http://127.0.0.1:%d/                  in a browser
+      http://127.0.0.1:%d/live/demo.m3u8    in VLC or any player
+
+  It is published over RTMP, as your own stream would be, to
+
+      rtmp://127.0.0.1:%d/live with the stream key %s
+
+  The fragments are in %s; Ctrl-C ends the demo and removes them.
+
+`
+
+// demoConfig is the built-in configuration with everything in dir, a key of its
+// own, and the demo's page at /.
+func demoConfig(d demoOptions, dir, key string) (*config.Config, error) {
+	cfg, files, diags := config.Builtin(config.LoadOptions{Env: map[string]string{
+		"STATE_DIRECTORY":   filepath.Join(dir, "state"),
+		"RUNTIME_DIRECTORY": filepath.Join(dir, "run"),
+	}})
+	if diags.HasErrors() {
+		report(os.Stderr, files, diags)
+		return nil, errors.New("the built-in configuration is broken")
+	}
+	host := "127.0.0.1"
+	if d.public {
+		host = ""
+	}
+	rtmpAddr, err := demoAddress(d.rtmp, host, "1935")
+	if err != nil {
+		return nil, fmt.Errorf("--rtmp: %w", err)
+	}
+	httpAddr, err := demoAddress(d.http, host, "8080")
+	if err != nil {
+		return nil, fmt.Errorf("--http: %w", err)
+	}
+	cfg.RTMP[0].Listen = []config.Address{rtmpAddr}
+	cfg.HTTP[0].Listen = []config.Address{httpAddr}
+	cfg.RTMP[0].Applications[0].StreamKeys = []config.StreamKey{{Holder: "demo", Stream: "demo", Secret: config.Secret(key)}}
+	cfg.HTTP[0].Locations = append(cfg.HTTP[0].Locations, config.Location{Path: "/", Player: &config.Player{}})
+	return cfg, nil
+}
+
+// demoAddress is what a flag says, else host with the default port, or with a
+// free one if that is taken.
+func demoAddress(flag, host, port string) (config.Address, error) {
+	if flag != "" {
+		return config.ParseAddress(flag)
+	}
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		port = "0"
+	} else {
+		ln.Close()
+	}
+	return config.ParseAddress(net.JoinHostPort(host, port))
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// A poller is a viewer without patience: it fetches a playlist as fast as it
+// can and believes nothing.
+type poller struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	reads  int
+	err    error
+}
+
+func cmdPoll(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &poller{cancel: cancel}
+	benchOf(ts).polls[args[0]] = p
+	p.done.Go(func() { p.err = p.run(ctx, args[1]) })
+	ts.Defer(cancel)
+}
+
+func cmdPolled(ts *testscript.TestScript, neg bool, args []string) {
+	p := benchOf(ts).polls[args[0]]
+	p.cancel()
+	p.done.Wait()
+	if p.err != nil {
+		ts.Fatalf("poller %s: %v\n%s", args[0], p.err, benchOf(ts).rtmpd.text())
+	}
+	if p.reads < 10 {
+		ts.Fatalf("poller %s read the playlist %d times only", args[0], p.reads)
+	}
+	ts.Logf("poller %s: %d reads", args[0], p.reads)
+}
+
+func (p *poller) run(ctx context.Context, url string) error {
+	base := url[:strings.LastIndex(url, "/")+1]
+	var v viewer
+	for ctx.Err() == nil {
+		status, body, _, err := get(url)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		p.reads++
+		if status != http.StatusOK {
+			return fmt.Errorf("read %d: status %d: %s", p.reads, status, body)
+		}
+		fresh, err := v.read(string(body))
+		if err != nil {
+			return fmt.Errorf("read %d: %w:\n%s", p.reads, err, body)
+		}
+		for _, uri := range fresh {
+			if status, _, _, err := get(base + uri); err != nil || status != http.StatusOK {
+				return fmt.Errorf("read %d names %s, which answers %d %v:\n%s", p.reads, uri, status, err, body)
+			}
+		}
+	}
+	return nil
+}
+
+// A viewer remembers what a playlist said and checks that the next version
+// agrees (RFC 8216 §6.2.1, §6.2.2).
+type viewer struct {
+	target  string
+	byURI   map[int]string // media sequence number to URI
+	newest  int
+	discSeq map[int]int // sequence number to its discontinuity sequence
+	started bool
+	breaks  int // discontinuities seen after the first version
+}
+
+// read checks one version and returns the URIs that are new in it.
+func (v *viewer) read(text string) (fresh []string, err error) {
+	if v.byURI == nil {
+		v.byURI, v.discSeq = make(map[int]string), make(map[int]int)
+	}
+	lines := strings.Split(text, "\n")
+	if lines[0] != "#EXTM3U" || !strings.HasSuffix(text, "\n") {
+		return nil, errors.New("torn playlist")
+	}
+	seq, disc, target, entries := -1, 0, "", 0
+	first := true
+	for _, l := range lines {
+		tag, value, _ := strings.Cut(l, ":")
+		switch {
+		case tag == "#EXT-X-TARGETDURATION":
+			target = value
+		case tag == "#EXT-X-MEDIA-SEQUENCE":
+			if seq, err = strconv.Atoi(value); err != nil {
+				return nil, err
+			}
+		case tag == "#EXT-X-DISCONTINUITY-SEQUENCE":
+			if disc, err = strconv.Atoi(value); err != nil {
+				return nil, err
+			}
+		case tag == "#EXT-X-DISCONTINUITY":
+			disc++
+		case tag == "#EXTINF":
+			secs, err := strconv.ParseFloat(strings.TrimSuffix(value, ","), 64)
+			limit, _ := strconv.Atoi(target)
+			if err != nil || secs <= 0 || int(secs+0.5) > limit {
+				return nil, fmt.Errorf("EXTINF %q with TARGETDURATION %s", value, target)
+			}
+		case l != "" && l[0] != '#':
+			if first && v.started && seq > v.newest+1 {
+				return nil, fmt.Errorf("sequence jumped from %d to %d between two reads", v.newest, seq)
+			}
+			first = false
+			if old, ok := v.byURI[seq]; ok && old != l {
+				return nil, fmt.Errorf("sequence %d was %s and is %s", seq, old, l)
+			}
+			if old, ok := v.discSeq[seq]; ok && old != disc {
+				return nil, fmt.Errorf("sequence %d had discontinuity sequence %d, has %d", seq, old, disc)
+			}
+			if _, ok := v.byURI[seq]; !ok {
+				if v.started && seq <= v.newest {
+					return nil, fmt.Errorf("sequence %d appeared behind %d", seq, v.newest)
+				}
+				fresh = append(fresh, l)
+				v.byURI[seq], v.discSeq[seq] = l, disc
+			}
+			v.newest = max(v.newest, seq)
+			seq++
+			entries++
+		}
+	}
+	if entries == 0 {
+		return nil, errors.New("playlist without a segment")
+	}
+	if v.started && target != v.target {
+		return nil, fmt.Errorf("TARGETDURATION was %s and is %s", v.target, target)
+	}
+	v.target, v.started = target, true
+	return fresh, nil
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+)
+
+// A notifier tells systemd (sd_notify(3)) how the service is. Elsewhere it is
+// silent.
+type notifier struct{ socket string }
+
+func newNotifier() notifier { return notifier{os.Getenv("NOTIFY_SOCKET")} }
+
+func (n notifier) send(state string) {
+	if n.socket == "" {
+		return
+	}
+	name := n.socket
+	if name[0] == '@' {
+		name = "\x00" + name[1:] // abstract socket
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		return // nobody to tell
+	}
+	defer c.Close()
+	_, _ = c.Write([]byte(state))
+}
+
+// reloading starts a reload; READY=1 ends it. systemd wants the time with it
+// (Type=notify-reload, CLOCK_MONOTONIC in µs).
+func (n notifier) reloading() {
+	if n.socket != "" {
+		n.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonicMicros()))
+	}
+}

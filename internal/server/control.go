@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Verbs are what the control socket can be asked, each answering with a text
+// for a person. ok false makes the asking command exit with 1.
+type Verbs map[string]func(ctx context.Context) (text string, ok bool)
+
+// ControlSocket is where the instance that runs configPath listens: named after
+// the absolute path, so that two instances never meet.
+func ControlSocket(runtimeDir, configPath string) string {
+	sum := sha256.Sum256([]byte(configPath))
+	base := strings.TrimSuffix(filepath.Base(configPath), ".hcl")
+	if configPath == "" {
+		base = "builtin"
+	}
+	return filepath.Join(runtimeDir, fmt.Sprintf("%.32s-%s.sock", base, hex.EncodeToString(sum[:6])))
+}
+
+const controlTimeout = 2 * time.Minute // a reload that waits for disks and DNS
+
+// ServeControl answers verbs on the control socket, readable and writable by
+// its owner alone, until ctx ends. A socket left behind by a crash is replaced;
+// one that answers is another instance of the same configuration: an error.
+func ServeControl(ctx context.Context, path string, verbs Verbs) (wait func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("runtime_dir: %w", err)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("another rtmpd runs with this configuration already (%s answers)", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	ln, err := listenPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	for name, verb := range verbs {
+		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
+			text, ok := verb(r.Context())
+			if !ok {
+				w.WriteHeader(http.StatusConflict)
+			}
+			_, _ = io.WriteString(w, text)
+		})
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(ln) // ends with Shutdown below
+	}()
+	stopped := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			srv.Close()
+		}
+	})
+	return func() { <-done; <-stopped }, nil
+}
+
+// listenPrivate makes the socket file 0600 before anyone can connect.
+func listenPrivate(path string) (net.Listener, error) {
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	return net.Listen("unix", path)
+}
+
+// ErrNotRunning says that nobody answers on a control socket.
+var ErrNotRunning = errors.New("no running rtmpd answers")
+
+// Ask sends verb to the instance that serves path.
+func Ask(ctx context.Context, path, verb string) (text string, ok bool, err error) {
+	client := &http.Client{
+		Timeout: controlTimeout,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, "unix", path)
+			},
+		},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://rtmpd/"+verb, nil)
+	if err != nil {
+		return "", false, err
+	}
+	res, err := client.Do(req)
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return "", false, fmt.Errorf("%w at %s", ErrNotRunning, path)
+	case errors.Is(err, os.ErrPermission):
+		return "", false, fmt.Errorf("%s: permission denied: ask as the user that runs rtmpd", path)
+	case err != nil:
+		return "", false, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return string(b), res.StatusCode == http.StatusOK, err
+}

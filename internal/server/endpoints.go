@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/server/web"
+)
+
+// An endpoint is an address and what is spoken there.
+type endpoint struct {
+	kind string // rtmp http https
+	addr config.Address
+}
+
+// key tells endpoints apart over reloads, whatever line they stand on.
+func (e endpoint) key() string { return e.kind + " " + e.addr.String() }
+
+// endpoints lists what a configuration listens on.
+func endpoints(c *config.Config) []endpoint {
+	var all []endpoint
+	for i := range c.RTMP {
+		for _, a := range c.RTMP[i].Listen {
+			all = append(all, endpoint{"rtmp", a})
+		}
+	}
+	for i := range c.HTTP {
+		all = append(all, httpEndpoints(&c.HTTP[i])...)
+	}
+	return all
+}
+
+func httpEndpoints(h *config.HTTP) []endpoint {
+	var all []endpoint
+	for _, a := range h.Listen {
+		all = append(all, endpoint{"http", a})
+	}
+	if h.TLS != nil {
+		for _, a := range h.TLS.Listen {
+			all = append(all, endpoint{"https", a})
+		}
+	}
+	return all
+}
+
+// A listener is one endpoint at work: for a service or for a site, which a
+// reload may change.
+type listener struct {
+	endpoint
+	ln  net.Listener
+	svc atomic.Pointer[service] // rtmp
+	web *web.Server             // http, https
+}
+
+// serve accepts until ln is closed.
+func (s *Server) serve(l *listener, ln net.Listener) {
+	l.ln = ln
+	s.log.Info("listening", zap.String("for", l.kind), zap.Stringer("listener", ln.Addr()))
+	s.goes.Go(func() {
+		var err error
+		switch l.kind {
+		case "rtmp":
+			acceptLoop(ln, s.log, func(nc net.Conn) { s.startSession(nc, l.svc.Load()) })
+		case "http":
+			err = l.web.Serve(ln)
+		case "https":
+			err = l.web.ServeTLS(ln)
+		}
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Error("listener stopped", zap.Stringer("listener", ln.Addr()), zap.Error(err))
+		}
+	})
+}
+
+func (s *Server) bound(e endpoint) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listeners[e.key()] != nil
+}
+
+// unbind closes an endpoint's socket but keeps who serves there, for rebind.
+func (s *Server) unbind(e endpoint) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.listeners[e.key()]
+	if l == nil {
+		return false
+	}
+	l.ln.Close()
+	return true
+}
+
+func (s *Server) rebind(e endpoint) error {
+	ln, err := bind(e.addr)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serve(s.listeners[e.key()], ln)
+	return nil
+}
+
+// commitListeners starts the new listeners, points the kept ones at their new
+// blocks and closes those that no block names any more.
+func (s *Server) commitListeners(a *acquired, services []*service) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := make(map[string]bool)
+	for i := range a.cfg.RTMP {
+		for _, addr := range a.cfg.RTMP[i].Listen {
+			e := endpoint{"rtmp", addr}
+			want[e.key()] = true
+			if l := s.listeners[e.key()]; l != nil {
+				l.svc.Store(services[i])
+				continue
+			}
+			l := &listener{endpoint: e}
+			l.svc.Store(services[i])
+			s.listeners[e.key()] = l
+			s.serve(l, a.listeners[e.key()])
+		}
+	}
+	for i := range a.cfg.HTTP {
+		for _, e := range httpEndpoints(&a.cfg.HTTP[i]) {
+			want[e.key()] = true
+			if l := s.listeners[e.key()]; l != nil {
+				l.web.Swap(a.sites[i])
+				continue
+			}
+			l := &listener{endpoint: e, web: web.NewServer(a.sites[i], s.log)}
+			s.listeners[e.key()] = l
+			s.serve(l, a.listeners[e.key()])
+		}
+	}
+	for key, l := range s.listeners {
+		if !want[key] {
+			delete(s.listeners, key)
+			s.retire(l)
+		}
+	}
+	for _, old := range s.sites {
+		_ = old.Close() // requests under way keep what they need
+	}
+	s.sites = a.sites
+}
+
+// retireTime is how long requests of a removed http listener may take to end.
+const retireTime = 30 * time.Second
+
+// retire closes a listener for good. The connections of an RTMP listener stay,
+// HTTP requests under way may end.
+func (s *Server) retire(l *listener) {
+	l.ln.Close()
+	s.log.Info("listener closed", zap.String("for", l.kind), zap.Stringer("listener", l.ln.Addr()))
+	if l.web != nil {
+		s.goes.Go(func() { l.shutdown(s.ctx, time.Now().Add(retireTime)) })
+	}
+}
+
+func (l *listener) shutdown(ctx context.Context, deadline time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	_ = l.web.Shutdown(ctx) // past the deadline they are cut: that is its error
+}
+
+// closeHTTP ends every http listener, at the latest at deadline.
+func (s *Server) closeHTTP(deadline time.Time) {
+	s.mu.Lock()
+	var all []*listener
+	for _, l := range s.listeners {
+		if l.web != nil {
+			all = append(all, l)
+		}
+	}
+	sites := s.sites
+	s.mu.Unlock()
+	for _, l := range all {
+		l.shutdown(context.Background(), deadline)
+	}
+	for _, site := range sites {
+		_ = site.Close()
+	}
+}
+
+// Port is the port that an address of the configuration got, for ":0".
+func (s *Server) Port(kind string, addr config.Address) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.listeners[endpoint{kind, addr}.key()]
+	if l == nil {
+		return 0
+	}
+	a, ok := l.ln.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0
+	}
+	return a.Port
+}

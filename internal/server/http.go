@@ -1,0 +1,43 @@
+package server
+
+import (
+	"slices"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/server/web"
+)
+
+// webDeps is what every site gets of the server. keys are the hls keys.paths,
+// which no root may serve.
+func (s *Server) webDeps(cfg *config.Config, h *config.HTTP) web.Deps {
+	d := web.Deps{Live: s.dirs, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player}
+	for i := range h.Locations {
+		if st := h.Locations[i].Stat; st != nil {
+			d.Stat = s.stat(st.Stylesheet)
+		}
+	}
+	return d
+}
+
+func keyPaths(cfg *config.Config) []string {
+	var out []string
+	for i := range cfg.RTMP {
+		for j := range cfg.RTMP[i].Applications {
+			for _, app := range withStreams(&cfg.RTMP[i].Applications[j]) {
+				if app.HLS != nil && app.HLS.Keys != nil && !slices.Contains(out, app.HLS.Keys.Path) {
+					out = append(out, app.HLS.Keys.Path)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// withStreams is an application with what its stream blocks make of it.
+func withStreams(app *config.Application) []*config.Application {
+	all := []*config.Application{app}
+	for _, r := range app.Streams {
+		all = append(all, r.Application)
+	}
+	return all
+}

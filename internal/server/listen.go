@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// bind listens on a. An address in use is an error that names the line of the
+// configuration and, where the system tells, the process that has it.
+func bind(a config.Address) (net.Listener, error) {
+	if a.Network == "unix" {
+		return bindUnix(a)
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(context.Background(), "tcp", a.String())
+	if err == nil {
+		return ln, nil
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use%s", where(a), portOwner(a.Port))
+	}
+	if errors.Is(err, syscall.EACCES) {
+		return nil, fmt.Errorf("%s: permission denied: ports below 1024 need root or CAP_NET_BIND_SERVICE", where(a))
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return nil, fmt.Errorf("%s: %w", where(a), err)
+}
+
+// where names an address and the line that asks for it.
+func where(a config.Address) string {
+	if a.Range.Filename == "" {
+		return a.String()
+	}
+	return fmt.Sprintf("%s (%s:%d)", a, filepath.Base(a.Range.Filename), a.Range.Start.Line)
+}
+
+// bindUnix listens on a socket file, in the place of one that nobody serves.
+func bindUnix(a config.Address) (net.Listener, error) {
+	if fi, err := os.Lstat(a.Path); err == nil && fi.Mode()&os.ModeSocket != 0 {
+		c, err := net.DialTimeout("unix", a.Path, time.Second)
+		if err == nil {
+			c.Close()
+			return nil, fmt.Errorf("%s is in use by another process", where(a))
+		}
+		if err := os.Remove(a.Path); err != nil {
+			return nil, fmt.Errorf("%s: remove the stale socket: %w", where(a), err)
+		}
+	}
+	ln, err := net.Listen("unix", a.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where(a), err)
+	}
+	return ln, nil
+}
+
+const (
+	minAcceptDelay = 5 * time.Millisecond
+	maxAcceptDelay = time.Second
+)
+
+// acceptLoop hands every connection of ln to serve until ln is closed. Errors
+// such as too many open files are waited out, with growing pauses.
+func acceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
+	delay := minAcceptDelay
+	for {
+		nc, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			if delay == minAcceptDelay {
+				log.Error("accept", zap.Stringer("listener", ln.Addr()), zap.Error(err))
+			}
+			time.Sleep(delay) // nothing else to do: the kernel keeps the backlog
+			delay = min(2*delay, maxAcceptDelay)
+			continue
+		}
+		delay = minAcceptDelay
+		serve(nc)
+	}
+}

@@ -1,0 +1,166 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/live"
+)
+
+// outputs are what a stream is turned into. They belong to the stream, not to
+// its publisher, and a reload touches only the one whose block changed.
+type outputs struct {
+	stream *stream
+	after  *outputs // of the stream of that name before, which must have closed its files
+
+	mu     sync.Mutex
+	hls    *hlsOutput
+	closed bool
+	done   sync.WaitGroup
+}
+
+type hlsOutput struct {
+	packager *hls.Packager
+	dir      *directory
+	cfg      config.HLS
+	stop     context.CancelFunc
+}
+
+func newOutputs(st *stream, before *stream) *outputs {
+	o := &outputs{stream: st}
+	if before != nil {
+		o.after = before.outputs
+	}
+	return o
+}
+
+// wait blocks until every output has ended.
+func (o *outputs) wait() { o.done.Wait() }
+
+// apply starts, changes and stops outputs so that they are what cfg says.
+func (o *outputs) apply(cfg *config.Application) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	want := cfg.HLS
+	switch {
+	case o.closed || want == nil && o.hls == nil:
+	case want == nil:
+		o.hls.stop()
+		o.hls = nil
+	case o.hls == nil:
+		o.startHLS(*want)
+	default:
+		o.changeHLS(*want)
+	}
+}
+
+func (o *outputs) startHLS(cfg config.HLS) {
+	srv := o.stream.app.srv
+	ctx, stop := context.WithCancel(srv.outputCtx)
+	h := &hlsOutput{cfg: cfg, stop: stop}
+	o.hls = h
+	cur := o.stream.live.Cursor(live.FromKeyframe, true)
+	o.done.Add(1)
+	go func() {
+		defer o.done.Done()
+		defer stop()
+		defer cur.Close()
+		if o.after != nil {
+			o.after.wait()
+			o.after = nil
+		}
+		o.runHLS(ctx, h, cur)
+	}()
+}
+
+func (o *outputs) changeHLS(cfg config.HLS) {
+	h := o.hls
+	if sameHLS(h.cfg, cfg) {
+		return
+	}
+	log := o.log()
+	h.cfg = cfg
+	if h.packager == nil {
+		return // not begun: it will read cfg when it does
+	}
+	dir, err := o.stream.app.srv.dirs.open(cfg.Path)
+	if err != nil {
+		log.Error("hls output keeps its old settings", zap.String("path", cfg.Path), zap.Error(err))
+		return
+	}
+	old := h.dir
+	h.dir = dir
+	h.packager.Reconfigure(cfg, dir.Directory)
+	log.Info("hls output changes at the next keyframe", zap.String("path", cfg.Path))
+	o.stream.app.srv.dirs.release(old)
+}
+
+// sameHLS compares two blocks, wherever they stand in the file.
+func sameHLS(a, b config.HLS) bool {
+	a.Range, b.Range = hcl.Range{}, hcl.Range{}
+	return reflect.DeepEqual(a, b)
+}
+
+func (o *outputs) log() *zap.Logger {
+	return o.stream.app.log.With(zap.String("stream", o.stream.name))
+}
+
+const (
+	minRetry = time.Second
+	maxRetry = 30 * time.Second
+)
+
+// runHLS keeps the HLS output going: an output that fails is tried again with
+// back-off, and the stream goes on without it meanwhile.
+func (o *outputs) runHLS(ctx context.Context, h *hlsOutput, cur *live.Cursor) {
+	log := o.log()
+	for retry := minRetry; ; retry = min(2*retry, maxRetry) {
+		err := o.oneHLS(ctx, h, cur, log)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		log.Error("hls output failed", zap.Error(err), zap.Duration("retry_in", retry))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retry):
+		}
+	}
+}
+
+func (o *outputs) oneHLS(ctx context.Context, h *hlsOutput, cur *live.Cursor, log *zap.Logger) error {
+	dirs := o.stream.app.srv.dirs
+	o.mu.Lock()
+	cfg := h.cfg
+	o.mu.Unlock()
+	dir, err := dirs.open(cfg.Path)
+	if err != nil {
+		return err
+	}
+	p, err := dir.NewPackager(o.stream.app.name, o.stream.name, cfg, log)
+	if err != nil {
+		dirs.release(dir)
+		return err
+	}
+	o.mu.Lock()
+	h.packager, h.dir = p, dir
+	o.mu.Unlock()
+	err = p.Run(ctx, cur)
+	o.mu.Lock()
+	h.packager = nil
+	dir = h.dir
+	o.mu.Unlock()
+	dirs.release(dir)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

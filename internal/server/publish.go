@@ -1,0 +1,229 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// publish decides in the one order there is (config.md §6.1): access, limits,
+// key, busy?, hooks, name taken, Publish.Start, outputs. Nothing with an effect
+// happens before all have agreed.
+func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
+	typed, args := splitName(cmd)
+	rules := s.app.rules.Load() // one snapshot for the whole decision
+	cfg := rules.cfg
+	switch { // 1. local and cheap first
+	case !cfg.Live:
+		return &refusal{statusDenied, "live = false for this application"}
+	case !cfg.Access.Publish.Allows(s.addr):
+		return &refusal{statusDenied, "access denied: publishing from this address is not allowed"}
+	case s.srv.guesses.refused(s.addr, time.Now()): // 2. limits
+		return &refusal{statusDenied, "too many wrong stream keys: try again in a minute"}
+	}
+	seen := presented{typed: idOf(typed), arg: idOf(args.Get("key")), name: typed}
+	name, who, err := rules.identify(seen, s.addr, time.Now()) // 3. secret → public name; the secret ends here
+	if err != nil {
+		return s.refuseName(rules, err)
+	}
+	if rules.keys.inForce && who.holder != "" && name != typed {
+		seen.name = ""
+	}
+	s.mu.Lock()
+	s.seen, s.owner = seen, who
+	s.mu.Unlock()
+	if err := s.app.mayClaim(name, s); err != nil { // 4. busy? nothing is taken yet
+		return &refusal{statusBadName, err.Error()}
+	}
+	// 5. The hooks are asked here, between the last look and the claim.
+	st, err := s.app.claim(name, s) // 6. take it; looked at again, for others ask too
+	if err != nil {
+		return &refusal{statusBadName, err.Error()}
+	}
+	s.mu.Lock()
+	s.stream = st
+	s.mu.Unlock()
+	s.published = true
+	s.log.Info("publish started", zap.String("stream", name), zap.String("publisher", who.holder), zap.String("encoder", s.connect.FlashVer))
+	s.watchIdle(cfg.For(name).DropIdlePublisher)
+
+	conn := s.conn.Load()
+	conn.Authorise()
+	streamID = max(streamID, 1)
+	if err := conn.WriteUserControl(rtmp.StreamBegin, streamID); err != nil {
+		return err
+	}
+	if err := conn.WriteStatus(streamID, "status", rtmp.StatusPublishStart, "Start publishing"); err != nil {
+		return err
+	}
+	if err := conn.Flush(); err != nil {
+		return err
+	}
+	return s.readMedia(ctx, streamID, st) // 7.
+}
+
+// refuseName turns a failed identification into what the client hears. A
+// secret that was close is not told from one that was not.
+func (s *session) refuseName(rules *appRules, err error) error {
+	if !rules.keys.inForce {
+		return &refusal{statusBadName, "bad stream name: " + err.Error()}
+	}
+	s.srv.guesses.miss(s.addr, time.Now())
+	switch {
+	case errors.Is(err, errKeyTime), errors.Is(err, errKeyName):
+		return &refusal{statusDenied, err.Error()}
+	}
+	return &refusal{statusDenied, "wrong stream key: this application wants one (in OBS: Settings, Stream, Stream Key)"}
+}
+
+// splitName takes the stream name and its arguments out of a publish or play.
+func splitName(cmd rtmp.Command) (name string, args url.Values) {
+	if len(cmd.Args) > 0 {
+		name, _ = cmd.Args[0].(string)
+	}
+	name, query, _ := strings.Cut(name, "?")
+	args, err := url.ParseQuery(query)
+	if err != nil {
+		args = url.Values{}
+	}
+	return name, args
+}
+
+// readMedia moves the publisher's messages into the stream until it ends. A nil
+// error means that the publisher said good-bye and may publish again.
+func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) error {
+	conn := s.conn.Load()
+	base, epoch := st.begin()
+	in := &ingest{session: s, stream: st, demuxer: flv.NewDemuxer(base, epoch)}
+	for {
+		m, err := conn.ReadMessage()
+		if err != nil {
+			return err
+		}
+		switch m.Type {
+		case rtmp.TypeVideo, rtmp.TypeAudio:
+			s.lastMedia.Store(time.Now().UnixNano())
+			s.timestamp.Store(m.Timestamp)
+			if !in.media(m) {
+				return errBye // taken over; kick has told the client
+			}
+		case rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
+			in.script(m)
+		case rtmp.TypeCommandAMF0, rtmp.TypeCommandAMF3:
+			cmd, err := rtmp.ParseCommand(m)
+			if err != nil {
+				return fmt.Errorf("command: %w", err)
+			}
+			done, err := s.mediaCommand(ctx, streamID, cmd)
+			if err != nil {
+				return err
+			}
+			if err := conn.Flush(); err != nil {
+				return err
+			}
+			if done {
+				return nil
+			}
+		}
+	}
+}
+
+// mediaCommand answers a command that comes while publishing; done says that
+// it ended the publishing.
+func (s *session) mediaCommand(ctx context.Context, streamID uint32, cmd rtmp.Command) (done bool, err error) {
+	switch name := strings.ToLower(cmd.Name); name {
+	case "publish":
+		return false, &refusal{statusBadName, "this connection publishes already"}
+	case "fcunpublish", "deletestream", "closestream":
+		s.leave(true)
+		return true, s.answerUnpublish(streamID, name, cmd)
+	}
+	return false, s.command(ctx, streamID, cmd)
+}
+
+// leave detaches the publisher from its stream, if it has one.
+func (s *session) leave(clean bool) {
+	s.mu.Lock()
+	st := s.stream
+	s.stream = nil
+	s.mu.Unlock()
+	if s.idle != nil {
+		s.idle.Stop()
+		s.idle = nil
+	}
+	if st == nil {
+		return
+	}
+	s.app.detach(st, s, clean)
+	s.log.Info("publish stopped", zap.String("stream", st.name), zap.Bool("clean", clean))
+}
+
+// watchIdle arms drop_idle_publisher: from now on, and again at each message.
+func (s *session) watchIdle(limit time.Duration) {
+	s.lastMedia.Store(time.Now().UnixNano())
+	if limit <= 0 {
+		return
+	}
+	var check func()
+	var timer *time.Timer
+	check = func() {
+		quiet := time.Since(time.Unix(0, s.lastMedia.Load()))
+		if quiet >= limit {
+			s.kick(statusDenied, fmt.Sprintf("no media for %s (drop_idle_publisher)", limit))
+			return
+		}
+		timer.Reset(limit - quiet)
+	}
+	timer = time.AfterFunc(time.Hour, check)
+	timer.Reset(limit)
+	s.idle = timer
+}
+
+// ingest is one run of a publisher's messages into a stream.
+type ingest struct {
+	session *session
+	stream  *stream
+	demuxer *flv.Demuxer
+	warned  bool
+}
+
+// media takes one audio or video message; false means that another publisher
+// has the stream now.
+func (in *ingest) media(m rtmp.Message) bool {
+	var p *media.Packet
+	var err error
+	if m.Type == rtmp.TypeVideo {
+		p, err = in.demuxer.Video(m.Timestamp, m.Payload)
+	} else {
+		p, err = in.demuxer.Audio(m.Timestamp, m.Payload)
+	}
+	if err != nil && !in.warned {
+		in.warned = true // once per publisher: a broken encoder repeats itself
+		in.session.log.Warn("bad media message", zap.String("stream", in.stream.name), zap.Error(err))
+	}
+	if p == nil {
+		return true
+	}
+	return in.stream.put(in.session, p)
+}
+
+// script takes a data message: metadata describes the stream. Others
+// (onTextData, onCuePoint) have no place in MPEG-TS.
+func (in *ingest) script(m rtmp.Message) {
+	body := m.Payload
+	if m.Type == rtmp.TypeDataAMF3 && len(body) > 0 {
+		body = body[1:]
+	}
+	if meta, ok, err := flv.ParseMetadata(body); ok && err == nil {
+		in.stream.describe(in.session, meta.Raw)
+	}
+}

@@ -1,0 +1,238 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/server/web"
+)
+
+// acquired is what the second phase of a reload got hold of: everything that
+// can fail has, or did not, before the running server is touched.
+type acquired struct {
+	srv       *Server
+	cfg       *config.Config
+	listeners map[string]net.Listener // new ones, by endpoint
+	reclaimed []endpoint              // ours, closed to make room for an overlapping new one
+	sites     []*web.Site             // one per http block
+	services  []*serviceRules         // one per rtmp block
+	dirs      []*directory
+	made      []string // announcements of keys just made
+}
+
+// Apply makes cfg the running configuration: plan, acquire, commit, retire.
+// After an error nothing has changed.
+func (s *Server) Apply(cfg *config.Config) (config.Plan, error) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	old := s.cfg.Load()
+	plan := config.Diff(old, cfg)
+	if s.stopping() {
+		return plan, errors.New("the server is stopping")
+	}
+	a := &acquired{srv: s, cfg: cfg, listeners: make(map[string]net.Listener)}
+	if err := a.acquire(); err != nil {
+		a.release()
+		return plan, err
+	}
+	s.commit(a)
+	return plan, nil
+}
+
+// acquire binds, opens and compiles. Its errors are all reported together.
+func (a *acquired) acquire() error {
+	var errs []error
+	for i := range a.cfg.RTMP {
+		rules, err := a.rings(&a.cfg.RTMP[i])
+		a.services = append(a.services, rules)
+		errs = append(errs, err)
+		for j := range a.cfg.RTMP[i].Applications {
+			errs = append(errs, a.openDirs(&a.cfg.RTMP[i].Applications[j]))
+		}
+	}
+	for i := range a.cfg.HTTP {
+		site, err := web.Compile(a.cfg.HTTP[i], a.srv.webDeps(a.cfg, &a.cfg.HTTP[i]))
+		if err == nil {
+			a.sites = append(a.sites, site)
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err // before any port is touched
+	}
+	return a.bindAll()
+}
+
+func (a *acquired) rings(b *config.RTMP) (*serviceRules, error) {
+	rules := &serviceRules{cfg: b, keys: make(map[string]*keyring)}
+	for i := range b.Applications {
+		app := &b.Applications[i]
+		ring, err := newKeyring(app, func(name, holder string) (string, error) {
+			secret, made, err := keepKey(a.cfg.StateDir, name, holder)
+			if made {
+				a.made = append(a.made, fmt.Sprintf("stream key of %q in application %q, made just now: %s", holder, name, secret))
+			}
+			return secret, err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("application %q: %w", app.Name, err)
+		}
+		rules.keys[app.Name] = ring
+	}
+	return rules, nil
+}
+
+// openDirs opens the hls.paths of an application and of its stream blocks.
+// Those with $app in them are opened when somebody publishes.
+func (a *acquired) openDirs(app *config.Application) error {
+	for _, app := range withStreams(app) {
+		if app.HLS == nil || strings.Contains(app.HLS.Path, "$app") {
+			continue
+		}
+		d, err := a.srv.dirs.open(app.HLS.Path)
+		if err != nil {
+			return fmt.Errorf("application %q: hls: %w", app.Name, err)
+		}
+		a.dirs = append(a.dirs, d)
+	}
+	return nil
+}
+
+// bindAll binds what is not bound yet. A new address that overlaps one of ours
+// that goes away (":8080" becoming "127.0.0.1:8080") can only be had after
+// closing it; if that fails in the end, release binds it again.
+func (a *acquired) bindAll() error {
+	want := endpoints(a.cfg)
+	var errs []error
+	for _, e := range want {
+		if a.srv.bound(e) || a.listeners[e.key()] != nil {
+			continue
+		}
+		for _, old := range endpoints(a.srv.cfg.Load()) {
+			stays := slices.ContainsFunc(want, func(w endpoint) bool { return w.key() == old.key() })
+			if !stays && old.addr.Overlaps(e.addr) && a.srv.unbind(old) {
+				a.reclaimed = append(a.reclaimed, old)
+			}
+		}
+		ln, err := bind(e.addr)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		a.listeners[e.key()] = ln
+	}
+	return errors.Join(errs...)
+}
+
+// release gives back what was acquired before something failed.
+func (a *acquired) release() {
+	for _, ln := range a.listeners {
+		ln.Close()
+	}
+	for _, e := range a.reclaimed {
+		if err := a.srv.rebind(e); err != nil {
+			a.srv.log.Error("listener lost while reloading", zap.Error(err))
+		}
+	}
+	for _, site := range a.sites {
+		_ = site.Close()
+	}
+	for _, d := range a.dirs {
+		a.srv.dirs.release(d)
+	}
+}
+
+// commit swaps everything and retires what is no longer wanted. It can't fail.
+func (s *Server) commit(a *acquired) {
+	if lvl, err := zapcore.ParseLevel(a.cfg.Log.Level); err == nil {
+		s.opts.Level.SetLevel(lvl)
+	}
+	s.mu.Lock()
+	old := s.cfg.Swap(a.cfg)
+	services := s.pairServices(old, a.cfg)
+	gone := slices.DeleteFunc(slices.Clone(s.services), func(v *service) bool { return slices.Contains(services, v) })
+	s.services = services
+	released := s.held
+	s.held = a.dirs
+	s.mu.Unlock()
+
+	for i, v := range services {
+		for _, app := range v.commit(a.services[i]) {
+			s.removeApp(app)
+		}
+	}
+	for _, v := range gone {
+		for _, app := range v.all() {
+			s.removeApp(app)
+		}
+	}
+	s.commitListeners(a, services)
+	for _, d := range released {
+		s.dirs.release(d)
+	}
+	for _, line := range a.made {
+		s.opts.Announce(line)
+	}
+}
+
+// pairServices finds the running service of each new rtmp block: the one that
+// listens on one of its addresses, else the one in its place, else a new one.
+func (s *Server) pairServices(old, cfg *config.Config) []*service {
+	out := make([]*service, len(cfg.RTMP))
+	free := slices.Clone(s.services)
+	take := func(i, j int) {
+		out[i], free[j] = free[j], nil
+	}
+	for i := range cfg.RTMP {
+		for j := range free {
+			if free[j] != nil && j < len(old.RTMP) && shareAddress(old.RTMP[j].Listen, cfg.RTMP[i].Listen) {
+				take(i, j)
+				break
+			}
+		}
+	}
+	for i := range out {
+		if out[i] == nil && i < len(free) && free[i] != nil {
+			take(i, i)
+		}
+		if out[i] == nil {
+			out[i] = newService(s)
+		}
+	}
+	return out
+}
+
+func shareAddress(a, b []config.Address) bool {
+	return slices.ContainsFunc(a, func(x config.Address) bool {
+		return slices.ContainsFunc(b, func(y config.Address) bool { return x.String() == y.String() })
+	})
+}
+
+// removeApp shows out everyone of an application that is gone.
+func (s *Server) removeApp(app *application) {
+	app.remove()
+	for _, sess := range s.sessionsOf(app) {
+		sess.kick(statusUnpublished, "the application was removed from the configuration")
+	}
+}
+
+func (s *Server) sessionsOf(app *application) []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*session
+	for _, sess := range s.live {
+		sess.mu.Lock()
+		if sess.app == app {
+			out = append(out, sess)
+		}
+		sess.mu.Unlock()
+	}
+	return out
+}

@@ -1,0 +1,216 @@
+// Package server ties the rooms together: listeners, sessions, applications,
+// their streams and outputs, HTTP, and the one door through which configuration
+// comes, Apply. Starting is reloading from nothing.
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/server/web"
+)
+
+// Options are what a Server is told besides its configuration.
+type Options struct {
+	Log   *zap.Logger
+	Level zap.AtomicLevel // of Log; follows the configuration
+	// Announce shows a person a line that is said once and never logged: a
+	// stream key that was just made.
+	Announce func(line string)
+	Version  string
+	Player   http.Handler // serves player locations; nil: they are an error
+}
+
+// Server is one running rtmpd.
+type Server struct {
+	opts    Options
+	log     *zap.Logger
+	started time.Time
+
+	// ctx ends the sessions, outputCtx the outputs after them: in this order
+	// a stop loses no packet and ends no playlist.
+	ctx          context.Context
+	cancel       context.CancelFunc
+	outputCtx    context.Context
+	outputCancel context.CancelFunc
+	stop         atomic.Bool
+
+	sessions sync.WaitGroup // goroutines of connections
+	goes     sync.WaitGroup // everything else
+
+	dirs     *directories
+	guesses  guessLimit
+	nextConn atomic.Uint64
+	accepted atomic.Uint64
+
+	applying sync.Mutex // one Apply at a time
+	cfg      atomic.Pointer[config.Config]
+
+	mu        sync.Mutex
+	listeners map[string]*listener // by endpoint
+	services  []*service           // in the order of the rtmp blocks
+	sites     []*web.Site          // in the order of the http blocks
+	held      []*directory         // hls.paths of the present configuration
+	live      map[uint64]*session
+	gone      struct{ in, out uint64 } // bytes of sessions that have ended
+}
+
+// New makes a Server that does nothing until Apply.
+func New(o Options) *Server {
+	s := &Server{
+		opts: o, log: o.Log, started: time.Now(),
+		dirs:      newDirectories(o.Log),
+		listeners: make(map[string]*listener),
+		live:      make(map[uint64]*session),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
+	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
+	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
+	return s
+}
+
+// Log is the server's log.
+func (s *Server) Log() *zap.Logger { return s.log }
+
+func (s *Server) stopping() bool { return s.stop.Load() }
+
+func (s *Server) startSession(nc net.Conn, svc *service) {
+	id := s.nextConn.Add(1)
+	s.accepted.Add(1)
+	sess := &session{
+		id: id, srv: s, svc: svc, nc: nc,
+		addr: peerAddr(nc), peer: nc.RemoteAddr().String(), started: time.Now(),
+	}
+	sess.log = s.log.With(zap.Uint64("conn", id), zap.String("remote", sess.peer))
+	s.mu.Lock()
+	if s.stopping() {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
+	s.live[id] = sess
+	s.sessions.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.sessions.Done()
+		sess.run(s.ctx)
+		s.mu.Lock()
+		delete(s.live, id)
+		if conn := sess.conn.Load(); conn != nil {
+			s.gone.in += conn.BytesIn()
+			s.gone.out += conn.BytesOut()
+		}
+		s.mu.Unlock()
+		if sess.app != nil {
+			sess.app.exit()
+		}
+	}()
+}
+
+// peerAddr is the peer's IP address; a unix socket counts as loopback.
+func peerAddr(nc net.Conn) netip.Addr {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+var errTimeout = errors.New("shutdown_timeout is over: some connections were cut")
+
+// Shutdown stops accepting, tells publishers good-bye, closes the open segments
+// (no playlist is ended: the next start resumes them) and returns when all is
+// done or shutdown_timeout is over.
+func (s *Server) Shutdown() error {
+	s.applying.Lock() // no reload from here on
+	timeout := s.cfg.Load().ShutdownTimeout
+	s.mu.Lock()
+	s.stop.Store(true)
+	s.closeRTMP()
+	s.mu.Unlock()
+	deadline := time.Now().Add(timeout)
+	s.cancel()
+	err := waitUntil(deadline, s.sessions.Wait)
+	s.closeHTTP(deadline)
+	s.outputCancel()
+	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
+	s.dirs.close()
+	return errors.Join(err, waitUntil(deadline, s.goes.Wait))
+}
+
+// closeRTMP stops accepting; mu is held.
+func (s *Server) closeRTMP() {
+	for _, l := range s.listeners {
+		if l.web == nil {
+			l.ln.Close()
+		}
+	}
+}
+
+// Drain stops accepting publishers and returns when the last stream has ended,
+// or with ctx. Viewers are served meanwhile.
+func (s *Server) Drain(ctx context.Context) {
+	s.mu.Lock()
+	s.closeRTMP()
+	s.mu.Unlock()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n := 0
+		s.eachStream(func(*stream) { n++ })
+		if n == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// waitUntil runs wait and gives up at deadline, at the earliest after 100 ms.
+func waitUntil(deadline time.Time, wait func()) error {
+	done := make(chan struct{})
+	go func() { wait(); close(done) }()
+	t := time.NewTimer(max(time.Until(deadline), 100*time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-t.C:
+		return errTimeout
+	}
+}
+
+func (s *Server) eachStream(f func(*stream)) {
+	s.mu.Lock()
+	services := s.services
+	s.mu.Unlock()
+	for _, v := range services {
+		for _, a := range v.all() {
+			a.each(f)
+		}
+	}
+}
+
+// ReopenLogs reopens the access logs, for SIGUSR1.
+func (s *Server) ReopenLogs() error {
+	s.mu.Lock()
+	sites := s.sites
+	s.mu.Unlock()
+	var err error
+	for _, site := range sites {
+		err = errors.Join(err, site.Reopen())
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// A service is one rtmp block at run time: its applications, by name, and what
+// its connections are made with. Listeners come and go; sessions keep theirs.
+type service struct {
+	srv   *Server
+	rules atomic.Pointer[serviceRules]
+
+	mu   sync.Mutex
+	apps map[string]*application
+}
+
+type serviceRules struct {
+	cfg *config.RTMP
+	// keys are the rings of the applications the block names, by name; those
+	// that "*" takes in share its.
+	keys map[string]*keyring
+}
+
+func newService(srv *Server) *service {
+	return &service{srv: srv, apps: make(map[string]*application)}
+}
+
+func (v *service) options() rtmp.Options {
+	c := v.rules.Load().cfg
+	return rtmp.Options{
+		HandshakeTimeout: c.HandshakeTimeout,
+		Timeout:          c.Timeout,
+		Ping:             c.Ping,
+		PingTimeout:      c.PingTimeout,
+		MaxMessage:       c.MaxMessage,
+		ChunkSize:        c.ChunkSize,
+		AckWindow:        c.AckWindow,
+	}
+}
+
+// find resolves an application's name in r: its own block, else "*".
+func (r *serviceRules) find(name string) *appRules {
+	cfg := r.cfg.Application(name)
+	if cfg == nil {
+		return nil
+	}
+	ring := r.keys[name]
+	if ring == nil {
+		ring = r.keys["*"]
+	}
+	return &appRules{cfg: cfg, keys: ring}
+}
+
+const maxWildApps = 1000 // names that "*" may bring to life at a time
+
+// application returns the application that a client's connect names, or nil.
+func (v *service) application(name string) *application {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if a := v.apps[name]; a != nil {
+		a.enter()
+		return a
+	}
+	rules := v.rules.Load().find(name)
+	if rules == nil || config.ValidStreamName(name) != nil || len(v.apps) >= maxWildApps {
+		return nil
+	}
+	a := newApplication(v, name, rules)
+	v.apps[name] = a
+	a.enter()
+	return a
+}
+
+// commit swaps the block's rules and judges everything live by them. It
+// returns the applications that are gone.
+func (v *service) commit(r *serviceRules) (gone []*application) {
+	v.mu.Lock()
+	v.rules.Store(r)
+	var stay []*application
+	for name, a := range v.apps {
+		rules := r.find(name)
+		if rules == nil {
+			delete(v.apps, name)
+			gone = append(gone, a)
+			continue
+		}
+		a.rules.Store(rules)
+		stay = append(stay, a)
+	}
+	for i := range r.cfg.Applications {
+		name := r.cfg.Applications[i].Name
+		if name != "*" && v.apps[name] == nil {
+			v.apps[name] = newApplication(v, name, r.find(name))
+		}
+	}
+	v.mu.Unlock()
+	for _, a := range stay {
+		a.judge()
+		cfg := a.rules.Load().cfg
+		a.each(func(st *stream) { st.outputs.apply(cfg.For(st.name)) })
+	}
+	return gone
+}
+
+// tidy forgets an application that only "*" brought to life, once nobody uses it.
+func (v *service) tidy(a *application) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sessions+len(a.streams)+len(a.ending) > 0 || v.apps[a.name] != a {
+		return
+	}
+	cfg := v.rules.Load().cfg
+	for i := range cfg.Applications {
+		if cfg.Applications[i].Name == a.name {
+			return
+		}
+	}
+	delete(v.apps, a.name)
+}
+
+// all returns the applications, in no order.
+func (v *service) all() []*application {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := make([]*application, 0, len(v.apps))
+	for _, a := range v.apps {
+		all = append(all, a)
+	}
+	return all
+}

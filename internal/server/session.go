@@ -1,0 +1,273 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// A session is one RTMP connection: handshake, connect, then commands and media
+// until either side has had enough. run is its only reader.
+type session struct {
+	id      uint64
+	srv     *Server
+	svc     *service
+	log     *zap.Logger
+	addr    netip.Addr // the peer; v4-mapped addresses are unmapped
+	peer    string     // address and port, for people
+	started time.Time
+
+	conn atomic.Pointer[rtmp.Conn] // nil until the handshake is done; kick may look
+	nc   net.Conn
+
+	// Set by run as the connection goes on; snapshot reads them under mu.
+	mu      sync.Mutex
+	connect rtmp.Connect
+	app     *application
+	stream  *stream // while publishing
+	seen    presented
+
+	owner      owner // set before claim, read under app.mu
+	published  bool  // a publish was accepted once: stray media afterwards is no error
+	lastMedia  atomic.Int64
+	timestamp  atomic.Uint32
+	kicked     atomic.Pointer[kick]
+	idle       *time.Timer
+	lingerOnce sync.Once
+}
+
+// A kick is why the server ends a session, as it is told to the client.
+type kick struct{ code, reason string }
+
+// Status codes that are rtmpd's own choice; the rest are in package rtmp.
+const (
+	statusReplaced    = rtmp.StatusPublishBadName
+	statusUnpublished = rtmp.StatusUnpublishNotify
+	statusDenied      = rtmp.StatusPublishDenied
+	statusBadName     = rtmp.StatusPublishBadName
+)
+
+// A refusal ends the session: it is sent to the client as an onStatus and
+// logged in one line.
+type refusal struct {
+	code, reason string
+}
+
+func (r *refusal) Error() string { return r.reason }
+
+// errBye is the clean end of a session: the client said so.
+var errBye = errors.New("closed by the client")
+
+func (s *session) run(ctx context.Context) {
+	defer s.nc.Close()
+	stop := context.AfterFunc(ctx, func() { s.kick(statusUnpublished, "the server is stopping") })
+	defer stop()
+	err := s.serve(ctx)
+	s.leave(false)
+	s.finish(err)
+}
+
+// serve is the session from the first byte to the last. It returns why it ended.
+func (s *session) serve(ctx context.Context) error {
+	conn, err := rtmp.Accept(s.nc, s.svc.options())
+	if err != nil {
+		return fmt.Errorf("handshake: %w", err)
+	}
+	s.conn.Store(conn)
+	if s.kicked.Load() != nil { // it came before there was a conn to close
+		return errBye
+	}
+	for {
+		m, err := conn.ReadMessage()
+		if err != nil && s.published {
+			return errBye // it had unpublished: how it hangs up is its business
+		}
+		if err != nil {
+			return err
+		}
+		switch m.Type {
+		case rtmp.TypeVideo, rtmp.TypeAudio, rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
+			if s.published {
+				continue // an encoder's last frames after its FCUnpublish
+			}
+			if m.Type == rtmp.TypeDataAMF0 || m.Type == rtmp.TypeDataAMF3 {
+				continue // harmless, and bounded by the reader
+			}
+			return &refusal{rtmp.StatusFailed, "media before publish"}
+		case rtmp.TypeCommandAMF0, rtmp.TypeCommandAMF3:
+			cmd, err := rtmp.ParseCommand(m)
+			if err != nil {
+				return fmt.Errorf("command: %w", err)
+			}
+			if err := s.command(ctx, m.StreamID, cmd); err != nil {
+				return err
+			}
+			if err := conn.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// command answers one command outside of media. Commands that nobody needs an
+// answer to are passed over, as every other server does.
+func (s *session) command(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
+	conn := s.conn.Load()
+	name := strings.ToLower(cmd.Name)
+	if name == "connect" {
+		return s.onConnect(cmd)
+	}
+	if s.app == nil {
+		return &refusal{rtmp.StatusConnectRejected, "the first command must be connect"}
+	}
+	switch name {
+	case "createstream":
+		return conn.WriteCommand(0, "_result", cmd.Transaction, nil, float64(1))
+	case "releasestream", "_checkbw":
+		return conn.WriteCommand(0, "_result", cmd.Transaction, nil, amf.Undefined{})
+	case "fcpublish":
+		if err := conn.WriteCommand(0, "onFCPublish", 0, nil, rtmp.StatusObject("status", rtmp.StatusPublishStart, "FCPublish")); err != nil {
+			return err
+		}
+		return conn.WriteCommand(0, "_result", cmd.Transaction, nil, amf.Undefined{})
+	case "fcunpublish", "deletestream", "closestream":
+		return s.answerUnpublish(streamID, name, cmd)
+	case "publish":
+		return s.publish(ctx, streamID, cmd)
+	case "play", "play2":
+		return &refusal{rtmp.StatusPlayFailed, "this server does not play over RTMP yet: watch the HLS address"}
+	}
+	return nil
+}
+
+func (s *session) answerUnpublish(streamID uint32, name string, cmd rtmp.Command) error {
+	conn := s.conn.Load()
+	switch name {
+	case "fcunpublish":
+		if err := conn.WriteCommand(0, "onFCUnpublish", 0, nil, rtmp.StatusObject("status", rtmp.StatusUnpublishSuccess, "FCUnpublish")); err != nil {
+			return err
+		}
+		return conn.WriteCommand(0, "_result", cmd.Transaction, nil, amf.Undefined{})
+	case "closestream", "deletestream":
+		if s.published {
+			return conn.WriteStatus(max(streamID, 1), "status", rtmp.StatusUnpublishSuccess, "Stop publishing")
+		}
+	}
+	return nil
+}
+
+func (s *session) onConnect(cmd rtmp.Command) error {
+	if s.app != nil {
+		return &refusal{rtmp.StatusConnectRejected, "connect was sent twice"}
+	}
+	c, err := rtmp.ParseConnect(cmd)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	conn := s.conn.Load()
+	app := s.svc.application(c.App)
+	if app == nil {
+		why := fmt.Sprintf("no application %q here", c.App)
+		if err := conn.WriteConnectError(cmd.Transaction, rtmp.StatusConnectRejected, why); err != nil {
+			return err
+		}
+		if err := conn.Flush(); err != nil {
+			return err
+		}
+		s.linger()
+		return errors.New(why)
+	}
+	s.mu.Lock()
+	s.connect, s.app = c, app
+	s.mu.Unlock()
+	s.log = s.log.With(zap.String("app", app.name))
+	return conn.WriteConnectResult(cmd.Transaction, c)
+}
+
+// kick ends the session from outside, once: the client is told code and reason
+// where it can be told. It does not block.
+func (s *session) kick(code, reason string) {
+	if !s.kicked.CompareAndSwap(nil, &kick{code, reason}) {
+		return
+	}
+	s.srv.goes.Go(func() {
+		if conn := s.conn.Load(); conn != nil {
+			s.tell(conn, "error", code, reason)
+			s.linger()
+		}
+		s.nc.Close()
+	})
+}
+
+// tell sends a status in the little time that a refused client gets.
+func (s *session) tell(conn *rtmp.Conn, level, code, reason string) {
+	conn.LimitWrites(lingerTime)
+	if conn.WriteStatus(1, level, code, reason) == nil {
+		_ = conn.Flush()
+	}
+}
+
+const (
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// linger lets the status just sent arrive: closing a socket with unread bytes
+// would reset it and take the words away. Bounded in time and bytes.
+func (s *session) linger() {
+	s.lingerOnce.Do(func() {
+		if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
+			_ = cw.CloseWrite()
+		}
+		_ = s.nc.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, s.nc, lingerBytes)
+	})
+}
+
+// finish tells a refused client why and writes the session's one last line.
+func (s *session) finish(err error) {
+	var r *refusal
+	conn := s.conn.Load()
+	if errors.As(err, &r) && conn != nil {
+		s.tell(conn, "error", r.code, r.reason)
+		s.linger()
+	}
+	if k := s.kicked.Load(); k != nil {
+		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.age())
+		return
+	}
+	switch {
+	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
+		s.log.Info("session ended", s.age())
+	case r != nil:
+		s.log.Warn("session refused", zap.String("reason", r.reason), s.age())
+	default:
+		s.log.Warn("session closed", zap.String("reason", reasonText(err)), s.age())
+	}
+}
+
+func (s *session) age() zap.Field {
+	return zap.Int64("dur_ms", time.Since(s.started).Milliseconds())
+}
+
+// reasonText is err for a log line: without the addresses that net's errors
+// repeat, the line has them already.
+func reasonText(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/api"
+)
+
+// Snapshot shows the server at this moment, for stat and its kin.
+func (s *Server) Snapshot() *api.Snapshot {
+	now := time.Now()
+	snap := &api.Snapshot{
+		Version:  s.opts.Version,
+		Uptime:   now.Sub(s.started),
+		Accepted: s.accepted.Load(),
+	}
+	s.mu.Lock()
+	services := slices.Clone(s.services)
+	snap.BytesIn, snap.BytesOut = s.gone.in, s.gone.out
+	for _, sess := range s.live {
+		if conn := sess.conn.Load(); conn != nil {
+			snap.BytesIn += conn.BytesIn()
+			snap.BytesOut += conn.BytesOut()
+		}
+	}
+	s.mu.Unlock()
+	for _, v := range services {
+		snap.Servers = append(snap.Servers, v.snapshot(now))
+	}
+	for i := range snap.Servers {
+		for j := range snap.Servers[i].Applications {
+			for _, st := range snap.Servers[i].Applications[j].Streams {
+				snap.BwIn += st.BwIn
+				snap.BwOut += st.BwOut
+			}
+		}
+	}
+	return snap
+}
+
+func (v *service) snapshot(now time.Time) api.Server {
+	var out api.Server
+	for _, a := range v.all() {
+		app := api.Application{Name: a.name, Live: a.rules.Load().cfg.Live}
+		a.mu.Lock()
+		for _, st := range a.streams {
+			app.Streams = append(app.Streams, st.snapshotLocked(now))
+		}
+		a.mu.Unlock()
+		slices.SortFunc(app.Streams, func(x, y api.Stream) int { return cmp.Compare(x.Name, y.Name) })
+		out.Applications = append(out.Applications, app)
+	}
+	slices.SortFunc(out.Applications, func(x, y api.Application) int { return cmp.Compare(x.Name, y.Name) })
+	return out
+}
+
+// snapshotLocked is called with app.mu held.
+func (st *stream) snapshotLocked(now time.Time) api.Stream {
+	l := st.live.Snapshot()
+	out := api.Stream{
+		Name: st.name, Age: now.Sub(st.started),
+		BytesIn: l.BytesIn, BwIn: l.BwIn, BwAudio: l.BwAudio, BwVideo: l.BwVideo,
+		Video: l.Video, Audio: l.Audio,
+	}
+	if p := st.publisher; p != nil {
+		out.Publishing = true
+		out.Clients = append(out.Clients, p.client(now))
+	}
+	return out
+}
+
+func (s *session) client(now time.Time) api.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return api.Client{
+		ID: s.id, Address: s.addr.String(), Age: now.Sub(s.started),
+		FlashVer: s.connect.FlashVer, PageURL: s.connect.PageURL, SWFURL: s.connect.SWFURL,
+		Timestamp: s.timestamp.Load(), Publishing: s.stream != nil, Active: s.stream != nil,
+	}
+}
+
+// stat serves the XML page; how it may be reached is its location's matter.
+func (s *Server) stat(stylesheet string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/xml")
+		w.Header().Set("Cache-Control", "no-store")
+		if r.Method == http.MethodHead {
+			return
+		}
+		_ = api.WriteXML(w, s.Snapshot(), stylesheet) // a reader that went away
+	})
+}

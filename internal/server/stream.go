@@ -1,0 +1,111 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A stream is one public name and everything that hangs on it. It belongs to
+// its application; a publisher attaches and detaches, and the outputs go on
+// through that.
+type stream struct {
+	app  *application
+	name string // public
+	live *live.Stream
+
+	// Guarded by app.mu.
+	publisher *session // nil while the stream waits for one
+	owner     owner    // of the last publisher
+	grace     *time.Timer
+
+	outputs *outputs
+
+	// write guards what a publisher does to live, so that the one taken over
+	// can never write behind its successor.
+	write   sync.Mutex
+	writer  *session
+	epoch   uint32
+	lastDTS time.Duration
+	step    time.Duration // between the last two packets of the same kind: "one frame"
+
+	started     time.Time
+	publishedAt atomic.Int64 // Unix ns of the present publisher's start; 0 while none
+}
+
+func newStream(a *application, name string) *stream {
+	st := &stream{
+		app:     a,
+		name:    name,
+		live:    live.NewStream(a.name, name, live.Options{}),
+		started: time.Now(),
+	}
+	st.outputs = newOutputs(st, a.ending[name])
+	return st
+}
+
+// attachLocked makes sess the publisher; app.mu is held.
+func (st *stream) attachLocked(sess *session) {
+	if st.grace != nil {
+		st.grace.Stop()
+		st.grace = nil
+	}
+	st.publisher = sess
+	st.owner = sess.owner
+	st.publishedAt.Store(time.Now().UnixNano())
+	st.write.Lock()
+	st.writer = sess
+	st.write.Unlock()
+}
+
+func (st *stream) detachLocked() {
+	st.publisher = nil
+	st.publishedAt.Store(0)
+	st.write.Lock()
+	st.writer = nil
+	st.write.Unlock()
+}
+
+// begin opens a publisher's run of packets: they go on one frame after the last
+// of the run before, under an epoch of their own.
+func (st *stream) begin() (base time.Duration, epoch uint32) {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.epoch > 0 {
+		base = st.lastDTS + max(st.step, time.Millisecond)
+	}
+	st.epoch++
+	return base, st.epoch
+}
+
+// put appends p if sess is still the publisher, and says whether it was.
+func (st *stream) put(sess *session, p *media.Packet) bool {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer != sess {
+		return false
+	}
+	if d := p.DTS - st.lastDTS; d > 0 {
+		st.lastDTS = p.DTS
+		if p.Track.Kind == media.Video && d < time.Second {
+			st.step = d
+		}
+	}
+	st.live.Write(p)
+	return true
+}
+
+// describe keeps the publisher's metadata (the message after @setDataFrame).
+func (st *stream) describe(sess *session, raw []byte) {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer == sess {
+		st.live.SetMetadata(raw)
+	}
+}
+
+// close ends the live stream: its outputs drain it and finish.
+func (st *stream) close() { st.live.Close() }
