@@ -1,0 +1,58 @@
+// Package api reads and steers: everything that shows what the server is doing
+// is rendered from one Snapshot, so that no two answers can disagree.
+package api
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A Snapshot is the server at one moment.
+type Snapshot struct {
+	Version  string
+	Uptime   time.Duration
+	Accepted uint64 // RTMP connections since the start
+	BytesIn  uint64 // of RTMP connections, closed ones included
+	BytesOut uint64
+	BwIn     uint64 // bits/s over 10 s windows
+	BwOut    uint64
+	Servers  []Server
+}
+
+// A Server is one rtmp block.
+type Server struct{ Applications []Application }
+
+// An Application is one application with its streams, sorted by name.
+type Application struct {
+	Name    string
+	Live    bool
+	Streams []Stream
+}
+
+// A Stream is one public name.
+type Stream struct {
+	Name            string
+	Age             time.Duration // since the stream came into being
+	BytesIn         uint64
+	BytesOut        uint64
+	BwIn, BwOut     uint64 // bits/s
+	BwAudio, BwVideo uint64
+	Clients         []Client
+	Video, Audio    *media.Track
+	FrameRate       float64 // from the metadata when the track does not say
+	Publishing      bool
+}
+
+// A Client is one RTMP connection.
+type Client struct {
+	ID                        uint64
+	Address                   string
+	Age                       time.Duration
+	FlashVer, PageURL, SWFURL string
+	Dropped                   uint64
+	AVSync                    int64  // ms
+	Timestamp                 uint32 // ms
+	Publishing                bool
+	Active                    bool
+}
