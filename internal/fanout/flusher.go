@@ -1,0 +1,257 @@
+package fanout
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Hub is the flushers: one for each core, with the players spread over them.
+type Hub struct {
+	flushers []*flusher
+	wg       sync.WaitGroup
+
+	mu   sync.Mutex // guards next
+	next int
+}
+
+// NewHub starts the flushers. interval is their slowest beat.
+func NewHub(interval time.Duration) *Hub {
+	h := &Hub{}
+	for range runtime.GOMAXPROCS(0) {
+		fl := &flusher{
+			interval: interval,
+			wakeC:    make(chan struct{}, 1),
+			urgent:   make(chan struct{}, 1),
+			stop:     make(chan struct{}),
+			fans:     make(map[*Fan]int),
+			now:      time.Now(),
+		}
+		fl.poll = newPoller()
+		h.flushers = append(h.flushers, fl)
+		h.wg.Go(fl.run)
+	}
+	return h
+}
+
+// Close gives every player up and ends the flushers.
+func (h *Hub) Close() {
+	for _, fl := range h.flushers {
+		close(fl.stop)
+	}
+	h.wg.Wait()
+}
+
+// SetInterval changes the slowest beat, from the next one on.
+func (h *Hub) SetInterval(d time.Duration) {
+	for _, fl := range h.flushers {
+		fl.mu.Lock()
+		fl.interval = d
+		fl.mu.Unlock()
+	}
+}
+
+// pick takes the flushers in turn.
+func (h *Hub) pick() *flusher {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next++
+	return h.flushers[h.next%len(h.flushers)]
+}
+
+func (h *Hub) wake(*Fan) {
+	for _, fl := range h.flushers {
+		fl.wake()
+	}
+}
+
+// A flusher serves its players, alone: what it does not lock, it owns.
+type flusher struct {
+	wakeC  chan struct{} // some stream has grown
+	urgent chan struct{} // the inbox has something
+	stop   chan struct{}
+
+	mu       sync.Mutex // guards inbox and interval
+	inbox    []*Player  // joiners, and players that something is asked of
+	interval time.Duration
+
+	conns sync.WaitGroup // goroutines of players that have their own
+
+	// Owned by run.
+	players []*Player
+	fans    map[*Fan]int // players of each
+	poll    *poller
+	now     time.Time // of the beat; what deadlines are counted from
+	passed  time.Time // when the last pass began
+	took    time.Duration
+}
+
+func (fl *flusher) wake() {
+	select {
+	case fl.wakeC <- struct{}{}:
+	default:
+	}
+}
+
+// poke has p served at once, between the beats.
+func (fl *flusher) poke(p *Player) {
+	fl.mu.Lock()
+	if !p.queued {
+		p.queued = true
+		fl.inbox = append(fl.inbox, p)
+	}
+	fl.mu.Unlock()
+	select {
+	case fl.urgent <- struct{}{}:
+	default:
+	}
+}
+
+// slowTick is how often players whose socket is full are looked after when
+// their stream is silent, and how exactly their deadlines are kept.
+const slowTick = 250 * time.Millisecond
+
+func (fl *flusher) run() {
+	defer fl.end()
+	tick := time.NewTicker(slowTick)
+	defer tick.Stop()
+	beat := time.NewTimer(time.Hour)
+	beat.Stop()
+	pending := false
+	for {
+		wake := fl.wakeC
+		if pending {
+			wake = nil
+		}
+		select {
+		case <-fl.stop:
+			return
+		case <-fl.urgent:
+			fl.now = time.Now()
+			fl.serveInbox()
+		case <-wake:
+			if wait := fl.pause() - time.Since(fl.passed); wait > 0 {
+				pending = true
+				beat.Reset(wait)
+				continue
+			}
+			fl.pass()
+		case <-beat.C:
+			pending = false
+			fl.pass()
+		case <-tick.C:
+			fl.now = time.Now()
+			fl.drain()
+			fl.overdue()
+		}
+	}
+}
+
+// fullPass is how long a pass takes at and above which the beat is the whole
+// interval: below, it shrinks with the square, so that a hundred players hear
+// at once and thousands in batches.
+const fullPass = 1500 * time.Microsecond
+
+// pause is how long after the last pass began the next may.
+func (fl *flusher) pause() time.Duration {
+	fl.mu.Lock()
+	interval := fl.interval
+	fl.mu.Unlock()
+	load := float64(fl.took) / float64(fullPass)
+	if load >= 1 {
+		return interval
+	}
+	return time.Duration(load * load * float64(interval))
+}
+
+// pass is one beat: the logs take what the streams have, every player gets it.
+func (fl *flusher) pass() {
+	fl.now = time.Now()
+	fl.passed = fl.now
+	for f := range fl.fans {
+		f.pull()
+	}
+	fl.drain()
+	for _, p := range fl.players {
+		if !p.full && !p.sink.serve() {
+			p.quit = true
+		}
+	}
+	fl.sweep()
+	fl.took = time.Since(fl.now)
+}
+
+// drain serves the players whose sockets have room again.
+func (fl *flusher) drain() {
+	fl.poll.ready(func(p *Player) {
+		p.full = false
+		if !p.sink.serve() {
+			p.quit = true
+		}
+	})
+}
+
+func (fl *flusher) serveInbox() {
+	fl.mu.Lock()
+	inbox := fl.inbox
+	fl.inbox = nil
+	for _, p := range inbox {
+		p.queued = false
+	}
+	fl.mu.Unlock()
+	for _, p := range inbox {
+		if p.quit {
+			continue
+		}
+		if !p.known {
+			p.known = true
+			fl.players = append(fl.players, p)
+			fl.fans[p.fan]++
+		}
+		if (!p.full || p.dead.Load()) && !p.sink.serve() {
+			p.quit = true
+		}
+	}
+	fl.sweep()
+}
+
+// overdue closes the players that took nothing for their timeout and moves on
+// those that lag.
+func (fl *flusher) overdue() {
+	for _, p := range fl.players {
+		if !p.full {
+			continue
+		}
+		if p.o.Timeout > 0 && fl.now.Sub(p.since) > p.o.Timeout {
+			p.fail(ErrStuck)
+		} else {
+			p.lag()
+		}
+	}
+}
+
+// sweep forgets the players that have quit.
+func (fl *flusher) sweep() {
+	fl.players = slices.DeleteFunc(fl.players, func(p *Player) bool {
+		if p.quit {
+			fl.poll.remove(p)
+			p.fan.forget(p)
+			if fl.fans[p.fan]--; fl.fans[p.fan] == 0 {
+				delete(fl.fans, p.fan)
+			}
+		}
+		return p.quit
+	})
+}
+
+func (fl *flusher) end() {
+	fl.serveInbox()
+	for _, p := range fl.players {
+		p.fail(ErrClosed)
+		p.quit = true
+	}
+	fl.conns.Wait()
+	fl.sweep()
+	fl.poll.close()
+}

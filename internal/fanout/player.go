@@ -1,0 +1,345 @@
+package fanout
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// PlayerOptions are what a player's application says about it.
+type PlayerOptions struct {
+	Queue    time.Duration // a player further behind is moved to the newest keyframe; 0: never
+	Timeout  time.Duration // a player that takes nothing for so long is closed; 0: never
+	WaitKey  bool          // begin at a keyframe
+	GOPCache bool          // begin at the newest keyframe there is, not at the next one
+}
+
+// A Player is one connection that a fan sends to. From Join to Leave nobody else
+// writes to its socket: what its session has to say goes through Control.
+type Player struct {
+	fan  *Fan
+	o    PlayerOptions
+	conn net.Conn
+	fl   *flusher
+	sink sink
+
+	sent   atomic.Uint64 // bytes
+	lapped atomic.Uint64
+	dead   atomic.Bool
+	parted atomic.Bool   // its own goroutine, if it has one, has ended
+	reason error         // why, written before gone is closed
+	gone   chan struct{} // closed when the fan has given the player up
+	once   sync.Once
+	seg    atomic.Pointer[segment] // what off is in; read by the log to expel
+
+	mu     sync.Mutex // guards what other goroutines ask for
+	ctl    []byte     // whole messages, sent at the next message boundary
+	asked  bool       // ctl, want or leave have something new
+	want   kind
+	paused bool
+	leave  chan []byte // where Leave waits for the unsent rest; nil: nobody does
+
+	// Owned by whoever serves the player: its flusher, or its own goroutine.
+	log    *wireLog
+	off    int64
+	bound  int64         // the message boundary that off is on its way to
+	out    []byte        // the player's own bytes, sent before more of the log
+	leftAt time.Duration // DTS it left the log at: it never begins before that
+	left   bool
+	since  time.Time // of the last progress
+	full   bool      // the socket was full: the poller says when it is not
+
+	// Owned by the flusher.
+	known, quit bool
+	pollID      int32 // in its poller; 0: never was
+	queued      bool  // in its inbox; under the flusher's lock
+}
+
+// Reasons of the fan to give a player up.
+var (
+	ErrSlow    = errors.New("too slow: the player fell behind what is kept for it")
+	ErrStuck   = errors.New("too slow: the player took nothing for the whole timeout")
+	ErrControl = errors.New("too slow: replies pile up")
+	ErrClosed  = errors.New("closed")
+)
+
+// maxControl is how much of a session's replies may wait for a boundary.
+const maxControl = 16 << 10
+
+// Control hands over whole messages, encoded: they go out at the next message
+// boundary, before more of the stream.
+func (p *Player) Control(b []byte) error {
+	p.mu.Lock()
+	if len(p.ctl)+len(b) > maxControl {
+		p.mu.Unlock()
+		p.fail(ErrControl)
+		return ErrControl
+	}
+	p.ctl = append(p.ctl, b...)
+	p.asked = true
+	p.mu.Unlock()
+	if p.dead.Load() {
+		return ErrClosed
+	}
+	p.fl.poke(p)
+	return nil
+}
+
+// Pause lets go of the stream at the next message boundary; resuming begins
+// anew at a keyframe, never earlier than where it left.
+func (p *Player) Pause(paused bool) {
+	p.mu.Lock()
+	p.paused, p.asked = paused, true
+	p.mu.Unlock()
+	p.fl.poke(p)
+}
+
+// Receive says which media the player wants.
+func (p *Player) Receive(audio, video bool) {
+	k := everything
+	switch {
+	case audio && !video:
+		k = audioOnly
+	case video && !audio:
+		k = videoOnly
+	}
+	p.mu.Lock()
+	p.want, p.asked = k, true
+	if !audio && !video {
+		p.paused = true
+	}
+	p.mu.Unlock()
+	p.fl.poke(p)
+}
+
+// Leave takes the player out. rest are the bytes that complete the message it
+// was in: whoever writes to the connection next must send them first.
+func (p *Player) Leave() (rest []byte) {
+	answer := make(chan []byte, 1)
+	p.mu.Lock()
+	p.leave, p.asked = answer, true
+	p.mu.Unlock()
+	p.fl.poke(p)
+	select {
+	case rest = <-answer:
+	case <-p.gone:
+	}
+	return rest
+}
+
+// Gone is closed when the fan has given the player up by itself; Err says why.
+func (p *Player) Gone() <-chan struct{} { return p.gone }
+
+// Err is why, once Gone is closed.
+func (p *Player) Err() error { return p.reason }
+
+// Sent is how many bytes went to the player.
+func (p *Player) Sent() uint64 { return p.sent.Load() }
+
+// Lapped is how often it was moved to the newest keyframe.
+func (p *Player) Lapped() uint64 { return p.lapped.Load() }
+
+// fail gives the player up: its connection is closed, its server takes it out.
+func (p *Player) fail(reason error) {
+	p.once.Do(func() {
+		p.reason = reason
+		p.dead.Store(true)
+		if reason != ErrClosed {
+			p.fan.Closed.Add(1)
+		}
+		close(p.gone)
+		go func() { // Close waits for whoever uses the descriptor: maybe the caller
+			p.conn.Close()
+			p.fl.poke(p)
+		}()
+	})
+}
+
+// expel is called by the log when it gives up seg. The fan's lock is held.
+func (p *Player) expel(seg *segment) {
+	if p.seg.Load() == seg {
+		go p.fail(ErrSlow)
+	}
+}
+
+// settle does what others have asked for, at a message boundary. It reports
+// false when the player has left.
+func (p *Player) settle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.asked {
+		return true
+	}
+	p.asked = false
+	p.out = append(p.out, p.ctl...)
+	p.ctl = p.ctl[:0]
+	if p.leave != nil {
+		p.leave <- p.out
+		p.leave, p.out = nil, nil
+		return false
+	}
+	if p.log != nil && (p.paused || p.want != p.log.kind) {
+		p.letGo()
+	}
+	return true
+}
+
+// wanted reports whether settle has something to do.
+func (p *Player) wanted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
+// letGo leaves the log; the player is at a message boundary.
+func (p *Player) letGo() {
+	f := p.fan
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.leaveLog()
+}
+
+// leaveLog is letGo with the fan's lock held.
+func (p *Player) leaveLog() {
+	if seg := p.seg.Swap(nil); seg != nil {
+		p.leftAt, p.left = seg.dtsAt(p.off), true
+		seg.release()
+	}
+	if p.log != nil {
+		p.fan.leaveLog(p.log)
+		p.log = nil
+	}
+}
+
+// begin finds the player its place in the log, and its headers. False: there is
+// none yet.
+func (p *Player) begin() bool {
+	p.mu.Lock()
+	want, paused := p.want, p.paused
+	p.mu.Unlock()
+	if paused {
+		return false
+	}
+	f := p.fan
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.log == nil {
+		p.log = f.joinLog(want)
+	}
+	s, ok := f.place(p.log, p)
+	if !ok {
+		return false
+	}
+	p.out = append(p.out, f.prefix(p.log, &s)...)
+	p.off, p.bound = s.off, s.off
+	p.seg.Store(s.seg.hold())
+	p.left = false
+	return true
+}
+
+// lag moves a player that is too far behind out of the log: it finishes the
+// message it is in from a copy, and begins again at the newest keyframe.
+func (p *Player) lag() {
+	seg := p.seg.Load()
+	if seg == nil || p.o.Queue <= 0 {
+		return
+	}
+	f := p.fan
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Duration(f.lastDTS.Load())-seg.dtsAt(p.off) <= p.o.Queue {
+		return
+	}
+	p.out = append(p.out, seg.mem[p.off:seg.ends(p.off)]...)
+	p.leaveLog()
+	p.lapped.Add(1)
+	f.Lapped.Add(1)
+}
+
+// step sends what there is, until the socket is full or the budget is spent.
+// It reports false when the player is done for.
+func (p *Player) step() bool {
+	budget := int64(stepBudget)
+	for budget > 0 {
+		if p.dead.Load() {
+			return false
+		}
+		if len(p.out) > 0 {
+			n, err := p.sink.send(p.out)
+			p.out = p.out[n:]
+			budget -= int64(n)
+			if done, alive := p.progress(n, len(p.out) == 0, err); done {
+				return alive
+			}
+			p.out = nil
+			continue
+		}
+		seg := p.seg.Load()
+		wanted := p.wanted()
+		if wanted && (seg == nil || p.off == p.bound) {
+			if !p.settle() {
+				return false
+			}
+			continue
+		}
+		if seg == nil {
+			if !p.begin() {
+				return true
+			}
+			continue
+		}
+		next := seg.next.Load() // before written: with a next, written is final
+		end := seg.written.Load()
+		if p.off == end {
+			if next == nil {
+				return true
+			}
+			p.seg.Store(next.hold())
+			seg.release()
+			p.off, p.bound = 0, 0
+			continue
+		}
+		p.bound = end
+		if wanted {
+			end = p.boundary(seg)
+			p.bound = end
+		}
+		n, err := p.sink.sendLog(seg, p.off, end)
+		p.off += int64(n)
+		budget -= int64(n)
+		if done, alive := p.progress(n, p.off == end, err); done {
+			return alive
+		}
+	}
+	p.fl.wake() // there is more: soon again
+	return true
+}
+
+// stepBudget is how much one player may take in one pass before the others'
+// turn.
+const stepBudget = 1 << 20
+
+func (p *Player) boundary(seg *segment) int64 {
+	p.fan.mu.Lock()
+	defer p.fan.mu.Unlock()
+	return seg.ends(p.off)
+}
+
+// progress accounts for a send. done says that step has to end.
+func (p *Player) progress(n int, whole bool, err error) (done, alive bool) {
+	if n > 0 {
+		p.sent.Add(uint64(n))
+		p.fan.BytesOut.Add(uint64(n))
+	}
+	switch {
+	case err != nil:
+		p.fail(ErrClosed)
+		return true, false
+	case !whole:
+		p.full = true
+		return true, true
+	}
+	return false, true
+}

@@ -1,0 +1,78 @@
+package fanout
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A segment is a run of whole messages, encoded as every player gets them. Its
+// bytes are written once and never change; the log and the players that read it
+// hold it, and with the last of them it is given back.
+type segment struct {
+	mem  []byte // its whole capacity
+	fd   int    // memfd behind mem, for sendfile; -1: none
+	free func() // gives mem and fd back
+
+	refs    atomic.Int32
+	written atomic.Int64 // bytes of whole messages; what a reader may take
+	next    atomic.Pointer[segment]
+
+	// Owned by the log, under its fan's lock.
+	marks   []mark
+	created time.Duration // DTS of the first message
+}
+
+// A mark is where a message begins.
+type mark struct {
+	off int64
+	dts time.Duration
+}
+
+func (s *segment) hold() *segment {
+	s.refs.Add(1)
+	return s
+}
+
+func (s *segment) release() {
+	for s != nil && s.refs.Add(-1) == 0 {
+		next := s.next.Load() // held by s
+		s.free()
+		s = next
+	}
+}
+
+// ends reports the first message boundary at or after off.
+func (s *segment) ends(off int64) int64 {
+	lo, hi := 0, len(s.marks)
+	for lo < hi {
+		if mid := (lo + hi) / 2; s.marks[mid].off < off {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(s.marks) {
+		return s.written.Load()
+	}
+	return s.marks[lo].off
+}
+
+// dtsAt is the time of the message that off lies in.
+func (s *segment) dtsAt(off int64) time.Duration {
+	lo, hi := 0, len(s.marks)
+	for lo < hi {
+		if mid := (lo + hi) / 2; s.marks[mid].off <= off {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == 0 {
+		return s.created
+	}
+	return s.marks[lo-1].dts
+}
+
+func newHeapSegment(capacity int) *segment {
+	return &segment{mem: make([]byte, capacity), fd: -1, free: func() {}}
+}

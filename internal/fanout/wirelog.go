@@ -1,0 +1,158 @@
+package fanout
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// Bounds of a log.
+const (
+	segmentSize  = 4 << 20 // a segment ends at the latest here
+	segmentTurn  = 1 << 20 // or at the first keyframe after this many bytes
+	segmentTime  = 2 * time.Second
+	maxSegments  = 16
+	maxLogBytes  = 64 << 20
+	joinMaxBytes = 8 << 20 // a joiner starts at most this far back
+	joinMaxTime  = 5 * time.Second
+)
+
+// Chunk streams of what players get; nginx-rtmp's numbers.
+const (
+	csidData  = 5
+	csidAudio = 6
+	csidVideo = 7
+	streamID  = 1 // one message stream per connection
+)
+
+// A wireLog is a stream as its players receive it: every message encoded once.
+// All of it is under the fan's lock, apart from what segments publish
+// themselves.
+type wireLog struct {
+	kind      kind
+	chunkSize int
+	cursor    *live.Cursor // nil while there is no stream
+
+	segs  []*segment // oldest first; the log holds each
+	bytes int64      // of capacity used by segs
+
+	video, audio *media.Track // whose headers the log has last written
+	metadata     uint64       // version last written
+
+	start    start // newest place where a decoder can begin
+	hasStart bool
+
+	players int
+}
+
+// here is the end of the log as a place to begin, for players that do not wait
+// for a keyframe.
+func (l *wireLog) here(dts time.Duration, timestamp uint32) (start, bool) {
+	seg := l.tail()
+	if seg == nil {
+		return start{}, false
+	}
+	return start{seg: seg, off: seg.written.Load(), dts: dts, timestamp: timestamp, video: l.video, audio: l.audio}, true
+}
+
+// A start is a place where a decoder can begin, and the headers it needs there.
+type start struct {
+	seg          *segment
+	off          int64
+	dts          time.Duration
+	timestamp    uint32
+	video, audio *media.Track
+	behind       int64 // bytes written since
+}
+
+func (l *wireLog) tail() *segment {
+	if len(l.segs) == 0 {
+		return nil
+	}
+	return l.segs[len(l.segs)-1]
+}
+
+// append encodes one message. begins says that a decoder can start with it.
+// dropped are the segments that the bounds of the log pushed out.
+func (l *wireLog) append(m rtmp.Message, dts time.Duration, begins, audioOnly bool) (dropped []*segment) {
+	need := rtmp.EncodedSize(len(m.Payload), l.chunkSize)
+	seg := l.tail()
+	if seg == nil || l.turn(seg, need, dts, begins || audioOnly) {
+		seg, dropped = l.addSegment(max(segmentSize, need), dts)
+	}
+	off := seg.written.Load()
+	out := rtmp.AppendMessage(seg.mem[off:off:len(seg.mem)], m, l.chunkSize)
+	if begins {
+		l.start = start{seg: seg, off: off, dts: dts, timestamp: m.Timestamp, video: l.video, audio: l.audio}
+		l.hasStart = true
+	}
+	seg.marks = append(seg.marks, mark{off, dts})
+	seg.written.Store(off + int64(len(out)))
+	l.bytes += int64(len(out))
+	l.start.behind += int64(len(out))
+	return dropped
+}
+
+// turn says whether a new segment begins: at a keyframe after 1 MiB or 2 s, at
+// the latest when the message does not fit.
+func (l *wireLog) turn(seg *segment, need int, dts time.Duration, boundary bool) bool {
+	used := seg.written.Load()
+	if used+int64(need) > int64(len(seg.mem)) {
+		return true
+	}
+	return boundary && used > 0 && (used >= segmentTurn || dts-seg.created >= segmentTime)
+}
+
+func (l *wireLog) addSegment(capacity int, dts time.Duration) (seg *segment, dropped []*segment) {
+	seg = newSegment(capacity)
+	seg.created = dts
+	seg.hold()
+	if old := l.tail(); old != nil {
+		old.next.Store(seg.hold()) // a reader at the end of old finds seg; old holds it
+	}
+	l.segs = append(l.segs, seg)
+	return seg, l.shrink()
+}
+
+// shrink lets go of segments that no joiner can start in. Players that still
+// read them hold them, and the chain behind; beyond the log's bounds they are
+// returned, and their players have lost their place.
+func (l *wireLog) shrink() (dropped []*segment) {
+	for len(l.segs) > 1 {
+		old := l.segs[0]
+		wanted := l.hasStart && l.start.seg == old || !l.hasStart && len(l.segs) <= 2
+		over := len(l.segs) > maxSegments || l.bytes > maxLogBytes
+		if wanted && !over || old.refs.Load() > 1 && !over {
+			return dropped
+		}
+		if l.hasStart && l.start.seg == old {
+			l.hasStart = false
+		}
+		if old.refs.Load() > 1 {
+			dropped = append(dropped, old)
+		}
+		l.bytes -= old.written.Load()
+		l.segs = l.segs[1:]
+		old.release()
+	}
+	return dropped
+}
+
+func (l *wireLog) stopReading() {
+	if l.cursor != nil {
+		l.cursor.Close()
+		l.cursor = nil
+	}
+}
+
+// close gives everything back.
+func (l *wireLog) close() {
+	l.stopReading()
+	for _, s := range l.segs {
+		s.release()
+	}
+	l.segs, l.bytes, l.hasStart = nil, 0, false
+	l.video, l.audio, l.metadata = nil, nil, 0
+}
