@@ -37,7 +37,7 @@ type Application struct {
 	FileKeys          []StreamKey   // what StreamKeysFile says
 	Hooks             Hooks         `hcl:",inline" reload:"now"`
 	Notify            Notify        `hcl:",inline" reload:"now"`
-	Fallback          string        `hcl:"fallback" reload:"now"` // a stream's name or a file
+	Fallback          string        `hcl:"fallback" reload:"now"`                            // a stream's name or a file
 	HLS               *HLS          `hcl:"hls,block" output:"yes" stream:"yes" reload:"cut"` // nil: none (or enabled = false)
 	DASH              *DASH         `hcl:"dash,block" output:"yes" stream:"yes" reload:"cut"`
 	Records           []Record      `hcl:"record,block" output:"yes" stream:"yes" reload:"cut"`

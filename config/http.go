@@ -37,7 +37,7 @@ type Location struct {
 
 	Access       Rules             `hcl:"access"`
 	Token        Secret            `hcl:"token"`
-	BasicAuth    map[string]Secret `hcl:"basic_auth" kind:"bcrypt"` // user to bcrypt hash
+	BasicAuth    map[string]Secret `hcl:"basic_auth" kind:"bcrypt"`    // user to bcrypt hash
 	CORSOrigins  []string          `hcl:"cors_origins" kind:"origins"` // nil: the kind's default
 	Headers      map[string]string `hcl:"headers" kind:"headers"`
 	CacheControl string            `hcl:"cache_control" kind:"header"`

@@ -1,0 +1,26 @@
+package config
+
+import (
+	_ "embed"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+)
+
+//go:embed builtin.hcl
+var builtinText string
+
+// Builtin loads the configuration that rtmpd has without a file: application
+// "live" on :1935, HLS in the state directory, HTTP on :8080, publishing with the
+// key made at the first start. It is HCL text, loaded like any other.
+func Builtin(o LoadOptions) (*Config, Files, hcl.Diagnostics) {
+	l := newLoader(o)
+	dir := hclwrite.TokensForValue(cty.StringVal(stateDir(l.o.Env))).Bytes()
+	text := builtinText + fmt.Sprintf("\nlocals {\n  state_dir = %s\n}\n", dir)
+	sources := []source{{name: "built-in.hcl", data: []byte(text)}}
+	cfg := l.load(sources)
+	cfg.Files = nil
+	return cfg, l.files, tidy(l.diags, sources)
+}

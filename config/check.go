@@ -1,0 +1,214 @@
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// checker holds what is wrong only in relation to something else: attribute to
+// attribute, block to block.
+type checker struct {
+	*loader
+	cfg    *Config
+	claims []claim
+	listen []Address
+	acme   []hcl.Range // tls blocks with domains
+}
+
+func (c *checker) rtmp(n *node, r *RTMP) {
+	if c.listenTLS(n, r.Listen, r.TLS) && n.one("tls").said("redirect") {
+		c.errorAt(n.one("tls").attrs["redirect"].nameRng, "redirect is for http", "RTMP has no redirect to RTMPS")
+	}
+}
+
+func (c *checker) http(n *node, h *HTTP) {
+	if c.listenTLS(n, h.Listen, h.TLS) && len(h.TLS.Domains) > 0 && !n.one("tls").said("redirect") {
+		h.TLS.Redirect = true
+	}
+	if h.AccessLogFormat != "combined" && h.AccessLog == "" && !n.said("access_log") && !c.broken {
+		c.errorAt(n.at("access_log_format"), "access_log_format without an access_log", "write access_log = \"/var/log/rtmpd/access.log\"")
+	}
+	c.locations(n, h)
+}
+
+// listenTLS checks what rtmp and http blocks have in common. It reports whether
+// there is a tls block.
+func (c *checker) listenTLS(n *node, plain []Address, t *TLS) bool {
+	c.listen = append(c.listen, withRange(plain, n)...)
+	b := n.one("tls")
+	if t == nil || b == nil {
+		if len(plain) == 0 && n.said("listen") && !n.bad("listen") {
+			c.errorAt(n.at("listen"), n.title()+" listens nowhere", "name an address, or add a tls block with its own listen")
+		}
+		return false
+	}
+	c.listen = append(c.listen, withRange(t.Listen, b)...)
+	if c.broken {
+		return true
+	}
+	if len(t.Listen) == 0 && !b.bad("listen") {
+		c.errorAt(b.rng, "tls needs listen", "write listen = \":443\"")
+	}
+	cert, key, domains := b.said("certificate"), b.said("key"), b.said("domains")
+	switch {
+	case domains && (cert || key):
+		c.errorAt(b.at("domains"), "domains and certificate exclude each other", "certificates for domains are fetched; keep one of the two")
+	case domains:
+		c.acme = append(c.acme, b.at("domains"))
+	case !cert && !key:
+		c.errorAt(b.rng, "tls has no certificate", "write certificate and key (PEM files)")
+	case !cert:
+		c.errorAt(b.rng, "tls has a key but no certificate", "write certificate = \"/etc/…/fullchain.pem\"")
+	case !key:
+		c.errorAt(b.rng, "tls has a certificate but no key", "write key = \"/etc/…/privkey.pem\"")
+	default:
+		c.keyPair(b, t)
+	}
+	return true
+}
+
+func withRange(list []Address, n *node) []Address {
+	out := make([]Address, len(list))
+	for i, a := range list {
+		if a.Range.Filename == "" {
+			a.Range = n.rng
+		}
+		out[i] = a
+	}
+	return out
+}
+
+// keyPair reads a certificate and its key.
+func (c *checker) keyPair(b *node, t *TLS) {
+	if t.Certificate == "" || t.Key == "" {
+		return
+	}
+	var pem [2][]byte
+	for i, name := range []string{"certificate", "key"} {
+		path := b.attrs[name].value.(string)
+		c.watch[path] = true
+		data, err := readRegular(path)
+		if err != nil {
+			c.secretFile(b.at(name), fmt.Sprintf("%s: %v", name, pathError(path, err)))
+			return
+		}
+		pem[i] = data
+	}
+	if _, err := tls.X509KeyPair(pem[0], pem[1]); err != nil {
+		c.errorAt(b.at("certificate"), "this certificate and key can't be used: "+strings.TrimPrefix(err.Error(), "tls: "), "both are PEM files, the certificate first in its chain")
+	}
+}
+
+// secretFile reports a file that only the service may be able to read.
+func (c *checker) secretFile(at hcl.Range, summary string) {
+	if c.o.Check && !c.o.Strict {
+		c.warnAt(at, summary, "known only to the service; -strict makes it an error")
+		return
+	}
+	c.errorAt(at, summary, "rtmpd needs to read it")
+}
+
+// whole checks what spans blocks.
+func (c *checker) whole(root *node) {
+	for i, a := range c.listen {
+		for _, b := range c.listen[:i] {
+			if a.Overlaps(b) && (a.Range != b.Range || a.String() != b.String()) {
+				c.errorAt(a.Range, fmt.Sprintf("%q is listened on already", a), fmt.Sprintf("%q at %s overlaps it", b, place(b.Range)))
+				break
+			}
+		}
+	}
+	c.pathConflicts()
+	web := false
+	for _, a := range c.listen {
+		web = web || a.Port == 80 || a.Port == 443
+	}
+	for _, at := range c.acme {
+		if !web {
+			c.errorAt(at, "domains need an http listener on port 80 or 443", "the authority asks there whether the domain is yours")
+		}
+	}
+	if len(c.cfg.RTMP) == 0 && len(c.cfg.HTTP) == 0 && !c.broken && !c.diags.HasErrors() {
+		c.diags = append(c.diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "this configuration has neither rtmp nor http: rtmpd listens nowhere",
+		})
+	}
+	if n := root.attrs["runtime_dir"]; n != nil && len(c.cfg.RuntimeDir) > 60 {
+		c.errorAt(n.rng, "this path is too long for a socket", "it has at most 60 bytes")
+	}
+}
+
+// claim is a directory that an application writes to.
+type claim struct {
+	app  string
+	rtmp int
+	path string // resolved; may hold $app
+	at   hcl.Range
+}
+
+func (c *checker) claim(app, path string, at hcl.Range) {
+	if path == "" {
+		return
+	}
+	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: resolve(path), at: at})
+}
+
+// resolve follows the symlinks of the part of a path that exists.
+func resolve(path string) string {
+	dir, rest := path, ""
+	for {
+		real, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			return filepath.Join(real, rest)
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return path
+		}
+		if dir == filepath.Dir(dir) {
+			return path
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+		dir = filepath.Dir(dir)
+	}
+}
+
+// pathConflicts reports directories that two applications would write to.
+func (c *checker) pathConflicts() {
+	for i, a := range c.claims {
+		for _, b := range c.claims[:i] {
+			if a.app == b.app && a.rtmp == b.rtmp {
+				continue
+			}
+			if name, ok := sharedPath(a, b); ok {
+				c.errorAt(a.at, fmt.Sprintf("application %q writes to this directory too", name), "give each application its own; the other one is at "+place(b.at))
+				break
+			}
+		}
+	}
+}
+
+// sharedPath says whether two applications could write to one directory; name
+// is the other one. A path of "*" is one for every name $app can be.
+func sharedPath(a, b claim) (name string, shared bool) {
+	if a.path == b.path {
+		return b.app, true
+	}
+	if a.app != "*" {
+		a, b = b, a
+	}
+	if a.app != "*" {
+		return "", false
+	}
+	prefix, suffix, ok := strings.Cut(a.path, "$app")
+	if !ok || !strings.HasPrefix(b.path, prefix) || !strings.HasSuffix(b.path, suffix) || len(b.path) <= len(prefix)+len(suffix) {
+		return "", false
+	}
+	mid := b.path[len(prefix) : len(b.path)-len(suffix)]
+	return mid, mid != b.app && ValidStreamName(mid) == nil && !strings.Contains(mid, "/")
+}

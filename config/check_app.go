@@ -1,0 +1,192 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// defaults checks what a defaults block may not say although an application may.
+func (c *checker) defaults(n *node) {
+	c.needsApp(n, "defaults")
+	for _, b := range n.all("stream") {
+		c.needsApp(b, "defaults")
+	}
+}
+
+// needsApp demands $app in the paths of a block that stands for several
+// applications.
+func (c *checker) needsApp(n *node, where string) {
+	check := func(b *node) {
+		if b == nil {
+			return
+		}
+		if a := b.attrs["path"]; a != nil && a.value != nil && !b.disabled() && !Template(a.value.(string)).holds("app") {
+			c.errorAt(a.rng, "this path needs $app", fmt.Sprintf("%s serves several applications: write %q", where, a.value.(string)+"/$app"))
+		}
+	}
+	if h := n.one("hls"); h != nil {
+		check(h)
+		check(h.one("keys"))
+	}
+	check(n.one("dash"))
+}
+
+// application checks an application that has inherited everything. own is what
+// the block itself says.
+func (c *checker) application(full, own *node, app *Application) {
+	if app.Name != "*" {
+		if err := ValidStreamName(app.Name); err != nil {
+			c.errorAt(own.rng, fmt.Sprintf("%q can't be an application: %s", app.Name, strings.TrimPrefix(err.Error(), "the stream ")),
+				"letters, digits and ._+~@=-, not starting with . or -; or \"*\" for all others")
+		}
+		app.expandApp()
+	} else {
+		c.needsApp(own, `application "*"`)
+	}
+	c.outputs(full, app)
+	c.keys(full, app)
+}
+
+// stream checks a stream block: own as it stands there, full merged with its application.
+func (c *checker) stream(full, own *node, app, s *Application) {
+	if err := checkPattern(own.labels[0], false); err != nil {
+		c.errorAt(own.rng, err.Error(), "")
+	}
+	if app.Name == "*" {
+		c.needsApp(own, `application "*"`)
+	} else {
+		s.expandApp()
+	}
+	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
+	s.Streams = nil
+	c.outputs(full, s)
+}
+
+func (c *checker) outputs(n *node, app *Application) {
+	if h := app.HLS; h != nil {
+		c.hls(n.one("hls"), app, h)
+	}
+	if d := app.DASH; d != nil {
+		b := n.one("dash")
+		c.claim(app.Name, d.Path, b.at("path"))
+		if d.PlaylistLength < d.Fragment && !b.bad("fragment") {
+			c.errorAt(b.at("playlist_length"), "playlist_length is shorter than a fragment", "it is at least "+durationText(d.Fragment))
+		}
+		if d.Clock != "off" && d.ClockURI == "" && !b.said("clock_uri") {
+			c.errorAt(b.at("clock"), "clock needs clock_uri", "write where players ask for the time")
+		}
+	}
+	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
+		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+durationText(3*app.HLS.Fragment))
+	}
+	for _, r := range n.all("record") {
+		for _, e := range r.all("exec") {
+			if k := e.labels[0]; k != "record_started" && k != "record_done" {
+				c.errorAt(e.rng, "inside record only exec \"record_started\" and \"record_done\" can run", "the others stand in the application")
+			}
+		}
+	}
+}
+
+func (c *checker) hls(n *node, app *Application, h *HLS) {
+	if h.Path != "" {
+		c.claim(app.Name, h.Path, n.at("path"))
+	}
+	if h.MaxFragment == 0 {
+		h.MaxFragment = 3 * h.Fragment
+	} else if h.MaxFragment < h.Fragment {
+		c.errorAt(n.at("max_fragment"), "max_fragment is shorter than fragment", "it is at least "+durationText(h.Fragment))
+	}
+	if h.PlaylistLength < h.Fragment && !n.bad("fragment") && !n.bad("playlist_length") {
+		at := n.at("fragment")
+		if n.said("playlist_length") {
+			at = n.at("playlist_length")
+		}
+		c.errorAt(at, "playlist_length is shorter than a fragment", fmt.Sprintf("fragment is %s, playlist_length %s: a playlist needs room for some fragments", durationText(h.Fragment), durationText(h.PlaylistLength)))
+	}
+	if h.LowLatency && h.Format != "fmp4" {
+		c.errorAt(n.at("low_latency"), "low_latency needs format = \"fmp4\"", "players take low-latency HLS in that format only")
+	}
+	if h.LowLatency && h.Part > h.Fragment {
+		c.errorAt(n.at("part"), "part is longer than fragment", "it is some 200ms")
+	}
+	for _, v := range n.all("variant") {
+		if suffix := v.labels[0]; ValidStreamName("x"+suffix) != nil {
+			c.errorAt(v.rng, fmt.Sprintf("%q can't end a stream's name", suffix), "letters, digits and ._+~@=-")
+		}
+	}
+	if k := n.one("keys"); k != nil && h.Keys != nil && h.Keys.Path != "" {
+		c.claim(app.Name, h.Keys.Path, k.at("path"))
+		if resolve(h.Keys.Path) == resolve(h.Path) {
+			c.errorAt(k.at("path"), "keys must not lie beside the fragments they encrypt", "a directory of their own is not served by root")
+		}
+	}
+}
+
+// keys checks an application's stream keys and reads its stream_keys_file.
+func (c *checker) keys(n *node, app *Application) {
+	seen := make(map[string]string) // hash of the secret, where it stands
+	for i := range app.StreamKeys {
+		k := &app.StreamKeys[i]
+		b := n.all("stream_key")[i]
+		if k.Stream == "" && !b.said("stream") {
+			k.Stream = k.Holder
+		}
+		if err := ValidStreamName(k.Stream); err != nil && !b.bad("stream") {
+			c.errorAt(b.at("stream"), err.Error(), "viewers see this name: letters, digits and ._+~@=-")
+		}
+		if !k.NotBefore.IsZero() && !k.NotAfter.IsZero() && k.NotAfter.Before(k.NotBefore) {
+			c.errorAt(b.at("not_after"), "not_after is before not_before", "this key would never be valid")
+		}
+		secret, hash := b.said("secret"), b.said("secret_sha256")
+		switch {
+		case secret && hash:
+			c.errorAt(b.attrs["secret_sha256"].nameRng, "a key has secret or secret_sha256, not both", "keep one")
+			continue
+		case !secret && !hash:
+			k.Generated = true
+			continue
+		case b.bad("secret") || b.bad("secret_sha256"):
+			continue
+		case secret:
+			if err := ValidSecret(k.Secret.Reveal()); err != nil {
+				c.errorAt(b.at("secret"), err.Error(), "")
+				continue
+			}
+		}
+		at := b.at("secret")
+		if hash {
+			at = b.at("secret_sha256")
+		}
+		if first, dup := claimSecret(seen, k, place(at)); dup {
+			c.errorAt(at, "this secret is taken", "every key of an application has its own; the same one stands at "+first)
+		}
+	}
+	if app.StreamKeysFile != "" {
+		app.FileKeys = c.keysFile(app.StreamKeysFile, n.at("stream_keys_file"), seen)
+	}
+}
+
+// claimSecret notes where a secret stands. It reports an earlier place.
+func claimSecret(seen map[string]string, k *StreamKey, at string) (first string, taken bool) {
+	sum := k.SHA256
+	if k.Secret != "" {
+		s := sha256.Sum256([]byte(k.Secret.Reveal()))
+		sum = s[:]
+	}
+	id := hex.EncodeToString(sum)
+	if first, taken = seen[id]; !taken {
+		seen[id] = at
+	}
+	return first, taken
+}
+
+// roundsAbove says whether a fragment of length b rounds above the target
+// duration that a makes.
+func roundsAbove(b, a time.Duration) bool {
+	return math.Ceil(b.Seconds()) > math.Ceil(a.Seconds())
+}

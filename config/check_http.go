@@ -1,0 +1,81 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// locations checks the location blocks of an http block.
+func (c *checker) locations(n *node, h *HTTP) {
+	first := make(map[string]hcl.Range)
+	for i := range h.Locations {
+		loc := &h.Locations[i]
+		b := n.all("location")[i]
+		if rest, ok := strings.CutPrefix(loc.Path, "="); ok {
+			loc.Exact = true
+			loc.Path = strings.TrimSpace(rest)
+		}
+		c.locationPath(b, loc.Path)
+		key := fmt.Sprint(loc.Exact, loc.Path)
+		if at, taken := first[key]; taken {
+			c.errorAt(b.rng, b.title()+" stands here twice", "the first is at "+place(at))
+		}
+		first[key] = b.rng
+		c.location(b, loc)
+	}
+}
+
+func (c *checker) locationPath(b *node, p string) {
+	switch {
+	case strings.HasPrefix(p, "~"):
+		c.errorAt(b.rng, "a location is no regular expression", "write a prefix like \"/live\", or \"= /x\" for one path alone")
+	case strings.HasPrefix(p, "^~"):
+		c.errorAt(b.rng, "^~ is not needed", "write the prefix itself: the longest one wins, there are no regular expressions")
+	case !strings.HasPrefix(p, "/"):
+		c.errorAt(b.rng, fmt.Sprintf("location %q does not start with /", p), fmt.Sprintf("write %q", "/"+p))
+	case path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/":
+		c.errorAt(b.rng, fmt.Sprintf("location %q is not a clean path", p), fmt.Sprintf("write %q", path.Clean(p)))
+	case strings.ContainsAny(p, "?#*"):
+		c.errorAt(b.rng, fmt.Sprintf("location %q is not a path", p), "it has neither ?, # nor *")
+	}
+}
+
+// servers are the attributes and blocks that say what a location serves.
+const servers = "root alias redirect stat control metrics api health player"
+
+func (c *checker) location(b *node, loc *Location) {
+	var serves []string
+	for _, name := range strings.Fields(servers) {
+		if b.said(name) || b.one(name) != nil {
+			serves = append(serves, name)
+		}
+	}
+	switch {
+	case len(serves) == 0 && !c.broken:
+		c.errorAt(b.rng, b.title()+" serves nothing", "write one of: "+strings.ReplaceAll(servers, " ", ", "))
+	case len(serves) > 1:
+		c.errorAt(b.rng, b.title()+" serves several things", "keep one of: "+strings.Join(serves, ", "))
+	}
+	guarded := b.said("access") || b.said("token") || b.said("basic_auth")
+	for _, name := range []string{"control", "api"} {
+		if n := b.one(name); n != nil && !guarded && !c.broken {
+			c.errorAt(n.rng, name+" is open to everyone", "give the location access, token or basic_auth")
+		}
+	}
+	if a := b.attrs["token"]; a != nil && a.value != nil {
+		if s := loc.Token.Reveal(); len(s) < minSecret || strings.Contains(strings.ToLower(s), "change-me") {
+			c.errorAt(a.rng, fmt.Sprintf("a token has at least %d characters and is not change-me", minSecret), "rtmpd key new makes one")
+		} else if strings.ContainsAny(s, " \t\r\n") || headerValue(s) != nil {
+			c.errorAt(a.rng, "a token is one word", "it is sent as Authorization: Bearer TOKEN")
+		}
+	}
+	if a := b.attrs["basic_auth"]; a != nil && a.value != nil && len(loc.BasicAuth) == 0 {
+		c.errorAt(a.rng, "basic_auth names nobody", "write { USER = \"BCRYPT HASH\" }")
+	}
+	if loc.Autoindex && loc.Root == "" && loc.Alias == "" && !b.bad("root") && !b.bad("alias") {
+		c.errorAt(b.at("autoindex"), "autoindex needs root or alias", "")
+	}
+}

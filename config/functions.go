@@ -1,0 +1,158 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
+
+// functions are those of config.md §2, file() relative to dir.
+func (l *loader) functions(dir string) map[string]function.Function {
+	return map[string]function.Function{
+		"env":        l.envFunc(),
+		"file":       l.fileFunc(dir),
+		"credential": l.credentialFunc(),
+		"format":     formatFunc(),
+		"join":       stdlib.JoinFunc,
+		"split":      stdlib.SplitFunc,
+		"lower":      stdlib.LowerFunc,
+		"upper":      stdlib.UpperFunc,
+		"trimspace":  stdlib.TrimSpaceFunc,
+		"concat":     stdlib.ConcatFunc,
+		"coalesce":   stdlib.CoalesceFunc,
+	}
+}
+
+// serviceOnly is what a value becomes that only the service can know: unknown,
+// with a note, when just checking; else an error.
+func (l *loader) serviceOnly(err error) (cty.Value, error) {
+	if l.o.Check && !l.o.Strict {
+		l.notes = append(l.notes, err.Error())
+		return cty.DynamicVal, nil
+	}
+	return cty.NilVal, err
+}
+
+// envFunc is env(name[, default]).
+func (l *loader) envFunc() function.Function {
+	return function.New(&function.Spec{
+		Params:   []function.Parameter{{Name: "name", Type: cty.String}},
+		VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true},
+		Type:     function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if len(args) > 2 {
+				return cty.NilVal, errors.New("write env(\"NAME\") or env(\"NAME\", default)")
+			}
+			name := args[0].AsString()
+			if v, ok := l.o.Env[name]; ok {
+				return hide(v), nil
+			}
+			if len(args) == 2 {
+				return args[1], nil
+			}
+			return l.serviceOnly(fmt.Errorf("environment variable %s is not set", name))
+		},
+	})
+}
+
+// fileFunc is file(path): the content, trimmed.
+func (l *loader) fileFunc(dir string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			path, err := convContext{dir: dir}.absolute(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, err
+			}
+			l.watch[path] = true
+			data, err := readRegular(path)
+			if err != nil {
+				return l.serviceOnly(pathError(path, err))
+			}
+			return hide(strings.TrimSpace(string(data))), nil
+		},
+	})
+}
+
+// credentialFunc is credential(name): a file of $CREDENTIALS_DIRECTORY.
+func (l *loader) credentialFunc() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "name", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			name, dir := args[0].AsString(), l.o.Env["CREDENTIALS_DIRECTORY"]
+			if name == "" || name != filepath.Base(name) || name == "." || name == ".." {
+				return cty.NilVal, fmt.Errorf("%q is not the name of a credential: it has no /", name)
+			}
+			if dir == "" {
+				return l.serviceOnly(errors.New("$CREDENTIALS_DIRECTORY is not set: systemd does with LoadCredential= in the unit"))
+			}
+			l.watch[filepath.Join(dir, name)] = true
+			data, err := readIn(dir, name)
+			if err != nil {
+				return l.serviceOnly(fmt.Errorf("credential %s: %w", name, pathCause(err)))
+			}
+			return hide(strings.TrimSpace(string(data))), nil
+		},
+	})
+}
+
+func readIn(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	fi, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// formatFunc is format(), with widths that fit in a config.
+func formatFunc() function.Function {
+	wide := regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4}`)
+	return function.New(&function.Spec{
+		Params:   []function.Parameter{{Name: "format", Type: cty.String}},
+		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType, AllowNull: true},
+		Type:     function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if wide.MatchString(args[0].AsString()) {
+				return cty.NilVal, errors.New("a width or precision of more than three digits")
+			}
+			return stdlib.Format(args[0], args[1:]...)
+		},
+	})
+}
+
+// pathError says what happened to a file, once.
+func pathError(path string, err error) error {
+	return fmt.Errorf("%s: %w", path, pathCause(err))
+}
+
+// pathCause is the error without the path that the caller names itself.
+func pathCause(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,270 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Bounds on the shape of a file. HCL's parser and evaluator recurse: a file of
+// nothing but brackets or operators must not exhaust the stack.
+const (
+	maxDepth     = 100
+	maxOperators = 20000
+)
+
+// guard refuses what the parser should not see.
+func guard(s source) *hcl.Diagnostic {
+	depth, operators := 0, 0
+	tokens, _ := hclsyntax.LexConfig(s.data, s.name, hcl.InitialPos)
+	for _, t := range tokens {
+		switch t.Type {
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
+			depth++
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc:
+			depth--
+		case hclsyntax.TokenBang, hclsyntax.TokenMinus, hclsyntax.TokenPlus, hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent,
+			hclsyntax.TokenAnd, hclsyntax.TokenOr, hclsyntax.TokenQuestion, hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual:
+			operators++
+		}
+		if depth > maxDepth || operators > maxOperators {
+			return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "this is too deeply nested for a configuration", Subject: t.Range.Ptr()}
+		}
+	}
+	return nil
+}
+
+var (
+	nginxLine = regexp.MustCompile(`^\s*[a-z_]+(\s+[^=;{}"]+|\s*"[^"]*"|\s+'[^']*')*\s*;\s*(#.*)?$`)
+	// name = value, the value not beginning like an expression that is one.
+	bareLine     = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_-]*\s*=\s*)([^\s"\[{(<][^\s"]*)\s*(?:#.*|//.*)?$`)
+	bareDuration = regexp.MustCompile(`^[0-9.]+(ms|s|m|h|d|w)([0-9]+(ms|s|m|h))*$`)
+	bareSize     = regexp.MustCompile(`^[0-9.]+[kKmMgG]$`)
+)
+
+const importHint = "rtmpd import FILE prints it as HCL"
+
+// explainSyntax puts what to write in the place of what the parser says about
+// lines that nginx fingers type.
+func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
+	lines := bytes.Split(s.data, []byte("\n"))
+	var out hcl.Diagnostics
+	nginx := false
+	for _, d := range diags {
+		if d.Subject == nil || d.Subject.Start.Line > len(lines) || strings.HasSuffix(s.name, ".json") {
+			out = append(out, d)
+			continue
+		}
+		at := *d.Subject
+		line := strings.TrimRight(string(lines[at.Start.Line-1]), "\r")
+		switch m := bareLine.FindStringSubmatch(line); {
+		case nginxLine.MatchString(line):
+			if nginx {
+				continue // once is enough
+			}
+			nginx = true
+			d = lineDiag(at, line, "this looks like nginx.conf", importHint)
+		case m != nil:
+			value := strings.TrimSuffix(m[2], ";")
+			name, _, _ := strings.Cut(m[1], "=")
+			d = bareValue(at, strings.TrimSpace(name), len(m[1]), value)
+		case strings.HasSuffix(strings.TrimSpace(line), ";"):
+			d = lineDiag(at, line, "a line has no semicolon here", "if this is an nginx.conf: "+importHint)
+		case d.Summary == "Invalid single-argument block definition":
+			d = &hcl.Diagnostic{Severity: hcl.DiagError, Subject: d.Subject, Summary: "one line holds one attribute",
+				Detail: "a block with several has one per line, and no commas"}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// lineDiag is a diagnostic for a whole line.
+func lineDiag(at hcl.Range, line, summary, detail string) *hcl.Diagnostic {
+	indent := len(line) - len(strings.TrimLeft(line, " \t"))
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: summary, Detail: detail,
+		Subject: lineRange(at, indent, len(strings.TrimRight(line, " \t"))).Ptr(),
+	}
+}
+
+// lineRange is the bytes from..to of the line where at starts.
+func lineRange(at hcl.Range, from, to int) hcl.Range {
+	start := at.Start.Byte - (at.Start.Column - 1) // exact in ASCII, near enough elsewhere
+	return hcl.Range{
+		Filename: at.Filename,
+		Start:    hcl.Pos{Line: at.Start.Line, Column: from + 1, Byte: start + from},
+		End:      hcl.Pos{Line: at.Start.Line, Column: to + 1, Byte: start + to},
+	}
+}
+
+// bareValue says how to write a value that lacks its quotes.
+func bareValue(at hcl.Range, name string, from int, value string) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: lineRange(at, from, from+len(value)).Ptr(), Summary: "this value needs quotes"}
+	switch {
+	case bareDuration.MatchString(value):
+		d.Detail = fmt.Sprintf("a duration is a string: %q", value)
+	case bareSize.MatchString(value):
+		d.Detail = fmt.Sprintf("a size is a string: %q", value)
+	default:
+		d.Detail = fmt.Sprintf("quote it: %q", value)
+	}
+	if slices.Contains(strings.Fields(sensitiveNames), name) {
+		d.Detail = "quote it"
+	}
+	return d
+}
+
+// bareWord advises about a name that stands where a value should. It does not
+// repeat the name: it may be a secret that lacks its quotes.
+func bareWord(name string) string {
+	switch strings.ToLower(name) {
+	case "on", "yes", "enable", "enabled":
+		return fmt.Sprintf("write true (or %q where a word is asked for)", name)
+	case "off", "no", "disable", "disabled":
+		return fmt.Sprintf("write false (or %q where a word is asked for)", name)
+	case "env", "file", "credential":
+		return fmt.Sprintf("it is a function: %s(\"NAME\")", name)
+	}
+	return "quote it; only local.x is a variable"
+}
+
+// explainValues shortens what HCL says about expressions.
+func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
+	call := regexp.MustCompile(`^Call to function "([a-z]+)" failed: (.*)$`)
+	for _, d := range diags {
+		d.Detail = strings.TrimSuffix(d.Detail, ".")
+		if m := call.FindStringSubmatch(d.Detail); m != nil {
+			d.Summary, d.Detail = m[1]+"(): "+m[2], ""
+		}
+	}
+	return diags
+}
+
+// elsewhere says where an nginx-rtmp directive has gone, by the block it is
+// looked for in.
+func elsewhere(name string) string {
+	prefixes := []struct{ prefix, block string }{
+		{"hls_", "hls"}, {"dash_", "dash"}, {"record_", `record "NAME"`}, {"exec_", `exec "KIND" "NAME"`},
+		{"ssl_", "tls"},
+	}
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(name, p.prefix); ok {
+			return fmt.Sprintf("in rtmpd this stands in a block: %s { %s = … }", p.block, rest)
+		}
+	}
+	switch name {
+	case "allow", "deny":
+		return `write access { publish = ["allow 127.0.0.1", "deny all"] }`
+	case "server":
+		return "there is no server block: rtmp and http are servers themselves"
+	case "server_name":
+		return "there are no virtual hosts: every request finds its location by its path"
+	case "push", "pull":
+		return fmt.Sprintf("it is a block: %s \"NAME\" { url = \"rtmp://…\" }", name)
+	case "hls", "dash", "stat", "control", "access", "record", "vod":
+		return "it is a block: " + name + " { … }"
+	case "play":
+		return `it is a block: vod { path = ["/var/vod"] }`
+	case "include":
+		return "a directory is a configuration too: all its *.hcl files are read"
+	case "drop_idle":
+		return "it is drop_idle_publisher"
+	case "max_connections":
+		return "it stands in rtmp; applications have max_publishers and max_players"
+	}
+	return ""
+}
+
+var (
+	unknownName  = regexp.MustCompile(`(?:An argument named|Blocks of type|No argument or block type is named) "([^"]+)"`)
+	suggestion   = regexp.MustCompile(`Did you mean (?:to define (?:a block of type|argument) )?"([^"]+)"`)
+	missingLabel = regexp.MustCompile(`^(?:All )?(\S+) blocks must have`)
+)
+
+// explainNames says what to write instead of a name that is not known in a block.
+func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		d.Detail = strings.TrimSuffix(d.Detail, ".")
+		m := unknownName.FindStringSubmatch(d.Detail)
+		if m == nil {
+			continue
+		}
+		name, where := m[1], s.name
+		if where == "" {
+			where = "the top level"
+		}
+		d.Summary = fmt.Sprintf("there is no %s in %s", name, where)
+		near := suggestion.FindStringSubmatch(d.Detail)
+		block, attr := s.block(name), s.attr(name)
+		switch {
+		case block != nil && block.empty:
+			d.Summary, d.Detail = name+" is a block", "write "+name+" {}"
+		case block != nil:
+			d.Summary, d.Detail = name+" is a block", "write "+header(block)+" { … }"
+		case attr != nil:
+			d.Summary, d.Detail = name+" is an attribute", "write "+name+" = …"
+		case near != nil:
+			d.Detail = fmt.Sprintf("did you mean %s?", near[1])
+		case elsewhere(name) != "":
+			d.Detail = elsewhere(name)
+		case s.empty:
+			d.Detail = s.name + " is an empty block: write " + s.name + " {}"
+		case s.nearest(name) != "":
+			d.Detail = fmt.Sprintf("did you mean %s?", s.nearest(name))
+		default:
+			d.Detail = l.whereKnown(name)
+		}
+	}
+	return diags
+}
+
+func header(s *blockSchema) string {
+	out := s.name
+	for _, l := range s.labels {
+		out += fmt.Sprintf(" %q", l.name)
+	}
+	return out
+}
+
+// nearest is the name of an attribute or block that name may have meant.
+func (s *blockSchema) nearest(name string) string {
+	var names []string
+	for _, a := range s.attrs {
+		names = append(names, a.name)
+	}
+	for _, b := range s.blocks {
+		names = append(names, b.name)
+	}
+	return didYouMean(name, names)
+}
+
+// whereKnown says in which blocks a name that is wrong here can stand.
+func (l *loader) whereKnown(name string) string {
+	var in []string
+	seen := make(map[string]bool)
+	var walk func(s *blockSchema)
+	walk = func(s *blockSchema) {
+		if (s.attr(name) != nil || s.block(name) != nil) && !seen[s.name] {
+			seen[s.name] = true
+			where := s.name
+			if where == "" {
+				where = "the top level"
+			}
+			in = append(in, where)
+		}
+		for _, b := range s.blocks {
+			walk(b)
+		}
+	}
+	walk(l.schema)
+	if len(in) == 0 || len(in) > 4 {
+		return "rtmpd knows no such name; unknown ones are errors so that nothing is silently ignored"
+	}
+	return "it stands in " + strings.Join(in, ", ")
+}

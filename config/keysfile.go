@@ -1,0 +1,109 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// keysFile reads a stream_keys_file: a line for each key,
+//
+//	HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=RFC 3339]
+//
+// and comments from # on. Errors name the line, never what stands there. A file
+// that can't be read is an error, unless the running configuration has its
+// content: then that stays.
+func (c *checker) keysFile(path string, at hcl.Range, seen map[string]string) []StreamKey {
+	c.watch[path] = true
+	data, err := readRegular(path)
+	if err != nil {
+		if kept, ok := c.keptKeys(path); ok {
+			c.warnAt(at, fmt.Sprintf("stream_keys_file: %v", pathError(path, err)), "the keys that were read before stay")
+			return kept
+		}
+		c.secretFile(at, fmt.Sprintf("stream_keys_file: %v", pathError(path, err)))
+		return nil
+	}
+	var keys []StreamKey
+	offset := 0
+	for i, line := range strings.Split(string(bytes.TrimSuffix(data, []byte("\n"))), "\n") {
+		rng := hcl.Range{
+			Filename: path,
+			Start:    hcl.Pos{Line: i + 1, Column: 1, Byte: offset},
+			End:      hcl.Pos{Line: i + 1, Column: 1 + len(line), Byte: offset + len(line)},
+		}
+		offset += len(line) + 1
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		k, err := parseKeyLine(words)
+		if err != nil {
+			c.errorAt(rng, err.Error(), "a line is: HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=2031-12-24T18:00:00Z]")
+			continue
+		}
+		k.Range = rng
+		if first, taken := claimSecret(seen, &k, place(rng)); taken {
+			c.errorAt(rng, "this secret is taken", "every key of an application has its own; the same one stands at "+first)
+			continue
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func parseKeyLine(words []string) (StreamKey, error) {
+	if len(words) < 2 {
+		return StreamKey{}, fmt.Errorf("a holder without a secret")
+	}
+	k := StreamKey{Holder: words[0], Stream: words[0]}
+	if hash, ok := strings.CutPrefix(words[1], "sha256:"); ok {
+		sum, err := toSHA256(hash)
+		if err != nil {
+			return k, err
+		}
+		k.SHA256 = sum
+	} else {
+		if err := ValidSecret(words[1]); err != nil {
+			return k, err
+		}
+		k.Secret = Secret(words[1])
+	}
+	for _, w := range words[2:] {
+		name, value, _ := strings.Cut(w, "=")
+		switch name {
+		case "stream":
+			k.Stream = value
+		case "not_after":
+			t, err := toTime(value)
+			if err != nil {
+				return k, err
+			}
+			k.NotAfter = t
+		default:
+			return k, fmt.Errorf("only stream= and not_after= may follow the secret")
+		}
+	}
+	if err := ValidStreamName(k.Stream); err != nil {
+		return k, err
+	}
+	return k, nil
+}
+
+// keptKeys finds what the running configuration read from the file.
+func (c *checker) keptKeys(path string) ([]StreamKey, bool) {
+	if c.o.Previous == nil {
+		return nil, false
+	}
+	for _, r := range c.o.Previous.RTMP {
+		for _, app := range r.Applications {
+			if app.StreamKeysFile == path {
+				return app.FileKeys, true
+			}
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,201 @@
+package config
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const maxString = 4096 // bytes of one string; URLs and commands are shorter
+
+// fromString makes the value of a field whose kind is written as one string.
+func (a *attrSchema) fromString(s string, c convContext) (any, error) {
+	if len(s) > maxString {
+		return nil, fmt.Errorf("this is longer than %d bytes", maxString)
+	}
+	var err error
+	switch a.kind {
+	case "word":
+		err = a.word(s)
+	case "path":
+		if a.vars != "" {
+			err = Template(s).check(a.vars)
+		}
+		if err == nil {
+			s, err = c.absolute(s)
+		}
+	case "template_path":
+		if err = Template(s).check(a.vars); err == nil {
+			s, err = c.absolute(s)
+		}
+	case "template":
+		err = Template(s).check(placeholders)
+	case "url":
+		err = checkURL(s, "http", "https")
+	case "rtmp_url":
+		if err = Template(s).check(placeholders); err == nil {
+			err = checkURL(s, "rtmp", "rtmps")
+		}
+	case "target":
+		if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
+			err = checkURL(s, "http", "https")
+		}
+	case "base":
+		err = checkBase(s)
+	case "name":
+		err = ValidStreamName(s)
+	case "header":
+		err = headerValue(s)
+	case "resolution":
+		if !regexp.MustCompile(`^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$`).MatchString(s) {
+			err = fmt.Errorf("%q is not a resolution: write \"1280x720\"", s)
+		}
+	case "http_log":
+		err = checkLogFormat(s, httpLogVariables, "combined", "json")
+	case "rtmp_log":
+		err = checkLogFormat(s, rtmpLogVariables)
+	case "time":
+		return toTime(s)
+	case "sha256":
+		return toSHA256(s)
+	case "tls_version":
+		switch s {
+		case "1.2":
+			return uint16(tls.VersionTLS12), nil
+		case "1.3":
+			return uint16(tls.VersionTLS13), nil
+		}
+		return nil, fmt.Errorf("%q is none of \"1.2\", \"1.3\"", s)
+	case "string", "secret":
+		if strings.ContainsRune(s, 0) {
+			err = errors.New("this holds a NUL byte")
+		}
+	default:
+		panic("config: no kind " + a.kind + " for " + a.name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return reflect.ValueOf(s).Convert(a.typ).Interface(), nil
+}
+
+// headerValue wants field-value of RFC 9110 §5.5: no control bytes.
+func headerValue(s string) error {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return errors.New("this holds a character that can't stand in an HTTP header")
+		}
+	}
+	return nil
+}
+
+// headerName wants a token of RFC 9110 §5.6.2.
+func headerName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !alphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// checkURL wants an absolute URL. The error never shows it: it may hold a password.
+func checkURL(s string, schemes ...string) error {
+	write := fmt.Errorf("this is a URL: write \"%s://HOST/…\"", strings.Join(schemes, "://HOST/…\" or \""))
+	u, err := url.Parse(strings.ReplaceAll(s, "$", "x"))
+	if err != nil || u.Host == "" || u.Hostname() == "" || strings.ContainsAny(s, " \t\r\n") {
+		return write
+	}
+	for _, scheme := range schemes {
+		if u.Scheme == scheme {
+			return nil
+		}
+	}
+	return write
+}
+
+// checkBase wants what may stand before a file's name in a playlist.
+func checkBase(s string) error {
+	if _, err := url.Parse(s); err != nil || strings.ContainsAny(s, " \t\r\n\"") {
+		return errors.New("this stands before a file name in playlists: write \"https://HOST/…/\" or \"/…/\"")
+	}
+	return nil
+}
+
+func toTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		if _, err := time.Parse(time.DateOnly, s); err == nil {
+			return t, fmt.Errorf("%q is a date without a time: write \"%sT00:00:00Z\"", s, s)
+		}
+		return t, fmt.Errorf("%q is not a time of RFC 3339: write \"2031-12-24T18:00:00Z\"", s)
+	}
+	return t.UTC(), nil
+}
+
+func toSHA256(s string) ([]byte, error) {
+	b, err := hex.DecodeString(strings.TrimPrefix(s, "sha256:"))
+	if err != nil || len(b) != sha256.Size {
+		return nil, errors.New("this is the SHA-256 of a secret, 64 hex digits: rtmpd key hash prints it")
+	}
+	return b, nil
+}
+
+// bcryptForm is what htpasswd -B and friends print.
+func bcryptForm(s string) error {
+	if !regexp.MustCompile(`^\$2[abxy]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}$`).MatchString(s) {
+		return errors.New("a password stands here as its bcrypt hash: htpasswd -nbB USER PASSWORD prints it")
+	}
+	return nil
+}
+
+// What access_log_format of http and of rtmp may name.
+const (
+	httpLogVariables = "remote_addr remote_user remote_port time_local time_iso8601 msec request request_method request_uri uri args " +
+		"status body_bytes_sent bytes_sent request_time request_length http_referer http_user_agent http_host http_x_forwarded_for " +
+		"host scheme server_protocol ssl_protocol connection gzip_ratio"
+	rtmpLogVariables = "connection remote_addr app flashver swfurl tcurl pageurl command name args bytes_sent bytes_received " +
+		"time_local msec session_time session_readable_time"
+)
+
+// checkLogFormat wants variables ($name or, from JSON or an escaped string,
+// ${name}) that are known, or one of the named formats.
+func checkLogFormat(s, known string, named ...string) error {
+	for _, n := range named {
+		if s == n {
+			return nil
+		}
+	}
+	if s == "" {
+		return errors.New("the format is empty")
+	}
+	names := strings.Fields(known)
+	found := regexp.MustCompile(`\$\{?([a-z0-9_]*)\}?`).FindAllStringSubmatch(s, -1)
+	for _, m := range found {
+		ok := false
+		for _, n := range names {
+			ok = ok || n == m[1]
+		}
+		if !ok {
+			hint := didYouMean(m[1], names)
+			if hint != "" {
+				hint = "; did you mean $" + hint + "?"
+			}
+			return fmt.Errorf("there is no variable $%s%s", m[1], hint)
+		}
+	}
+	if len(found) == 0 {
+		if len(named) > 0 {
+			return fmt.Errorf("a format is \"%s\" or holds variables, like \"$remote_addr $status\"", strings.Join(named, "\", \""))
+		}
+		return errors.New("a format holds variables, like \"$remote_addr $app $name\"")
+	}
+	return nil
+}

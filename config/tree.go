@@ -1,0 +1,276 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// node is a block as it was read: evaluated and converted, not yet merged.
+type node struct {
+	schema *blockSchema
+	file   string
+	labels []string
+	rng    hcl.Range // its header
+	attrs  map[string]*attr
+	blocks []*node
+}
+
+// attr is an attribute that was said (null is not saying it).
+type attr struct {
+	schema  *attrSchema
+	value   any // nil: wrong (reported) or known only to the service
+	rng     hcl.Range
+	nameRng hcl.Range
+}
+
+// at is where an attribute stands, or the block if it was not said.
+func (n *node) at(name string) hcl.Range {
+	if a := n.attrs[name]; a != nil {
+		return a.rng
+	}
+	return n.rng
+}
+
+// said reports whether the attribute was said, be it wrongly.
+func (n *node) said(name string) bool { return n.attrs[name] != nil }
+
+// bad reports whether the attribute was said but has no value.
+func (n *node) bad(name string) bool { return n.attrs[name] != nil && n.attrs[name].value == nil }
+
+// disabled says enabled = false.
+func (n *node) disabled() bool {
+	a := n.attrs["enabled"]
+	return a != nil && a.value == false
+}
+
+// all returns the child blocks of a type.
+func (n *node) all(typ string) []*node {
+	var out []*node
+	for _, b := range n.blocks {
+		if b.schema.name == typ {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// one returns the child block of a type, or nil.
+func (n *node) one(typ string) *node {
+	if all := n.all(typ); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// title is how a person calls the block: application "show".
+func (n *node) title() string {
+	if len(n.labels) == 0 {
+		return n.schema.name
+	}
+	return n.schema.name + ` "` + strings.Join(n.labels, `" "`) + `"`
+}
+
+// read fills n with what a body says.
+func (l *loader) read(body hcl.Body, n *node) {
+	content, diags := body.Content(n.schema.hcl())
+	l.diags = append(l.diags, l.explainNames(n.schema, diags)...)
+	for _, a := range byPosition(content.Attributes) {
+		l.readAttr(a, n)
+	}
+	for _, b := range content.Blocks {
+		s := n.schema.block(b.Type)
+		c := &node{schema: s, file: n.file, labels: b.Labels, rng: b.DefRange, attrs: make(map[string]*attr)}
+		l.checkLabels(c, b)
+		l.read(b.Body, c)
+		n.blocks = append(n.blocks, c)
+		if l.unbuilt[n.schema.name+"."+s.name] && !c.disabled() {
+			l.unbuiltError(c.rng, c.title(), "leave the block out")
+		}
+	}
+}
+
+func (l *loader) readAttr(a *hcl.Attribute, n *node) {
+	s := n.schema.attr(a.Name)
+	v, ok := l.evaluate(a.Expr, n.file)
+	out := &attr{schema: s, rng: a.Expr.Range(), nameRng: a.NameRange}
+	if !ok {
+		n.attrs[a.Name] = out
+		return
+	}
+	v, marks := v.UnmarkDeep()
+	if v.IsKnown() && v.IsNull() {
+		return
+	}
+	n.attrs[a.Name] = out
+	if !v.IsWhollyKnown() {
+		return // reported where it became unknown
+	}
+	c := convContext{dir: configDir(n.file), hidden: len(marks) > 0}
+	value, err := s.convert(v, c)
+	if err != nil {
+		l.errorAt(out.rng, fmt.Sprintf("%s: %v", a.Name, err), "")
+		return
+	}
+	out.value = value
+	if c.hidden {
+		l.hide(s, value)
+	}
+	l.checkBuilt(n, out)
+}
+
+// hide remembers the strings that came out of env, file or credential. Words and
+// numbers of a fixed language are no secrets.
+func (l *loader) hide(s *attrSchema, value any) {
+	if s.one != nil {
+		return
+	}
+	switch v := value.(type) {
+	case string:
+		l.hidden[v] = true
+	case Template:
+		l.hidden[string(v)] = true
+	case []string:
+		for _, e := range v {
+			l.hidden[e] = true
+		}
+	case map[string]string:
+		for _, e := range v {
+			l.hidden[e] = true
+		}
+	}
+}
+
+func configDir(file string) string {
+	path := AbsPath(file)
+	return path[:strings.LastIndexByte(path, '/')+1]
+}
+
+func (l *loader) checkLabels(n *node, b *hcl.Block) {
+	for i, s := range n.schema.labels {
+		if i >= len(b.LabelRanges) {
+			break
+		}
+		if s.one != nil {
+			if err := s.word(n.labels[i]); err != nil {
+				l.errorAt(b.LabelRanges[i], err.Error(), "")
+			}
+		}
+		if n.labels[i] == "" || len(n.labels[i]) > maxString || strings.ContainsAny(n.labels[i], "\x00\n") {
+			l.errorAt(b.LabelRanges[i], fmt.Sprintf("%s needs a name here", n.schema.name), "")
+		}
+	}
+}
+
+// unite adds what another file says about the same block.
+func (l *loader) unite(into, from *node) {
+	for _, name := range slices.Sorted(maps.Keys(from.attrs)) {
+		a := from.attrs[name]
+		if first := into.attrs[name]; first != nil {
+			l.errorAt(a.nameRng, fmt.Sprintf("%s is said twice", name), "the first is at "+place(first.nameRng))
+			continue
+		}
+		into.attrs[name] = a
+	}
+	into.blocks = append(into.blocks, from.blocks...)
+}
+
+// uniteBlocks makes one block of those with the same type and labels, if they
+// come from different files of a directory; in one file that is an error.
+func (l *loader) uniteBlocks(n *node) {
+	first := make(map[string]*node)
+	var out []*node
+	for _, b := range n.blocks {
+		key := l.identity(n, b)
+		f := first[key]
+		switch {
+		case f == nil:
+			first[key] = b
+			out = append(out, b)
+		case f.file == b.file && key != "":
+			l.errorAt(b.rng, b.title()+" stands here twice", "the first is at "+place(f.rng))
+		default:
+			l.unite(f, b)
+		}
+	}
+	n.blocks = out
+	for _, b := range n.blocks {
+		l.uniteBlocks(b)
+	}
+}
+
+// identity is what makes two blocks of a parent the same one. rtmp and http
+// blocks are told apart by where they listen; one that does not say is the only
+// one there.
+func (l *loader) identity(parent, b *node) string {
+	key := b.schema.name
+	if b.schema.single || len(b.schema.labels) > 0 {
+		return key + "\x00" + strings.Join(b.labels, "\x00")
+	}
+	listen := listenKey(b)
+	if listen == "" && !b.said("listen") {
+		others := make(map[string]bool)
+		for _, o := range parent.all(key) {
+			if o.said("listen") {
+				others[listenKey(o)] = true
+			}
+		}
+		switch {
+		case len(others) == 1 && !l.sameFile(parent.all(key)):
+			for listen = range others {
+			}
+		case len(others) > 1:
+			l.errorAt(b.rng, "which "+key+" block is this?", "there are several: repeat the listen of the one it belongs to")
+		}
+	}
+	return key + "\x00" + listen
+}
+
+func (l *loader) sameFile(nodes []*node) bool {
+	for _, n := range nodes {
+		if n.file != nodes[0].file {
+			return false
+		}
+	}
+	return true
+}
+
+func listenKey(n *node) string {
+	a := n.attrs["listen"]
+	if a == nil || a.value == nil {
+		return ""
+	}
+	var out []string
+	for _, addr := range a.value.([]Address) {
+		out = append(out, addr.String())
+	}
+	slices.Sort(out)
+	return "on " + strings.Join(out, " ")
+}
+
+// inherit lays child over parent: attribute by attribute, also inside single
+// blocks; a labelled block of the parent stays unless the child has the same.
+// The child's blocks come first: the first matching stream wins.
+func inherit(schema *blockSchema, parent, child *node) *node {
+	out := &node{schema: schema, file: child.file, labels: child.labels, rng: child.rng, attrs: maps.Clone(parent.attrs)}
+	maps.Copy(out.attrs, child.attrs)
+	for _, b := range child.blocks {
+		s := schema.block(b.schema.name)
+		if p := parent.one(b.schema.name); s.single && p != nil {
+			b = inherit(s, p, b)
+		}
+		out.blocks = append(out.blocks, b)
+	}
+	for _, p := range parent.blocks {
+		same := func(b *node) bool {
+			return b.schema.name == p.schema.name && (p.schema.single || slices.Equal(b.labels, p.labels))
+		}
+		if !slices.ContainsFunc(child.blocks, same) {
+			out.blocks = append(out.blocks, p)
+		}
+	}
+	return out
+}
