@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -33,7 +36,7 @@ type usage struct{ error }
 
 func execute(args []string) int {
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(longFlags(root, args))
 	err := root.ExecuteContext(context.Background())
 	var f failed
 	var u usage
@@ -48,6 +51,33 @@ func execute(args []string) int {
 	}
 	fmt.Fprintf(os.Stderr, "rtmpd: %s\n", err)
 	return exitError
+}
+
+// longFlags lets long flags be written with one dash, as nginx's and Go's are:
+// -strict is --strict. Only names that some command knows are touched.
+func longFlags(root *cobra.Command, args []string) []string {
+	known := map[string]bool{"help": true}
+	var collect func(*cobra.Command)
+	collect = func(c *cobra.Command) {
+		for _, set := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
+			set.VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+		}
+		for _, sub := range c.Commands() {
+			collect(sub)
+		}
+	}
+	collect(root)
+	out := slices.Clone(args)
+	for i, a := range out {
+		if a == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
+		if len(name) > 1 && a[0] == '-' && a[1] != '-' && known[name] {
+			out[i] = "-" + a
+		}
+	}
+	return out
 }
 
 // options are the flags that several commands share.

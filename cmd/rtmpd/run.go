@@ -57,6 +57,9 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	defer logs.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	sig := make(chan os.Signal, 4) // from the start on: a TERM while starting is obeyed too
+	signal.Notify(sig, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	defer signal.Stop(sig)
 	in := &instance{
 		load: l, logs: logs, log: logs.logger, cfg: cfg, stop: stop, notify: newNotifier(),
 		server: server.New(server.Options{
@@ -85,7 +88,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	if ready != nil {
 		ready(in.server)
 	}
-	in.untilStopped(ctx)
+	in.untilStopped(ctx, sig)
 	in.notify.send("STOPPING=1")
 	in.log.Info("stopping")
 	if err := in.server.Shutdown(); err != nil {
@@ -98,10 +101,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 const watchDebounce = 200 * time.Millisecond
 
 // untilStopped obeys signals and the watcher until ctx ends.
-func (in *instance) untilStopped(ctx context.Context) {
-	sig := make(chan os.Signal, 4)
-	signal.Notify(sig, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	defer signal.Stop(sig)
+func (in *instance) untilStopped(ctx context.Context, sig <-chan os.Signal) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watchCtx, stopWatch := context.WithCancel(ctx)
