@@ -88,6 +88,19 @@ func TestClockStartsAtASecondAndPrecedesDecodingBy700ms(t *testing.T) {
 	}
 }
 
+func TestClockReferenceIsExact(t *testing.T) {
+	t.Parallel()
+	track := &media.Track{Codec: media.CodecH264, NALULength: 4}
+	for _, dts := range []time.Duration{11112 * time.Nanosecond, 7 * time.Hour, 25*time.Hour + 11112*time.Nanosecond} {
+		m := NewMuxer(track, nil)
+		ts := m.AppendVideo(m.AppendTables(nil), &media.Packet{Track: track, DTS: dts, Data: avcc(4, []byte{0x41, 1})})
+		refs, _ := references(parse(t, ts))
+		if want := ticks(dts) + 90000; refs[0] != want {
+			t.Errorf("DTS %v: clock reference %d, want %d", dts, refs[0], want)
+		}
+	}
+}
+
 func TestClockIsFilledInWhereFramesAreFarApart(t *testing.T) {
 	t.Parallel()
 	track := &media.Track{Codec: media.CodecH264, NALULength: 4}

@@ -50,6 +50,23 @@ func TestFragmentsReadBack(t *testing.T) {
 			if want := got.pmts[0].ElementaryStreams[0].ElementaryPID; got.pmts[0].PCRPID != want {
 				t.Errorf("PCR PID %#x, want the first stream's, %#x", got.pmts[0].PCRPID, want)
 			}
+			for _, s := range got.pmts[0].ElementaryStreams {
+				want := map[astits.StreamType]uint32{0x81: 0x41432d33, 0x87: 0x45414333}[s.StreamType] // AC-3, EAC3
+				var id uint32
+				for _, d := range s.ElementaryStreamDescriptors {
+					id = d.Registration.FormatIdentifier
+				}
+				if id != want {
+					t.Errorf("stream type %#x is registered as %#x, want %#x", s.StreamType, id, want)
+				}
+			}
+			for _, p := range got.packets {
+				h := p.Header
+				if len(only(c.packets, media.Video)) == 0 && h.PID == pidAudio && h.PayloadUnitStartIndicator &&
+					!(h.HasAdaptationField && p.AdaptationField.RandomAccessIndicator && p.AdaptationField.HasPCR) {
+					t.Fatal("a PES packet of audio alone without random_access_indicator or clock reference")
+				}
+			}
 			if len(got.pmts) != len(cut(c.packets)) {
 				t.Errorf("%d PMTs in %d fragments", len(got.pmts), len(cut(c.packets)))
 			}

@@ -54,6 +54,7 @@ func TestAnnexB(t *testing.T) {
 		{"half a length: what comes before is kept", h264, true, append(avcc(4, idr), 0, 0), [][]byte{d4, sps, pps, idr}, 1},
 		{"a length past the end alone makes no frame", h264, true, []byte{0xff, 0xff, 0xff, 0xff, 0x65}, nil, 1},
 		{"HEVC IRAP", hevc, true, avcc(4, aud5, cra), [][]byte{d5, vps5, sps5, pps5, cra}, 0},
+		{"HEVC IRAP without the publisher's keyframe flag", hevc, false, avcc(4, cra), [][]byte{d5, vps5, sps5, pps5, cra}, 0},
 		{"HEVC trailing picture", hevc, false, avcc(4, trail), [][]byte{d5, trail}, 0},
 		{"HEVC with its own sets", hevc, true, avcc(4, vps5, sps5, pps5, cra), [][]byte{d5, vps5, sps5, pps5, cra}, 0},
 	} {
@@ -72,7 +73,7 @@ func TestAnnexB(t *testing.T) {
 				t.Errorf("%d malformed, want %d", m.Malformed, c.malformed)
 			}
 			for _, p := range parse(t, ts).packets {
-				if p.Header.PID == pidVideo && p.AdaptationField.RandomAccessIndicator != (c.keyframe || bytes.Contains(c.data, idr)) {
+				if p.Header.PID == pidVideo && p.AdaptationField.RandomAccessIndicator != (c.keyframe || bytes.Contains(c.data, idr) || bytes.Contains(c.data, cra)) {
 					t.Errorf("random_access_indicator is %v", p.AdaptationField.RandomAccessIndicator)
 				}
 			}
