@@ -3,10 +3,10 @@ package web
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/pires/go-proxyproto"
@@ -25,6 +25,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: nc}
+	if sc, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn()
+	}
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		peer := ap.Addr().Unmap().WithZone("")
 		must := func(p netip.Prefix) bool { return p.Contains(peer) }
@@ -37,25 +40,25 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// conn is a connection whose writes must make progress.
+// conn is a connection whose writes must make progress, and that can send files
+// without copying them. One goroutine writes at a time.
 type conn struct {
 	net.Conn
-	proxied bool // a PROXY header said who it is
+	raw     syscall.RawConn // of the socket; nil: there is none
+	proxied bool            // a PROXY header said who it is
+	more    bool            // the next Write is a head that a file follows
 }
 
 // Write gives the client writeTimeout to make room.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *conn) Write(p []byte) (n int, err error) {
 	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return c.Conn.Write(p)
-}
-
-// ReadFrom keeps the kernel's ways of copying reachable.
-func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if rf, ok := c.Conn.(io.ReaderFrom); ok {
-		return rf.ReadFrom(r)
+	if c.more && c.raw != nil {
+		if n, err = c.writeMore(p); err != nil || n == len(p) {
+			return n, err
+		}
 	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+	m, err := c.Conn.Write(p[n:])
+	return n + m, err
 }
 
 type connKey struct{}
@@ -68,8 +71,8 @@ func withConn(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
-// proxied reports whether a PROXY header said who is asking.
-func proxied(ctx context.Context) bool {
-	c, ok := ctx.Value(connKey{}).(*conn)
-	return ok && c.proxied
+// connOf is the connection of a request; nil without a Server.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
 }

@@ -15,6 +15,7 @@ import (
 type exchange struct {
 	http.ResponseWriter
 	site   *Site
+	conn   *conn // nil without a Server
 	r      *http.Request
 	peer   netip.Addr // who holds the connection
 	client netip.Addr // who asked, as far as trusted proxies say
@@ -38,7 +39,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // handle is ServeHTTP for a caller that holds a reference.
 func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, site: s, r: r, start: s.now()}
+	x := &exchange{ResponseWriter: w, site: s, r: r, conn: connOf(r.Context()), start: s.now()}
 	x.peer, x.client = s.who(r)
 	if s.access != nil {
 		defer s.access.add(x)
@@ -60,6 +61,10 @@ func (x *exchange) route() {
 	}
 	path, status := cleanPath(r.URL)
 	if status != 0 {
+		if r.Method == http.MethodOptions && r.URL.Path == "*" { // RFC 9110 §9.3.7: about the server as such
+			x.preflight()
+			return
+		}
 		x.fail(nil, status, "")
 		return
 	}
@@ -120,7 +125,13 @@ func (x *exchange) serveInner(l *location, _ string) {
 		h["Cache-Control"] = l.cache
 	}
 	l.setExtra(h)
-	l.inner.ServeHTTP(x, x.r)
+	r := x.r
+	if x.conn != nil && r.TLS == nil {
+		ctx, stop := x.conn.watched(r.Context())
+		defer stop()
+		r = r.WithContext(ctx)
+	}
+	l.inner.ServeHTTP(x, r)
 }
 
 // serveStat is serveInner behind the rule for who may see it.
@@ -165,11 +176,21 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	var err error
 	if rf, ok := x.ResponseWriter.(io.ReaderFrom); ok {
 		n, err = rf.ReadFrom(src)
-	} else { // HTTP/2
+	} else { // HTTP/2, or a test
 		n, err = io.CopyBuffer(struct{ io.Writer }{x.ResponseWriter}, struct{ io.Reader }{src}, make([]byte, 64<<10))
 	}
 	x.bytes += n
 	return n, err
+}
+
+// isSection reports whether src is a part, not empty, of a file.
+func isSection(src io.Reader) bool {
+	lr, ok := src.(*io.LimitedReader)
+	if !ok || lr.N <= 0 {
+		return false
+	}
+	s, ok := lr.R.(*section)
+	return ok && s.off < s.size
 }
 
 // Unwrap is for http.ResponseController.

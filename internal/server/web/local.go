@@ -15,7 +15,7 @@ func (x *exchange) notLocal() string {
 	switch {
 	case !x.peer.IsLoopback():
 		return "the request comes from another machine"
-	case proxied(x.r.Context()):
+	case x.conn != nil && x.conn.proxied:
 		return "it came with a PROXY header"
 	}
 	for name := range x.r.Header {

@@ -21,15 +21,20 @@ const (
 	// writeTimeout is how long a client may take nothing at all. There is no
 	// limit for a whole answer: recordings are long and phones are slow.
 	writeTimeout = 60 * time.Second
-	// maxHeader is for all headers together.
+	// bodyTimeout is for a whole request body; the ones there are are short.
+	bodyTimeout = 30 * time.Second
+	// lingerTimeout and lingerBytes bound what is read of a body nobody wants.
+	lingerTimeout = time.Second
+	lingerBytes   = 256 << 10
+	// maxHeader is for a whole request head.
 	maxHeader = 16 << 10
 )
 
 // Server serves the Site it was given last on any number of listeners.
 type Server struct {
-	site atomic.Pointer[Site]
-	http *http.Server
-	log  *zap.Logger
+	site  atomic.Pointer[Site]
+	plain *plain
+	tls   *http.Server
 }
 
 // NewServer makes a server for site, which stays the caller's to close.
@@ -37,10 +42,11 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	s := &Server{log: log}
+	s := &Server{}
+	s.plain = newPlain(s, log)
 	s.site.Store(site)
 	errorLog, _ := zap.NewStdLogAt(log, zap.DebugLevel) // fails for unknown levels only
-	s.http = &http.Server{
+	s.tls = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -75,12 +81,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Serve answers on a plain listener, which it closes, until Shutdown or Close.
 // The error is nil then.
 func (s *Server) Serve(l net.Listener) error {
-	return clean(s.http.Serve(&listener{Listener: l, server: s}))
+	return clean(s.plain.serve(&listener{Listener: l, server: s}))
 }
 
 // ServeTLS is Serve with TLS and HTTP/2; every Site must have a certificate.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return clean(s.http.ServeTLS(&listener{Listener: l, server: s}, "", ""))
+	return clean(s.tls.ServeTLS(&listener{Listener: l, server: s}, "", ""))
 }
 
 func clean(err error) error {
@@ -93,11 +99,15 @@ func clean(err error) error {
 // Shutdown stops accepting, lets requests under way end, and closes the rest
 // when ctx is over; then the error is ctx's.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, s.http.Close())
-	}
-	return err
+	done := make(chan error, 1)
+	go func() {
+		err := s.tls.Shutdown(ctx)
+		if err != nil {
+			_ = s.tls.Close()
+		}
+		done <- err
+	}()
+	return errors.Join(s.plain.shutdown(ctx), <-done)
 }
 
 func (s *Server) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {

@@ -1,0 +1,360 @@
+package web
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// heldBody is how much of a body of unknown length is held to learn it.
+	heldBody = 4 << 10
+	// joinBody is up to what length a body is copied behind its head, so
+	// that both leave with one system call.
+	joinBody = 16 << 10
+)
+
+// writer is the http.ResponseWriter of a plain connection. It is used for one
+// request after the other.
+type writer struct {
+	c    *conn
+	br   *bufio.Reader
+	date *dateLine
+
+	r         *http.Request
+	header    http.Header
+	status    int    // 0: no head yet
+	out       []byte // what was formatted and not sent
+	held      []byte // body that waits for its length
+	committed bool   // the head in out is whole, or sent
+	length    int64  // of the body, by the handler's word; -1: not known
+	written   int64  // body bytes accepted
+	typed     bool   // the head has a Content-Type, or needs none
+	chunked   bool
+	closing   bool // the connection ends after this answer
+	hijacked  bool
+	err       error // of the connection
+}
+
+func (w *writer) reset(r *http.Request) {
+	clear(w.header)
+	*w = writer{
+		c: w.c, br: w.br, date: w.date, r: r, header: w.header, out: w.out[:0], held: w.held[:0], length: -1,
+		closing: !keepAlive(r),
+	}
+}
+
+// keepAlive: HTTP/1.1 stays unless told otherwise, HTTP/1.0 goes unless asked to stay.
+func keepAlive(r *http.Request) bool {
+	stay := r.ProtoMinor > 0
+	for _, line := range r.Header["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			switch option = strings.TrimSpace(option); {
+			case strings.EqualFold(option, "close"):
+				return false
+			case strings.EqualFold(option, "keep-alive"):
+				stay = true
+			}
+		}
+	}
+	return stay
+}
+
+// Header is the header WriteHeader will send.
+func (w *writer) Header() http.Header { return w.header }
+
+// WriteHeader formats the head. What frames the body follows when it is known:
+// see commit.
+func (w *writer) WriteHeader(status int) {
+	if w.status != 0 || status < 200 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	w.status = status
+	b := append(w.out[:0], "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	b = append(b, http.StatusText(status)...)
+	b = append(b, "\r\n"...)
+	dated := false
+	for name, values := range w.header {
+		switch name {
+		case "Content-Length":
+			if len(values) > 0 {
+				if n, err := strconv.ParseInt(values[0], 10, 64); err == nil && n >= 0 {
+					w.length = n
+				}
+			}
+			continue
+		case "Connection":
+			if slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, "close") }) {
+				w.closing = true
+				continue
+			}
+		case "Transfer-Encoding":
+			continue // ours to decide
+		case "Content-Type", "Content-Encoding":
+			w.typed = true
+		case "Date":
+			dated = true
+		}
+		if !validToken(name) {
+			continue
+		}
+		for _, v := range values {
+			b = append(append(b, name...), ": "...)
+			b = append(appendValue(b, v), "\r\n"...)
+		}
+	}
+	if !dated {
+		b = append(append(append(b, "Date: "...), w.date.now()...), "\r\n"...)
+	}
+	w.out = b
+	if !w.bodyAllowed() {
+		w.typed, w.length = true, -1
+	}
+}
+
+// appendValue lets no value end its line.
+func appendValue(b []byte, v string) []byte {
+	if validValue(v) {
+		return append(b, v...)
+	}
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		if c < ' ' || c == 0x7f {
+			c = ' '
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// bodyAllowed: RFC 9110 §6.4.1.
+func (w *writer) bodyAllowed() bool {
+	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
+
+// commit ends the head. length is that of the whole body, -1 if it is not known.
+func (w *writer) commit(length int64, sample []byte) {
+	if w.committed {
+		return
+	}
+	w.committed = true
+	if !w.typed && len(sample) > 0 {
+		w.out = append(append(append(w.out, "Content-Type: "...), http.DetectContentType(sample)...), "\r\n"...)
+	}
+	switch {
+	case !w.bodyAllowed():
+	case length >= 0:
+		w.out = append(strconv.AppendInt(append(w.out, "Content-Length: "...), length, 10), "\r\n"...)
+	case w.r.ProtoMinor == 0:
+		w.closing = true // the end of the connection ends the body
+	default:
+		w.chunked = w.r.Method != http.MethodHead
+		w.out = append(w.out, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case w.status == http.StatusSwitchingProtocols:
+	case w.closing:
+		w.out = append(w.out, "Connection: close\r\n"...)
+	case w.r.ProtoMinor == 0:
+		w.out = append(w.out, "Connection: keep-alive\r\n"...)
+	}
+	w.out = append(w.out, "\r\n"...)
+}
+
+// Write takes a piece of the body.
+func (w *writer) Write(p []byte) (int, error) {
+	if err := w.begin(int64(len(p))); err != nil {
+		return 0, err
+	}
+	if w.r.Method == http.MethodHead {
+		return len(p), nil
+	}
+	if !w.committed {
+		if w.length < 0 && len(w.held)+len(p) <= heldBody {
+			w.held = append(w.held, p...)
+			return len(p), nil
+		}
+		w.release(p)
+	}
+	return len(p), w.body(p)
+}
+
+// begin accounts for n more bytes of body.
+func (w *writer) begin(n int64) error {
+	if w.hijacked {
+		return http.ErrHijacked
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !w.bodyAllowed() {
+		return http.ErrBodyNotAllowed
+	}
+	w.written += n
+	if w.length >= 0 && w.written > w.length {
+		w.written -= n
+		return http.ErrContentLength
+	}
+	return w.err
+}
+
+// release commits with the length the handler gave, and lets the held body go.
+func (w *writer) release(next []byte) {
+	sample := w.held
+	if len(sample) == 0 {
+		sample = next
+	}
+	w.commit(w.length, sample)
+	if len(w.held) > 0 {
+		held := w.held
+		w.held = nil
+		_ = w.body(held)
+	}
+}
+
+// body frames p and sends it, or keeps it for company when it is short.
+func (w *writer) body(p []byte) error {
+	if len(p) == 0 {
+		return w.err
+	}
+	if w.chunked {
+		w.out = append(strconv.AppendInt(w.out, int64(len(p)), 16), "\r\n"...)
+	}
+	if len(p) <= joinBody {
+		w.out = append(w.out, p...)
+	} else {
+		w.send(true)
+		w.raw(p)
+	}
+	if w.chunked {
+		w.out = append(w.out, "\r\n"...)
+	}
+	if len(w.out) > joinBody {
+		w.send(false)
+	}
+	return w.err
+}
+
+// send writes what is formatted; with more it may wait for what comes next.
+func (w *writer) send(more bool) {
+	if len(w.out) == 0 {
+		return
+	}
+	w.c.more = more
+	w.raw(w.out)
+	w.c.more = false
+	w.out = w.out[:0]
+}
+
+func (w *writer) raw(p []byte) {
+	if w.err == nil {
+		_, w.err = w.c.Write(p)
+	}
+}
+
+// ReadFrom takes the body, or a piece of it, from src: files go by sendfile.
+func (w *writer) ReadFrom(src io.Reader) (n int64, err error) {
+	lr, ok := src.(*io.LimitedReader)
+	if !ok || w.r.Method == http.MethodHead || !isSection(src) {
+		return io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, 32<<10))
+	}
+	s := lr.R.(*section)
+	want := min(lr.N, s.size-s.off)
+	if err := w.begin(want); err != nil {
+		return 0, err
+	}
+	w.release(nil)
+	if w.chunked {
+		w.written -= want
+		return io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, 32<<10))
+	}
+	w.send(true)
+	if w.err == nil {
+		n, w.err = w.c.sendSection(s, want)
+		lr.N -= n
+	}
+	if n < want {
+		w.written -= want - n
+	}
+	return n, w.err
+}
+
+// Flush sends what there is.
+func (w *writer) Flush() {
+	if w.hijacked || w.begin(0) != nil && w.bodyAllowed() {
+		return
+	}
+	w.release(nil)
+	w.send(false)
+}
+
+// Hijack hands the connection over.
+func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.hijacked || w.status != 0 {
+		return nil, nil, http.ErrHijacked
+	}
+	w.hijacked = true
+	_ = w.c.SetDeadline(time.Time{})
+	return w.c, bufio.NewReadWriter(w.br, bufio.NewWriter(w.c)), nil
+}
+
+// finish ends the answer and reports whether the connection can take another
+// request.
+func (w *writer) finish() bool {
+	if w.hijacked {
+		return false
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !w.committed {
+		length := w.length
+		if length < 0 {
+			length = w.written // all of it is known now
+		}
+		held := w.held
+		w.held = nil
+		w.commit(length, held)
+		_ = w.body(held)
+	}
+	if w.chunked {
+		w.out = append(w.out, "0\r\n\r\n"...)
+	}
+	if b, ok := w.r.Body.(*requestBody); ok && !b.finished {
+		w.closing = true
+	}
+	w.send(false)
+	short := w.length >= 0 && w.written < w.length && w.r.Method != http.MethodHead && w.bodyAllowed()
+	if cap(w.out) > 2*joinBody {
+		w.out = nil
+	}
+	return w.err == nil && !w.closing && !short
+}
+
+// dateLine is the Date of all answers of a second.
+type dateLine struct {
+	p atomic.Pointer[dateText]
+}
+
+type dateText struct {
+	unix int64
+	text string
+}
+
+func (d *dateLine) now() string {
+	now := time.Now()
+	if t := d.p.Load(); t != nil && t.unix == now.Unix() {
+		return t.text
+	}
+	t := &dateText{now.Unix(), now.UTC().Format(http.TimeFormat)}
+	d.p.Store(t)
+	return t.text
+}
