@@ -92,6 +92,7 @@
     say("");
     unmute.hidden = !video.muted;
   });
+  video.addEventListener("waiting", () => say("Waiting for the stream…"));
   video.addEventListener("ended", restart);
   video.addEventListener("error", () => {
     if (!hls && video.hasAttribute("src")) restart();
