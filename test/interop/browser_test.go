@@ -41,7 +41,7 @@ player.on("error", () => fatal.push("video.js " + player.error().code + " " + pl
 player.src({ src: document.body.dataset.url, type: "application/vnd.apple.mpegurl" });
 </script>`
 
-// A watch is what a page says about its video element.
+// watchState is what a page says about its video element.
 type watchState struct {
 	Fatal   []string
 	Time    float64 // s
@@ -73,56 +73,15 @@ func playInChromium(t *testing.T, page, url string) {
 	watchPage(t, site.URL+"/page", 20*time.Second)
 }
 
-// watchPage opens url in a headless Chromium and waits for the first decoded
-// frame, then watches for the time given. Both the clock and the frames must
-// have gone on for most of it.
+// watchPage opens url in a headless Chromium, waits for the first decoded frame,
+// then watches for the time given. Both the clock and the frames must have gone
+// on for most of it.
 func watchPage(t *testing.T, url string, watch time.Duration) {
 	t.Helper()
-	ctx := chromium(t)
-	var console strings.Builder
-	chromedp.ListenTarget(ctx, func(ev any) {
-		switch ev := ev.(type) {
-		case *runtime.EventConsoleAPICalled:
-			for _, arg := range ev.Args {
-				fmt.Fprintf(&console, "%s ", arg.Value)
-			}
-			console.WriteByte('\n')
-		case *runtime.EventExceptionThrown:
-			fmt.Fprintln(&console, ev.ExceptionDetails.Error())
-		}
-	})
-	state := func() (s watchState) {
-		var text string
-		if err := chromedp.Run(ctx, chromedp.Evaluate(readState, &text)); err != nil {
-			t.Fatalf("ask the page: %v", err)
-		}
-		if err := json.Unmarshal([]byte(text), &s); err != nil {
-			t.Fatalf("the page answers %q: %v", text, err)
-		}
-		return s
-	}
-	defer func() {
-		var png []byte
-		if err := chromedp.Run(ctx, chromedp.CaptureScreenshot(&png)); err != nil {
-			t.Errorf("screenshot: %v", err)
-		}
-		keep(t, "screenshot.png", png)
-		keep(t, "console.log", []byte(console.String()))
-	}()
-
-	opened := time.Now()
-	if err := chromedp.Run(ctx, chromedp.Navigate(url)); err != nil {
-		t.Fatalf("open %s: %v", url, err)
-	}
-	var first watchState
-	eventually(t, 45*time.Second, "a frame decoded at "+url, func() bool {
-		first = state()
-		return first.Decoded > 0 && first.Time > 0 || len(first.Fatal) > 0
-	})
-	t.Logf("first frame after %s", time.Since(opened).Round(10*time.Millisecond))
-
+	page := open(t, url)
+	first := page.firstFrame(t)
 	time.Sleep(watch) // the length of the show, not a synchronisation
-	last := state()
+	last := page.state(t)
 	t.Logf("%+v at first, %+v after %s", first, last, watch)
 	if len(last.Fatal) > 0 {
 		t.Errorf("fatal: %s", strings.Join(last.Fatal, "; "))
@@ -133,6 +92,79 @@ func watchPage(t *testing.T, url string, watch time.Duration) {
 	if n := last.Decoded - first.Decoded; float64(n) < 10*watch.Seconds() {
 		t.Errorf("%d frames decoded in %s, of 30 a second", n, watch)
 	}
+}
+
+// A page is open in a browser of its own.
+type page struct {
+	ctx    context.Context
+	opened time.Time
+}
+
+// open starts a browser with url in it. A screenshot and the console are kept at
+// the end of the test.
+func open(t *testing.T, url string) *page {
+	t.Helper()
+	p := &page{ctx: chromium(t), opened: time.Now()}
+	console := new(lockedBuffer)
+	chromedp.ListenTarget(p.ctx, func(ev any) {
+		switch ev := ev.(type) {
+		case *runtime.EventConsoleAPICalled:
+			for _, arg := range ev.Args {
+				fmt.Fprintf(console, "%s ", arg.Value)
+			}
+			fmt.Fprintln(console)
+		case *runtime.EventExceptionThrown:
+			fmt.Fprintln(console, ev.ExceptionDetails.Error())
+		}
+	})
+	t.Cleanup(func() {
+		var png []byte
+		if err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot(&png)); err != nil {
+			t.Errorf("screenshot: %v", err)
+		}
+		keep(t, "screenshot.png", png)
+		keep(t, "console.log", []byte(console.String()))
+	})
+	if err := chromedp.Run(p.ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+	return p
+}
+
+// state asks the video element.
+func (p *page) state(t *testing.T) (s watchState) {
+	t.Helper()
+	var text string
+	if err := chromedp.Run(p.ctx, chromedp.Evaluate(readState, &text)); err != nil {
+		t.Fatalf("ask the page: %v", err)
+	}
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		t.Fatalf("the page answers %q: %v", text, err)
+	}
+	return s
+}
+
+// firstFrame waits until the video has begun to play, or failed to.
+func (p *page) firstFrame(t *testing.T) (s watchState) {
+	t.Helper()
+	eventually(t, 45*time.Second, "a frame decoded", func() bool {
+		s = p.state(t)
+		return s.Decoded > 0 && s.Time > 0 || len(s.Fatal) > 0
+	})
+	t.Logf("first frame after %s", time.Since(p.opened).Round(10*time.Millisecond))
+	return s
+}
+
+// waitText waits until the element of that id says something that contains want.
+func (p *page) waitText(t *testing.T, id, want string) {
+	t.Helper()
+	var text string
+	eventually(t, 60*time.Second, fmt.Sprintf("%q in #%s", want, id), func() bool {
+		if err := chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf("document.getElementById(%q).textContent", id), &text)); err != nil {
+			t.Fatalf("ask the page: %v", err)
+		}
+		return strings.Contains(text, want)
+	})
 }
 
 // chromium starts a browser of its own for the test: a tab in the background
