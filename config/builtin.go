@@ -3,6 +3,7 @@ package config
 import (
 	_ "embed"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclwrite"
@@ -17,8 +18,10 @@ var builtinText string
 // key made at the first start. It is HCL text, loaded like any other.
 func Builtin(o LoadOptions) (*Config, Files, hcl.Diagnostics) {
 	l := newLoader(o)
-	dir := hclwrite.TokensForValue(cty.StringVal(stateDir(l.o.Env))).Bytes()
-	text := builtinText + fmt.Sprintf("\nlocals {\n  state_dir = %s\n}\n", dir)
+	quote := func(s string) []byte { return hclwrite.TokensForValue(cty.StringVal(s)).Bytes() }
+	dir := stateDir(l.o.Env)
+	text := builtinText + fmt.Sprintf("\nlocals {\n  state_dir = %s\n  hls_dir   = %s\n}\n",
+		quote(dir), quote(strings.ReplaceAll(dir, "$", "$$")+"/hls"))
 	sources := []source{{name: "built-in.hcl", data: []byte(text)}}
 	cfg := l.load(sources)
 	cfg.Files = nil

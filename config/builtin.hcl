@@ -5,7 +5,7 @@ rtmp {
     }
 
     hls {
-      path     = "${local.state_dir}/hls/live"
+      path     = "${local.hls_dir}/live"
       fragment = "3s"
     }
   }

@@ -40,7 +40,9 @@ func (c *checker) http(n *node, h *HTTP) {
 // listenTLS checks what rtmp and http blocks have in common. It reports whether
 // there is a tls block.
 func (c *checker) listenTLS(n *node, plain []Address, t *TLS) bool {
-	c.listen = append(c.listen, withRange(plain, n)...)
+	if !n.bad("listen") {
+		c.listen = append(c.listen, withRange(plain, n)...)
+	}
 	b := n.one("tls")
 	if t == nil || b == nil {
 		if len(plain) == 0 && n.said("listen") && !n.bad("listen") {

@@ -40,7 +40,7 @@ func (c *checker) needsApp(n *node, where string) {
 func (c *checker) application(full, own *node, app *Application) {
 	if app.Name != "*" {
 		if err := ValidStreamName(app.Name); err != nil {
-			c.errorAt(own.rng, fmt.Sprintf("%q can't be an application: %s", app.Name, strings.TrimPrefix(err.Error(), "the stream ")),
+			c.errorAt(own.rng, fmt.Sprintf("%q can't be an application: %s", app.Name, strings.Replace(err.Error(), "the stream name", "the name", 1)),
 				"letters, digits and ._+~@=-, not starting with . or -; or \"*\" for all others")
 		}
 		app.expandApp()

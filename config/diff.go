@@ -339,6 +339,9 @@ func members(s *blockSchema, parent reflect.Value) blockSet {
 			for _, l := range s.labels {
 				key += fmt.Sprintf(" %q", labelOf(e, l))
 			}
+			if len(s.labels) == 0 {
+				key = fmt.Sprint(key, i)
+			}
 			add(key, e)
 		}
 	}

@@ -127,8 +127,7 @@ func (l *loader) checkVariables(expr hcl.Expression) bool {
 	for _, t := range expr.Variables() {
 		if t.RootName() != "local" {
 			l.errorAt(t.SourceRange(), "a name without quotes is not a value", bareWord(t.RootName()))
-			good = false
-			continue
+			return false
 		}
 		name, ok := localName(t)
 		if !ok || l.locals[name] != nil {

@@ -43,45 +43,81 @@ var (
 	nginxLine = regexp.MustCompile(`^\s*[a-z_]+(\s+[^=;{}"]+|\s*"[^"]*"|\s+'[^']*')*\s*;\s*(#.*)?$`)
 	// name = value, the value not beginning like an expression that is one.
 	bareLine     = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_-]*\s*=\s*)([^\s"\[{(<][^\s"]*)\s*(?:#.*|//.*)?$`)
+	semicolon    = regexp.MustCompile(`^\s*[A-Za-z_][A-Za-z0-9_-]*\s*=[^#;]*;\s*(#.*)?$`)
+	bare         = regexp.MustCompile(`^([0-9.]+[A-Za-z][0-9A-Za-z]*|[/~:*].*|[0-9]+\.[0-9]+\.[0-9]+\..*|[A-Za-z]+:.*|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+:[0-9]+.*)$`)
 	bareDuration = regexp.MustCompile(`^[0-9.]+(ms|s|m|h|d|w)([0-9]+(ms|s|m|h))*$`)
 	bareSize     = regexp.MustCompile(`^[0-9.]+[kKmMgG]$`)
 )
 
 const importHint = "rtmpd import FILE prints it as HCL"
 
+const redefined = "Attribute redefined" // what HCL calls an attribute said twice
+
 // explainSyntax puts what to write in the place of what the parser says about
-// lines that nginx fingers type.
+// lines that nginx fingers type. The parser falls silent after its first error in
+// a body: lines of that kind are reported wherever they stand.
 func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
-	lines := bytes.Split(s.data, []byte("\n"))
+	if !diags.HasErrors() || strings.HasSuffix(s.name, ".json") {
+		return diags
+	}
+	explained := make(map[int]*hcl.Diagnostic) // by line
 	var out hcl.Diagnostics
-	nginx := false
-	for _, d := range diags {
-		if d.Subject == nil || d.Subject.Start.Line > len(lines) || strings.HasSuffix(s.name, ".json") {
-			out = append(out, d)
+	nginx, offset := false, 0
+	for i, b := range bytes.Split(s.data, []byte("\n")) {
+		text := strings.TrimRight(string(b), "\r")
+		at := hcl.Range{Filename: s.name, Start: hcl.Pos{Line: i + 1, Column: 1, Byte: offset}}
+		offset += len(b) + 1
+		d := explainLine(at, text)
+		if d == nil {
 			continue
 		}
-		at := *d.Subject
-		line := strings.TrimRight(string(lines[at.Start.Line-1]), "\r")
-		switch m := bareLine.FindStringSubmatch(line); {
-		case nginxLine.MatchString(line):
+		explained[i+1] = d
+		if d.Summary == nginxSummary {
 			if nginx {
 				continue // once is enough
 			}
 			nginx = true
-			d = lineDiag(at, line, "this looks like nginx.conf", importHint)
-		case m != nil:
-			value := strings.TrimSuffix(m[2], ";")
-			name, _, _ := strings.Cut(m[1], "=")
-			d = bareValue(at, strings.TrimSpace(name), len(m[1]), value)
-		case strings.HasSuffix(strings.TrimSpace(line), ";"):
-			d = lineDiag(at, line, "a line has no semicolon here", "if this is an nginx.conf: "+importHint)
-		case d.Summary == "Invalid single-argument block definition":
+		}
+		out = append(out, d)
+	}
+	strings := false
+	for _, d := range diags {
+		if d.Subject != nil && explained[d.Subject.Start.Line] != nil || nginx && d.Summary == "Invalid block definition" {
+			continue
+		}
+		switch d.Summary {
+		case redefined:
+			d = &hcl.Diagnostic{Severity: hcl.DiagError, Subject: d.Subject, Summary: "this attribute is said twice", Detail: "keep one of the two"}
+		case "Invalid single-argument block definition":
 			d = &hcl.Diagnostic{Severity: hcl.DiagError, Subject: d.Subject, Summary: "one line holds one attribute",
 				Detail: "a block with several has one per line, and no commas"}
+		case "Invalid multi-line string":
+			if strings {
+				continue // an open quote runs on to the end
+			}
+			strings = true
+			d = &hcl.Diagnostic{Severity: hcl.DiagError, Subject: d.Subject, Summary: "this string does not end on its line", Detail: "close it with a quote"}
 		}
 		out = append(out, d)
 	}
 	return out
+}
+
+const nginxSummary = "this looks like nginx.conf"
+
+// explainLine knows lines that nobody means as HCL; nil for any other.
+func explainLine(at hcl.Range, text string) *hcl.Diagnostic {
+	m := bareLine.FindStringSubmatch(text)
+	switch {
+	case nginxLine.MatchString(text):
+		return lineDiag(at, text, nginxSummary, importHint)
+	case m != nil && bare.MatchString(strings.TrimSuffix(m[2], ";")):
+		name, _, _ := strings.Cut(m[1], "=")
+		return bareValue(at, strings.TrimSpace(name), len(m[1]), strings.TrimSuffix(m[2], ";"))
+	case semicolon.MatchString(text):
+		return lineDiag(at, text, "a line has no semicolon here", "if this is an nginx.conf: "+importHint)
+	}
+	return nil
 }
 
 // lineDiag is a diagnostic for a whole line.
@@ -182,9 +218,8 @@ func elsewhere(name string) string {
 }
 
 var (
-	unknownName  = regexp.MustCompile(`(?:An argument named|Blocks of type|No argument or block type is named) "([^"]+)"`)
-	suggestion   = regexp.MustCompile(`Did you mean (?:to define (?:a block of type|argument) )?"([^"]+)"`)
-	missingLabel = regexp.MustCompile(`^(?:All )?(\S+) blocks must have`)
+	unknownName = regexp.MustCompile(`(?:An argument named|Blocks of type|No argument or block type is named) "([^"]+)"`)
+	suggestion  = regexp.MustCompile(`Did you mean (?:to define (?:a block of type|argument) )?"([^"]+)"`)
 )
 
 // explainNames says what to write instead of a name that is not known in a block.
@@ -197,7 +232,7 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 		}
 		name, where := m[1], s.name
 		if where == "" {
-			where = "the top level"
+			where = "the configuration"
 		}
 		d.Summary = fmt.Sprintf("there is no %s in %s", name, where)
 		near := suggestion.FindStringSubmatch(d.Detail)
@@ -209,16 +244,20 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 			d.Summary, d.Detail = name+" is a block", "write "+header(block)+" { … }"
 		case attr != nil:
 			d.Summary, d.Detail = name+" is an attribute", "write "+name+" = …"
-		case near != nil:
-			d.Detail = fmt.Sprintf("did you mean %s?", near[1])
+		case s.whole != nil && (s.whole.attr(name) != nil || s.whole.block(name) != nil):
+			d.Detail = "an application can say this, a stream block can't"
 		case elsewhere(name) != "":
 			d.Detail = elsewhere(name)
+		case l.whereKnown(name) != "":
+			d.Detail = l.whereKnown(name)
+		case near != nil:
+			d.Detail = fmt.Sprintf("did you mean %s?", near[1])
 		case s.empty:
 			d.Detail = s.name + " is an empty block: write " + s.name + " {}"
 		case s.nearest(name) != "":
 			d.Detail = fmt.Sprintf("did you mean %s?", s.nearest(name))
 		default:
-			d.Detail = l.whereKnown(name)
+			d.Detail = "rtmpd knows no such name; unknown ones are errors so that nothing is silently ignored"
 		}
 	}
 	return diags
@@ -244,13 +283,14 @@ func (s *blockSchema) nearest(name string) string {
 	return didYouMean(name, names)
 }
 
-// whereKnown says in which blocks a name that is wrong here can stand.
+// whereKnown says in which blocks a name that is wrong here can stand; "" if
+// in none, or in too many to be of help.
 func (l *loader) whereKnown(name string) string {
 	var in []string
 	seen := make(map[string]bool)
 	var walk func(s *blockSchema)
 	walk = func(s *blockSchema) {
-		if (s.attr(name) != nil || s.block(name) != nil) && !seen[s.name] {
+		if (s.attr(name) != nil || s.block(name) != nil) && !seen[s.name] && s.name != "defaults" {
 			seen[s.name] = true
 			where := s.name
 			if where == "" {
@@ -264,7 +304,7 @@ func (l *loader) whereKnown(name string) string {
 	}
 	walk(l.schema)
 	if len(in) == 0 || len(in) > 4 {
-		return "rtmpd knows no such name; unknown ones are errors so that nothing is silently ignored"
+		return ""
 	}
 	return "it stands in " + strings.Join(in, ", ")
 }

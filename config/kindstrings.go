@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -156,46 +157,53 @@ func bcryptForm(s string) error {
 	return nil
 }
 
-// What access_log_format of http and of rtmp may name.
+// What access_log_format of http and of rtmp may name; a final * stands for the
+// name of a header.
 const (
-	httpLogVariables = "remote_addr remote_user remote_port time_local time_iso8601 msec request request_method request_uri uri args " +
-		"status body_bytes_sent bytes_sent request_time request_length http_referer http_user_agent http_host http_x_forwarded_for " +
-		"host scheme server_protocol ssl_protocol connection gzip_ratio"
+	httpLogVariables = "remote_addr remote_user time_local time_iso8601 msec request request_method request_uri uri document_uri args query_string " +
+		"status body_bytes_sent request_time host http_host http_referer http_user_agent scheme server_protocol http_* sent_http_*"
 	rtmpLogVariables = "connection remote_addr app flashver swfurl tcurl pageurl command name args bytes_sent bytes_received " +
 		"time_local msec session_time session_readable_time"
+	secretVariables = " http_authorization http_proxy_authorization http_cookie sent_http_set_cookie "
 )
 
-// checkLogFormat wants variables ($name or, from JSON or an escaped string,
-// ${name}) that are known, or one of the named formats.
+// logVariable finds $name and ${name}.
+const logVariable = `\$\{?([A-Za-z0-9_]*)\}?`
+
+// checkLogFormat wants variables that are known, or one of the named formats.
 func checkLogFormat(s, known string, named ...string) error {
-	for _, n := range named {
-		if s == n {
-			return nil
-		}
+	if slices.Contains(named, s) {
+		return nil
 	}
 	if s == "" {
 		return errors.New("the format is empty")
 	}
+	if headerValue(s) != nil {
+		return errors.New("a log line holds no control characters")
+	}
 	names := strings.Fields(known)
-	found := regexp.MustCompile(`\$\{?([a-z0-9_]*)\}?`).FindAllStringSubmatch(s, -1)
+	found := regexp.MustCompile(logVariable).FindAllStringSubmatch(s, -1)
 	for _, m := range found {
-		ok := false
-		for _, n := range names {
-			ok = ok || n == m[1]
+		name := m[1]
+		if strings.Contains(secretVariables, " "+name+" ") {
+			return fmt.Errorf("$%s would write secrets", name)
 		}
-		if !ok {
-			hint := didYouMean(m[1], names)
+		if !slices.ContainsFunc(names, func(n string) bool {
+			header, ok := strings.CutSuffix(n, "*")
+			return n == name || ok && len(name) > len(header) && strings.HasPrefix(name, header)
+		}) {
+			hint := didYouMean(name, names)
 			if hint != "" {
 				hint = "; did you mean $" + hint + "?"
 			}
-			return fmt.Errorf("there is no variable $%s%s", m[1], hint)
+			return fmt.Errorf("there is no variable $%s%s", name, hint)
 		}
 	}
-	if len(found) == 0 {
-		if len(named) > 0 {
-			return fmt.Errorf("a format is \"%s\" or holds variables, like \"$remote_addr $status\"", strings.Join(named, "\", \""))
-		}
-		return errors.New("a format holds variables, like \"$remote_addr $app $name\"")
+	if len(found) > 0 {
+		return nil
 	}
-	return nil
+	if len(named) > 0 {
+		return fmt.Errorf("a format is \"%s\" or holds variables, like \"$remote_addr $status\"", strings.Join(named, "\", \""))
+	}
+	return errors.New("a format holds variables, like \"$remote_addr $app $name\"")
 }

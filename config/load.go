@@ -38,14 +38,15 @@ const maxFile = 1 << 20 // bytes of a config file, and of one read by file()
 
 // loader is the state of one load.
 type loader struct {
-	o       LoadOptions
-	schema  *blockSchema
-	unbuilt map[string]bool
-	diags   hcl.Diagnostics
-	files   Files
-	watch   map[string]bool // every file that was read or looked for
-	hidden  map[string]bool
-	broken  bool // some file has a syntax error: what is missing may stand in its lost part
+	o        LoadOptions
+	schema   *blockSchema
+	unbuilt  map[string]bool
+	diags    hcl.Diagnostics
+	files    Files
+	watch    map[string]bool // every file that was read or looked for
+	hidden   map[string]bool
+	badLines map[line]bool // with a syntax error
+	broken   bool          // some file has a syntax error: what is missing may stand in its lost part
 
 	contexts map[string]*hcl.EvalContext // by file name
 	locals   map[string]*local
@@ -75,7 +76,7 @@ func newLoader(o LoadOptions) *loader {
 	}
 	return &loader{
 		o: o, schema: newSchema(), unbuilt: unbuilt(),
-		files: make(Files), watch: make(map[string]bool), hidden: make(map[string]bool),
+		files: make(Files), watch: make(map[string]bool), hidden: make(map[string]bool), badLines: make(map[line]bool),
 		contexts: make(map[string]*hcl.EvalContext), locals: make(map[string]*local),
 	}
 }
@@ -91,6 +92,14 @@ func AbsPath(path string) string {
 	}
 	return abs
 }
+
+// line is a line of a file.
+type line struct {
+	file string
+	n    int
+}
+
+func lineOf(r hcl.Range) line { return line{r.Filename, r.Start.Line} }
 
 // source is one file before parsing.
 type source struct {
@@ -241,7 +250,13 @@ func (l *loader) parse(parser *hclparse.Parser, s source) (fileBody, bool) {
 	if diags.HasErrors() {
 		l.broken = true
 	}
-	l.diags = append(l.diags, explainSyntax(s, diags)...)
+	diags = explainSyntax(s, diags)
+	for _, d := range diags {
+		if d.Subject != nil && d.Summary != redefined {
+			l.badLines[lineOf(*d.Subject)] = true
+		}
+	}
+	l.diags = append(l.diags, diags...)
 	if file == nil || file.Body == nil {
 		return body, false
 	}

@@ -26,6 +26,7 @@ type blockSchema struct {
 	output    bool  // takes enabled = false
 	empty     bool  // nothing may stand in it: the field is a bool
 	inStreams bool  // may stand in a stream block
+	whole     *blockSchema // of a stream block, or a block in it: what it is a part of
 	reload    string
 }
 
@@ -121,7 +122,7 @@ func (s *blockSchema) addBlock(name string, f reflect.StructField, index []int, 
 // fields with the tag stream; of the blocks among them, the same part if they
 // have such fields themselves, else all.
 func (s *blockSchema) streamSchema(when string) *blockSchema {
-	b := &blockSchema{name: "stream", typ: s.typ, reload: when}
+	b := &blockSchema{name: "stream", typ: s.typ, whole: s, reload: when}
 	b.labels = []*attrSchema{{name: "PATTERN", typ: reflect.TypeFor[string](), kind: "string"}}
 	narrow(s, b)
 	return b
@@ -139,7 +140,7 @@ func narrow(from, to *blockSchema) {
 		}
 		if slices.ContainsFunc(c.attrs, func(a *attrSchema) bool { return a.inStreams && a.name != "enabled" }) {
 			part := *c
-			part.attrs, part.blocks = nil, nil
+			part.attrs, part.blocks, part.whole = nil, nil, c
 			narrow(c, &part)
 			c = &part
 		}

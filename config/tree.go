@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // node is a block as it was read: evaluated and converted, not yet merged.
@@ -95,7 +96,11 @@ func (l *loader) read(body hcl.Body, n *node) {
 
 func (l *loader) readAttr(a *hcl.Attribute, n *node) {
 	s := n.schema.attr(a.Name)
-	v, ok := l.evaluate(a.Expr, n.file)
+	ok := !l.badLines[lineOf(a.NameRange)] // a syntax error: its value is a piece of what was meant
+	var v cty.Value
+	if ok {
+		v, ok = l.evaluate(a.Expr, n.file)
+	}
 	out := &attr{schema: s, rng: a.Expr.Range(), nameRng: a.NameRange}
 	if !ok {
 		n.attrs[a.Name] = out
@@ -170,6 +175,9 @@ func (l *loader) unite(into, from *node) {
 	for _, name := range slices.Sorted(maps.Keys(from.attrs)) {
 		a := from.attrs[name]
 		if first := into.attrs[name]; first != nil {
+			if name == "listen" && listenKey(into) == listenKey(from) {
+				continue // that is how the two know each other
+			}
 			l.errorAt(a.nameRng, fmt.Sprintf("%s is said twice", name), "the first is at "+place(first.nameRng))
 			continue
 		}
@@ -210,16 +218,19 @@ func (l *loader) identity(parent, b *node) string {
 	if b.schema.single || len(b.schema.labels) > 0 {
 		return key + "\x00" + strings.Join(b.labels, "\x00")
 	}
+	if b.bad("listen") {
+		return fmt.Sprintf("%s\x00%p", key, b) // nobody knows: one of its own
+	}
 	listen := listenKey(b)
-	if listen == "" && !b.said("listen") {
+	if !b.said("listen") && !sameFile(parent.all(key)) {
 		others := make(map[string]bool)
 		for _, o := range parent.all(key) {
-			if o.said("listen") {
+			if o.said("listen") && !o.bad("listen") {
 				others[listenKey(o)] = true
 			}
 		}
 		switch {
-		case len(others) == 1 && !l.sameFile(parent.all(key)):
+		case len(others) == 1:
 			for listen = range others {
 			}
 		case len(others) > 1:
@@ -229,7 +240,7 @@ func (l *loader) identity(parent, b *node) string {
 	return key + "\x00" + listen
 }
 
-func (l *loader) sameFile(nodes []*node) bool {
+func sameFile(nodes []*node) bool {
 	for _, n := range nodes {
 		if n.file != nodes[0].file {
 			return false
@@ -238,17 +249,18 @@ func (l *loader) sameFile(nodes []*node) bool {
 	return true
 }
 
+// listenKey is what a block listens on: its listen, or if that is empty that of
+// its tls block.
 func listenKey(n *node) string {
 	a := n.attrs["listen"]
 	if a == nil || a.value == nil {
 		return ""
 	}
-	var out []string
-	for _, addr := range a.value.([]Address) {
-		out = append(out, addr.String())
+	list := a.value.([]Address)
+	if len(list) == 0 && n.one("tls") != nil {
+		return "tls " + listenKey(n.one("tls"))
 	}
-	slices.Sort(out)
-	return "on " + strings.Join(out, " ")
+	return "on " + listenText(list, nil)
 }
 
 // inherit lays child over parent: attribute by attribute, also inside single

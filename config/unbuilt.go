@@ -38,7 +38,7 @@ application.fallback application.sessions
 hls.format=fmp4 hls.low_latency hls.part
 
 http.proxy_protocol
-tls.domains tls.redirect
+tls.domains
 location.control location.metrics location.api location.player
 `
 

@@ -1,0 +1,7 @@
+rtmp {
+  application "a" {
+    hls {
+      path = /nginx/live
+    }
+  }
+}

@@ -1,0 +1,3 @@
+rtmp {
+  max_message = 10M
+}

@@ -1,0 +1,3 @@
+http {
+  public_url = https://chat.example
+}

@@ -1,0 +1,8 @@
+rtmp {
+  listen     = ":1936"
+  chunk_size = "big"
+}
+rtmp {
+  application "lost" {
+  }
+}

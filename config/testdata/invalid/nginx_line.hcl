@@ -1,0 +1,3 @@
+rtmp {
+  listen 1935;
+}

@@ -1,0 +1,5 @@
+rtmp {
+  application "a" {
+    hls { path = "/srv/a", fragment = "3s" }
+  }
+}

@@ -1,0 +1,4 @@
+rtmp {
+  application "live" {
+  }
+}
