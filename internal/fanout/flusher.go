@@ -237,6 +237,7 @@ func (fl *flusher) sweep() {
 		if p.quit {
 			fl.poll.remove(p)
 			p.fan.forget(p)
+			p.part()
 			if fl.fans[p.fan]--; fl.fans[p.fan] == 0 {
 				delete(fl.fans, p.fan)
 			}

@@ -132,8 +132,15 @@ func (p *Player) Leave() (rest []byte) {
 // Gone is closed when the fan has given the player up by itself; Err says why.
 func (p *Player) Gone() <-chan struct{} { return p.gone }
 
-// Err is why, once Gone is closed.
-func (p *Player) Err() error { return p.reason }
+// Err is why, nil before Gone is closed.
+func (p *Player) Err() error {
+	select {
+	case <-p.gone:
+		return p.reason
+	default:
+		return nil
+	}
+}
 
 // Sent is how many bytes went to the player.
 func (p *Player) Sent() uint64 { return p.sent.Load() }
@@ -154,6 +161,15 @@ func (p *Player) fail(reason error) {
 			p.conn.Close()
 			p.fl.poke(p)
 		}()
+	})
+}
+
+// part ends a player that left by itself: nobody waits for it any more.
+func (p *Player) part() {
+	p.once.Do(func() {
+		p.reason = ErrClosed
+		p.dead.Store(true)
+		close(p.gone)
 	})
 }
 

@@ -28,8 +28,9 @@ type application struct {
 	// ending holds the streams whose outputs are still closing their files:
 	// the next stream of that name starts its outputs after them.
 	ending   map[string]*stream
-	claimed  int // publishers attached
-	sessions int // connections that named it
+	houses   map[string]*house // of RTMP players, by stream name
+	claimed  int               // publishers attached
+	sessions int               // connections that named it
 	gone     bool
 }
 
@@ -48,6 +49,7 @@ func newApplication(v *service, name string, rules *appRules) *application {
 		log:     v.srv.log.With(zap.String("app", name)),
 		streams: make(map[string]*stream),
 		ending:  make(map[string]*stream),
+		houses:  make(map[string]*house),
 	}
 	a.rules.Store(rules)
 	return a
@@ -138,6 +140,7 @@ func (a *application) claim(name string, sess *session) (*stream, error) {
 	if st == nil {
 		st = newStream(a, name)
 		a.streams[name] = st
+		a.openHouseLocked(st)
 	}
 	old := st.publisher
 	if old == nil {
@@ -199,6 +202,7 @@ func (a *application) endLocked(st *stream) {
 	delete(a.streams, st.name)
 	a.ending[st.name] = st
 	st.close()
+	a.closeHouseLocked(st)
 	a.log.Info("stream ended", zap.String("stream", st.name))
 	a.srv.goes.Go(func() {
 		st.outputs.wait()

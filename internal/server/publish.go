@@ -127,7 +127,7 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) er
 			if err != nil {
 				return err
 			}
-			if err := conn.Flush(); err != nil {
+			if err := conn.Flush(); err != nil && !done { // who said good-bye need not listen
 				return err
 			}
 			if done {

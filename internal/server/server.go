@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
 
@@ -48,6 +49,7 @@ type Server struct {
 	goes     sync.WaitGroup // everything else
 
 	dirs     *directories
+	hub      *fanout.Hub
 	guesses  guessLimit
 	nextConn atomic.Uint64
 	accepted atomic.Uint64
@@ -69,6 +71,7 @@ func New(o Options) *Server {
 	s := &Server{
 		opts: o, log: o.Log, started: time.Now(),
 		dirs:      newDirectories(o.Log),
+		hub:       fanout.NewHub(defaultFlush),
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
 	}
@@ -125,6 +128,10 @@ func peerAddr(nc net.Conn) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
+// defaultFlush is the slowest beat of the fan-out before a configuration says
+// another one.
+const defaultFlush = 100 * time.Millisecond
+
 var errTimeout = errors.New("shutdown_timeout is over: some connections were cut")
 
 // Shutdown stops accepting, tells publishers good-bye, closes the open segments
@@ -143,6 +150,7 @@ func (s *Server) Shutdown() error {
 	s.closeHTTP(deadline)
 	s.outputCancel()
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
+	s.hub.Close()
 	s.dirs.close()
 	return errors.Join(err, waitUntil(deadline, s.goes.Wait))
 }

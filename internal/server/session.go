@@ -36,7 +36,8 @@ type session struct {
 	mu      sync.Mutex
 	connect rtmp.Connect
 	app     *application
-	stream  *stream // while publishing
+	stream  *stream  // while publishing
+	playing *playing // while playing
 	seen    presented
 
 	owner      owner // set before claim, read under app.mu
@@ -147,7 +148,7 @@ func (s *session) command(ctx context.Context, streamID uint32, cmd rtmp.Command
 	case "publish":
 		return s.publish(ctx, streamID, cmd)
 	case "play", "play2":
-		return &refusal{rtmp.StatusPlayFailed, "this server does not play over RTMP yet: watch the HLS address"}
+		return s.play(ctx, streamID, cmd)
 	}
 	return nil
 }
@@ -204,11 +205,28 @@ func (s *session) kick(code, reason string) {
 	}
 	s.srv.goes.Go(func() {
 		if conn := s.conn.Load(); conn != nil {
+			s.leaveFan(conn)
 			s.tell(conn, "error", code, reason)
 			s.linger()
 		}
 		s.nc.Close()
 	})
+}
+
+// leaveFan takes the socket back from the fan, if it has it: what completes the
+// message under way goes out first.
+func (s *session) leaveFan(conn *rtmp.Conn) {
+	s.mu.Lock()
+	pl := s.playing
+	s.mu.Unlock()
+	if pl == nil || pl.fan == nil {
+		return
+	}
+	rest := pl.fan.Leave()
+	_ = s.nc.SetWriteDeadline(time.Now().Add(lingerTime))
+	if _, err := s.nc.Write(rest); err == nil {
+		_ = conn.Divert(nil)
+	}
 }
 
 // tell sends a status in the little time that a refused client gets.

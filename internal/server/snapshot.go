@@ -69,17 +69,28 @@ func (st *stream) snapshotLocked(now time.Time) api.Stream {
 		out.Publishing = true
 		out.Clients = append(out.Clients, p.client(now))
 	}
+	if h := st.app.houses[st.name]; h != nil {
+		out.BytesOut = h.fan.BytesOut.Load()
+		for pl := range h.players {
+			out.Clients = append(out.Clients, pl.session.client(now))
+		}
+		slices.SortFunc(out.Clients, func(x, y api.Client) int { return cmp.Compare(x.ID, y.ID) })
+	}
 	return out
 }
 
 func (s *session) client(now time.Time) api.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return api.Client{
+	out := api.Client{
 		ID: s.id, Address: s.addr.String(), Age: now.Sub(s.started),
 		FlashVer: s.connect.FlashVer, PageURL: s.connect.PageURL, SWFURL: s.connect.SWFURL,
 		Timestamp: s.timestamp.Load(), Publishing: s.stream != nil, Active: s.stream != nil,
 	}
+	if s.playing != nil && s.playing.fan != nil {
+		out.Active, out.Dropped = true, s.playing.fan.Lapped()
+	}
+	return out
 }
 
 // stat serves the XML page; how it may be reached is its location's matter.

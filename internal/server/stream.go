@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -16,6 +17,7 @@ type stream struct {
 	app  *application
 	name string // public
 	live *live.Stream
+	fan  atomic.Pointer[fanout.Fan] // of its RTMP players; nil while there are none
 
 	// Guarded by app.mu.
 	publisher *session // nil while the stream waits for one
@@ -95,6 +97,9 @@ func (st *stream) put(sess *session, p *media.Packet) bool {
 		}
 	}
 	st.live.Write(p)
+	if fan := st.fan.Load(); fan != nil {
+		fan.Wake()
+	}
 	return true
 }
 

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// A house is where the RTMP players of a name sit. It opens with the first of
+// them and outlives streams: its players wait for the next one.
+type house struct {
+	name      string
+	chunkSize int
+	fan       *fanout.Fan
+	players   map[*playing]struct{} // guarded by app.mu
+}
+
+// seat finds s a place in the house of name.
+func (a *application) seat(name string, s *session, cfg *config.Application) (*playing, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.gone {
+		return nil, &refusal{rtmp.StatusPlayFailed, errAppGone.Error()}
+	}
+	st := a.streams[name]
+	if st == nil && !cfg.IdleStreams {
+		return nil, &refusal{rtmp.StatusPlayStreamNotFound, "No such stream"}
+	}
+	h := a.houses[name]
+	if h == nil {
+		if len(a.houses) >= maxHouses {
+			return nil, &refusal{rtmp.StatusPlayFailed, "too many different streams are waited for"}
+		}
+		h = &house{name: name, chunkSize: a.svc.options().ChunkSize, players: make(map[*playing]struct{})}
+		h.fan = a.srv.hub.NewFan(h.chunkSize, cfg.Meta == "off")
+		a.houses[name] = h
+		if st != nil {
+			st.fan.Store(h.fan)
+			h.fan.Attach(st.live)
+		}
+	}
+	if cfg.MaxPlayers > 0 && len(h.players) >= cfg.MaxPlayers {
+		return nil, &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
+	}
+	pl := &playing{session: s, name: name, house: h}
+	h.players[pl] = struct{}{}
+	s.mu.Lock()
+	s.playing = pl
+	s.mu.Unlock()
+	return pl, nil
+}
+
+// maxHouses bounds the names that players may wait for in one application.
+const maxHouses = 10000
+
+// unseat shows the player out; the last one closes the house.
+func (a *application) unseat(pl *playing) {
+	pl.session.mu.Lock()
+	pl.session.playing = nil
+	pl.session.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(pl.house.players, pl)
+	if len(pl.house.players) > 0 {
+		return
+	}
+	delete(a.houses, pl.name)
+	pl.house.fan.Attach(nil)
+	if st := a.streams[pl.name]; st != nil {
+		st.fan.Store(nil)
+	}
+}
+
+// publishing reports whether the name has a stream, waited-for ones included.
+func (a *application) publishing(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.streams[name] != nil
+}
+
+// openHouseLocked gives a new stream the players that wait for it.
+func (a *application) openHouseLocked(st *stream) {
+	h := a.houses[st.name]
+	if h == nil {
+		return
+	}
+	cfg := a.rules.Load().cfg.For(st.name)
+	for pl := range h.players {
+		pl.tell(func(c *rtmp.Conn) error {
+			err := c.WriteUserControl(rtmp.StreamBegin, 1)
+			if err == nil && cfg.PlayRestart {
+				err = c.WriteStatus(1, "status", rtmp.StatusPlayStart, "Start live")
+			}
+			if err == nil && cfg.PublishNotify {
+				err = c.WriteStatus(1, "status", rtmp.StatusPlayPublishNotify, "Start publishing")
+			}
+			return err
+		})
+	}
+	st.fan.Store(h.fan)
+	h.fan.Attach(st.live)
+}
+
+// closeHouseLocked tells the players that the stream is over. They stay and
+// wait, unless idle_streams says otherwise.
+func (a *application) closeHouseLocked(st *stream) {
+	h := a.houses[st.name]
+	if h == nil {
+		return
+	}
+	h.fan.Attach(nil)
+	cfg := a.rules.Load().cfg.For(st.name)
+	for pl := range h.players {
+		pl.tell(func(c *rtmp.Conn) error {
+			err := c.WriteUserControl(rtmp.StreamEOF, 1)
+			if err == nil && cfg.PlayRestart {
+				err = c.WriteStatus(1, "status", rtmp.StatusPlayStop, "Stop live")
+			}
+			if err == nil && cfg.PublishNotify {
+				err = c.WriteStatus(1, "status", rtmp.StatusPlayUnpublishNotify, "Stop publishing")
+			}
+			return err
+		})
+		if !cfg.IdleStreams {
+			pl.session.kick(rtmp.StatusPlayStreamNotFound, "the stream has ended")
+		}
+	}
+}
+
+// tell hands a player messages that go out with the stream. It does not block:
+// the fan queues them, and a player that lets them pile up is closed.
+func (pl *playing) tell(write func(*rtmp.Conn) error) {
+	conn := pl.session.conn.Load()
+	if write(conn) == nil {
+		_ = conn.Flush() // a dead connection: its session hears of it
+	}
+}

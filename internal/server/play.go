@@ -1,0 +1,180 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// play makes the session a player of a stream, live or to come, and then obeys
+// its commands until it leaves. It returns nil when the client stopped playing
+// and may play or publish again.
+func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
+	for {
+		next, err := s.playOnce(ctx, streamID, cmd)
+		if next == nil || err != nil {
+			return err
+		}
+		cmd = *next // a second play replaces the first
+	}
+}
+
+func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Command) (next *rtmp.Command, err error) {
+	name, _ := splitName(cmd)
+	if err := config.ValidStreamName(name); err != nil {
+		return nil, &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
+	}
+	cfg := s.app.rules.Load().cfg.For(name)
+	switch {
+	case !cfg.Live:
+		return nil, &refusal{rtmp.StatusPlayFailed, "live = false for this application"}
+	case !cfg.Access.Play.Allows(s.addr):
+		return nil, &refusal{rtmp.StatusPlayFailed, "access denied: playing from this address is not allowed"}
+	}
+	// The hooks are asked here, before anything is sent.
+	pl, err := s.app.seat(name, s, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("play started", zap.String("stream", name), zap.String("player", s.connect.FlashVer))
+	defer s.app.unseat(pl)
+	if err := s.startPlaying(streamID, pl, cfg); err != nil {
+		return nil, err
+	}
+	s.conn.Load().Authorise()
+	next, err = s.playCommands(streamID, pl)
+	s.log.Info("play stopped", zap.String("stream", name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
+	return next, err
+}
+
+// A playing is a session's seat at a stream's fan.
+type playing struct {
+	session *session
+	name    string
+	house   *house
+	noAudio bool // the session's goroutine's
+	noVideo bool
+	fan     *fanout.Player // nil until the replies are out; session.mu
+}
+
+// receive obeys receiveAudio and receiveVideo.
+func (pl *playing) receive(cmd rtmp.Command) {
+	on := len(cmd.Args) == 0 || cmd.Args[0] != false
+	if strings.EqualFold(cmd.Name, "receiveAudio") {
+		pl.noAudio = !on
+	} else {
+		pl.noVideo = !on
+	}
+	pl.fan.Receive(!pl.noAudio, !pl.noVideo)
+}
+
+// startPlaying sends the replies, in the order and words of nginx-rtmp and then
+// some, and hands the socket to the fan.
+func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Application) error {
+	conn := s.conn.Load()
+	streamID = max(streamID, 1)
+	active := s.app.publishing(pl.name)
+	if err := conn.SetChunkSize(pl.house.chunkSize); err != nil {
+		return err
+	}
+	if active {
+		if err := conn.WriteUserControl(rtmp.StreamBegin, streamID); err != nil {
+			return err
+		}
+	}
+	statuses := [][2]string{{rtmp.StatusPlayReset, "Playing and resetting"}}
+	if !cfg.PlayRestart || active {
+		statuses = append(statuses, [2]string{rtmp.StatusPlayStart, "Start live"})
+	}
+	if active && cfg.PublishNotify {
+		statuses = append(statuses, [2]string{rtmp.StatusPlayPublishNotify, "Start publishing"})
+	}
+	for _, st := range statuses {
+		if err := conn.WriteStatus(streamID, "status", st[0], st[1]); err != nil {
+			return err
+		}
+	}
+	if err := conn.WriteData(streamID, "|RtmpSampleAccess", true, true); err != nil {
+		return err
+	}
+	if err := conn.WriteData(streamID, "onStatus", rtmp.StatusObject("status", rtmp.StatusDataStart, "")); err != nil {
+		return err
+	}
+	if err := conn.Flush(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pl.fan = pl.house.fan.Join(s.nc, fanout.PlayerOptions{
+		Queue: cfg.PlayerQueue, Timeout: s.svc.rules.Load().cfg.Timeout,
+		WaitKey: cfg.WaitKey, GOPCache: cfg.GOPCache,
+	})
+	return conn.Divert(pl.fan.Control)
+}
+
+// playCommands obeys a player until it stops; next is a second play.
+func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command, err error) {
+	conn := s.conn.Load()
+	leave := func() error {
+		rest := pl.fan.Leave()
+		if len(rest) > 0 {
+			if _, err := s.nc.Write(rest); err != nil {
+				return err
+			}
+		}
+		return conn.Divert(nil)
+	}
+	for {
+		m, err := conn.ReadMessage()
+		if err != nil {
+			if reason := pl.fan.Err(); reason != nil && !errors.Is(reason, fanout.ErrClosed) {
+				return nil, reason
+			}
+			return nil, err
+		}
+		if m.Type != rtmp.TypeCommandAMF0 && m.Type != rtmp.TypeCommandAMF3 {
+			continue
+		}
+		cmd, err := rtmp.ParseCommand(m)
+		if err != nil {
+			return nil, fmt.Errorf("command: %w", err)
+		}
+		switch strings.ToLower(cmd.Name) {
+		case "play", "play2":
+			return &cmd, leave()
+		case "closestream", "deletestream":
+			return nil, leave()
+		case "pause", "pauseraw":
+			err = s.pause(streamID, pl, cmd)
+		case "receiveaudio", "receivevideo":
+			pl.receive(cmd)
+		case "seek":
+			err = conn.WriteStatus(max(streamID, 1), "error", "NetStream.Seek.Failed", "a live stream can't be sought")
+		default:
+			err = s.command(context.Background(), streamID, cmd)
+		}
+		if err == nil {
+			err = conn.Flush()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *session) pause(streamID uint32, pl *playing, cmd rtmp.Command) error {
+	paused := len(cmd.Args) > 0 && cmd.Args[0] == true
+	pl.fan.Pause(paused)
+	code, text := rtmp.StatusUnpauseNotify, "Unpaused live"
+	if paused {
+		code, text = rtmp.StatusPauseNotify, "Paused live"
+	}
+	return s.conn.Load().WriteStatus(max(streamID, 1), "status", code, text)
+}
