@@ -32,16 +32,16 @@ type Application struct {
 
 // A Stream is one public name.
 type Stream struct {
-	Name            string
-	Age             time.Duration // since the stream came into being
-	BytesIn         uint64
-	BytesOut        uint64
-	BwIn, BwOut     uint64 // bits/s
+	Name             string
+	Age              time.Duration // since the stream came into being
+	BytesIn          uint64
+	BytesOut         uint64
+	BwIn, BwOut      uint64 // bits/s
 	BwAudio, BwVideo uint64
-	Clients         []Client
-	Video, Audio    *media.Track
-	FrameRate       float64 // from the metadata when the track does not say
-	Publishing      bool
+	Clients          []Client
+	Video, Audio     *media.Track
+	FrameRate        float64 // from the metadata when the track does not say
+	Publishing       bool
 }
 
 // A Client is one RTMP connection.

@@ -48,7 +48,6 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 	if err := s.startPlaying(streamID, pl, cfg); err != nil {
 		return nil, err
 	}
-	s.conn.Load().Authorise()
 	next, err = s.playCommands(streamID, pl)
 	s.log.Info("play stopped", zap.String("stream", name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
 	return next, err
