@@ -32,7 +32,7 @@ func TestEnhancedRTMP(t *testing.T) {
 			for codec := range strings.FieldsSeq(c.complaint) {
 				lines := 0
 				for line := range strings.Lines(s.log.String()) {
-					if strings.Contains(line, "can't carry "+codec) && strings.Contains(line, c.file) {
+					if strings.Contains(line, "can't carry "+codec) && strings.Contains(line, `"`+c.file+`"`) {
 						lines++
 					}
 				}

@@ -76,7 +76,7 @@ func gstreamer(sink, options string) func(*testing.T, *server, string) frames {
 // publishGortmplib sends the test card with an RTMP implementation that shares
 // nothing with ours, four times as fast as real time.
 func publishGortmplib(t *testing.T, s *server, stream string) (sent frames) {
-	u, err := url.Parse(s.rtmpURL(stream))
+	u, err := url.Parse("rtmp://" + s.rtmp + "/live#" + stream) // its way to tell the name from the application
 	if err != nil {
 		t.Fatal(err)
 	}
