@@ -97,12 +97,13 @@ func (l *timeline) jump(t time.Duration) {
 	l.began, l.young = t, true
 }
 
-// admit moves the hand of p's kind and returns p, or a copy of it whose DTS does
-// not run back: in a transport stream it must not.
+// admit moves the hand of p's kind and returns p, or a copy of it whose DTS rises:
+// no two frames of a transport stream are decoded at one time, and publishers whose
+// encoder can't keep up send the same millisecond several times (GStreamer's flvmux).
 func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
 	kind := p.Track.Kind
 	hand := &l.hands[kind]
-	if hand.known && t < hand.t {
+	if hand.known && t <= hand.t {
 		q := *p
 		pts := t + p.CTS
 		t = hand.t + time.Millisecond
