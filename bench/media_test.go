@@ -158,8 +158,9 @@ func TestCheckSegmentFindsEveryFrame(t *testing.T) {
 	}
 }
 
-func TestWireReadsChunksOfEveryKind(t *testing.T) {
-	in := slices.Concat(
+// chunks is a server's output with chunks of every kind.
+func chunks() []byte {
+	return slices.Concat(
 		[]byte{2, 0, 0, 0, 0, 0, 4, typeSetChunkSize, 0, 0, 0, 0, 0, 0, 0, 4},      // chunks of 4 bytes from here on
 		[]byte{6, 0, 0, 10, 0, 0, 6, typeVideo, 1, 0, 0, 0, 1, 2, 3, 4}, []byte{4}, // audio begins between two chunks of video
 		[]byte{0, 0, 7, 0, 0, 2, typeAudio, 1, 0, 0, 0, 8, 9}, []byte{0xc6, 5, 6},
@@ -169,6 +170,10 @@ func TestWireReadsChunksOfEveryKind(t *testing.T) {
 		[]byte{0x00, 16, 0xff, 0xff, 0xff, 0, 0, 5, typeAudio, 1, 0, 0, 0, 1, 0, 0, 2, 1, 2, 3, 4}, []byte{0xc0, 16, 1, 0, 0, 2, 5}, // 2-byte id 80, extended
 		[]byte{0x01, 1, 1, 0, 0, 1, 0, 0, 1, typeData, 1, 0, 0, 0, 77}, // 3-byte id 321
 	)
+}
+
+func TestWireReadsChunksOfEveryKind(t *testing.T) {
+	in := chunks()
 	want := []message{
 		{typeAudio, 7, []byte{8, 9}},
 		{typeVideo, 10, []byte{1, 2, 3, 4, 5, 6}},
@@ -244,4 +249,37 @@ func waitFor(t *testing.T, d *drain, ok func(bytes int64, stalled, lost bool) bo
 			t.Fatal(err)
 		}
 	}
+}
+
+func FuzzWire(f *testing.F) {
+	f.Add(chunks())
+	f.Add([]byte{2, 0, 0, 0, 0, 0, 4, typeSetChunkSize, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{3, 0, 0, 0, 0xff, 0xff, 0xff, typeVideo, 0, 0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		w := &wire{in: bufio.NewReader(bytes.NewReader(in)), chunkSize: 128, chunks: map[uint32]*chunkStream{}}
+		total := 0
+		for {
+			m, err := w.read()
+			if err != nil {
+				return
+			}
+			// Every message takes a byte of its own at least.
+			if total++; total > len(in) || len(m.body) > len(in) {
+				t.Fatalf("message %d of %d bytes from %d bytes", total, len(m.body), len(in))
+			}
+			amfProperty(m.body, "code")
+		}
+	})
+}
+
+func FuzzCheckSegment(f *testing.F) {
+	f.Add(packets(256, slices.Concat([]byte{0, 0, 1, 0xe0, 0, 0, 0x80, 0, 0}, frame(1, 5, 400))))
+	f.Add(packets(257, []byte{0, 0, 1, 0xc0, 0, 0, 0x80, 0, 0, 0xff, 0xf1, 0x4c, 0x80, 1, 0, 0xfc}))
+	table := castagnoli()
+	f.Fuzz(func(t *testing.T, in []byte) {
+		check := &checker{table: table, stream: 1}
+		if _, err := checkSegment(in, check); err == nil && len(in)%tsPacket != 0 {
+			t.Fatalf("%d bytes are accepted as whole packets", len(in))
+		}
+	})
 }

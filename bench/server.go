@@ -215,6 +215,9 @@ func (t *target) stop() {
 
 // lastLog is the end of what the server printed, for error messages.
 func (t *target) lastLog() string {
+	if t.dir == "" {
+		return ""
+	}
 	var b strings.Builder
 	for _, name := range []string{"output.log", "error.log"} {
 		text, err := os.ReadFile(filepath.Join(t.dir, name))

@@ -33,6 +33,7 @@ const (
 const (
 	handshakeSize = 1536
 	maxMessage    = 16 << 20
+	maxChunks     = 64 // chunk streams that a server may use
 	// replyTimeout bounds each answer to a command.
 	replyTimeout = 10 * time.Second
 	outChunkSize = 4096 // OBS's
@@ -255,6 +256,9 @@ func (w *wire) chunk() (m message, whole bool, err error) {
 	}
 	s := w.chunks[id]
 	if s == nil {
+		if len(w.chunks) == maxChunks {
+			return m, false, fmt.Errorf("more than %d chunk streams", maxChunks)
+		}
 		s = &chunkStream{}
 		w.chunks[id] = s
 	}
