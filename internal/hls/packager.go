@@ -101,12 +101,18 @@ func (p *Packager) Snapshot() Snapshot {
 // readAhead is how many packets are taken from the cursor at a time.
 const readAhead = 64
 
+// A source is where packets come from: *live.Cursor.
+type source interface {
+	Next(ctx context.Context, buf []*media.Packet) (n int, skipped uint64, err error)
+	TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
+}
+
 // Run writes what cur delivers. It returns nil when the stream has ended
 // (ENDLIST, and removal of the files later) or ctx has (the open fragment is
 // closed, the playlist can be gone on with).
-func (p *Packager) Run(ctx context.Context, cur *live.Cursor) error { return p.run(ctx, cur.Next) }
+func (p *Packager) Run(ctx context.Context, cur *live.Cursor) error { return p.run(ctx, cur) }
 
-func (p *Packager) run(ctx context.Context, next func(context.Context, []*media.Packet) (int, uint64, error)) error {
+func (p *Packager) run(ctx context.Context, cur source) error {
 	if c := p.pending.Swap(nil); c != nil {
 		p.cfg, p.dir = c.cfg, c.dir
 	}
@@ -118,7 +124,7 @@ func (p *Packager) run(ctx context.Context, next func(context.Context, []*media.
 	p.begin()
 	buf := make([]*media.Packet, readAhead)
 	for {
-		n, skipped, err := next(ctx, buf)
+		n, skipped, err := cur.Next(ctx, buf)
 		p.take(buf[:n], skipped)
 		switch {
 		case err == nil:
@@ -126,7 +132,7 @@ func (p *Packager) run(ctx context.Context, next func(context.Context, []*media.
 			p.finish(p.cfg.Endlist)
 			return nil
 		case ctx.Err() != nil:
-			p.drain(context.WithoutCancel(ctx), next, buf)
+			p.drain(cur, buf)
 			p.finish(false)
 			return nil
 		default:
@@ -136,15 +142,12 @@ func (p *Packager) run(ctx context.Context, next func(context.Context, []*media.
 	}
 }
 
-// drain takes what the stream holds already. A millisecond is not waited for
-// anything: it is only that Next with a context that has ended returns nothing.
-func (p *Packager) drain(ctx context.Context, next func(context.Context, []*media.Packet) (int, uint64, error), buf []*media.Packet) {
-	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
-	defer cancel()
+// drain takes what the stream holds already.
+func (p *Packager) drain(cur source, buf []*media.Packet) {
 	for range maxDrain {
-		n, skipped, err := next(ctx, buf)
+		n, skipped, err := cur.TryNext(buf)
 		p.take(buf[:n], skipped)
-		if err != nil || n < len(buf) {
+		if err != nil || n == 0 {
 			return
 		}
 	}

@@ -280,6 +280,10 @@ func (s *segmenter) add(p *media.Packet, t time.Duration, now time.Time) {
 		}
 		g.frames++
 	}
+	if kind == media.Audio {
+		// It changes only while a timeline, and so this segment, has no audio.
+		g.audioShift = s.line.shift
+	}
 	g.tracks[kind] = p.Track
 	g.packets = append(g.packets, p)
 	g.bytes += int64(len(p.Data))
@@ -296,7 +300,6 @@ func (s *segmenter) begin(p *media.Packet, t time.Duration, now time.Time) *segm
 	g.start = t.Round(time.Millisecond)
 	g.independent = true
 	g.discontinuity = s.broken
-	g.audioShift = s.line.shift
 	g.timestamp = p.Timestamp
 	g.opened = now
 	g.wall = time.Duration(now.UnixNano()) - t

@@ -1,0 +1,226 @@
+package hls
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+func TestACodecThatCannotGoIntoTheFormatIsSaidOnce(t *testing.T) {
+	b := newBench(t)
+	s := newScript(t)
+	s.video = &media.Track{Kind: media.Video, Codec: media.CodecAV1, Config: []byte{0x81}}
+	s.play(3 * time.Second)
+	again := *s.video
+	s.video = &again
+	s.play(3 * time.Second)
+	b.run(b.packager("test", testConfig(b.dir)), s.packets, eof)
+	if got := b.logged("hls format mpegts can't carry AV1; use H.264 or HEVC"); got != 1 {
+		t.Errorf("said %d times: %v", got, b.logs.All())
+	}
+	video, audio := markers(t, b.read("test-0.ts"))
+	if len(video) != 0 || len(audio) < 80 {
+		t.Errorf("%d video and %d audio frames", len(video), len(audio))
+	}
+
+	s = newScript(t)
+	s.video, s.audio = &again, &media.Track{Kind: media.Audio, Codec: media.CodecOpus}
+	b.run(b.packager("nothing", testConfig(b.dir)), s.play(6*time.Second).packets, eof)
+	if _, ok := b.d.Lookup("nothing.m3u8"); ok || b.logged("can't carry Opus; use AAC, MP3 or AC-3") != 1 {
+		t.Errorf("files of a stream that can't be carried: %v", b.files())
+	}
+}
+
+func TestOtherTracksAndDataAreLeftOut(t *testing.T) {
+	b := newBench(t)
+	s := newScript(t).play(4 * time.Second)
+	second, data := *s.video, media.Track{Kind: media.Data}
+	second.ID = 1
+	for _, tr := range []*media.Track{&second, &data} {
+		p := *s.packets[50]
+		p.Track = tr
+		s.packets = append(s.packets[:51], append([]*media.Packet{&p}, s.packets[51:]...)...)
+	}
+	b.run(b.packager("test", testConfig(b.dir)), s.packets, eof)
+	if strings.Contains(string(b.read("test.m3u8")), "DISCONTINUITY\n") || b.logs.FilterLevelExact(zap.WarnLevel).Len() > 0 {
+		t.Errorf("%s %v", b.read("test.m3u8"), b.logs.All())
+	}
+}
+
+func TestAForcedCutTellsTheKeyframeIntervalOnce(t *testing.T) {
+	b := newBench(t)
+	s := newScript(t)
+	s.gop = 30 * time.Second
+	b.run(b.packager("test", testConfig(b.dir)), s.play(60*time.Second).packets, eof)
+	logs := b.logs.FilterMessageSnippet("set the keyframe interval").All()
+	if len(logs) != 1 || logs[0].ContextMap()["keyframe_interval"] != 2*time.Second {
+		t.Errorf("%v", logs)
+	}
+}
+
+func TestDatesGoOnByMediaTimeUntilClocksDisagree(t *testing.T) {
+	at := func(start, wall, duration time.Duration, disc bool) *segment {
+		return &segment{start: start, duration: duration, wall: time.Duration(testStart.UnixNano()) + wall, discontinuity: disc}
+	}
+	ms := time.Millisecond
+	tests := []struct {
+		name string
+		segs []*segment
+		want []time.Duration // after testStart
+	}{
+		{"jitter does not show", []*segment{at(0, 50*ms, 2*sec, false), at(2*sec, 400*ms, 2*sec, false), at(4*sec, 0, 2*sec, false)}, []time.Duration{50 * ms, 2*sec + 50*ms, 4*sec + 50*ms}},
+		{"a second of drift sets it anew", []*segment{at(0, 0, 2*sec, false), at(2*sec, 1500*ms, 2*sec, false)}, []time.Duration{0, 3500 * ms}},
+		{"a discontinuity as well", []*segment{at(0, 0, 2*sec, false), at(2*sec, 20*sec, 2*sec, true)}, []time.Duration{0, 22 * sec}},
+		{"it does not run back over what was dated", []*segment{at(0, 500*ms, 2*sec, false), at(2*sec, 0, 2*sec, true), at(4*sec, 0, 2*sec, false)}, []time.Duration{500 * ms, 2500 * ms, 4500 * ms}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c wallClock
+			for i, g := range tt.segs {
+				if got := c.date(g).Sub(testStart); got != tt.want[i] {
+					t.Errorf("fragment %d: %v, want %v", i, got, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestAudioTimestampsFollowTheSampleClock(t *testing.T) {
+	a := track(t, media.CodecAAC, aacLC44)
+	frame := func(ms int64) *media.Packet {
+		return &media.Packet{Track: a, DTS: time.Duration(ms) * time.Millisecond}
+	}
+	x := transport{sync: 2 * time.Millisecond}
+	exact := func(n int64) time.Duration { return samples(n, a) }
+	for i, tt := range []struct {
+		at   int64
+		want time.Duration
+	}{
+		{0, 0},
+		{23, exact(1)},
+		{46, exact(2)},
+		{70, exact(3)},
+		{200, 200 * time.Millisecond}, // a gap: the clock is set anew
+		{223, 200*time.Millisecond + exact(1)},
+	} {
+		if got := x.smooth(frame(tt.at), time.Duration(tt.at)*time.Millisecond); got != tt.want {
+			t.Errorf("frame %d: %v, want %v", i, got, tt.want)
+		}
+	}
+	// An hour later nothing has added up.
+	for n := int64(0); n < 155000; n++ {
+		real := 10*time.Second + exact(n).Truncate(time.Millisecond)
+		if got := x.smooth(frame(real.Milliseconds()), real); got-real > 2*time.Millisecond || real-got > 2*time.Millisecond {
+			t.Fatalf("frame %d: %v is not near %v", n, got, real)
+		}
+	}
+}
+
+func TestAudioIsBatchedUpToMaxAudioDelay(t *testing.T) {
+	count := func(delay time.Duration, video bool) int {
+		b := newBench(t)
+		cfg := testConfig(b.dir)
+		cfg.MaxAudioDelay = delay
+		s := newScript(t)
+		if !video {
+			s.video = nil
+		}
+		b.run(b.packager("test", cfg), s.play(4*time.Second).packets, eof)
+		return len(decodeTimes(b.read("test-0.ts"))[0x101])
+	}
+	// 86 frames of 23 ms: driven by audio a PES is half the delay long.
+	if got := count(300*time.Millisecond, true); got < 12 || got > 15 {
+		t.Errorf("%d audio PES packets of 150 ms in 2 s", got)
+	}
+	if got := count(0, true); got < 85 {
+		t.Errorf("%d audio PES packets without batching", got)
+	}
+}
+
+func TestASlowPackagerSaysWhatItPassedOver(t *testing.T) {
+	b := newBench(t)
+	s := newScript(t).play(10 * time.Second)
+	p := b.packager("test", testConfig(b.dir))
+	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, skip: map[int]uint64{200: 33}})
+	if st := p.Snapshot(); st.Dropped < 33 || b.logged("passed over") != 1 {
+		t.Errorf("%+v", st)
+	}
+	if n := strings.Count(string(b.read("test.m3u8")), "DISCONTINUITY\n"); n != 1 {
+		t.Errorf("%s", b.read("test.m3u8"))
+	}
+}
+
+func TestTinyFragmentsAreRationed(t *testing.T) {
+	var bk bucket
+	now := testStart
+	took := 0
+	for range 1000 { // ten seconds
+		if bk.take(now) {
+			took++
+		}
+		now = now.Add(10 * time.Millisecond)
+	}
+	if took < 20 || took > 35 {
+		t.Errorf("%d tiny fragments in ten seconds", took)
+	}
+}
+
+func TestContinuousOffStartsAPlaylistThatGoesOnCounting(t *testing.T) {
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.Continuous = false
+	v := newViewer(t, b.dir, "test.m3u8")
+	s := newScript(t).play(10 * time.Second)
+	b.run(b.packager("test", cfg), s.packets, nil)
+	v.poll()
+	s.packets, s.epoch = nil, 1
+	s.play(4 * time.Second)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { b.clean(); v.poll() }})
+	m := b.playlist("test.m3u8")
+	if m.MediaSequence != 5 || len(m.Segments) != 2 || m.Segments[0].URI != "test-5.ts" || !m.Segments[0].Discontinuity {
+		t.Errorf("%s", b.read("test.m3u8"))
+	}
+	b.read("test-4.ts") // a viewer may be at it
+	b.clock.advance(13 * time.Second)
+	b.clean()
+	for _, f := range b.files() {
+		if f == "test-4.ts" {
+			t.Error("the old run's fragments stay for ever")
+		}
+	}
+}
+
+func TestNamesCollideWithNothing(t *testing.T) {
+	for _, naming := range []string{"sequential", "timestamp", "system"} {
+		t.Run(naming, func(t *testing.T) {
+			b := newBench(t)
+			cfg := testConfig(b.dir)
+			cfg.FragmentNaming, cfg.FragmentNamingGranularity = naming, 5000000
+			cfg.Cleanup = false
+			for _, f := range []string{"test-0.ts", "test-1.ts", "test-1777636800000.ts"} {
+				b.foreign(f)
+			}
+			s := newScript(t)
+			v := newViewer(t, b.dir, "test.m3u8")
+			for range 2 {
+				s.packets, s.at = nil, 0
+				s.play(12 * time.Second)
+				s.epoch++
+				b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { v.poll() }})
+				v.poll()
+			}
+			for _, f := range []string{"test-0.ts", "test-1.ts"} {
+				if string(b.read(f)) != "someone else's" {
+					t.Errorf("%s was written over", f)
+				}
+			}
+			if len(v.order) != 12 {
+				t.Errorf("%v", v.order)
+			}
+		})
+	}
+}

@@ -1,0 +1,226 @@
+package hls
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+var errKilled = errors.New("killed")
+
+// killAfter lets n steps happen; a write that is cut off leaves half a file.
+// From there on nothing happens any more, as after kill -9.
+func killAfter(n int) func(op, name string) error {
+	left := n
+	return func(op, _ string) error {
+		left--
+		switch {
+		case left >= 0:
+			return nil
+		case left == -1 && op == "write":
+			return errTorn
+		}
+		return errKilled
+	}
+}
+
+func TestKilledAtAnyStepThePlaylistStaysValidAndGoesOn(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		cfg        func(*config.HLS)
+	}{
+		{"plain", "test.m3u8", func(*config.HLS) {}},
+		{"nested with keys", "test/index.m3u8", func(c *config.HLS) {
+			c.Nested = true
+			c.Keys = &config.Keys{Path: filepath.Join(c.Path, "keys"), FragmentsPerKey: 2}
+		}},
+		{"variant", "test_low.m3u8", func(c *config.HLS) { c.Variants = []config.Variant{{Suffix: "_low"}} }},
+	} {
+		for n := 0; ; n++ {
+			done := false
+			t.Run(fmt.Sprintf("%s after %d steps", tt.name, n), func(t *testing.T) {
+				b := newBench(t)
+				cfg := testConfig(b.dir)
+				cfg.PlaylistLength = 4 * time.Second
+				tt.cfg(&cfg)
+				name := "test"
+				if len(cfg.Variants) > 0 {
+					name = "test_low"
+				}
+				foreign := filepath.Join(b.dir, name+"-900000.ts")
+				if err := os.WriteFile(foreign, []byte("not ours"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				v := newViewer(t, b.dir, tt.file)
+				s := newScript(t)
+				s.frame, s.audio = 200*time.Millisecond, nil
+				s.play(16 * time.Second)
+
+				b.fault = killAfter(n)
+				b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { v.poll() }})
+				done = b.fault("", "") == nil // it was never killed
+				v.poll()
+
+				b.fault = nil
+				b.reopen()
+				v.poll()
+				for _, f := range b.files() {
+					if strings.HasSuffix(f, ".tmp") {
+						t.Errorf("half a file is left: %s", f)
+					}
+				}
+				before := v.versions
+				s.packets, s.epoch = nil, 1
+				s.play(9 * time.Second)
+				b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) {
+					b.clean()
+					v.poll()
+				}})
+				v.poll()
+				if v.versions < before+4 {
+					t.Errorf("%d playlists after the restart", v.versions-before)
+				}
+				for range 4 {
+					b.clock.advance(time.Minute)
+					b.clean()
+				}
+				if got := b.files(); !slices.Equal(got, []string{filepath.Base(foreign)}) {
+					t.Errorf("clean-up left %v", got)
+				}
+				if !b.d.Empty() {
+					t.Error("the directory says it is not empty")
+				}
+			})
+			if done || t.Failed() {
+				if n < 20 && !t.Failed() {
+					t.Errorf("%s: only %d steps", tt.name, n)
+				}
+				break
+			}
+		}
+	}
+}
+
+func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
+	for n := range 60 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			b := newBench(t)
+			cfg := testConfig(b.dir)
+			cfg.PlaylistLength = 4 * time.Second
+			cfg.Cleanup = false
+			v := newViewer(t, b.dir, "test.m3u8")
+			s := newScript(t)
+			s.frame = 200 * time.Millisecond
+			s.play(20 * time.Second)
+			step := 0
+			b.fault = func(op, _ string) error {
+				step++
+				if step != n+1 {
+					return nil
+				}
+				if op == "write" {
+					return errTorn
+				}
+				return syscall.EIO
+			}
+			p := b.packager("test", cfg)
+			b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }})
+			v.poll()
+			v.check(s.packets, p.Snapshot())
+			if st := p.Snapshot(); st.Failing != "" || st.Fragments+st.Lost != 10 {
+				t.Errorf("%+v", st)
+			}
+			for _, f := range b.files() {
+				if strings.HasSuffix(f, ".tmp") {
+					t.Errorf("half a file is left: %s", f)
+				}
+			}
+		})
+	}
+}
+
+func TestAFullDiskIsSaidOnceAndRecoversByItself(t *testing.T) {
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	v := newViewer(t, b.dir, "test.m3u8")
+	s := newScript(t)
+	s.frame = 100 * time.Millisecond
+	s.play(120 * time.Second)
+	full := false
+	attempts := 0
+	b.fault = func(op, _ string) error {
+		if full && op == "write" {
+			attempts++
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	p := b.packager("test", cfg)
+	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		at := s.packets[i].DTS
+		full = at > 20*time.Second && at < 80*time.Second
+		if at > 79*time.Second && at < 80*time.Second && p.Snapshot().Failing == "" {
+			t.Error("stat does not say that the output can't write")
+		}
+		v.poll()
+	}})
+	v.poll()
+	if got := b.logged("can't write"); got != 1 {
+		t.Errorf("logged %d times that it can't write", got)
+	}
+	if got := b.logged("writes again"); got != 1 {
+		t.Errorf("logged %d times that it writes again", got)
+	}
+	if attempts > 8 {
+		t.Errorf("%d attempts in a minute: no back-off", attempts)
+	}
+	if st := p.Snapshot(); st.Failing != "" || st.Lost < 25 || st.Lost > 50 {
+		t.Errorf("%+v", st)
+	}
+	if n := strings.Count(string(v.last), "#EXT-X-DISCONTINUITY\n"); n > 1 {
+		t.Errorf("%d discontinuities in\n%s", n, v.last)
+	}
+	if got := v.discs[v.seq+4]; got != 1 {
+		t.Errorf("discontinuity sequence %d after one gap", got)
+	}
+}
+
+func TestADirectoryDeletedUnderUsIsMadeAnew(t *testing.T) {
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	s := newScript(t).play(40 * time.Second)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		if i == len(s.packets)/3 {
+			if err := os.RemoveAll(b.dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}})
+	m := b.playlist("test.m3u8")
+	for _, e := range m.Segments[len(m.Segments)-5:] {
+		if len(b.read(e.URI)) == 0 {
+			t.Errorf("%s is empty", e.URI)
+		}
+	}
+}
+
+func TestAPathThatCannotBeWrittenIsAClearError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenDirectory(filepath.Join(file, "hls"), DirectoryOptions{Log: zap.NewNop()})
+	if err == nil || !strings.Contains(err.Error(), "hls path "+file) {
+		t.Errorf("got %v", err)
+	}
+}
