@@ -27,7 +27,7 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 	m, in := t.find(name)
 	file := in != "" && !strings.HasSuffix(urlPath, "/")
 	if live := x.site.deps.Live; live != nil && file {
-		if lf, ok := live.Lookup(m.dir + "/" + in); ok {
+		if lf, ok := live.Lookup(strings.TrimSuffix(m.dir, "/") + "/" + in); ok {
 			x.serveLive(l, urlPath, m, in, lf)
 			return
 		}
@@ -88,6 +88,8 @@ func (x *exchange) serveFile(l *location, name string, f *os.File, fi fs.FileInf
 	h["Content-Type"] = contentType(name)
 	if l.cache != nil {
 		h["Cache-Control"] = l.cache
+	} else if l.tree.isKeys {
+		h["Cache-Control"] = cacheNoStore
 	} else if strings.HasSuffix(name, ".m3u8") || strings.HasSuffix(name, ".mpd") {
 		h["Cache-Control"] = cacheNo // a stream that ended may begin again
 	}

@@ -131,8 +131,10 @@ func (s *Site) ClientAddr(r *http.Request) netip.Addr {
 func (s *Site) who(r *http.Request) (peer, client netip.Addr) {
 	peer = peerAddr(r)
 	if !s.proxy.trusts(peer) {
-		if name := proxyHeader(r.Header); name != "" {
-			s.warnUntrusted(peer, name)
+		if !s.untrusted.Load() {
+			if name := proxyHeader(r.Header); name != "" && s.untrusted.CompareAndSwap(false, true) {
+				s.warnUntrusted(peer, name)
+			}
 		}
 		return peer, peer
 	}
@@ -148,9 +150,6 @@ func (s *Site) who(r *http.Request) (peer, client netip.Addr) {
 }
 
 func (s *Site) warnUntrusted(peer netip.Addr, name string) {
-	if !s.warned.first("untrusted proxy") {
-		return
-	}
 	add := peer.String()
 	switch {
 	case peer.IsLoopback():

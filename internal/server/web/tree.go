@@ -77,11 +77,15 @@ func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *t
 		}
 	}
 	for _, k := range s.deps.KeyPaths {
+		k, _, perApp := strings.Cut(k, "$app")
+		if perApp {
+			k = filepath.Dir(k + "x")
+		}
 		kp := place{filepath.Clean(k), resolve(k)}
 		if _, ok := below(kp.dir, dir, kp.resolved, t.base); ok && alias {
 			t.isKeys = true
 		} else if name, ok := below(dir, kp.dir, t.base, kp.resolved); ok {
-			mixed := slices.ContainsFunc(places, func(p place) bool {
+			mixed := perApp || slices.ContainsFunc(places, func(p place) bool {
 				_, ok := below(kp.dir, p.dir, kp.resolved, p.resolved)
 				return ok
 			})

@@ -88,11 +88,12 @@ type Site struct {
 	plainRedirect bool           // plain listeners only send to https
 	tlsPort       uint16         // where to
 
-	warned  warnings
-	mounts  []*mount
-	refs    atomic.Int64 // one for the owner, one per request under way
-	closing sync.Once
-	freeErr error // written before the last reference is gone
+	warned    warnings
+	untrusted atomic.Bool // a proxy that is not trusted was reported
+	mounts    []*mount
+	refs      atomic.Int64 // one for the owner, one per request under way
+	closing   sync.Once
+	freeErr   error // written before the last reference is gone
 }
 
 // Compile opens and parses all that cfg names. Nothing is kept open after an
