@@ -2,13 +2,24 @@ package rtmp
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+// Conns start no goroutine; clients and servers in these tests end theirs.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testServer accepts one connection on a loopback port and answers as a server
 // does: it takes every connect and publish but those of names with "bad".
@@ -18,6 +29,7 @@ type testServer struct {
 	media chan Message
 	done  chan error
 	conn  chan *Conn
+	said  chan Connect
 }
 
 func startServer(t *testing.T, o Options) *testServer {
@@ -26,12 +38,17 @@ func startServer(t *testing.T, o Options) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, ln, o)
+}
+
+func serveOn(t *testing.T, ln net.Listener, o Options) *testServer {
 	t.Cleanup(func() { ln.Close() })
 	s := &testServer{
 		url:   "rtmp://" + ln.Addr().String(),
 		media: make(chan Message, 10000),
 		done:  make(chan error, 1),
 		conn:  make(chan *Conn, 1),
+		said:  make(chan Connect, 1),
 	}
 	go func() {
 		nc, err := ln.Accept()
@@ -84,6 +101,10 @@ func (s *testServer) answer(c *Conn, streamID uint32, cmd Command) error {
 		connect, err := ParseConnect(cmd)
 		if err != nil {
 			return err
+		}
+		select {
+		case s.said <- connect:
+		default:
 		}
 		if strings.Contains(connect.App, "bad") {
 			return c.WriteConnectError(cmd.Transaction, StatusConnectRejected, "no application "+connect.App)
@@ -230,5 +251,141 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	if _, err := Dial(ctx, "rtmp://"+ln.Addr().String()+"/live", ClientOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want context.DeadlineExceeded", err)
+	}
+}
+
+func TestDialOverTLS(t *testing.T) {
+	web := httptest.NewTLSServer(nil) // for its certificate
+	defer web.Close()
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", web.TLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveOn(t, ln, Options{})
+	url := "rtmps" + strings.TrimPrefix(s.url, "rtmp") + "/live"
+	ctx := testContext(t)
+	roots := web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	c, err := Dial(ctx, url, ClientOptions{TLS: &tls.Config{RootCAs: roots}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Publish(ctx, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-s.said; got.TCURL != url {
+		t.Errorf("tcUrl is %q, want %q", got.TCURL, url)
+	}
+
+	refusing, err := tls.Listen("tcp", "127.0.0.1:0", web.TLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = serveOn(t, refusing, Options{})
+	_, err = Dial(ctx, "rtmps"+strings.TrimPrefix(s.url, "rtmp")+"/live", ClientOptions{TLS: &tls.Config{RootCAs: x509.NewCertPool()}})
+	if err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a certificate nobody vouches for: got %v", err)
+	}
+}
+
+func TestDialSaysWhoItIs(t *testing.T) {
+	cases := []struct {
+		name string
+		path string
+		o    ClientOptions
+		want Connect
+	}{
+		{"by default", "/live/deep?token=a%20b", ClientOptions{}, Connect{App: "live/deep", Args: "token=a%20b", TCURL: "/live/deep?token=a%20b", FlashVer: "FMLE/3.0 (compatible; rtmpd)"}},
+		{
+			"as told", "/live",
+			ClientOptions{App: "other", TCURL: "rtmp://elsewhere/other", FlashVer: "v", SWFURL: "s", PageURL: "p"},
+			Connect{App: "other", TCURL: "rtmp://elsewhere/other", FlashVer: "v", SWFURL: "s", PageURL: "p"},
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := startServer(t, Options{})
+			cl, err := Dial(testContext(t), strings.Replace(s.url, "//", "//user:secret@", 1)+c.path, c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cl.Close()
+			if strings.HasPrefix(c.want.TCURL, "/") {
+				c.want.TCURL = s.url + c.want.TCURL
+			}
+			got := <-s.said
+			if !got.Enhanced || got.CapsEx != CapMultitrack|CapModEx || len(got.FourCCs) != 12 {
+				t.Errorf("announced %v, capsEx %d", got.FourCCs, got.CapsEx)
+			}
+			got.Enhanced, got.FourCCs, got.VideoFourCC, got.AudioFourCC, got.CapsEx = false, nil, nil, nil, 0
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("\n got %+v\nwant %+v", got, c.want)
+			}
+		})
+	}
+	for _, url := range []string{"http://127.0.0.1/live", "127.0.0.1:1935", "rtmp://%zz"} {
+		if _, err := Dial(t.Context(), url, ClientOptions{}); err == nil {
+			t.Errorf("%s is dialled", url)
+		}
+	}
+}
+
+// A writer, the reader's own replies and a status from a third party share one
+// connection; what arrives must be whole messages.
+func TestWritesFromManyGoroutines(t *testing.T) {
+	server, client := net.Pipe()
+	c := newConn(server, Options{}.withDefaults(), 0)
+	peer := newConn(client, Options{}.withDefaults(), 0)
+	peer.Authorise()
+	const each = 200
+	var writers sync.WaitGroup
+	for w := range 3 {
+		writers.Go(func() {
+			for i := range each {
+				if err := c.WriteMessage(message(uint32(10+w), TypeVideo, uint32(i), strings.Repeat(string(rune('a'+w)), 1+i*7))); err != nil {
+					t.Error(err)
+				}
+				if i%3 == w {
+					if err := c.Flush(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			if err := c.Flush(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	var next [3]int
+	for range 3 * each {
+		m, err := peer.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := int(m.ChunkStreamID - 10)
+		if want := strings.Repeat(string(rune('a'+w)), 1+next[w]*7); string(m.Payload) != want || int(m.Timestamp) != next[w] {
+			t.Fatalf("writer %d: message %d is at %d and has %d bytes", w, next[w], m.Timestamp, len(m.Payload))
+		}
+		next[w]++
+	}
+	writers.Wait()
+	server.Close()
+}
+
+func TestReadMessageAllocatesOnce(t *testing.T) {
+	wire, messages := benchStream(128)
+	conn, peer := connOver("", Options{Ping: time.Minute})
+	peer.in = &cycle{b: wire}
+	conn.Authorise()
+	got := testing.AllocsPerRun(20, func() {
+		for range messages {
+			if _, err := conn.ReadMessage(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	// An acknowledgement every 2.5 MB is not a message's.
+	if got < float64(messages) || got > float64(messages)+3 {
+		t.Errorf("%v allocations for %d messages, want one each", got, messages)
 	}
 }
