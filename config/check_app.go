@@ -43,12 +43,22 @@ func (c *checker) application(full, own *node, app *Application) {
 			c.errorAt(own.rng, fmt.Sprintf("%q can't be an application: %s", app.Name, strings.Replace(err.Error(), "the stream name", "the name", 1)),
 				"letters, digits and ._+~@=-, not starting with . or -; or \"*\" for all others")
 		}
-		app.expandApp()
+		c.expand(app)
 	} else {
 		c.needsApp(own, `application "*"`)
 	}
 	c.outputs(full, app)
 	c.keys(full, app)
+}
+
+// expand puts the name of an application into its paths. What was hidden stays so.
+func (c *checker) expand(app *Application) {
+	for path := range c.hidden {
+		if Template(path).holds("app") {
+			c.hidden[expandApp(path, app.Name)] = true
+		}
+	}
+	app.expandApp()
 }
 
 // stream checks a stream block: own as it stands there, full merged with its application.
@@ -59,7 +69,7 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 	if app.Name == "*" {
 		c.needsApp(own, `application "*"`)
 	} else {
-		s.expandApp()
+		c.expand(s)
 	}
 	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
 	s.Streams = nil

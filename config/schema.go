@@ -21,11 +21,11 @@ type blockSchema struct {
 	blocks []*blockSchema
 
 	// How the block stands in its parent.
-	index     []int // of the parent's field; nil for defaults
-	single    bool  // at most one
-	output    bool  // takes enabled = false
-	empty     bool  // nothing may stand in it: the field is a bool
-	inStreams bool  // may stand in a stream block
+	index     []int        // of the parent's field; nil for defaults
+	single    bool         // at most one
+	output    bool         // takes enabled = false
+	empty     bool         // nothing may stand in it: the field is a bool
+	inStreams bool         // may stand in a stream block
 	whole     *blockSchema // of a stream block, or a block in it: what it is a part of
 	reload    string
 }

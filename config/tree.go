@@ -106,6 +106,7 @@ func (l *loader) readAttr(a *hcl.Attribute, n *node) {
 		n.attrs[a.Name] = out
 		return
 	}
+	marked := v
 	v, marks := v.UnmarkDeep()
 	if v.IsKnown() && v.IsNull() {
 		return
@@ -122,14 +123,14 @@ func (l *loader) readAttr(a *hcl.Attribute, n *node) {
 	}
 	out.value = value
 	if c.hidden {
-		l.hide(s, value)
+		l.hide(s, value, marked)
 	}
 	l.checkBuilt(n, out)
 }
 
 // hide remembers the strings that came out of env, file or credential. Words and
 // numbers of a fixed language are no secrets.
-func (l *loader) hide(s *attrSchema, value any) {
+func (l *loader) hide(s *attrSchema, value any, marked cty.Value) {
 	if s.one != nil {
 		return
 	}
@@ -143,8 +144,10 @@ func (l *loader) hide(s *attrSchema, value any) {
 			l.hidden[e] = true
 		}
 	case map[string]string:
-		for _, e := range v {
-			l.hidden[e] = true
+		for k, e := range v {
+			if marked.IsMarked() || !marked.Type().IsObjectType() || marked.GetAttr(k).IsMarked() {
+				l.hidden[e] = true
+			}
 		}
 	}
 }

@@ -29,6 +29,7 @@ application.publish_notify application.play_restart
 application.max_players application.max_bitrate application.max_bandwidth application.player_queue
 application.on_conflict=standby
 access.play
+stream_key.priority
 application.on_publish application.on_play application.on_done application.on_play_done application.on_publish_done
 application.on_update application.on_record_started application.on_record_done application.on_playlist application.on_play_http
 notify_method notify_timeout notify_update_timeout notify_update_strict notify_relay_redirect notify_headers notify_concurrency

@@ -62,7 +62,7 @@ rtmp {
       secret     = "alices-secret-1"
       not_before = "2020-01-01T00:00:00Z"
       not_after  = "2031-12-24T18:00:00+01:00"
-      priority   = -1
+      priority   = 0
     }
     stream_key "bob" {
       stream        = "studio"

@@ -1,0 +1,243 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// walkSchema visits every attribute and block once: what stands in a stream or
+// defaults block stands in application, too.
+func walkSchema(visit func(path string, parent *blockSchema, a *attrSchema, b *blockSchema)) {
+	var walk func(prefix string, s *blockSchema)
+	walk = func(prefix string, s *blockSchema) {
+		for _, a := range s.attrs {
+			visit(prefix+a.name, s, a, nil)
+		}
+		for _, b := range s.blocks {
+			path := prefix + b.name
+			visit(path, s, nil, b)
+			if b.name != "stream" && b.name != "defaults" {
+				walk(path+".", b)
+			}
+		}
+	}
+	walk("", newSchema())
+}
+
+// unbuiltAt says whether the table has the attribute or block, or one above it.
+func unbuiltAt(path string, parent *blockSchema, name string) bool {
+	table := unbuilt()
+	if table[parent.name+"."+name] || table[name] && strings.HasPrefix(name, "notify_") {
+		return true
+	}
+	above := strings.Split(path, ".")
+	for i := len(above) - 1; i > 0; i-- { // a block above it
+		outer := ""
+		if i > 1 {
+			outer = above[i-2]
+		}
+		if table[outer+"."+above[i-1]] {
+			return true
+		}
+	}
+	return false
+}
+
+func TestSchemaIsTheOneReviewed(t *testing.T) {
+	var b strings.Builder
+	walkSchema(func(path string, parent *blockSchema, a *attrSchema, block *blockSchema) {
+		var words []string
+		if block != nil {
+			words = append(words, "block")
+			for _, l := range block.labels {
+				words = append(words, strings.TrimSpace(l.name+" "+strings.Join(l.one, "|")))
+			}
+			if !block.single {
+				words = append(words, "many")
+			}
+			if block.inStreams {
+				words = append(words, "in stream")
+			}
+			if unbuiltAt(path, parent, block.name) {
+				words = append(words, "unbuilt")
+			}
+		} else {
+			words = append(words, strings.ReplaceAll(a.kind, "_", " "))
+			if a.one != nil {
+				words = append(words, strings.Join(a.one, "|"))
+			}
+			if a.def != nil {
+				words = append(words, "default "+a.text(a.def))
+			}
+			if a.min != nil {
+				words = append(words, "min "+a.text(a.min))
+			}
+			if a.max != nil {
+				words = append(words, "max "+a.text(a.max))
+			}
+			if a.off {
+				words = append(words, "or off")
+			}
+			if a.vars != "" {
+				words = append(words, "$"+a.vars)
+			}
+			if a.need {
+				words = append(words, "required")
+			}
+			if a.inStreams {
+				words = append(words, "in stream")
+			}
+			words = append(words, "reload "+a.reload)
+			if unbuiltAt(path, parent, a.name) {
+				words = append(words, "unbuilt")
+			}
+		}
+		fmt.Fprintf(&b, "%s: %s\n", path, strings.Join(words, ", "))
+	})
+	golden := "testdata/schema.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("the schema has changed; if that is meant, -update testdata/schema.txt. It is now:\n%s", b.String())
+	}
+}
+
+// TestEveryAttributeIsBuiltOrSaysSo demands that each attribute is in the table
+// of what is not built, or in effects.txt, which names the package where it has
+// its effect; that package's source must read the field.
+func TestEveryAttributeIsBuiltOrSaysSo(t *testing.T) {
+	data, err := os.ReadFile("testdata/effects.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	effects := make(map[string]string)
+	for _, line := range strings.Split(string(data), "\n") {
+		if words := strings.Fields(line); len(words) == 2 && words[0] != "#" {
+			effects[words[0]] = words[1]
+		}
+	}
+	sources := make(map[string]string)
+	walkSchema(func(path string, parent *blockSchema, a *attrSchema, block *blockSchema) {
+		name, field := "", ""
+		var index []int
+		if block != nil {
+			if len(block.attrs) > 0 && !block.empty || len(block.blocks) > 0 || block.name == "defaults" || block.name == "stream" {
+				return // its attributes speak for it
+			}
+			name, index = block.name, block.index
+		} else {
+			name, index = a.name, a.index
+		}
+		if index == nil {
+			return // enabled: Dump and load tests
+		}
+		field = parent.typ.FieldByIndex(index).Name
+		pkg := effects[path]
+		switch {
+		case unbuiltAt(path, parent, name):
+			if pkg != "" {
+				t.Errorf("%s is in the table of what is not built and in effects.txt", path)
+			}
+		case pkg == "":
+			t.Errorf("%s is neither in the table of what is not built nor in effects.txt", path)
+		default:
+			if sources[pkg] == "" {
+				sources[pkg] = goSource(t, filepath.Join("..", pkg))
+			}
+			if !regexp.MustCompile(`\.` + field + `\b`).MatchString(sources[pkg]) {
+				t.Errorf("%s: nothing in %s reads .%s", path, pkg, field)
+			}
+		}
+		delete(effects, path)
+	})
+	for _, path := range slices.Sorted(maps.Keys(effects)) {
+		t.Errorf("effects.txt names %s, which the schema does not have", path)
+	}
+}
+
+func goSource(t *testing.T, dir string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no source in %s", dir)
+	}
+	var b strings.Builder
+	for _, p := range paths {
+		if strings.HasSuffix(p, "_test.go") {
+			continue
+		}
+		data, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(data)
+	}
+	return b.String()
+}
+
+// TestUnbuiltRowsExist: a row that names nothing would silently do nothing.
+func TestUnbuiltRowsExist(t *testing.T) {
+	known := make(map[string]bool)
+	walkSchema(func(_ string, parent *blockSchema, a *attrSchema, b *blockSchema) {
+		if b != nil {
+			known[parent.name+"."+b.name] = true
+			known[b.name] = true
+			return
+		}
+		known[a.name] = true
+		known[parent.name+"."+a.name] = true
+		for _, v := range a.one {
+			known[parent.name+"."+a.name+"="+v] = true
+		}
+	})
+	for _, row := range strings.Fields(unbuiltTable) {
+		if !known[row] {
+			t.Errorf("the table of what is not built names %s, which does not exist", row)
+		}
+	}
+}
+
+// TestEveryFieldIsInTheSchema: a field without a tag is forgotten by load, Dump
+// and Diff, unless it is one of these.
+func TestEveryFieldIsInTheSchema(t *testing.T) {
+	computed := map[string]bool{
+		"Config.Path": true, "Config.Files": true, "Application.FileKeys": true, "StreamKey.Generated": true, "Location.Exact": true,
+	}
+	seen := make(map[reflect.Type]bool)
+	var walk func(reflect.Type)
+	walk = func(ty reflect.Type) {
+		for ty.Kind() == reflect.Pointer || ty.Kind() == reflect.Slice {
+			ty = ty.Elem()
+		}
+		if ty.Kind() != reflect.Struct || seen[ty] || ty.PkgPath() != reflect.TypeFor[Config]().PkgPath() ||
+			ty == reflect.TypeFor[Address]() || ty == reflect.TypeFor[Rule]() || ty == reflect.TypeFor[StreamRule]() {
+			return
+		}
+		seen[ty] = true
+		for i := range ty.NumField() {
+			f := ty.Field(i)
+			if _, tagged := f.Tag.Lookup("hcl"); !tagged && f.IsExported() && f.Type != rangeType && !computed[ty.Name()+"."+f.Name] {
+				t.Errorf("%s.%s has no hcl tag", ty.Name(), f.Name)
+			}
+			walk(f.Type)
+		}
+	}
+	walk(reflect.TypeFor[Config]())
+	if len(seen) < 20 {
+		t.Errorf("only %d structs", len(seen))
+	}
+}
