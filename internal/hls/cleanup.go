@@ -204,6 +204,7 @@ func (d *Directory) sweep(s *store) {
 	}
 	s.forget(gone...)
 
+	dates := make(map[time.Time][]string)
 	for name, f := range s.files {
 		at := f.rec.removal()
 		switch grace := f.rec.graceFrom(now); f.rec.Kind {
@@ -226,7 +227,10 @@ func (d *Directory) sweep(s *store) {
 				at = now
 			}
 		}
-		s.schedule(at, name)
+		dates[at] = append(dates[at], name)
+	}
+	for at, names := range dates {
+		s.schedule(at, names...)
 	}
 }
 

@@ -154,7 +154,11 @@ func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 	s.packets, s.epoch = nil, 1
 	s.at += 15 * time.Second
 	s.play(4 * time.Second)
-	b.run(b.packager("test", cfg), s.packets, nil)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) {
+		if b.playlist("test.m3u8").Endlist {
+			t.Fatal("ENDLIST although the publisher is back")
+		}
+	}})
 	m := b.playlist("test.m3u8")
 	if m.Endlist || m.MediaSequence != 2 || len(m.Segments) != 5 || !m.Segments[3].Discontinuity || m.Segments[3].URI != "test-5.ts" {
 		t.Errorf("%s", b.read("test.m3u8"))
@@ -285,7 +289,11 @@ func TestTheLedgerDoesNotGrowWithoutEnd(t *testing.T) {
 	s := newScript(t)
 	s.audio, s.gop, s.frame = nil, 2*time.Second, time.Second
 	s.play(45 * time.Minute)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { b.clean() }})
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		if i%4 == 0 {
+			b.clean()
+		}
+	}})
 	info, err := os.Stat(filepath.Join(b.dir, ledgerPrefix))
 	if err != nil {
 		t.Fatal(err)

@@ -46,74 +46,79 @@ func TestKilledAtAnyStepThePlaylistStaysValidAndGoesOn(t *testing.T) {
 		}},
 		{"variant", "test_low.m3u8", func(c *config.HLS) { c.Variants = []config.Variant{{Suffix: "_low"}} }},
 	} {
-		for n := 0; ; n++ {
-			done := false
-			t.Run(fmt.Sprintf("%s after %d steps", tt.name, n), func(t *testing.T) {
-				b := newBench(t)
-				cfg := testConfig(b.dir)
-				cfg.PlaylistLength = 4 * time.Second
-				tt.cfg(&cfg)
-				name := "test"
-				if len(cfg.Variants) > 0 {
-					name = "test_low"
-				}
-				foreign := filepath.Join(b.dir, name+"-900000.ts")
-				if err := os.WriteFile(foreign, []byte("not ours"), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				v := newViewer(t, b.dir, tt.file)
-				s := newScript(t)
-				s.frame, s.audio = 200*time.Millisecond, nil
-				s.play(16 * time.Second)
-
-				b.fault = killAfter(n)
-				b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { v.poll() }})
-				done = b.fault("", "") == nil // it was never killed
-				v.poll()
-
-				b.fault = nil
-				b.reopen()
-				v.poll()
-				for _, f := range b.files() {
-					if strings.HasSuffix(f, ".tmp") {
-						t.Errorf("half a file is left: %s", f)
-					}
-				}
-				before := v.versions
-				s.packets, s.epoch = nil, 1
-				s.play(9 * time.Second)
-				b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) {
-					b.clean()
-					v.poll()
-				}})
-				v.poll()
-				if v.versions < before+4 {
-					t.Errorf("%d playlists after the restart", v.versions-before)
-				}
-				for range 4 {
-					b.clock.advance(time.Minute)
-					b.clean()
-				}
-				if got := b.files(); !slices.Equal(got, []string{filepath.Base(foreign)}) {
-					t.Errorf("clean-up left %v", got)
-				}
-				if !b.d.Empty() {
-					t.Error("the directory says it is not empty")
-				}
-			})
-			if done || t.Failed() {
-				if n < 20 && !t.Failed() {
-					t.Errorf("%s: only %d steps", tt.name, n)
-				}
-				break
-			}
+		steps := 0
+		crash(t, tt.file, tt.cfg, func(string, string) error { steps++; return nil })
+		if steps < 40 {
+			t.Fatalf("%s: only %d steps", tt.name, steps)
 		}
+		stride := 1
+		if testing.Short() {
+			stride = 4
+		}
+		for n := 0; n < steps; n += stride {
+			t.Run(fmt.Sprintf("%s after %d steps", tt.name, n), func(t *testing.T) {
+				t.Parallel()
+				crash(t, tt.file, tt.cfg, killAfter(n))
+			})
+		}
+	}
+}
+
+// crash runs a stream into a fault, restarts, and looks at it all the while as
+// a viewer does.
+func crash(t *testing.T, file string, change func(*config.HLS), fault func(op, name string) error) {
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.PlaylistLength = 4 * time.Second
+	change(&cfg)
+	name := "test"
+	if len(cfg.Variants) > 0 {
+		name = "test_low"
+	}
+	foreign := b.foreign(name + "-900000.ts")
+	v := newViewer(t, b.dir, file)
+	s := newScript(t)
+	s.frame, s.audio = 200*time.Millisecond, nil
+	s.play(14 * time.Second)
+	b.fault = fault
+	b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { v.poll() }})
+	v.poll()
+
+	b.fault = nil
+	b.reopen()
+	v.poll()
+	for _, f := range b.files() {
+		if strings.HasSuffix(f, ".tmp") {
+			t.Errorf("half a file is left: %s", f)
+		}
+	}
+	before := v.versions
+	s.packets, s.epoch = nil, 1
+	s.play(7 * time.Second)
+	b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) {
+		b.clean()
+		v.poll()
+	}})
+	v.poll()
+	if v.versions < before+3 {
+		t.Errorf("%d playlists after the restart", v.versions-before)
+	}
+	for range 4 {
+		b.clock.advance(time.Minute)
+		b.clean()
+	}
+	if got := b.files(); !slices.Equal(got, []string{foreign}) {
+		t.Errorf("clean-up left %v", got)
+	}
+	if !b.d.Empty() {
+		t.Error("the directory says it is not empty")
 	}
 }
 
 func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
 	for n := range 60 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t)
 			cfg := testConfig(b.dir)
 			cfg.PlaylistLength = 4 * time.Second

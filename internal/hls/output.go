@@ -42,6 +42,10 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	}
 	o := &output{d: d, owner: owner, cfg: cfg, names: n, keys: keys}
 	o.list, o.gone = d.resume(&n, cfg.Continuous)
+	// Players that load an ended playlist do not come back for more: it is
+	// taken off at once, not with the first fragment.
+	o.unsaved = o.list.ended && len(o.list.entries) > 0
+	o.list.ended = false
 	o.follows = o.list.next() > 0 || o.list.disc > 0
 	if o.list.target > 0 {
 		// RFC 8216 §4.3.3.1: players that poll have seen the old one. Only a

@@ -122,6 +122,9 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 	}
 	p.out = out
 	p.begin()
+	if out.unsaved {
+		p.publish()
+	}
 	buf := make([]*media.Packet, readAhead)
 	for {
 		n, skipped, err := cur.Next(ctx, buf)

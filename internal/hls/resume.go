@@ -130,7 +130,6 @@ func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry)
 	if err != nil || !continuous {
 		last = len(l.entries) - 1
 	}
-	l.ended = false
 	return l, l.remove(last + 1)
 }
 
