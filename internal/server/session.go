@@ -63,7 +63,7 @@ const (
 // A refusal ends the session: it is sent to the client as an onStatus and
 // logged in one line.
 type refusal struct {
-	code, reason string
+	code, reason string // no code: the client has been told already
 }
 
 func (r *refusal) Error() string { return r.reason }
@@ -187,8 +187,7 @@ func (s *session) onConnect(cmd rtmp.Command) error {
 		if err := conn.Flush(); err != nil {
 			return err
 		}
-		s.linger()
-		return errors.New(why)
+		return &refusal{"", why}
 	}
 	s.mu.Lock()
 	s.connect, s.app = c, app
@@ -254,26 +253,40 @@ func (s *session) linger() {
 	})
 }
 
-// finish tells a refused client why and writes the session's one last line.
+// finish tells a client why it is shown out and writes the session's one last
+// line.
 func (s *session) finish(err error) {
-	var r *refusal
-	conn := s.conn.Load()
-	if errors.As(err, &r) && conn != nil {
-		s.tell(conn, "error", r.code, r.reason)
-		s.linger()
-	}
 	if k := s.kicked.Load(); k != nil {
 		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.age())
 		return
 	}
+	var r *refusal
+	refused := errors.As(err, &r)
+	if !refused && peersFault(err) {
+		r = &refusal{rtmp.StatusFailed, err.Error()}
+	}
+	if conn := s.conn.Load(); conn != nil && r != nil {
+		if r.code != "" {
+			s.tell(conn, "error", r.code, r.reason)
+		}
+		s.linger()
+	}
 	switch {
 	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
 		s.log.Info("session ended", s.age())
-	case r != nil:
+	case refused:
 		s.log.Warn("session refused", zap.String("reason", r.reason), s.age())
 	default:
 		s.log.Warn("session closed", zap.String("reason", reasonText(err)), s.age())
 	}
+}
+
+// peersFault says whether err is what a client did wrong, not a connection that
+// was closed or broke: then there is somebody to tell.
+func peersFault(err error) bool {
+	var broken net.Error
+	return err != nil && !errors.Is(err, errBye) && !errors.Is(err, io.EOF) &&
+		!errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &broken)
 }
 
 func (s *session) age() zap.Field {
@@ -285,7 +298,7 @@ func (s *session) age() zap.Field {
 func reasonText(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
-		return op.Op + ": " + op.Err.Error()
+		return strings.Replace(err.Error(), op.Error(), op.Op+": "+op.Err.Error(), 1)
 	}
 	return err.Error()
 }
