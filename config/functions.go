@@ -41,24 +41,35 @@ func (l *loader) serviceOnly(err error) (cty.Value, error) {
 	return cty.NilVal, err
 }
 
+// argument is a function's argument, and as an error may show it: not if it came
+// out of env, file or credential itself.
+func argument(v cty.Value) (s, shown string) {
+	bare, marks := v.Unmark()
+	s = bare.AsString()
+	if len(marks) > 0 {
+		return s, hiddenText
+	}
+	return s, s
+}
+
 // envFunc is env(name[, default]).
 func (l *loader) envFunc() function.Function {
 	return function.New(&function.Spec{
-		Params:   []function.Parameter{{Name: "name", Type: cty.String}},
-		VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true},
+		Params:   []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
+		VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true},
 		Type:     function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			if len(args) > 2 {
 				return cty.NilVal, errors.New("write env(\"NAME\") or env(\"NAME\", default)")
 			}
-			name := args[0].AsString()
+			name, shown := argument(args[0])
 			if v, ok := l.o.Env[name]; ok {
 				return hide(v), nil
 			}
 			if len(args) == 2 {
 				return args[1], nil
 			}
-			return l.serviceOnly(fmt.Errorf("environment variable %s is not set", name))
+			return l.serviceOnly(fmt.Errorf("environment variable %s is not set", shown))
 		},
 	})
 }
@@ -66,17 +77,21 @@ func (l *loader) envFunc() function.Function {
 // fileFunc is file(path): the content, trimmed.
 func (l *loader) fileFunc(dir string) function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "path", Type: cty.String}},
+		Params: []function.Parameter{{Name: "path", Type: cty.String, AllowMarked: true}},
 		Type:   function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			path, err := convContext{dir: dir}.absolute(args[0].AsString())
+			arg, shown := argument(args[0])
+			path, err := convContext{dir: dir}.absolute(arg)
 			if err != nil {
 				return cty.NilVal, err
+			}
+			if shown == arg {
+				shown = path
 			}
 			l.watch[path] = true
 			data, err := readRegular(path)
 			if err != nil {
-				return l.serviceOnly(pathError(path, err))
+				return l.serviceOnly(pathError(shown, err))
 			}
 			return hide(strings.TrimSpace(string(data))), nil
 		},
@@ -86,12 +101,13 @@ func (l *loader) fileFunc(dir string) function.Function {
 // credentialFunc is credential(name): a file of $CREDENTIALS_DIRECTORY.
 func (l *loader) credentialFunc() function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "name", Type: cty.String}},
+		Params: []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
 		Type:   function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			name, dir := args[0].AsString(), l.o.Env["CREDENTIALS_DIRECTORY"]
+			name, shown := argument(args[0])
+			dir := l.o.Env["CREDENTIALS_DIRECTORY"]
 			if name == "" || name != filepath.Base(name) || name == "." || name == ".." {
-				return cty.NilVal, fmt.Errorf("%q is not the name of a credential: it has no /", name)
+				return cty.NilVal, fmt.Errorf("%q is not the name of a credential: it has no /", shown)
 			}
 			if dir == "" {
 				return l.serviceOnly(errors.New("$CREDENTIALS_DIRECTORY is not set: systemd does with LoadCredential= in the unit"))
@@ -99,7 +115,7 @@ func (l *loader) credentialFunc() function.Function {
 			l.watch[filepath.Join(dir, name)] = true
 			data, err := readIn(dir, name)
 			if err != nil {
-				return l.serviceOnly(fmt.Errorf("credential %s: %w", name, pathCause(err)))
+				return l.serviceOnly(fmt.Errorf("credential %s: %w", shown, pathCause(err)))
 			}
 			return hide(strings.TrimSpace(string(data))), nil
 		},
@@ -135,8 +151,8 @@ func formatFunc() function.Function {
 		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType, AllowNull: true},
 		Type:     function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			if wide.MatchString(args[0].AsString()) {
-				return cty.NilVal, errors.New("a width or precision of more than three digits")
+			if len(args[0].AsString()) > maxString || wide.MatchString(args[0].AsString()) {
+				return cty.NilVal, errors.New("too long, or a width or precision of more than three digits")
 			}
 			return stdlib.Format(args[0], args[1:]...)
 		},

@@ -204,3 +204,11 @@ func TestLoadingADumpGivesAnEqualConfiguration(t *testing.T) {
 		})
 	}
 }
+
+// loadBytes loads without a file.
+func loadBytes(name string, data []byte, env map[string]string) (*Config, Files, hcl.Diagnostics) {
+	l := newLoader(LoadOptions{Env: env})
+	sources := []source{{name: name, data: data}}
+	cfg := l.load(sources)
+	return cfg, l.files, tidy(l.diags, sources)
+}

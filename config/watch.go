@@ -31,8 +31,8 @@ func Watch(ctx context.Context, paths func() []string, debounce time.Duration, c
 	if err := w.follow(paths(), true); err != nil {
 		return err
 	}
+	// The first look comes by itself: it finds what changed while this began.
 	timer := time.NewTimer(debounce)
-	timer.Stop()
 	defer timer.Stop()
 	for {
 		select {
@@ -59,6 +59,7 @@ func Watch(ctx context.Context, paths func() []string, debounce time.Duration, c
 			if w.fresh(now) {
 				changed()
 				now = paths()
+				timer.Reset(debounce) // what moved meanwhile may not have been watched
 			}
 			if err := w.follow(now, false); err != nil {
 				return err

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// watching runs Watch until the test ends. It returns once everything is
+// watched; each call of changed is one value.
+func watching(t *testing.T, paths func() []string) <-chan struct{} {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.FailNow()
+		}
+	}()
+	asked := make(chan struct{}, 1000)
+	calls := make(chan struct{}, 1000)
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		done <- Watch(ctx, func() []string {
+			asked <- struct{}{}
+			return paths()
+		}, 20*time.Millisecond, func() { calls <- struct{}{} })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch ended with %v", err)
+		}
+		goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	})
+	for range 2 { // at the start, and at the first look
+		await(t, asked, "Watch to begin")
+	}
+	return calls
+}
+
+func await(t *testing.T, c <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+func fixed(paths ...string) func() []string { return func() []string { return paths } }
+
+func put(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatchSeesHowFilesAreSaved(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rtmpd.hcl")
+	put(t, path, "0")
+	calls := watching(t, fixed(path))
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"written in place", func() { put(t, path, "1") }},
+		{"written aside and renamed", func() {
+			put(t, filepath.Join(dir, ".rtmpd.hcl.swp"), "2")
+			must(t, os.Rename(filepath.Join(dir, ".rtmpd.hcl.swp"), path))
+		}},
+		{"moved away and written anew", func() {
+			must(t, os.Rename(path, path+"~"))
+			put(t, path, "3")
+		}},
+		{"written in place again", func() { put(t, path, "4") }},
+		{"removed", func() { must(t, os.Remove(path)) }},
+		{"back", func() { put(t, path, "5") }},
+	} {
+		step.do()
+		await(t, calls, step.name)
+		// Moving away and writing may have been seen as two changes.
+		for len(calls) > 0 {
+			<-calls
+		}
+	}
+}
+
+func TestWatchIgnoresWhatChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rtmpd.hcl")
+	put(t, path, "0")
+	calls := watching(t, fixed(path))
+	put(t, filepath.Join(dir, "access.log"), "x")
+	put(t, filepath.Join(dir, "other.hcl"), "x")
+	put(t, filepath.Join(dir, "aside"), "0")
+	must(t, os.Rename(filepath.Join(dir, "aside"), path)) // the same content
+	must(t, os.Chmod(path, 0o644))
+	put(t, path, "1")
+	await(t, calls, "the one change")
+	put(t, path, "2")
+	await(t, calls, "another")
+	if n := len(calls); n != 0 {
+		t.Errorf("%d calls too many", n)
+	}
+}
+
+func TestWatchFollowsASymlinkSwap(t *testing.T) {
+	// Kubernetes: rtmpd.hcl -> ..data/rtmpd.hcl, ..data -> ..v1, replaced by rename.
+	dir := t.TempDir()
+	for _, v := range []string{"v1", "v2", "v3"} {
+		must(t, os.Mkdir(filepath.Join(dir, ".."+v), 0o755))
+		put(t, filepath.Join(dir, ".."+v, "rtmpd.hcl"), v)
+	}
+	must(t, os.Symlink("..v1", filepath.Join(dir, "..data")))
+	path := filepath.Join(dir, "rtmpd.hcl")
+	must(t, os.Symlink("..data/rtmpd.hcl", path))
+	calls := watching(t, fixed(path))
+	for _, v := range []string{"v2", "v3", "v1"} {
+		must(t, os.Symlink(".."+v, filepath.Join(dir, "..tmp")))
+		must(t, os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data")))
+		await(t, calls, "the swap to "+v)
+	}
+	put(t, filepath.Join(dir, "..v1", "rtmpd.hcl"), "changed behind the links")
+	await(t, calls, "a change behind the links")
+}
+
+func TestWatchSeesADirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "conf.d")
+	must(t, os.Mkdir(dir, 0o755))
+	put(t, filepath.Join(dir, "a.hcl"), "1")
+	calls := watching(t, fixed(dir, filepath.Join(dir, "a.hcl")))
+	put(t, filepath.Join(dir, "README"), "not one of ours")
+	put(t, filepath.Join(dir, "b.hcl"), "new")
+	await(t, calls, "a new file")
+	for len(calls) > 0 { // created, then written
+		<-calls
+	}
+	put(t, filepath.Join(dir, "a.hcl"), "2")
+	await(t, calls, "a changed file")
+	must(t, os.Remove(filepath.Join(dir, "b.hcl")))
+	await(t, calls, "a removed file")
+	// The whole directory replaced by another one.
+	other := dir + ".new"
+	must(t, os.Mkdir(other, 0o755))
+	put(t, filepath.Join(other, "a.hcl"), "3")
+	must(t, os.Rename(dir, dir+".old"))
+	must(t, os.Rename(other, dir))
+	await(t, calls, "another directory of the name")
+	for len(calls) > 0 {
+		<-calls
+	}
+	put(t, filepath.Join(dir, "a.hcl"), "4")
+	await(t, calls, "a change in the other directory")
+}
+
+func TestWatchAsksAgainWhatToWatch(t *testing.T) {
+	dir := t.TempDir()
+	config, secret := filepath.Join(dir, "rtmpd.hcl"), filepath.Join(dir, "later", "secret")
+	put(t, config, "0")
+	var mu sync.Mutex
+	list := []string{config}
+	calls := watching(t, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return list
+	})
+	// From the next load on there is a file that does not exist yet, nor its directory.
+	mu.Lock()
+	list = []string{config, secret}
+	mu.Unlock()
+	put(t, config, "1")
+	await(t, calls, "the config")
+	must(t, os.Mkdir(filepath.Dir(secret), 0o755))
+	put(t, secret, "s")
+	await(t, calls, "the secret")
+}
+
+func TestWatchWithoutAnythingToWatchEndsWithItsContext(t *testing.T) {
+	watching(t, fixed())
+}
