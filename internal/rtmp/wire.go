@@ -36,9 +36,13 @@ func (w wire) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if c.pace != nil && !c.more {
+		c.pace()
+	}
 	for {
 		n, err := c.nc.Read(p)
 		if n > 0 {
+			c.more = n == len(p)
 			c.received(n)
 			return n, nil
 		}
