@@ -182,35 +182,39 @@ func resolve(path string) string {
 
 // pathConflicts reports directories that two applications would write to.
 func (c *checker) pathConflicts() {
-	for i, a := range c.claims {
-		for _, b := range c.claims[:i] {
-			if a.app == b.app && a.rtmp == b.rtmp {
-				continue
-			}
-			if name, ok := sharedPath(a, b); ok {
-				c.errorAt(a.at, fmt.Sprintf("application %q writes to this directory too", name), "give each application its own; the other one is at "+place(b.at))
-				break
+	first := make(map[string]claim)
+	var wild []claim
+	report := func(a, b claim, name string) {
+		c.errorAt(a.at, fmt.Sprintf("application %q writes to this directory too", name), "give each application its own; the other one is at "+place(b.at))
+	}
+	for _, a := range c.claims {
+		b, taken := first[a.path]
+		switch {
+		case !taken:
+			first[a.path] = a
+		case a.app != b.app || a.rtmp != b.rtmp:
+			report(a, b, b.app)
+		}
+		if a.app == "*" {
+			wild = append(wild, a)
+		}
+	}
+	for _, w := range wild {
+		for _, a := range c.claims {
+			if name, ok := w.makes(a); ok {
+				report(a, w, name)
 			}
 		}
 	}
 }
 
-// sharedPath says whether two applications could write to one directory; name
-// is the other one. A path of "*" is one for every name $app can be.
-func sharedPath(a, b claim) (name string, shared bool) {
-	if a.path == b.path {
-		return b.app, true
-	}
-	if a.app != "*" {
-		a, b = b, a
-	}
-	if a.app != "*" {
+// makes says whether the application "*" that claims w could write to a's
+// directory, and by which name it would.
+func (w claim) makes(a claim) (name string, ok bool) {
+	prefix, suffix, ok := strings.Cut(w.path, "$app")
+	if !ok || a.app == "*" || !strings.HasPrefix(a.path, prefix) || !strings.HasSuffix(a.path, suffix) || len(a.path) <= len(prefix)+len(suffix) {
 		return "", false
 	}
-	prefix, suffix, ok := strings.Cut(a.path, "$app")
-	if !ok || !strings.HasPrefix(b.path, prefix) || !strings.HasSuffix(b.path, suffix) || len(b.path) <= len(prefix)+len(suffix) {
-		return "", false
-	}
-	mid := b.path[len(prefix) : len(b.path)-len(suffix)]
-	return mid, mid != b.app && ValidStreamName(mid) == nil && !strings.Contains(mid, "/")
+	name = a.path[len(prefix) : len(a.path)-len(suffix)]
+	return name, (name != a.app || w.rtmp != a.rtmp) && ValidStreamName(name) == nil
 }

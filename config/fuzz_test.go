@@ -55,14 +55,14 @@ func FuzzLoad(f *testing.F) {
 				t.Fatalf("formatting %q gives %q, then %q", data, formatted, again)
 			}
 		}
+		if diags.HasErrors() {
+			return
+		}
 		if !Diff(cfg, cfg).Empty() {
 			t.Fatal("a configuration differs from itself")
 		}
 		_, _ = io.WriteString(io.Discard, Diff(nil, cfg).Text())
 		dump := Dump(cfg)
-		if diags.HasErrors() {
-			return
-		}
 		if _, files, again := loadBytes("dump.hcl", dump, env); again.HasErrors() {
 			var b bytes.Buffer
 			WriteDiagnostics(&b, files, again)

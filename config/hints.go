@@ -89,8 +89,10 @@ func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
 		case redefined:
 			d = &hcl.Diagnostic{Severity: hcl.DiagError, Subject: d.Subject, Summary: "this attribute is said twice", Detail: "keep one of the two"}
 		case "Invalid single-argument block definition":
-			d = &hcl.Diagnostic{Severity: hcl.DiagError, Subject: d.Subject, Summary: "one line holds one attribute",
-				Detail: "a block with several has one per line, and no commas"}
+			d = &hcl.Diagnostic{
+				Severity: hcl.DiagError, Subject: d.Subject, Summary: "one line holds one attribute",
+				Detail: "a block with several has one per line, and no commas",
+			}
 		case "Invalid multi-line string":
 			if strings {
 				continue // an open quote runs on to the end
@@ -186,7 +188,10 @@ func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
 // looked for in.
 func elsewhere(name string) string {
 	prefixes := []struct{ prefix, block string }{
-		{"hls_", "hls"}, {"dash_", "dash"}, {"record_", `record "NAME"`}, {"exec_", `exec "KIND" "NAME"`},
+		{"hls_", "hls"},
+		{"dash_", "dash"},
+		{"record_", `record "NAME"`},
+		{"exec_", `exec "KIND" "NAME"`},
 		{"ssl_", "tls"},
 	}
 	for _, p := range prefixes {

@@ -14,10 +14,26 @@ import (
 // tidy drops the second diagnostic for a range that has one, and sorts by place.
 func tidy(diags hcl.Diagnostics, sources []source) hcl.Diagnostics {
 	var out hcl.Diagnostics
+	taken := make(map[line][]hcl.Range) // ranges that have one, by the lines they touch
+	whole := make(map[string]bool)      // diagnostics without a place
 	for _, d := range diags {
-		if !covered(out, d) {
-			out = append(out, d)
+		if d.Subject == nil {
+			if !whole[d.Summary] {
+				whole[d.Summary] = true
+				out = append(out, d)
+			}
+			continue
 		}
+		at := *d.Subject
+		last := min(at.End.Line, at.Start.Line+100)
+		if covered(taken, at, last) {
+			continue
+		}
+		for n := at.Start.Line; n <= max(at.Start.Line, last); n++ {
+			key := line{at.Filename, n}
+			taken[key] = append(taken[key], at)
+		}
+		out = append(out, d)
 	}
 	order := make(map[string]int)
 	for i, s := range sources {
@@ -41,16 +57,12 @@ func tidy(diags hcl.Diagnostics, sources []source) hcl.Diagnostics {
 	return out
 }
 
-func covered(by hcl.Diagnostics, d *hcl.Diagnostic) bool {
-	for _, e := range by {
-		if e.Subject == nil || d.Subject == nil {
-			if e.Subject == d.Subject && e.Summary == d.Summary {
+func covered(taken map[line][]hcl.Range, at hcl.Range, last int) bool {
+	for n := at.Start.Line; n <= max(at.Start.Line, last); n++ {
+		for _, r := range taken[line{at.Filename, n}] {
+			if r == at || r.Overlaps(at) {
 				return true
 			}
-			continue
-		}
-		if e.Subject.Filename == d.Subject.Filename && (*e.Subject == *d.Subject || e.Subject.Overlaps(*d.Subject)) {
-			return true
 		}
 	}
 	return false

@@ -89,7 +89,7 @@ func ValidStreamName(name string) error {
 	case name[0] == '.' || name[0] == '-':
 		return errors.New("the stream name starts with . or -")
 	case strings.Contains(name, ".."):
-		return errors.New("the stream name holds ..")
+		return errors.New("the stream name holds two dots in a row")
 	}
 	for _, r := range name {
 		if !unicode.IsLetter(r) && (r < '0' || r > '9') && !strings.ContainsRune("._+~@=-", r) {
