@@ -94,13 +94,8 @@ func (c *Cursor) Next(ctx context.Context, buf []*media.Packet) (n int, skipped 
 			return 0, 0, err
 		}
 		s.mu.Lock()
-		n = s.read(c, buf)
-		if n > 0 || s.closed || c.closed {
-			if n == 0 {
-				err = io.EOF
-				s.giveUp(c)
-			}
-			skipped, c.skipped = c.skipped, 0
+		n, skipped, err = s.take(c, buf)
+		if n > 0 || err != nil {
 			s.mu.Unlock()
 			return n, skipped, err
 		}
@@ -130,15 +125,7 @@ func (c *Cursor) TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
 	s := c.stream
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n = s.read(c, buf)
-	if n == 0 && (s.closed || c.closed) {
-		err = io.EOF
-		s.giveUp(c)
-	}
-	if n > 0 || err != nil {
-		skipped, c.skipped = c.skipped, 0
-	}
-	return n, skipped, err
+	return s.take(c, buf)
 }
 
 // Close unsubscribes; what only this cursor held back is freed.
@@ -158,6 +145,20 @@ func (c *Cursor) Close() {
 		s.ring.at(c.next).cursors--
 		s.release()
 	}
+}
+
+// take is Next at this moment: n is 0, without an error, if c has to wait.
+func (s *Stream) take(c *Cursor, buf []*media.Packet) (n int, skipped uint64, err error) {
+	n = s.read(c, buf)
+	if n == 0 {
+		if !s.closed && !c.closed {
+			return 0, 0, nil
+		}
+		err = io.EOF
+		s.giveUp(c)
+	}
+	skipped, c.skipped = c.skipped, 0
+	return n, skipped, err
 }
 
 // read copies what c has not read into buf and moves it on.

@@ -146,9 +146,6 @@ func (c *counters) rates(now time.Duration) (bits [byteKinds]uint64) {
 	present := int64(now / time.Second)
 	from := max(present-window, int64(c.first/time.Second))
 	for second := from; second < present && second <= int64(c.last/time.Second); second++ {
-		if int64(c.last/time.Second)-second >= int64(len(c.seconds)) {
-			continue // overwritten
-		}
 		for kind, n := range c.seconds[second%int64(len(c.seconds))] {
 			bits[kind] += n * 8
 		}

@@ -109,7 +109,7 @@ func (s *Stream) Write(p *media.Packet) {
 	}
 	event := s.note(p)
 	seq := s.ring.push(p)
-	if len(s.pending) > 0 && s.startsAt(p) {
+	if len(s.pending) > 0 && (!s.video || s.hasKey && s.key == seq) {
 		s.place(seq)
 	}
 	s.bound()
@@ -158,15 +158,6 @@ func (s *Stream) Tracks() (video, audio *media.Track) {
 
 // keyHeld says whether the newest keyframe is still in the ring.
 func (s *Stream) keyHeld() bool { return s.hasKey && s.key >= s.ring.tail }
-
-// startsAt says whether a cursor that waits for a keyframe may begin at p, the
-// newest packet.
-func (s *Stream) startsAt(p *media.Packet) bool {
-	if s.video {
-		return s.hasKey && s.key == s.ring.head-1
-	}
-	return p.Track.Kind != media.Video
-}
 
 // place gives every cursor that waits for a keyframe the position seq. It is
 // done here and not when the cursor next reads, so that the keyframe is held

@@ -236,6 +236,43 @@ func TestTheRingGrowsAndShrinks(t *testing.T) {
 	}
 }
 
+func TestTheRingGrowsUnderItsReaders(t *testing.T) {
+	t.Parallel()
+	s, f := NewStream("app", "name", Options{}), newFeed()
+	slow, quick := s.Cursor(FromKeyframe, false), s.Cursor(FromKeyframe, false)
+	defer slow.Close()
+	defer quick.Close()
+	var all []*media.Packet
+	for i := range 5 * minSlots {
+		p := f.packet(f.video, i%10 == 0, 1)
+		all = append(all, p)
+		s.Write(p)
+		if got, _, _ := read(t, quick); len(got) != 1 || got[0] != p {
+			t.Fatalf("packet %d: the quick reader reads %d", i, len(got))
+		}
+		if a, b := s.ring.at(slow.next).cursors, s.ring.at(quick.next).cursors; a != 1 || b != 1 {
+			t.Fatalf("packet %d: %d and %d cursors at the readers' positions", i, a, b)
+		}
+	}
+	if got, _, _ := read(t, slow); !slices.Equal(got, all) {
+		t.Errorf("the slow reader reads %d packets, want %d", len(got), len(all))
+	}
+}
+
+func TestAPacketLargerThanTheRingIsDelivered(t *testing.T) {
+	t.Parallel()
+	s, f := NewStream("app", "name", Options{MaxBytes: 1000}), newFeed()
+	c := s.Cursor(FromKeyframe, false)
+	defer c.Close()
+	for range 3 {
+		p := f.packet(f.video, true, 5000)
+		s.Write(p)
+		if got, skipped, _ := read(t, c); len(got) != 1 || got[0] != p || skipped != 0 {
+			t.Errorf("read %d packets, skipped %d", len(got), skipped)
+		}
+	}
+}
+
 func TestEmptyPacketsAreBoundedToo(t *testing.T) {
 	t.Parallel()
 	s, f := NewStream("app", "name", Options{MaxBytes: 1 << 20}), newFeed()
@@ -371,6 +408,31 @@ func TestNextEndsWithItsContext(t *testing.T) {
 		// The position is unchanged, and the cursor works for its next owner.
 		if got, skipped, _ := read(t, c); len(got) != 1 || skipped != 0 {
 			t.Errorf("the next owner reads %d packets, %d skipped", len(got), skipped)
+		}
+	})
+}
+
+// A cursor that is taken off the list of those that wait must take the token
+// that comes with it, even when its context has ended: else the writer would
+// one day find no room for the next.
+func TestNextTakesATokenOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewStream("app", "name", Options{})
+		c := s.Cursor(FromNext, false)
+		ctx, cancel := context.WithCancel(t.Context())
+		got := blocked(ctx, c)
+		s.mu.Lock()
+		s.stopWaiting(c) // as Write does
+		s.mu.Unlock()
+		cancel()
+		synctest.Wait()
+		if len(got) != 0 {
+			t.Fatal("Next has returned with a token on its way")
+		}
+		c.wake <- struct{}{}
+		synctest.Wait()
+		if len(got) != 1 || len(c.wake) != 0 {
+			t.Errorf("%d returns, %d tokens left", len(got), len(c.wake))
 		}
 	})
 }
