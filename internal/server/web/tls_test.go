@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/server/tlsfiles"
 )
 
 // pair writes a certificate for 127.0.0.1 with that serial number.
@@ -83,7 +84,7 @@ func TestACertificateIsRenewedWithoutAReload(t *testing.T) {
 	differs(t, "first", serial(t, addr), 1)
 	pair(t, dir, 2)
 	differs(t, "before the next look", serial(t, addr), 1)
-	clock.Add(int64(certInterval))
+	clock.Add(int64(tlsfiles.Interval))
 	serial(t, addr)
 	differs(t, "after it", serial(t, addr), 2)
 
@@ -96,12 +97,12 @@ func TestACertificateIsRenewedWithoutAReload(t *testing.T) {
 	third, _ := os.ReadFile(dir + "/key.pem")
 	write(t, dir, "key.pem", string(key))
 	for range 3 {
-		clock.Add(int64(certInterval))
+		clock.Add(int64(tlsfiles.Interval))
 		differs(t, "half a renewal", serial(t, addr), 2)
 	}
 	differs(t, "lines", logs.FilterMessage("certificate not renewed; the old one stays").Len(), 1)
 	write(t, dir, "key.pem", string(third))
-	clock.Add(int64(certInterval))
+	clock.Add(int64(tlsfiles.Interval))
 	serial(t, addr)
 	differs(t, "whole renewal", serial(t, addr), 3)
 

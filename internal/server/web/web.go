@@ -92,6 +92,7 @@ type Site struct {
 	untrusted atomic.Bool // a proxy that is not trusted was reported
 	mounts    []*mount
 	refs      atomic.Int64 // one for the owner, one per request under way
+	closed    atomic.Bool  // takes no new request
 	closing   sync.Once
 	freeErr   error // written before the last reference is gone
 }
@@ -155,6 +156,7 @@ func (s *Site) compile(cfg config.HTTP) error {
 func (s *Site) Close() error {
 	var err error
 	s.closing.Do(func() {
+		s.closed.Store(true)
 		if s.release() {
 			err = s.freeErr
 		}
@@ -175,7 +177,7 @@ func (s *Site) Reopen() error {
 func (s *Site) acquire() bool {
 	for {
 		n := s.refs.Load()
-		if n <= 0 {
+		if n <= 0 || s.closed.Load() {
 			return false
 		}
 		if s.refs.CompareAndSwap(n, n+1) {

@@ -312,6 +312,9 @@ func (w *writer) finish() bool {
 	if w.hijacked {
 		return false
 	}
+	if b, ok := w.r.Body.(*requestBody); ok && !b.finished {
+		w.closing = true // what is left of it would be taken for a request
+	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -327,9 +330,6 @@ func (w *writer) finish() bool {
 	}
 	if w.chunked {
 		w.out = append(w.out, "0\r\n\r\n"...)
-	}
-	if b, ok := w.r.Body.(*requestBody); ok && !b.finished {
-		w.closing = true
 	}
 	w.send(false)
 	short := w.length >= 0 && w.written < w.length && w.r.Method != http.MethodHead && w.bodyAllowed()
