@@ -57,11 +57,12 @@ type Conn struct {
 	aggregate aggregate
 	rate      rate
 	idle      idle
-	ackWindow uint32 // the peer's: it wants to hear of every so many bytes
-	acked     uint64 // bytesIn as last acknowledged
-	replies   bool   // something of ours waits in out
-	pace      func() // see Pace
-	more      bool   // the last read was full: there is more to be had at once
+	ackWindow uint32      // the peer's: it wants to hear of every so many bytes
+	acked     uint64      // bytesIn as last acknowledged
+	replies   bool        // something of ours waits in out
+	pace      func() bool // see Pace
+	pacer     *pacer
+	more      bool // the last paced read was full
 
 	out writer
 }
@@ -121,12 +122,6 @@ func newConn(nc net.Conn, o Options, read int) *Conn {
 func (c *Conn) Authorise() {
 	c.in.trust()
 }
-
-// Pace has wait called before each read of the socket that may find little: a
-// peer that sends eighty small pieces a second is read in fewer, larger ones,
-// at the price of wait's delay. nil reads at once again. Call it from the
-// reading goroutine.
-func (c *Conn) Pace(wait func()) { c.pace = wait }
 
 // ReadMessage returns the next audio, video, data or command message.
 // Protocol and user control messages are handled within, aggregates taken

@@ -36,13 +36,17 @@ func (w wire) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if c.pace != nil && !c.more {
-		c.pace()
+	if c.pace != nil {
+		if n, done, err := c.paced(p); done {
+			if n > 0 {
+				c.received(n)
+			}
+			return n, err
+		}
 	}
 	for {
 		n, err := c.nc.Read(p)
 		if n > 0 {
-			c.more = n == len(p)
 			c.received(n)
 			return n, nil
 		}

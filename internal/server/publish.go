@@ -102,6 +102,8 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 // error means that the publisher said good-bye and may publish again.
 func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) error {
 	conn := s.conn.Load()
+	conn.Pace(func() bool { return s.srv.beat.wait(st) })
+	defer conn.Pace(nil)
 	base, epoch := st.begin()
 	in := &ingest{session: s, stream: st, demuxer: flv.NewDemuxer(base, epoch)}
 	for {

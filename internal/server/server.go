@@ -51,6 +51,7 @@ type Server struct {
 	dirs     *directories
 	hub      *fanout.Hub
 	guesses  guessLimit
+	beat     *beat
 	nextConn atomic.Uint64
 	accepted atomic.Uint64
 
@@ -79,6 +80,8 @@ func New(o Options) *Server {
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
 	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
+	s.beat = newBeat()
+	s.goes.Go(func() { s.beat.run(s.ctx) })
 	return s
 }
 
