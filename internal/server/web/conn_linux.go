@@ -29,6 +29,9 @@ func (c *conn) writeMore(p []byte) (n int, err error) {
 
 // sendSection sends the next n bytes of s.
 func (c *conn) sendSection(s *section, n int64) (sent int64, err error) {
+	if c.raw == nil {
+		return io.Copy(struct{ io.Writer }{c}, io.LimitReader(s, n))
+	}
 	file, err := s.f.SyscallConn()
 	if err != nil {
 		return 0, err
