@@ -78,7 +78,7 @@ var (
 	errKeyName  = errors.New("the stream key belongs to another stream name")
 )
 
-// match finds who p is. ok is false with errNoKey or errWrongKey for a stranger,
+// match finds who p is. The error is errNoKey or errWrongKey for a stranger,
 // whom only access.keyless can let in. Every key is compared, in constant time.
 func (k *keyring) match(p presented, now time.Time) (ringKey, error) {
 	var hit *ringKey
@@ -112,7 +112,10 @@ func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name s
 	if err == nil {
 		return key.stream, owner{holder: key.holder, key: key.id, addr: addr}, nil
 	}
-	if keyless := r.cfg.Access.Keyless; keyless != nil && keyless.Allows(addr) && config.ValidStreamName(p.name) == nil {
+	// A key out of its time is none of a stranger's: as a name it would be
+	// there for all to read.
+	stranger := errors.Is(err, errNoKey) || errors.Is(err, errWrongKey)
+	if stranger && r.cfg.Access.AllowsKeyless(addr) && config.ValidStreamName(p.name) == nil {
 		return p.name, owner{addr: addr}, nil
 	}
 	return "", owner{}, err
@@ -162,17 +165,7 @@ func (g *guessLimit) miss(a netip.Addr, now time.Time) {
 	}
 	e, known := g.wrong[a]
 	if !known && len(g.wrong) >= maxGuessingAddrs {
-		for old, o := range g.wrong {
-			if now.Sub(o.since) > guessWindow && now.After(o.until) {
-				delete(g.wrong, old)
-			}
-		}
-		for old := range g.wrong { // still full: an attack; forget anyone
-			if len(g.wrong) < maxGuessingAddrs {
-				break
-			}
-			delete(g.wrong, old)
-		}
+		g.shrink(now)
 	}
 	if now.Sub(e.since) > guessWindow {
 		e = guesses{since: now}
@@ -182,4 +175,20 @@ func (g *guessLimit) miss(a netip.Addr, now time.Time) {
 		e.n, e.since = 0, now
 	}
 	g.wrong[a] = e
+}
+
+// shrink makes room in a full table: it forgets whose time is over, and if that
+// is an attack from everywhere, anyone, many at a time.
+func (g *guessLimit) shrink(now time.Time) {
+	for a, o := range g.wrong {
+		if now.Sub(o.since) > guessWindow && now.After(o.until) {
+			delete(g.wrong, a)
+		}
+	}
+	for a := range g.wrong {
+		if len(g.wrong) <= maxGuessingAddrs*3/4 {
+			return
+		}
+		delete(g.wrong, a)
+	}
 }

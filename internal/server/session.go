@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -186,6 +187,10 @@ func (s *session) onConnect(cmd rtmp.Command) error {
 		}
 		if err := conn.Flush(); err != nil {
 			return err
+		}
+		if config.ValidStreamName(c.App) != nil {
+			// A URL in the wrong field of an encoder ends in a stream key.
+			why = "no such application here"
 		}
 		return &refusal{"", why}
 	}

@@ -1,0 +1,503 @@
+package server
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+func hexHash(secret string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(secret))) }
+
+const (
+	wrongKey = "wrong stream key"
+	keyTime  = "stream key is not valid now"
+	keyName  = "the stream key belongs to another stream name"
+)
+
+func TestKeysFailClosed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("keys", `
+# HOLDER SECRET
+carl carl-secret-0001 stream=show # a comment
+dora sha256:`+hexHash("dora-secret-0001")+`
+late late-secret-0001 not_after=2001-01-01T00:00:00Z
+`)
+	r.cfg = r.load(`
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    on_conflict      = "replace"
+    reconnect_grace  = 0
+    stream_keys_file = "$DIR/keys"
+    stream_key "anna" {
+      stream = "show"
+      secret = "anna-secret-0001"
+    }
+    stream_key "bert" {
+      stream        = "show"
+      secret_sha256 = "` + hexHash("bert-secret-0001") + `"
+    }
+    stream_key "old" {
+      secret    = "old-secret-00001"
+      not_after = "2001-01-01T00:00:00Z"
+    }
+    stream_key "soon" {
+      secret     = "soon-secret-0001"
+      not_before = "2999-01-01T00:00:00Z"
+    }
+    stream_key "now" {
+      secret     = "now-secret-00001"
+      not_before = "2001-01-01T00:00:00Z"
+      not_after  = "2999-01-01T00:00:00Z"
+    }
+  }
+}`)
+	if _, err := r.srv.Apply(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		name, typed    string
+		stream, holder string // of a publisher that is let in
+		words          string // of the refusal
+	}{
+		{"a secret in the name's place", "anna-secret-0001", "show", "anna", ""},
+		{"the name and key=", "show?key=anna-secret-0001", "show", "anna", ""},
+		{"key= behind other arguments", "show?x=1&key=anna-secret-0001&y", "show", "anna", ""},
+		{"a second holder of the stream, known by hash", "bert-secret-0001", "show", "bert", ""},
+		{"a holder in the keys file", "carl-secret-0001", "show", "carl", ""},
+		{"a hash in the keys file, key=", "dora?key=dora-secret-0001", "dora", "dora", ""},
+		{"a key within its time", "now-secret-00001", "now", "now", ""},
+
+		{"no key", "show", "", "", wrongKey},
+		{"no name", "", "", "", wrongKey},
+		{"an empty key=", "show?key=", "", "", wrongKey},
+		{"a wrong key=", "show?key=anna-secret-0002", "", "", wrongKey},
+		{"a key in capitals", "ANNA-SECRET-0001", "", "", wrongKey},
+		{"a key and more", "anna-secret-0001x", "", "", wrongKey},
+		{"half a key", "anna-secret", "", "", wrongKey},
+		{"the holder's name", "anna", "", "", wrongKey},
+		{"the hash in the secret's place", hexHash("bert-secret-0001"), "", "", wrongKey},
+		{"the hash as it stands in the file", "sha256:" + hexHash("dora-secret-0001"), "", "", wrongKey},
+		{"arguments that are none", "show?key=%zz", "", "", wrongKey},
+		{"a key for another name", "other?key=anna-secret-0001", "", "", keyName},
+		{"an expired key", "old-secret-00001", "", "", keyTime},
+		{"an expired key with its name", "old?key=old-secret-00001", "", "", keyTime},
+		{"an expired key of the file", "late-secret-0001", "", "", keyTime},
+		{"a key before its time", "soon-secret-0001", "", "", keyTime},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := r.in(t)
+			from := fmt.Sprintf("127.0.1.%d", i+1)
+			if c.words != "" {
+				r.refused("show", c.typed, dialling{from: from}, rtmp.StatusPublishDenied, c.words)
+				return
+			}
+			p := r.publishFrom(from, "show", c.typed)
+			defer p.Close()
+			st := r.stream("show", c.stream)
+			if st == nil {
+				t.Fatalf("no stream %q", c.stream)
+			}
+			r.logged("publish started", "publisher:"+c.holder)
+		})
+	}
+}
+
+// in is the rig for a subtest.
+func (r *rig) in(t *testing.T) *rig {
+	s := &rig{TB: t, srv: r.srv, dir: r.dir, cfg: r.cfg, logs: r.logs}
+	return s
+}
+
+func TestKeysThatAreAllGoneLetNobodyIn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("empty", "")
+	r.write("comments", "# nobody yet\n\n")
+	r.cfg = r.load(`
+rtmp {
+  listen = "127.0.0.1:0"
+  application "empty" {
+    stream_keys_file = "$DIR/empty"
+  }
+  application "comments" {
+    stream_keys_file = "$DIR/comments"
+  }
+  application "expired" {
+    stream_key "a" {
+      secret    = "old-secret-00001"
+      not_after = "2001-01-01T00:00:00Z"
+    }
+  }
+}`)
+	if _, err := r.srv.Apply(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	for _, app := range []string{"empty", "comments", "expired"} {
+		r.refused(app, "cam", dialling{}, rtmp.StatusPublishDenied, wrongKey)
+		r.refused(app, "", dialling{}, rtmp.StatusPublishDenied, wrongKey)
+		r.refused(app, "cam?key=", dialling{}, rtmp.StatusPublishDenied, wrongKey)
+	}
+	r.refused("expired", "old-secret-00001", dialling{}, rtmp.StatusPublishDenied, keyTime)
+}
+
+func TestAKeysFileThatCannotBeReadAnyMoreKeepsItsContent(t *testing.T) {
+	t.Parallel()
+	const conf = `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    stream_keys_file = "$DIR/keys"
+  }
+}`
+	r := newRig(t)
+	keys := r.write("keys", "cam first-secret-0001\n")
+	r.cfg = r.load(conf)
+	if _, err := r.srv.Apply(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	p := r.publish("show", "first-secret-0001")
+
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	r.reload(conf)
+	if err := os.Mkdir(keys, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.reload(conf)
+	p.seconds(0.5)
+	r.eventually("the publisher stays", func() bool { return r.packets("show", "cam") == int(p.sent.Load()) })
+	p.cut()
+	r.publish("show", "cam?key=first-secret-0001")
+	r.refused("show", "cam", dialling{from: "127.0.0.2"}, rtmp.StatusPublishDenied, wrongKey)
+
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	r.write("keys", "# all gone\n")
+	r.reload(conf)
+	r.refused("show", "first-secret-0001", dialling{from: "127.0.0.2"}, rtmp.StatusPublishDenied, wrongKey)
+}
+
+func TestKeylessLetsInStrangersByAddressAlone(t *testing.T) {
+	t.Parallel()
+	r := start(t, `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    reconnect_grace = 0
+    stream_key "cam" {
+      secret = "good-secret-0001"
+    }
+    stream_key "old" {
+      secret    = "old-secret-00001"
+      not_after = "2001-01-01T00:00:00Z"
+    }
+    access {
+      keyless = ["allow 127.0.0.2", "deny all"]
+    }
+  }
+}`)
+	friend := dialling{from: "127.0.0.2"}
+	r.refused("show", "guest", dialling{}, rtmp.StatusPublishDenied, wrongKey)
+	r.publishFrom(friend.from, "show", "guest")
+	if r.stream("show", "guest") == nil {
+		t.Error("a friend's stream is not there")
+	}
+	r.refused("show", "../x", friend, rtmp.StatusPublishDenied, "")
+	r.publishFrom(friend.from, "show", "good-secret-0001")
+	if st := r.stream("show", "cam"); st == nil {
+		t.Error("a friend's key counts for nothing")
+	}
+	// The secret must not become a public name, though it could be one.
+	r.refused("show", "old-secret-00001", friend, rtmp.StatusPublishDenied, keyTime)
+	r.refused("show", "guest2?key=good-secret-0001", friend, rtmp.StatusPublishDenied, keyName)
+	if r.stream("show", "old-secret-00001") != nil {
+		t.Error("an expired secret became a public name")
+	}
+}
+
+func TestTenWrongKeysAMinuteShutAnAddressOut(t *testing.T) {
+	t.Parallel()
+	r := start(t, `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    stream_key "cam" {
+      secret = "good-secret-0001"
+    }
+  }
+}`)
+	for i := range maxGuesses {
+		r.refused("show", fmt.Sprintf("guess-%d", i), dialling{}, rtmp.StatusPublishDenied, wrongKey)
+	}
+	r.refused("show", "good-secret-0001", dialling{}, rtmp.StatusPublishDenied, "too many wrong stream keys")
+	r.publishFrom("127.0.0.2", "show", "good-secret-0001")
+}
+
+func TestGuessLimit(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	a := netip.MustParseAddr
+	miss := func(g *guessLimit, n int, addr netip.Addr, at time.Time) {
+		for range n {
+			g.miss(addr, at)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(g *guessLimit)
+		addr string
+		at   time.Duration
+		want bool
+	}{
+		{"nothing wrong", func(*guessLimit) {}, "192.0.2.1", 0, false},
+		{"nine", func(g *guessLimit) { miss(g, 9, a("192.0.2.1"), start) }, "192.0.2.1", 0, false},
+		{"ten", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.1", 0, true},
+		{"ten, for almost a minute", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.1", time.Minute - 1, true},
+		{"ten, a minute later", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.1", time.Minute, false},
+		{"ten of somebody else", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.2", 0, false},
+		{"nine, and one more than a minute later", func(g *guessLimit) {
+			miss(g, 9, a("192.0.2.1"), start)
+			miss(g, 1, a("192.0.2.1"), start.Add(61*time.Second))
+		}, "192.0.2.1", 61 * time.Second, false},
+		{"ten again after the minute", func(g *guessLimit) {
+			miss(g, 10, a("192.0.2.1"), start)
+			miss(g, 10, a("192.0.2.1"), start.Add(time.Minute))
+		}, "192.0.2.1", 61 * time.Second, true},
+		{"ten of one IPv6 network", func(g *guessLimit) {
+			for i := range 10 {
+				miss(g, 1, a(fmt.Sprintf("2001:db8:0:1::%x", i+1)), start)
+			}
+		}, "2001:db8:0:1:ffff::9", 0, true},
+		{"ten of the network beside", func(g *guessLimit) { miss(g, 10, a("2001:db8:0:1::1"), start) }, "2001:db8:0:2::1", 0, false},
+		{"ten of an IPv4-mapped address", func(g *guessLimit) { miss(g, 10, a("::ffff:192.0.2.1"), start) }, "192.0.2.1", 0, true},
+		{"ten, with a zone", func(g *guessLimit) { miss(g, 10, a("fe80::1%eth0"), start) }, "fe80::2%eth1", 0, true},
+	} {
+		var g guessLimit
+		c.do(&g)
+		if got := g.refused(a(c.addr), start.Add(c.at)); got != c.want {
+			t.Errorf("%s: refused %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
+func TestGuessLimitKeepsABoundedTable(t *testing.T) {
+	t.Parallel()
+	var g guessLimit
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 3 * maxGuessingAddrs {
+		g.miss(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+	}
+	if len(g.wrong) > maxGuessingAddrs {
+		t.Errorf("%d addresses kept, want at most %d", len(g.wrong), maxGuessingAddrs)
+	}
+	last := netip.MustParseAddr("192.0.2.1")
+	for range maxGuesses {
+		g.miss(last, now)
+	}
+	if !g.refused(last, now) {
+		t.Error("an address is not counted while the table is full")
+	}
+}
+
+// Whatever a publisher does with its secret, it is in no log line, no answer,
+// no stat page and no file name.
+func TestASecretIsNowhereToBeRead(t *testing.T) {
+	t.Parallel()
+	const conf = `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    reconnect_grace = 0
+    stream_key "cam" {
+      secret = "good-secret-0001"
+    }
+    stream_key "old" {
+      secret    = "old-secret-00001"
+      not_after = "2001-01-01T00:00:00Z"
+    }
+    access {
+      keyless = ["allow 127.0.0.9", "deny all"]
+    }
+    hls {
+      path     = "$DIR/hls"
+      fragment = "1s"
+    }
+  }
+}
+http {
+  listen = "127.0.0.1:0"
+  location "/stat" {
+    stat {}
+  }
+}
+log {
+  level = "debug"
+}`
+	r := start(t, conf)
+	var answers strings.Builder
+	try := func(app, name string, o dialling) {
+		c, err := r.tryPublish(app, name, o)
+		if err == nil {
+			fmt.Fprintln(&answers, c.heard())
+			c.Close()
+			return
+		}
+		fmt.Fprintln(&answers, err)
+	}
+	try("show", "show?key=good-secret-0001", dialling{})
+	try("show", "old-secret-00001", dialling{})
+	try("show", "old-secret-00001", dialling{from: "127.0.0.9"})
+	try("show", "typo-secret-0001", dialling{})
+	try("show", "cam?key=typo-secret-0001", dialling{})
+	try("show", "good-secret-0001/", dialling{})
+	p := r.publish("show", "good-secret-0001") // says releaseStream and FCPublish with it
+	p.seconds(2.5)
+	r.eventually("a playlist", func() bool { return r.read("hls/cam.m3u8") != "" })
+	fmt.Fprintln(&answers, p.heard())
+
+	res, err := http.Get(r.web() + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if err != nil || !strings.Contains(string(stat), "<name>cam</name>") {
+		t.Fatalf("stat: %v\n%s", err, stat)
+	}
+	next := strings.Replace(conf, "good-secret-0001", "next-secret-0001", 1)
+	plan := r.srv.Plan(r.load(next))
+	done := r.reload(next)
+	fmt.Fprintln(&answers, p.ended())
+
+	var files strings.Builder
+	_ = filepath.WalkDir(filepath.Join(r.dir, "hls"), func(path string, d fs.DirEntry, _ error) error {
+		b, _ := os.ReadFile(path)
+		fmt.Fprintln(&files, path, strings.ToValidUTF8(string(b), ""))
+		return nil
+	})
+	for where, text := range map[string]string{
+		"the log": r.allText(), "the answers": answers.String(), "stat": string(stat), "the files": files.String(),
+		"the plan": plan.Text() + done.Text() + done.Summary(),
+	} {
+		for _, secret := range []string{"good-secret", "old-secret", "typo-secret", "next-secret"} {
+			if i := strings.Index(text, secret); i >= 0 {
+				t.Errorf("%s has a secret: …%s…", where, text[max(0, i-80):min(len(text), i+40)])
+			}
+		}
+	}
+}
+
+// A URL typed in the wrong field puts the key behind the application's name.
+func TestASecretInTheApplicationsNameIsNotLogged(t *testing.T) {
+	t.Parallel()
+	r := start(t, `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    stream_key "cam" {
+      secret = "good-secret-0001"
+    }
+  }
+}`)
+	for _, app := range []string{"show/good-secret-0001", "show/cam?key=good-secret-0001", "nobody/good-secret-0001/"} {
+		if _, err := r.dial(app, dialling{}); err == nil {
+			t.Errorf("application %q was let in", app)
+		}
+	}
+	r.eventually("three refusals", func() bool { return r.logs.FilterMessage("session refused").Len() == 3 })
+	if strings.Contains(r.allText(), "good-secret") {
+		t.Errorf("the log has the secret:\n%s", r.allText())
+	}
+}
+
+func TestAKeyIsMadeOnceKeptAndAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	const conf = `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "show" {
+    stream_key "cam" {}
+  }
+}`
+	r := start(t, conf)
+	if len(r.said) != 1 || !strings.Contains(r.said[0], `stream key of "cam" in application "show"`) {
+		t.Fatalf("announced %q", r.said)
+	}
+	secret, err := KeptKey(r.cfg.StateDir, "show", "cam")
+	if err != nil || config.ValidSecret(secret) != nil || !strings.HasSuffix(r.said[0], ": "+secret) {
+		t.Fatalf("kept key %q, %v; announced %q", secret, err, r.said)
+	}
+	fi, err := os.Stat(filepath.Join(r.cfg.StateDir, keyFile("show", "cam")))
+	if err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("the key's file: %v, %v, want mode 0600", fi.Mode(), err)
+	}
+	r.publish("show", secret)
+	r.reload(strings.Replace(conf, `"show" {`, "\"show\" {\n    max_publishers = 3", 1))
+	if len(r.said) != 1 {
+		t.Errorf("announced again: %q", r.said)
+	}
+	if strings.Contains(r.allText(), secret) {
+		t.Error("the key stands in the log")
+	}
+	if err := os.WriteFile(filepath.Join(r.cfg.StateDir, keyFile("show", "cam")), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.srv.Apply(r.load(conf)); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("an emptied key file: %v, want an error that says so", err)
+	}
+}
+
+// Names from the configuration each become one path element of the state
+// directory, never another's and never outside of it.
+func TestKeyFilesStayInTheirDirectory(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	seen := make(map[string]string)
+	for _, n := range []struct{ app, holder string }{
+		{"live", "a"}, {"live", "../../a"}, {"..", "a"}, {"live", ".a"}, {"live", "%2Ea"}, {"live/a", "a"}, {"live", "a/a"}, {"*", "a"}, {"live", "ä b"},
+	} {
+		secret, made, err := keepKey(state, n.app, n.holder)
+		if err != nil || !made {
+			t.Errorf("%v: made %t, %v", n, made, err)
+		}
+		f := keyFile(n.app, n.holder)
+		if !filepath.IsLocal(f) || strings.Count(f, "/") != 2 {
+			t.Errorf("%v is kept in %q", n, f)
+		}
+		if other, taken := seen[f]; taken {
+			t.Errorf("%v and %s share %q", n, other, f)
+		}
+		seen[f] = fmt.Sprint(n)
+		if again, made, err := keepKey(state, n.app, n.holder); again != secret || made || err != nil {
+			t.Errorf("%v: another key the second time (made %t, %v)", n, made, err)
+		}
+	}
+}
+
+func TestNewKeysAreValidAndDiffer(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+	for range 100 {
+		k := NewKey()
+		if config.ValidSecret(k) != nil || len(k) != 26 || seen[k] {
+			t.Fatalf("key %q", k)
+		}
+		seen[k] = true
+	}
+}
