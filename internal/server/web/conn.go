@@ -3,13 +3,18 @@ package web
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/pires/go-proxyproto"
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/server/proxyhdr"
 )
 
 // listener wraps what is accepted.
@@ -31,10 +36,17 @@ func (l *listener) Accept() (net.Conn, error) {
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		peer := ap.Addr().Unmap().WithZone("")
 		must := func(p netip.Prefix) bool { return p.Contains(peer) }
-		if slices.ContainsFunc(l.server.site.Load().proxyProtocol, must) {
-			// The header is read with the first byte asked for, by the connection's own goroutine.
-			c.Conn = proxyproto.NewConn(nc, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(headerTimeout))
+		site := l.server.site.Load()
+		if slices.ContainsFunc(site.proxyProtocol, must) {
 			c.proxied = true
+			// It is read with the first byte asked for, by the connection's own goroutine.
+			c.header = sync.OnceValues(func() (netip.AddrPort, error) {
+				source, err := proxyhdr.Read(nc, time.Now().Add(headerTimeout))
+				if err != nil && !errors.Is(err, io.EOF) && site.warned.first("PROXY "+peer.String()) {
+					site.log.Warn("connections without a good PROXY header are closed", zap.Stringer("remote", peer), zap.Error(err))
+				}
+				return source, err
+			})
 		}
 	}
 	return c, nil
@@ -45,8 +57,31 @@ func (l *listener) Accept() (net.Conn, error) {
 type conn struct {
 	net.Conn
 	raw     syscall.RawConn // of the socket; nil: there is none
-	proxied bool            // a PROXY header said who it is
+	proxied bool            // a PROXY header says who it is
 	more    bool            // the next Write is a head that a file follows
+
+	header func() (source netip.AddrPort, err error) // reads it, once; nil: there is none
+}
+
+// Read reads what follows the PROXY header, if there must be one.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.header != nil {
+		if _, err := c.header(); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Read(p)
+}
+
+// RemoteAddr is the client's address as the PROXY header says it, which it
+// waits for; else the peer's.
+func (c *conn) RemoteAddr() net.Addr {
+	if c.header != nil {
+		if source, err := c.header(); err == nil && source.IsValid() {
+			return net.TCPAddrFromAddrPort(source)
+		}
+	}
+	return c.Conn.RemoteAddr()
 }
 
 // Write gives the client writeTimeout to make room.
