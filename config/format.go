@@ -33,8 +33,8 @@ func Format(src []byte, filename string) ([]byte, Files, hcl.Diagnostics) {
 		return src, parser.Files(), tidy(explainSyntax(s, diags), []source{s})
 	}
 	out := hclwrite.Format(src)
-	if len(bytes.TrimSpace(out)) > 0 {
-		out = append(bytes.TrimRight(out, "\n"), '\n')
+	if out = bytes.TrimRight(out, " \t\r\n"); len(out) > 0 {
+		out = append(out, '\n')
 	}
 	return out, parser.Files(), nil
 }

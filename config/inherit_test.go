@@ -305,3 +305,40 @@ func TestTwoApplicationsOnOneDirectoryBehindALink(t *testing.T) {
 	}
 	mustLoad(t, content("/real/x", "/link/y"))
 }
+
+func TestApplicationsInheritHowHooksAreCalled(t *testing.T) {
+	cfg, _, _ := loadText(t, `rtmp {
+  notify_timeout = "3s"
+  notify_method  = "get"
+  defaults {
+    notify_concurrency = 7
+  }
+  application "a" {
+    notify_method = "post"
+  }
+}`, LoadOptions{}) // not built yet: the values are there all the same
+	n := cfg.RTMP[0].Application("a").Notify
+	if n.Timeout != 3*time.Second || n.Method != "post" || n.Concurrency != 7 || n.UpdateTimeout != 30*time.Second {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestNoConfigurationIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "big.hcl"), make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"nothing.hcl": "no such file", "big.hcl": "larger than"} {
+		cfg, files, diags := Load(filepath.Join(dir, name), LoadOptions{Env: testEnv})
+		if got := text(files, diags); !diags.HasErrors() || !strings.Contains(got, want) || len(diags) != 1 {
+			t.Errorf("%s: %s", name, got)
+		}
+		if cfg == nil || cfg.RuntimeDir == "" {
+			t.Errorf("%s: no config to find the control socket with", name)
+		}
+	}
+	_, files, diags := loadText(t, "# nothing\n", LoadOptions{})
+	if diags.HasErrors() || len(diags) != 1 || !strings.Contains(text(files, diags), "listens nowhere") {
+		t.Errorf("an empty file: %s", text(files, diags))
+	}
+}
