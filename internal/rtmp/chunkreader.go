@@ -18,7 +18,7 @@ const (
 	strangerHeld     = 48 << 10 // their bodies, in bytes of capacity
 
 	// After Authorise.
-	trustedBuffer = 64 << 10
+	trustedBuffer = 32 << 10
 	// exactBody is the length up to which a body is allocated at once; a
 	// longer one starts here and doubles as its bytes arrive.
 	exactBody = 256 << 10
