@@ -138,7 +138,7 @@ func TestBehindRealProxies(t *testing.T) {
 			differs(t, "playlist", body, list)
 			r, _ = get("/live/test.m3u8", "If-None-Match: "+r.Header.Get("Etag"))
 			differs(t, "playlist again", r.StatusCode, 304)
-			r, body = get("/live/hls/test.m3u8")
+			_, body = get("/live/hls/test.m3u8")
 			differs(t, "hint", body, "404 not found: did you mean /live/test.m3u8?\n")
 		})
 	}

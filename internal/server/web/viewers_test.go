@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	_ "net/http/pprof"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,9 +250,6 @@ func TestBenchServer(t *testing.T) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if p := os.Getenv("WEB_BENCH_PPROF"); p != "" {
-		go func() { _ = http.ListenAndServe(p, nil) }()
 	}
 	t.Fatal(NewServer(site, nil).Serve(l))
 }
