@@ -74,7 +74,7 @@ func TestDatesGoOnByMediaTimeUntilClocksDisagree(t *testing.T) {
 	}{
 		{"jitter does not show", []*segment{at(0, 50*ms, 2*sec, false), at(2*sec, 400*ms, 2*sec, false), at(4*sec, 0, 2*sec, false)}, []time.Duration{50 * ms, 2*sec + 50*ms, 4*sec + 50*ms}},
 		{"a second of drift sets it anew", []*segment{at(0, 0, 2*sec, false), at(2*sec, 1500*ms, 2*sec, false)}, []time.Duration{0, 3500 * ms}},
-		{"a discontinuity as well", []*segment{at(0, 0, 2*sec, false), at(2*sec, 20*sec, 2*sec, true)}, []time.Duration{0, 22 * sec}},
+		{"a discontinuity as well", []*segment{at(0, 0, 2*sec, false), at(2*sec, 600*ms, 2*sec, true)}, []time.Duration{0, 2600 * ms}},
 		{"it does not run back over what was dated", []*segment{at(0, 500*ms, 2*sec, false), at(2*sec, 0, 2*sec, true), at(4*sec, 0, 2*sec, false)}, []time.Duration{500 * ms, 2500 * ms, 4500 * ms}},
 	}
 	for _, tt := range tests {

@@ -153,21 +153,24 @@ func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 	b.clean()
 	s.packets, s.epoch = nil, 1
 	s.at += 15 * time.Second
-	s.play(4 * time.Second)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) {
-		if b.playlist("test.m3u8").Endlist {
+	s.play(8 * time.Second)
+	v := newViewer(t, b.dir, "test.m3u8")
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		m := b.playlist("test.m3u8")
+		if m.Endlist {
 			t.Fatal("ENDLIST although the publisher is back")
 		}
+		if s.packets[i].DTS == 29*time.Second && (m.MediaSequence != 1 || !m.Segments[4].Discontinuity || m.Segments[4].URI != "test-5.ts") {
+			t.Errorf("%s", b.read("test.m3u8"))
+		}
+		// At 30 s the first run's end plus 2 × playlist_length is over; what
+		// the playlist names stays.
+		b.clean()
+		for _, e := range m.Segments {
+			b.read(e.URI)
+		}
+		v.poll()
 	}})
-	m := b.playlist("test.m3u8")
-	if m.Endlist || m.MediaSequence != 2 || len(m.Segments) != 5 || !m.Segments[3].Discontinuity || m.Segments[3].URI != "test-5.ts" {
-		t.Errorf("%s", b.read("test.m3u8"))
-	}
-	b.clock.advance(6 * time.Second) // the first run's end plus 2 × playlist_length is over
-	b.clean()
-	for _, e := range m.Segments {
-		b.read(e.URI)
-	}
 }
 
 func TestNumbersAreNotUsedAgainWhileCachesMayRememberThem(t *testing.T) {
@@ -300,5 +303,38 @@ func TestTheLedgerDoesNotGrowWithoutEnd(t *testing.T) {
 	}
 	if info.Size() > 300<<10 {
 		t.Errorf("ledger of %d bytes", info.Size())
+	}
+}
+
+func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
+	k, err := openDisk(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	l, err := openLedger(k, ledgerPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := record{Name: "a-1.ts", Kind: kindSegment}
+	if err := l.put(one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.file.WriteString(`{"n":"a-2`); err != nil {
+		t.Fatal(err)
+	}
+	l.torn = true
+	three := record{Name: "a-3.ts", Kind: kindSegment}
+	if err := l.put(three); err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	again, err := openLedger(k, ledgerPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if len(again.live) != 2 || again.live["a-3.ts"] != three {
+		t.Errorf("%+v", again.live)
 	}
 }

@@ -155,9 +155,6 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 		name: name, duration: g.duration, independent: g.independent, key: k,
 		discontinuity: g.discontinuity && (o.follows || len(o.list.entries) > 0),
 	}
-	if o.follows && len(o.list.entries) == 0 {
-		e.discontinuity = true
-	}
 	if o.cfg.Datetime {
 		e.date = date
 	}

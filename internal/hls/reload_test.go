@@ -86,6 +86,30 @@ func first(s []string) string {
 	return s[0]
 }
 
+func TestReloadToAShorterFragmentCutsAtTheNextKeyframe(t *testing.T) {
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.Fragment, cfg.PlaylistLength = 4*time.Second, time.Minute
+	s := newScript(t)
+	s.gop = time.Second
+	s.play(12 * time.Second)
+	p := b.packager("test", cfg)
+	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		if s.packets[i].DTS == 9*time.Second {
+			next := cfg
+			next.Fragment = 2 * time.Second
+			p.Reconfigure(next, b.d)
+		}
+	}})
+	var got []time.Duration
+	for _, e := range b.playlist("test.m3u8").Segments {
+		got = append(got, e.Duration)
+	}
+	if want := []time.Duration{4 * time.Second, 4 * time.Second, 2 * time.Second, 2 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("fragments of %v, want %v", got, want)
+	}
+}
+
 func TestReloadToAnotherPathLosesNothingAndGoesOnCounting(t *testing.T) {
 	b := newBench(t)
 	other := filepath.Join(t.TempDir(), "other")

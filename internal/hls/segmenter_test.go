@@ -162,6 +162,13 @@ func TestCuts(t *testing.T) {
 			s.at = 5 * sec
 			s.play(2 * sec)
 		}, want: "60.00+2.00va 62.00+1.00va 5.00+2.00Dva"},
+		{name: "a frame that comes late at the limit does not make EXTINFs drift", rules: two, target: 2, play: func(s *script) {
+			s.audio, s.gop = nil, 20*sec
+			s.play(2440 * time.Millisecond)
+			for s.at = 2900 * time.Millisecond; s.at < 6*sec; s.at += s.frame {
+				s.put(s.video, s.at, false)
+			}
+		}, want: "0.00+2.50v 2.50+2.48nv 4.98+1.04nv"},
 		{name: "ten seconds of silence are no EXTINF", rules: two, play: func(s *script) {
 			s.play(3 * sec)
 			s.at += 9 * sec
@@ -279,13 +286,21 @@ func TestAudioThatCountsFromElsewhereIsMovedToItsVideo(t *testing.T) {
 			p.DTS += 1000 * sec
 		}
 	}
-	var shift time.Duration
-	got, g := cuts(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0, func(s *segmenter, _ int) { shift = s.line.shift })
+	var shift, muxed time.Duration
+	got, g := cuts(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0, func(s *segmenter, _ int) {
+		shift = s.line.shift
+		if g := s.open; g != nil && g.tracks[media.Audio] != nil {
+			muxed = g.audioShift
+		}
+	})
 	if n := len(strings.Fields(got)); n > 14 {
 		t.Errorf("%d fragments: %s", n, got)
 	}
 	if shift > -990*sec || shift < -1010*sec {
 		t.Errorf("audio moved by %v", shift)
+	}
+	if muxed != shift {
+		t.Errorf("muxed with a shift of %v, judged with %v", muxed, shift)
 	}
 	if g.dropped > 2*maxLeftovers {
 		t.Errorf("%d packets dropped", g.dropped)
