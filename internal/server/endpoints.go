@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -15,7 +16,7 @@ import (
 
 // An endpoint is an address and what is spoken there.
 type endpoint struct {
-	kind string // rtmp http https
+	kind string // rtmp rtmps http https
 	addr config.Address
 }
 
@@ -26,9 +27,7 @@ func (e endpoint) key() string { return e.kind + " " + e.addr.String() }
 func endpoints(c *config.Config) []endpoint {
 	var all []endpoint
 	for i := range c.RTMP {
-		for _, a := range c.RTMP[i].Listen {
-			all = append(all, endpoint{"rtmp", a})
-		}
+		all = append(all, rtmpEndpoints(&c.RTMP[i])...)
 	}
 	for i := range c.HTTP {
 		all = append(all, httpEndpoints(&c.HTTP[i])...)
@@ -36,14 +35,18 @@ func endpoints(c *config.Config) []endpoint {
 	return all
 }
 
-func httpEndpoints(h *config.HTTP) []endpoint {
+func rtmpEndpoints(b *config.RTMP) []endpoint { return endpointsOf("rtmp", b.Listen, b.TLS) }
+
+func httpEndpoints(h *config.HTTP) []endpoint { return endpointsOf("http", h.Listen, h.TLS) }
+
+func endpointsOf(kind string, plain []config.Address, secure *config.TLS) []endpoint {
 	var all []endpoint
-	for _, a := range h.Listen {
-		all = append(all, endpoint{"http", a})
+	for _, a := range plain {
+		all = append(all, endpoint{kind, a})
 	}
-	if h.TLS != nil {
-		for _, a := range h.TLS.Listen {
-			all = append(all, endpoint{"https", a})
+	if secure != nil {
+		for _, a := range secure.Listen {
+			all = append(all, endpoint{kind + "s", a})
 		}
 	}
 	return all
@@ -54,8 +57,9 @@ func httpEndpoints(h *config.HTTP) []endpoint {
 type listener struct {
 	endpoint
 	ln  net.Listener
-	svc atomic.Pointer[service] // rtmp
-	web *web.Server             // http, https
+	svc atomic.Pointer[service]    // rtmp, rtmps
+	tls atomic.Pointer[tls.Config] // rtmps
+	web *web.Server                // http, https
 }
 
 // serve accepts until ln is closed.
@@ -65,8 +69,8 @@ func (s *Server) serve(l *listener, ln net.Listener) {
 	s.goes.Go(func() {
 		var err error
 		switch l.kind {
-		case "rtmp":
-			acceptLoop(ln, s.log, func(nc net.Conn) { s.startSession(nc, l.svc.Load()) })
+		case "rtmp", "rtmps":
+			acceptLoop(ln, s.log, func(nc net.Conn) { s.arrive(l, nc) })
 		case "http":
 			err = l.web.Serve(ln)
 		case "https":
@@ -114,17 +118,20 @@ func (s *Server) commitListeners(a *acquired, services []*service) {
 	defer s.mu.Unlock()
 	want := make(map[string]bool)
 	for i := range a.cfg.RTMP {
-		for _, addr := range a.cfg.RTMP[i].Listen {
-			e := endpoint{"rtmp", addr}
+		for _, e := range rtmpEndpoints(&a.cfg.RTMP[i]) {
 			want[e.key()] = true
-			if l := s.listeners[e.key()]; l != nil {
-				l.svc.Store(services[i])
-				continue
+			l, kept := s.listeners[e.key()], true
+			if l == nil {
+				l, kept = &listener{endpoint: e}, false
+				s.listeners[e.key()] = l
 			}
-			l := &listener{endpoint: e}
 			l.svc.Store(services[i])
-			s.listeners[e.key()] = l
-			s.serve(l, a.listeners[e.key()])
+			if e.kind == "rtmps" {
+				l.tls.Store(a.tls[i])
+			}
+			if !kept {
+				s.serve(l, a.listeners[e.key()])
+			}
 		}
 	}
 	for i := range a.cfg.HTTP {

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -23,6 +26,7 @@ type acquired struct {
 	reclaimed []endpoint              // ours, closed to make room for an overlapping new one
 	sites     []*web.Site             // one per http block
 	services  []*serviceRules         // one per rtmp block
+	tls       []*tls.Config           // one per rtmp block; nil without tls
 	dirs      []*directory
 	made      []string // announcements of keys just made
 }
@@ -52,6 +56,9 @@ func (a *acquired) acquire() error {
 	for i := range a.cfg.RTMP {
 		rules, err := a.rings(&a.cfg.RTMP[i])
 		a.services = append(a.services, rules)
+		errs = append(errs, err)
+		secure, err := tlsConfig(&a.cfg.RTMP[i], a.srv.log)
+		a.tls = append(a.tls, secure)
 		errs = append(errs, err)
 		for j := range a.cfg.RTMP[i].Applications {
 			errs = append(errs, a.openDirs(&a.cfg.RTMP[i].Applications[j]))
@@ -173,6 +180,7 @@ func (s *Server) commit(a *acquired) {
 			s.removeApp(app)
 		}
 	}
+	s.hub.SetInterval(flushInterval(a.cfg))
 	s.commitListeners(a, services)
 	for _, d := range released {
 		s.dirs.release(d)
@@ -192,7 +200,7 @@ func (s *Server) pairServices(old, cfg *config.Config) []*service {
 	}
 	for i := range cfg.RTMP {
 		for j := range free {
-			if free[j] != nil && j < len(old.RTMP) && shareAddress(old.RTMP[j].Listen, cfg.RTMP[i].Listen) {
+			if free[j] != nil && j < len(old.RTMP) && shareAddress(&old.RTMP[j], &cfg.RTMP[i]) {
 				take(i, j)
 				break
 			}
@@ -209,9 +217,21 @@ func (s *Server) pairServices(old, cfg *config.Config) []*service {
 	return out
 }
 
-func shareAddress(a, b []config.Address) bool {
-	return slices.ContainsFunc(a, func(x config.Address) bool {
-		return slices.ContainsFunc(b, func(y config.Address) bool { return x.String() == y.String() })
+// flushInterval is the slowest beat of the fan-out, which all rtmp blocks share:
+// the smallest that one of them asks for.
+func flushInterval(cfg *config.Config) time.Duration {
+	d := time.Duration(0)
+	for i := range cfg.RTMP {
+		if f := cfg.RTMP[i].FlushInterval; f > 0 && (d == 0 || f < d) {
+			d = f
+		}
+	}
+	return cmp.Or(d, defaultFlush)
+}
+
+func shareAddress(a, b *config.RTMP) bool {
+	return slices.ContainsFunc(rtmpEndpoints(a), func(x endpoint) bool {
+		return slices.ContainsFunc(rtmpEndpoints(b), func(y endpoint) bool { return x.addr.String() == y.addr.String() })
 	})
 }
 

@@ -6,9 +6,7 @@ package server
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,18 +88,16 @@ func (s *Server) Log() *zap.Logger { return s.log }
 
 func (s *Server) stopping() bool { return s.stop.Load() }
 
-func (s *Server) startSession(nc net.Conn, svc *service) {
+func (s *Server) startSession(sess *session) {
 	id := s.nextConn.Add(1)
 	s.accepted.Add(1)
-	sess := &session{
-		id: id, srv: s, svc: svc, nc: nc,
-		addr: peerAddr(nc), peer: nc.RemoteAddr().String(), started: time.Now(),
-	}
+	sess.id = id
 	sess.log = s.log.With(zap.Uint64("conn", id), zap.String("remote", sess.peer))
 	s.mu.Lock()
 	if s.stopping() {
 		s.mu.Unlock()
-		nc.Close()
+		sess.nc.Close()
+		sess.svc.gate.leave(sess.counted)
 		return
 	}
 	s.live[id] = sess
@@ -117,18 +113,11 @@ func (s *Server) startSession(nc net.Conn, svc *service) {
 			s.gone.out += conn.BytesOut()
 		}
 		s.mu.Unlock()
+		sess.svc.gate.leave(sess.counted)
 		if sess.app != nil {
 			sess.app.exit()
 		}
 	}()
-}
-
-// peerAddr is the peer's IP address; a unix socket counts as loopback.
-func peerAddr(nc net.Conn) netip.Addr {
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap().WithZone("")
-	}
-	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 // defaultFlush is the slowest beat of the fan-out before a configuration says

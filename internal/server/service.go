@@ -13,6 +13,7 @@ import (
 type service struct {
 	srv   *Server
 	rules atomic.Pointer[serviceRules]
+	gate  gate
 
 	mu   sync.Mutex
 	apps map[string]*application

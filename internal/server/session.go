@@ -26,12 +26,15 @@ type session struct {
 	srv     *Server
 	svc     *service
 	log     *zap.Logger
-	addr    netip.Addr // the peer; v4-mapped addresses are unmapped
+	addr    netip.Addr // the client; v4-mapped addresses are unmapped
 	peer    string     // address and port, for people
 	started time.Time
 
-	conn atomic.Pointer[rtmp.Conn] // nil until the handshake is done; kick may look
-	nc   net.Conn
+	conn    atomic.Pointer[rtmp.Conn] // nil until the handshake is done; kick may look
+	nc      net.Conn                  // what RTMP is spoken over: raw, or TLS above it
+	raw     net.Conn                  // the socket
+	proxied bool                      // must begin with a PROXY header, which says who addr is
+	counted netip.Addr                // where max_connections_per_ip counts it; zero: nowhere
 
 	// Set by run as the connection goes on; snapshot reads them under mu.
 	mu      sync.Mutex
@@ -83,7 +86,11 @@ func (s *session) run(ctx context.Context) {
 
 // serve is the session from the first byte to the last. It returns why it ended.
 func (s *session) serve(ctx context.Context) error {
-	conn, err := rtmp.Accept(s.nc, s.svc.options())
+	options := s.svc.options()
+	if err := s.open(&options); err != nil {
+		return err
+	}
+	conn, err := rtmp.Accept(s.nc, options)
 	if err != nil {
 		return fmt.Errorf("handshake: %w", err)
 	}
@@ -261,6 +268,9 @@ func (s *session) linger() {
 // finish tells a client why it is shown out and writes the session's one last
 // line.
 func (s *session) finish(err error) {
+	if errors.Is(err, errTurnedAway) {
+		return
+	}
 	if k := s.kicked.Load(); k != nil {
 		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.age())
 		return

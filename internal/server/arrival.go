@@ -1,0 +1,114 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+	"github.com/rtmpd/rtmpd/internal/server/proxyhdr"
+	"github.com/rtmpd/rtmpd/internal/server/tlsfiles"
+)
+
+// arrive makes a session of a connection that l accepted, unless the limits
+// turn it away.
+func (s *Server) arrive(l *listener, nc net.Conn) {
+	svc := l.svc.Load()
+	cfg := svc.rules.Load().cfg
+	peer, tcp := nc.RemoteAddr().(*net.TCPAddr)
+	if err := svc.gate.enter(cfg.MaxConnections); err != nil {
+		svc.gate.complain(s.log, nc.RemoteAddr().String(), err, time.Now())
+		nc.Close()
+		return
+	}
+	sess := &session{
+		srv: s, svc: svc, raw: nc, nc: nc,
+		addr: netip.AddrFrom4([4]byte{127, 0, 0, 1}), // who comes through a unix socket is here
+		peer: nc.RemoteAddr().String(), started: time.Now(),
+	}
+	if tcp {
+		sess.addr = peer.AddrPort().Addr().Unmap().WithZone("")
+		sess.proxied = slices.ContainsFunc(cfg.ProxyProtocol, func(p netip.Prefix) bool { return p.Contains(sess.addr) })
+		setUserTimeout(nc, cfg.Timeout)
+	}
+	if tcp && !sess.proxied {
+		if err := sess.countAddress(); err != nil {
+			svc.gate.leave(netip.Addr{})
+			nc.Close()
+			return
+		}
+	}
+	if cfg := l.tls.Load(); cfg != nil {
+		sess.nc = tls.Server(nc, cfg)
+	}
+	s.startSession(sess)
+}
+
+// errTurnedAway ends a session that a limit does not let in. It has been logged.
+var errTurnedAway = errors.New("turned away")
+
+// countAddress holds the session's address against max_connections_per_ip.
+func (s *session) countAddress() error {
+	if err := s.svc.gate.enterFrom(s.addr, s.svc.rules.Load().cfg.MaxConnectionsPerIP); err != nil {
+		s.svc.gate.complain(s.srv.log, s.peer, err, time.Now())
+		return errTurnedAway
+	}
+	s.counted = s.addr
+	return nil
+}
+
+// open is what comes before RTMP: the PROXY header, then the TLS handshake. Both
+// take their time from the RTMP handshake's.
+func (s *session) open(o *rtmp.Options) error {
+	deadline := s.started.Add(o.HandshakeTimeout)
+	if s.proxied {
+		from, err := proxyhdr.Read(s.raw, deadline)
+		if err != nil {
+			return err
+		}
+		if from.IsValid() {
+			s.addr, s.peer = from.Addr(), from.String()
+			s.log = s.srv.log.With(zap.Uint64("conn", s.id), zap.String("remote", s.peer))
+			if err := s.countAddress(); err != nil {
+				return err
+			}
+		}
+	}
+	if tc, ok := s.nc.(*tls.Conn); ok {
+		if err := tc.SetDeadline(deadline); err != nil {
+			return err
+		}
+		if err := tc.Handshake(); err != nil {
+			return tlsError(err)
+		}
+	}
+	o.HandshakeTimeout = max(time.Until(deadline), time.Millisecond)
+	return nil
+}
+
+func tlsError(err error) error {
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && record.RecordHeader[0] == 3 {
+		return errors.New("not TLS: this looks like RTMP (rtmp:// sent to an rtmps port)")
+	}
+	return fmt.Errorf("TLS: %w", err)
+}
+
+// tlsConfig is what the rtmps listeners of a block speak with; nil: it has none.
+func tlsConfig(b *config.RTMP, log *zap.Logger) (*tls.Config, error) {
+	if b.TLS == nil {
+		return nil, nil
+	}
+	files, err := tlsfiles.Open(b.TLS.Certificate, b.TLS.Key, log, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("rtmp: %w", err)
+	}
+	return &tls.Config{GetCertificate: files.Get, MinVersion: max(b.TLS.MinVersion, tls.VersionTLS12)}, nil
+}

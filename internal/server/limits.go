@@ -1,0 +1,90 @@
+package server
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// A gate counts the connections of a service: max_connections and
+// max_connections_per_ip.
+type gate struct {
+	mu    sync.Mutex
+	total int
+	from  map[netip.Prefix]int
+
+	said    time.Time // when the last line about the refused was written
+	refused int       // since then
+}
+
+// burst is how often, at most, a line is written about refused connections.
+const burst = 10 * time.Second
+
+// source is what counts as one address: of IPv6 a /64, the least that a
+// household is given, so that nobody has billions of them.
+func source(a netip.Addr) netip.Prefix {
+	if a.Is4() {
+		return netip.PrefixFrom(a, 32)
+	}
+	p, _ := a.Prefix(64) // fails for IPv4 and the zero Addr only
+	return p
+}
+
+// enter counts a connection in, unless there are limit already (0: no limit).
+func (g *gate) enter(limit int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if limit > 0 && g.total >= limit {
+		return fmt.Errorf("max_connections = %d reached", limit)
+	}
+	g.total++
+	return nil
+}
+
+// enterFrom counts a connection that entered to its address as well.
+func (g *gate) enterFrom(a netip.Addr, limit int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := source(a)
+	if limit > 0 && g.from[p] >= limit {
+		return fmt.Errorf("max_connections_per_ip = %d reached", limit)
+	}
+	if g.from == nil {
+		g.from = make(map[netip.Prefix]int)
+	}
+	g.from[p]++
+	return nil
+}
+
+// leave takes a connection out, and off its address if it was counted there.
+func (g *gate) leave(a netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.total--
+	if !a.IsValid() {
+		return
+	}
+	p := source(a)
+	if g.from[p]--; g.from[p] == 0 {
+		delete(g.from, p)
+	}
+}
+
+// complain logs that a connection was turned away: one line for a burst of
+// them, with how many there were since the line before.
+func (g *gate) complain(log *zap.Logger, remote string, why error, now time.Time) {
+	g.mu.Lock()
+	g.refused++
+	n := g.refused
+	say := g.said.IsZero() || now.Sub(g.said) >= burst
+	if say {
+		g.said, g.refused = now, 0
+	}
+	g.mu.Unlock()
+	if say {
+		log.Warn("connections refused", zap.String("reason", why.Error()), zap.String("remote", remote), zap.Int("count", n))
+	}
+}
