@@ -146,23 +146,11 @@ func (d *Demuxer) learnSize(data []byte) {
 	}
 }
 
-// trackZero walks the whole of x, so that one malformed part condemns the
-// body, and returns the part of track 0. Other tracks go to OtherTracks.
+// trackZero finds the part of track 0 in a sound body. Other tracks go to
+// OtherTracks.
 func (d *Demuxer) trackZero(timestamp uint32, body []byte, x exBody) (zero Part, found bool, err error) {
-	for check := x; ; {
-		p, ok, err := check.next()
-		if err != nil {
-			return Part{}, false, err
-		}
-		if !ok {
-			break
-		}
-		if p.TrackID == 0 {
-			if found {
-				return Part{}, false, malformed("track 0 twice")
-			}
-			zero, found = p, true
-		}
+	if zero, found, err = findTrackZero(x); err != nil {
+		return Part{}, false, err
 	}
 	if d.OtherTracks != nil && x.multi != notMultitrack {
 		for {
