@@ -40,7 +40,9 @@ func TestMain(m *testing.M) {
 //	polled NAME             stop polling: every answer was 200, whole and true
 //	swap FILE OLD NEW       replace text in FILE, by rename, as editors do
 //	reloads N FILE A B C    swap B and C behind A in FILE N times, each waited for
-//	sh COMMAND              a line of shell
+//	sh COMMAND              a line of shell; $EXAMPLES is the examples' directory
+//	publishkey NAME SECS KEYFILE ARG… URL  publish, with the key behind URL
+//	nologfile FILE          the log holds the key in FILE only where it was made
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -57,7 +59,7 @@ func TestScripts(t *testing.T) {
 			"publish": cmdPublish, "unpublish": cmdUnpublish, "cut": cmdCut,
 			"fetch": cmdFetch, "waitfor": cmdWaitFor, "frames": cmdFrames,
 			"poll": cmdPoll, "polled": cmdPolled, "swap": cmdSwap,
-			"reloads": cmdReloads, "sh": cmdSh,
+			"reloads": cmdReloads, "sh": cmdSh, "publishkey": cmdPublishKey, "nologfile": cmdNoLogFile,
 		},
 	})
 }
@@ -105,7 +107,10 @@ func start(ts *testscript.TestScript, name string, args ...string) *process {
 	}
 	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.cmd.Dir = ts.Getenv("WORK")
-	p.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"), "SHOW_KEY="+ts.Getenv("SHOW_KEY"))
+	p.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
+	if key := ts.Getenv("SHOW_KEY"); key != "" {
+		p.cmd.Env = append(p.cmd.Env, "SHOW_KEY="+key)
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	ts.Check(p.cmd.Start())
 	go func() { p.err = p.cmd.Wait(); close(p.done) }()
@@ -316,8 +321,27 @@ func cmdReloads(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSh(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("sh", "-c", args[0])
 	cmd.Dir = ts.Getenv("WORK")
-	cmd.Env = append(os.Environ(), "RTMP="+ts.Getenv("RTMP"), "HTTP="+ts.Getenv("HTTP"))
+	examples, err := filepath.Abs("../../examples")
+	ts.Check(err)
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "EXAMPLES="+examples,
+		"XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"), "RTMP="+ts.Getenv("RTMP"), "HTTP="+ts.Getenv("HTTP"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		ts.Fatalf("%s: %v\n%s", args[0], err, out)
+	}
+}
+
+func cmdPublishKey(ts *testscript.TestScript, neg bool, args []string) {
+	key := strings.TrimSpace(ts.ReadFile(args[2]))
+	rest := append([]string{args[0], args[1]}, args[3:]...)
+	rest[len(rest)-1] += key
+	cmdPublish(ts, neg, rest)
+}
+
+func cmdNoLogFile(ts *testscript.TestScript, neg bool, args []string) {
+	key := strings.TrimSpace(ts.ReadFile(args[0]))
+	for line := range strings.Lines(benchOf(ts).rtmpd.text()) {
+		if strings.Contains(line, key) && !strings.Contains(line, "made just now") {
+			ts.Fatalf("the log has the key: %s", line)
+		}
 	}
 }

@@ -123,7 +123,7 @@ func (s *session) serve(ctx context.Context) error {
 			if err := s.command(ctx, m.StreamID, cmd); err != nil {
 				return err
 			}
-			if err := conn.Flush(); err != nil {
+			if err := conn.Flush(); err != nil && !s.published {
 				return err
 			}
 		}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// block returns the README's n-th code block of a language.
+func block(t *testing.T, language string, n int) string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	in, ours := false, false
+	for l := range strings.Lines(string(text)) {
+		name, fence := strings.CutPrefix(strings.TrimRight(l, "\n"), "```")
+		switch {
+		case fence && in:
+			in, ours = false, false
+		case fence:
+			in, ours = true, name == language
+			if ours {
+				found = append(found, "")
+			}
+		case ours:
+			found[len(found)-1] += l
+		}
+	}
+	if len(found) <= n {
+		t.Fatalf("README has %d blocks of %q", len(found), language)
+	}
+	return found[n]
+}
+
+func load(t *testing.T, text string) *config.Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rtmpd.hcl")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, files, diags := config.Load(path, config.LoadOptions{Env: map[string]string{"STATE_DIRECTORY": "/state"}})
+	if len(diags) > 0 {
+		var b bytes.Buffer
+		config.WriteDiagnostics(&b, files, diags)
+		t.Fatal(b.String())
+	}
+	return cfg
+}
+
+func TestTheReadmesConfigurationIsTheExample(t *testing.T) {
+	example, err := os.ReadFile("../../examples/scanlines.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := config.Diff(load(t, string(example)), load(t, block(t, "hcl", 0)))
+	if !plan.Empty() {
+		t.Errorf("README differs from examples/scanlines.hcl:\n%s", plan.Text())
+	}
+}
+
+func TestTheReadmesKeysFileIsOne(t *testing.T) {
+	text := block(t, "", 3)
+	if !strings.HasPrefix(text, "# HOLDER") {
+		t.Fatalf("another block: %s", text)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "keys"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := load(t, `rtmp {
+  application "a" {
+    stream_keys_file = "`+filepath.Join(dir, "keys")+`"
+  }
+}`)
+	keys := cfg.RTMP[0].Applications[0].FileKeys
+	if len(keys) != 2 || keys[0].Holder != "alice" || keys[1].Stream != "main" {
+		t.Errorf("got %+v", keys)
+	}
+}
+
+// Every rtmpd command line of the README is one that exists.
+func TestTheReadmesCommandsExist(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile("rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|fmt|version|completion|demo)\\b").FindAllStringSubmatch(string(text), -1)
+	if len(lines) < 5 {
+		t.Fatalf("found %d commands only", len(lines))
+	}
+	for _, m := range lines {
+		cmd, _, err := newRoot().Find(strings.Fields(m[1]))
+		if err != nil || !strings.HasPrefix(m[1], strings.TrimPrefix(cmd.CommandPath(), "rtmpd ")) {
+			t.Errorf("rtmpd %s: %v", m[1], err)
+		}
+	}
+}
+
+// What the left column of the nginx table promises, the right column loads.
+func TestTheReadmesDirectiveTableLoads(t *testing.T) {
+	for _, text := range []string{
+		"rtmp {\n  listen = \":1935\"\n  chunk_size = 65536\n  max_message = \"10M\"\n  timeout = \"60s\"\n  ping = \"60s\"\n  ping_timeout = \"30s\"\n}",
+		"rtmp {\n  application \"show\" {\n    drop_idle_publisher = \"10s\"\n    access {\n      publish = [\"allow 10.0.0.0/8\", \"deny all\"]\n    }\n    stream_key \"name\" {}\n" +
+			"    hls {\n      path = \"/mnt/hls\"\n      fragment = \"3s\"\n      playlist_length = \"60s\"\n      max_fragment = \"9s\"\n      nested = true\n      cleanup = true\n      continuous = true\n" +
+			"      base_url = \"\"\n      sync = \"2ms\"\n      max_audio_delay = \"300ms\"\n      type = \"live\"\n      fragment_naming = \"sequential\"\n      fragment_naming_granularity = 0\n      fragment_slicing = \"plain\"\n" +
+			"      datetime = true\n      variant \"_low\" {}\n      keys {\n        path = \"/mnt/keys\"\n        url = \"/keys/\"\n        fragments_per_key = 5\n      }\n    }\n  }\n}",
+		"http {\n  location \"/stat\" {\n    stat {\n      stylesheet = \"stat.xsl\"\n    }\n  }\n  location \"/hls\" {\n    root = \"/mnt\"\n  }\n}",
+	} {
+		load(t, text)
+	}
+}
+
+// The page of step 5 names the tags that video.js looks for, and the demo's two
+// commands stand where the project promises them.
+func TestTheReadmePromisesTwoCommands(t *testing.T) {
+	first := block(t, "", 0)
+	for _, want := range []string{"go run ./cmd/rtmpd demo", "make test"} {
+		if !strings.Contains(first, want) {
+			t.Errorf("the first block does not give %q", want)
+		}
+	}
+	if out, err := exec.Command("make", "-n", "-C", "../..", "test").CombinedOutput(); err != nil {
+		t.Errorf("make test: %v\n%s", err, out)
+	}
+}
