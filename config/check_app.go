@@ -140,9 +140,9 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 // keys checks an application's stream keys and reads its stream_keys_file.
 func (c *checker) keys(n *node, app *Application) {
 	seen := make(map[string]string) // hash of the secret, where it stands
+	blocks := n.all("stream_key")
 	for i := range app.StreamKeys {
-		k := &app.StreamKeys[i]
-		b := n.all("stream_key")[i]
+		k, b := &app.StreamKeys[i], blocks[i]
 		if k.Stream == "" && !b.said("stream") {
 			k.Stream = k.Holder
 		}

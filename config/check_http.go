@@ -11,9 +11,9 @@ import (
 // locations checks the location blocks of an http block.
 func (c *checker) locations(n *node, h *HTTP) {
 	first := make(map[string]hcl.Range)
+	blocks := n.all("location")
 	for i := range h.Locations {
-		loc := &h.Locations[i]
-		b := n.all("location")[i]
+		loc, b := &h.Locations[i], blocks[i]
 		if rest, ok := strings.CutPrefix(loc.Path, "="); ok {
 			loc.Exact = true
 			loc.Path = strings.TrimSpace(rest)

@@ -11,8 +11,10 @@ import (
 // Diff says what going from old to new changes. It is pure; old may be nil, the
 // empty configuration that rtmpd starts from. Equal configurations give an empty
 // plan. Ranges, file names and the order of things that have names do not count.
-func Diff(old, new *Config) Plan {
-	d := &differ{schema: newSchema()}
+func Diff(old, new *Config) Plan { return diff(newSchema(), old, new) }
+
+func diff(schema *blockSchema, old, new *Config) Plan {
+	d := &differ{schema: schema}
 	if old == nil {
 		old = &Config{}
 	} else {

@@ -182,7 +182,7 @@ func TestDiffForgetsNoField(t *testing.T) {
 		t.Fatal(diags)
 	}
 	fill(reflect.ValueOf(cfg).Elem())
-	fields := 0
+	fields, schema := 0, newSchema()
 	var walk func(path string, s *blockSchema, v reflect.Value)
 	walk = func(path string, s *blockSchema, v reflect.Value) {
 		for _, a := range s.attrs {
@@ -196,7 +196,7 @@ func TestDiffForgetsNoField(t *testing.T) {
 			// Compare against a deep copy: cfg itself is what is changed.
 			copied := deepCopy(reflect.ValueOf(before)).Interface().(Config)
 			change(f)
-			plan := Diff(&copied, cfg)
+			plan := diff(schema, &copied, cfg)
 			f.Set(old)
 			fields++
 			if plan.Empty() {
@@ -223,7 +223,7 @@ func TestDiffForgetsNoField(t *testing.T) {
 			walk(path+"."+b.name, b, f)
 		}
 	}
-	walk("", newSchema(), reflect.ValueOf(cfg).Elem())
+	walk("", schema, reflect.ValueOf(cfg).Elem())
 	if fields < 200 {
 		t.Errorf("only %d fields", fields)
 	}

@@ -212,3 +212,13 @@ func loadBytes(name string, data []byte, env map[string]string) (*Config, Files,
 	cfg := l.load(sources)
 	return cfg, l.files, tidy(l.diags, sources)
 }
+
+func TestALongLineIsShownAroundItsMistake(t *testing.T) {
+	_, files, diags := loadText(t, "locals {\n  a = [\""+strings.Repeat("ü", 500)+"\", nonsense, \""+strings.Repeat("y", 500)+"\"]\n}\nrtmp {\n}\n", LoadOptions{})
+	got := text(files, diags)
+	lines := strings.Split(got, "\n")
+	if len(lines) < 3 || len(lines[1]) > 200 || !strings.Contains(lines[2], "^^^^^^^^") ||
+		[]rune(lines[1])[strings.Index(lines[2], "^")] != 'n' {
+		t.Errorf("got:\n%s", got)
+	}
+}

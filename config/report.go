@@ -119,6 +119,7 @@ func writeSnippet(w io.Writer, m *mask, at hcl.Range) {
 	if line == "" {
 		return
 	}
+	line, from, to = window(line, from, to)
 	fmt.Fprintf(w, "%4d | %s\n", at.Start.Line, line)
 	var pad strings.Builder
 	for _, r := range line[:from] {
@@ -129,6 +130,23 @@ func writeSnippet(w io.Writer, m *mask, at hcl.Range) {
 		}
 	}
 	fmt.Fprintf(w, "     | %s%s\n", pad.String(), strings.Repeat("^", max(1, utf8.RuneCountInString(line[from:to]))))
+}
+
+// window cuts a long line down to what stands around from..to.
+func window(line string, from, to int) (string, int, int) {
+	const wide = 160
+	if len(line) <= wide {
+		return line, from, to
+	}
+	begin := max(0, from-wide/2)
+	for begin < len(line) && !utf8.RuneStart(line[begin]) {
+		begin++
+	}
+	end := min(len(line), begin+wide)
+	for end < len(line) && !utf8.RuneStart(line[end]) {
+		end--
+	}
+	return line[begin:end], from - begin, max(from, min(to, end)) - begin
 }
 
 // jsonDiagnostic is one diagnostic of check -json.

@@ -194,14 +194,15 @@ func (l *loader) unite(into, from *node) {
 func (l *loader) uniteBlocks(n *node) {
 	first := make(map[string]*node)
 	var out []*node
+	listeners := map[string]*listenSet{"rtmp": newListenSet(n.all("rtmp")), "http": newListenSet(n.all("http"))}
 	for _, b := range n.blocks {
-		key := l.identity(n, b)
+		key := l.identity(b, listeners[b.schema.name])
 		f := first[key]
 		switch {
 		case f == nil:
 			first[key] = b
 			out = append(out, b)
-		case f.file == b.file && key != "":
+		case f.file == b.file:
 			l.errorAt(b.rng, b.title()+" stands here twice", "the first is at "+place(f.rng))
 		default:
 			l.unite(f, b)
@@ -213,43 +214,45 @@ func (l *loader) uniteBlocks(n *node) {
 	}
 }
 
+// listenSet is what the rtmp or the http blocks of a configuration listen on.
+type listenSet struct {
+	keys    map[string]bool // of those that say it
+	oneFile bool            // all stand in one file
+}
+
+func newListenSet(nodes []*node) *listenSet {
+	s := &listenSet{keys: make(map[string]bool), oneFile: true}
+	for _, n := range nodes {
+		s.oneFile = s.oneFile && n.file == nodes[0].file
+		if n.said("listen") && !n.bad("listen") {
+			s.keys[listenKey(n)] = true
+		}
+	}
+	return s
+}
+
 // identity is what makes two blocks of a parent the same one. rtmp and http
-// blocks are told apart by where they listen; one that does not say is the only
-// one there.
-func (l *loader) identity(parent, b *node) string {
+// blocks are told apart by where they listen; in a directory, one that does not
+// say is the only one there.
+func (l *loader) identity(b *node, all *listenSet) string {
 	key := b.schema.name
-	if b.schema.single || len(b.schema.labels) > 0 {
+	if all == nil || b.schema.single || len(b.schema.labels) > 0 {
 		return key + "\x00" + strings.Join(b.labels, "\x00")
 	}
 	if b.bad("listen") {
 		return fmt.Sprintf("%s\x00%p", key, b) // nobody knows: one of its own
 	}
 	listen := listenKey(b)
-	if !b.said("listen") && !sameFile(parent.all(key)) {
-		others := make(map[string]bool)
-		for _, o := range parent.all(key) {
-			if o.said("listen") && !o.bad("listen") {
-				others[listenKey(o)] = true
-			}
-		}
+	if !b.said("listen") && !all.oneFile {
 		switch {
-		case len(others) == 1:
-			for listen = range others {
+		case len(all.keys) == 1:
+			for listen = range all.keys {
 			}
-		case len(others) > 1:
+		case len(all.keys) > 1:
 			l.errorAt(b.rng, "which "+key+" block is this?", "there are several: repeat the listen of the one it belongs to")
 		}
 	}
 	return key + "\x00" + listen
-}
-
-func sameFile(nodes []*node) bool {
-	for _, n := range nodes {
-		if n.file != nodes[0].file {
-			return false
-		}
-	}
-	return true
 }
 
 // listenKey is what a block listens on: its listen, or if that is empty that of
@@ -279,11 +282,12 @@ func inherit(schema *blockSchema, parent, child *node) *node {
 		}
 		out.blocks = append(out.blocks, b)
 	}
+	own := make(map[string]bool)
+	for _, b := range child.blocks {
+		own[b.title()] = true
+	}
 	for _, p := range parent.blocks {
-		same := func(b *node) bool {
-			return b.schema.name == p.schema.name && (p.schema.single || slices.Equal(b.labels, p.labels))
-		}
-		if !slices.ContainsFunc(child.blocks, same) {
+		if !own[p.title()] {
 			out.blocks = append(out.blocks, p)
 		}
 	}
