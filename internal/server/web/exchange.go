@@ -55,6 +55,9 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 // method, credentials, and only then what is there.
 func (x *exchange) route() {
 	s, r := x.site, x.r
+	if x.answerChallenge() {
+		return
+	}
 	if s.plainRedirect && r.TLS == nil {
 		x.toTLS()
 		return

@@ -109,10 +109,3 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	return errors.Join(s.plain.shutdown(ctx), <-done)
 }
-
-func (s *Server) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
-	if c := s.site.Load().cert; c != nil {
-		return c.config(), nil
-	}
-	return nil, errors.New("no certificate")
-}

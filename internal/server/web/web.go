@@ -64,6 +64,7 @@ type Deps struct {
 	KeyPaths []string     // hls keys.path directories: served by an alias that names them, never else
 	Stat     http.Handler // serves stat locations; nil: they are an error
 	Player   http.Handler // serves player locations; nil: they are an error
+	ACME     ACME         // nil: tls.domains are an error
 	Log      *zap.Logger  // nil: silent
 	// OpenLog opens an access log for appending. nil: the file of that
 	// name, made with its directory if need be.
@@ -123,7 +124,7 @@ func (s *Site) compile(cfg config.HTTP) error {
 		return err
 	}
 	if t := cfg.TLS; t != nil {
-		if s.cert, err = newCertificate(*t, s.log, s.now); err != nil {
+		if s.cert, err = newCertificate(*t, s.deps.ACME, s.log, s.now); err != nil {
 			return err
 		}
 		s.plainRedirect = t.Redirect

@@ -1,0 +1,163 @@
+package acme
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+)
+
+// A keeper has the certificates of one set of settings: one certmagic
+// configuration, its cache, and a goroutine for each certificate that is still to
+// be had. Renewals are the cache's.
+type keeper struct {
+	manager  *Manager
+	settings Settings
+	log      *zap.Logger
+	client   *http.Client
+	cache    *certmagic.Cache
+	config   *certmagic.Config
+
+	ctx     context.Context // of everything in the background
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	domains map[string]*domain // guarded by Manager.mu
+}
+
+// A domain is a name that shall have a certificate.
+type domain struct {
+	cancel context.CancelFunc
+	again  chan struct{} // try now; holds one
+}
+
+// requestTimeout is for one request to the authority.
+const requestTimeout = 30 * time.Second
+
+func (m *Manager) newKeeper(s Settings) *keeper {
+	k := &keeper{
+		manager: m, settings: s, log: m.log, domains: make(map[string]*domain),
+		client: &http.Client{
+			Timeout:   requestTimeout,
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: requestTimeout},
+		},
+	}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	quiet := hush(m.log)
+	k.cache = certmagic.NewCache(certmagic.CacheOptions{
+		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return k.config, nil },
+		RenewCheckInterval: m.check,
+		Logger:             quiet,
+	})
+	store := &store{dir: s.Storage, locks: &m.locks}
+	k.config = certmagic.New(k.cache, certmagic.Config{
+		RenewalWindowRatio: certmagic.DefaultRenewalWindowRatio,
+		KeySource:          certmagic.StandardKeyGenerator{KeyType: certmagic.P256},
+		Issuers:            []certmagic.Issuer{newAuthority(s, store, k.client, &m.challenges, quiet)},
+		Storage:            store,
+		OnEvent:            k.event,
+		Logger:             quiet,
+	})
+	return k
+}
+
+// set starts and ends domains. Manager.mu is held.
+func (k *keeper) set(names map[string]bool) {
+	for name, d := range k.domains {
+		if !names[name] {
+			d.cancel()
+			delete(k.domains, name)
+			k.forget(name)
+		}
+	}
+	for name := range names {
+		if d := k.domains[name]; d != nil {
+			select {
+			case d.again <- struct{}{}:
+			default:
+			}
+			continue
+		}
+		ctx, cancel := context.WithCancel(k.ctx)
+		d := &domain{cancel: cancel, again: make(chan struct{}, 1)}
+		k.domains[name] = d
+		k.running.Go(func() {
+			defer cancel()
+			k.obtain(ctx, name, d.again)
+		})
+	}
+}
+
+func (k *keeper) forget(name string) {
+	k.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: name}})
+}
+
+// stop waits until everything has ended; cancel comes before.
+func (k *keeper) stop() {
+	k.running.Wait()
+	k.cache.Stop()
+	k.client.CloseIdleConnections()
+}
+
+// pauses between attempts. Authorities count failures by the hour; the test
+// system that Let's Encrypt has for this takes the first retries.
+var pauses = [...]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour}
+
+// obtain gets the certificate of name out of the storage or from the authority,
+// and does not give up.
+func (k *keeper) obtain(ctx context.Context, name string, again <-chan struct{}) {
+	for n := 0; ; n++ {
+		attempt := n // Issue reads it
+		err := k.config.ManageSync(context.WithValue(ctx, certmagic.AttemptsCtxKey, &attempt), []string{name})
+		if ctx.Err() != nil {
+			k.late(name)
+			return
+		}
+		if err == nil {
+			return
+		}
+		pause := pauses[min(n, len(pauses)-1)]
+		k.failed("certificate not obtained", name, err, zap.Duration("retry_in", pause))
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-again:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// late forgets a certificate that came when its domain had been removed.
+func (k *keeper) late(name string) {
+	k.manager.mu.Lock()
+	defer k.manager.mu.Unlock()
+	if k.domains[name] == nil {
+		k.forget(name)
+	}
+}
+
+// event is told by certmagic what happens to a certificate.
+func (k *keeper) event(ctx context.Context, event string, data map[string]any) error {
+	name, _ := data["identifier"].(string)
+	switch event {
+	case "cert_obtained":
+		renewal, _ := data["renewal"].(bool)
+		k.log.Info("certificate obtained", zap.String("domain", name), zap.Bool("renewal", renewal))
+	case "cert_failed":
+		if ctx.Value(certmagic.AttemptsCtxKey) != nil {
+			break // obtain's own: it logs
+		}
+		if err, ok := data["error"].(error); ok {
+			k.failed("certificate not renewed; the old one stays", name, err)
+		}
+	}
+	return nil
+}
+
+func (k *keeper) failed(message, name string, err error, more ...zap.Field) {
+	k.log.Error(message, append(more, zap.String("domain", name), zap.Error(err), zap.String("advice", k.advice(name, err)))...)
+}
