@@ -22,7 +22,7 @@ func bind(a config.Address) (net.Listener, error) {
 		return bindUnix(a)
 	}
 	var lc net.ListenConfig
-	ln, err := lc.Listen(context.Background(), "tcp", a.String())
+	ln, err := lc.Listen(context.Background(), a.ListenNetwork(), a.String())
 	if err == nil {
 		return ln, nil
 	}
