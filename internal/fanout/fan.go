@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -38,9 +39,9 @@ const (
 type Fan struct {
 	hub       *Hub
 	chunkSize int
-	metaOff   bool // meta = off
 
 	mu      sync.Mutex
+	meta    string // copy, on or off; see SetMeta
 	stream  *live.Stream
 	logs    [kinds]*wireLog
 	players map[*Player]struct{}
@@ -54,6 +55,9 @@ type Fan struct {
 	step     uint32 // ms between the last two
 	wrote    bool
 
+	rebuilt   []byte         // for meta = on
+	rebuiltOf *live.Metadata // what rebuilt was made of
+
 	active  atomic.Bool // a stream and players: writes are worth a wake
 	lastDTS atomic.Int64
 
@@ -63,9 +67,33 @@ type Fan struct {
 	Closed   atomic.Uint64 // players closed as too slow
 }
 
-// NewFan makes the fan of a name without players.
-func (h *Hub) NewFan(chunkSize int, metaOff bool) *Fan {
-	return &Fan{hub: h, chunkSize: chunkSize, metaOff: metaOff, players: make(map[*Player]struct{})}
+// NewFan makes the fan of a name without players. meta is as in SetMeta.
+func (h *Hub) NewFan(chunkSize int, meta string) *Fan {
+	return &Fan{hub: h, chunkSize: chunkSize, meta: meta, players: make(map[*Player]struct{})}
+}
+
+// SetMeta says what players are told of a stream's onMetaData: "copy" as it
+// came, "on" rebuilt with the fields that nginx-rtmp knows, "off" nothing. It
+// counts from the next stream on.
+func (f *Fan) SetMeta(meta string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.meta, f.rebuiltOf = meta, nil
+}
+
+// metadata is the stream's, and the body that tells players of it; nil: there
+// is nothing to tell.
+func (f *Fan) metadata() (*live.Metadata, []byte) {
+	m := f.stream.Metadata()
+	switch {
+	case m == nil || f.meta == "off":
+		return nil, nil
+	case f.meta != "on":
+		return m, m.Raw
+	case f.rebuiltOf != m:
+		f.rebuilt, f.rebuiltOf = flv.RebuildMetadata(m.Raw), m
+	}
+	return m, f.rebuilt
 }
 
 // Attach makes st what the players get from now on; nil when it has ended.
@@ -204,9 +232,9 @@ func (f *Fan) time(p *media.Packet) uint32 {
 // metadata, is not what the log wrote last.
 func (f *Fan) headers(l *wireLog, p *media.Packet, ts uint32) []rtmp.Message {
 	var out []rtmp.Message
-	if meta := f.stream.Metadata(); meta != nil && meta.Version != l.metadata && !f.metaOff {
-		l.metadata = meta.Version
-		out = append(out, dataMessage(meta.Raw, ts))
+	if meta, body := f.metadata(); meta != nil && meta != l.metadata {
+		l.metadata = meta
+		out = append(out, dataMessage(body, ts))
 	}
 	last := &l.audio
 	switch p.Track.Kind {
@@ -227,8 +255,8 @@ func (f *Fan) headers(l *wireLog, p *media.Packet, ts uint32) []rtmp.Message {
 // prefix is what a player needs before it can begin at s.
 func (f *Fan) prefix(l *wireLog, s *start) []byte {
 	var b []byte
-	if meta := f.stream.Metadata(); meta != nil && !f.metaOff {
-		b = rtmp.AppendMessage(b, dataMessage(meta.Raw, s.timestamp), l.chunkSize)
+	if meta, body := f.metadata(); meta != nil {
+		b = rtmp.AppendMessage(b, dataMessage(body, s.timestamp), l.chunkSize)
 	}
 	for _, t := range []*media.Track{s.video, s.audio} {
 		if t != nil && t.Tag != nil {

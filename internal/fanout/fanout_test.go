@@ -238,7 +238,10 @@ func TestLeaveGivesBackTheRestOfTheMessage(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	left := make(chan []byte)
-	go func() { left <- p.Leave() }()
+	go func() {
+		rest, _ := p.Leave(time.Minute)
+		left <- rest
+	}()
 	var rest []byte
 	select {
 	case rest = <-left:
@@ -321,13 +324,13 @@ func TestThousandsComeAndGo(t *testing.T) {
 				frames(t, c, w, 30)
 				switch p.pollID % 2 {
 				case 0:
-					p.Leave()
+					p.Leave(time.Minute)
 					c.Close()
 				default:
 					c.Close()
 				}
 				p.conn.Close()
-				p.Leave()
+				p.Leave(time.Minute)
 			}
 		})
 	}
@@ -355,7 +358,7 @@ func TestPlayersBehindTLSGetTheSame(t *testing.T) {
 	if err := consecutive(numbers); err != nil {
 		t.Error(err)
 	}
-	p.Leave()
+	p.Leave(time.Minute)
 	if h.fan.Players() != 0 {
 		wait(t, p.Gone(), "left player")
 	}

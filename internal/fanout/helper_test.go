@@ -85,7 +85,7 @@ func newHouse(t testing.TB) *house {
 		video: &media.Track{Kind: media.Video, Codec: media.CodecH264, Tag: []byte("\x17\x00avcC")},
 		audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, Tag: []byte("\xaf\x00asc")},
 	}
-	h.fan = h.hub.NewFan(testChunk, false)
+	h.fan = h.hub.NewFan(testChunk, "copy")
 	h.attach()
 	t.Cleanup(h.hub.Close)
 	return h

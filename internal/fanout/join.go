@@ -54,14 +54,17 @@ func (f *Fan) leaveLog(l *wireLog) {
 // is never before where the player left, and not too far back.
 func (f *Fan) place(l *wireLog, p *Player) (start, bool) {
 	now := time.Duration(f.lastDTS.Load())
+	waitVideo := p.o.WaitVideo && l.kind != audioOnly
 	if !p.o.GOPCache && !p.left {
-		if !p.o.WaitKey {
+		if !p.o.WaitKey && !waitVideo {
 			return l.here(now, f.lastTime)
 		}
 		p.left, p.leftAt = true, now // the next keyframe, not the newest
 	}
 	s := l.start
 	switch {
+	case waitVideo && s.video == nil: // it would begin with audio
+		return start{}, false
 	case !l.hasStart, p.left && s.dts <= p.leftAt:
 		return start{}, false
 	case now-s.dts > joinMaxTime, s.behind > joinMaxBytes:

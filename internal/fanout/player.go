@@ -10,10 +10,11 @@ import (
 
 // PlayerOptions are what a player's application says about it.
 type PlayerOptions struct {
-	Queue    time.Duration // a player further behind is moved to the newest keyframe; 0: never
-	Timeout  time.Duration // a player that takes nothing for so long is closed; 0: never
-	WaitKey  bool          // begin at a keyframe
-	GOPCache bool          // begin at the newest keyframe there is, not at the next one
+	Queue     time.Duration // a player further behind is moved to the newest keyframe; 0: never
+	Timeout   time.Duration // a player that takes nothing for so long is closed; 0: never
+	WaitKey   bool          // begin at a keyframe
+	WaitVideo bool          // begin with video, at a keyframe: a stream without is waited with
+	GOPCache  bool          // begin at the newest keyframe there is, not at the next one
 }
 
 // A Player is one connection that a fan sends to. From Join to Leave nobody else
@@ -115,19 +116,35 @@ func (p *Player) Receive(audio, video bool) {
 }
 
 // Leave takes the player out. rest are the bytes that complete the message it
-// was in: whoever writes to the connection next must send them first.
-func (p *Player) Leave() (rest []byte) {
+// was in: whoever writes to the connection next must send them first. A player
+// whose socket stays full has no boundary to leave at: after wait, ok is false
+// and the connection of no more use. It is false as well when the fan has given
+// the player up already.
+func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) {
 	answer := make(chan []byte, 1)
 	p.mu.Lock()
 	p.leave, p.asked = answer, true
 	p.mu.Unlock()
 	p.fl.poke(p)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
 	case rest = <-answer:
+		return rest, true
 	case <-p.gone:
+		select {
+		case rest = <-answer: // it left, and then its server forgot it
+			return rest, true
+		default:
+		}
+	case <-timer.C:
 	}
-	return rest
+	return nil, false
 }
+
+// Close takes the player out and closes its connection, whatever it is in the
+// middle of.
+func (p *Player) Close() { p.fail(ErrClosed) }
 
 // Gone is closed when the fan has given the player up by itself; Err says why.
 func (p *Player) Gone() <-chan struct{} { return p.gone }

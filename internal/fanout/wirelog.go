@@ -38,8 +38,8 @@ type wireLog struct {
 	segs  []*segment // oldest first; the log holds each
 	bytes int64      // of capacity used by segs
 
-	video, audio *media.Track // whose headers the log has last written
-	metadata     uint64       // version last written
+	video, audio *media.Track   // whose headers the log has last written
+	metadata     *live.Metadata // last written
 
 	start    start // newest place where a decoder can begin
 	hasStart bool
@@ -154,5 +154,5 @@ func (l *wireLog) close() {
 		s.release()
 	}
 	l.segs, l.bytes, l.hasStart = nil, 0, false
-	l.video, l.audio, l.metadata = nil, nil, 0
+	l.video, l.audio, l.metadata = nil, nil, nil
 }

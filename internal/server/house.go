@@ -29,20 +29,20 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 		return nil, &refusal{rtmp.StatusPlayStreamNotFound, "No such stream"}
 	}
 	h := a.houses[name]
+	if err := roomFor(h, st, cfg); err != nil {
+		return nil, err
+	}
 	if h == nil {
 		if len(a.houses) >= maxHouses {
 			return nil, &refusal{rtmp.StatusPlayFailed, "too many different streams are waited for"}
 		}
 		h = &house{name: name, chunkSize: a.svc.options().ChunkSize, players: make(map[*playing]struct{})}
-		h.fan = a.srv.hub.NewFan(h.chunkSize, cfg.Meta == "off")
+		h.fan = a.srv.hub.NewFan(h.chunkSize, cfg.Meta)
 		a.houses[name] = h
 		if st != nil {
 			st.fan.Store(h.fan)
 			h.fan.Attach(st.live)
 		}
-	}
-	if cfg.MaxPlayers > 0 && len(h.players) >= cfg.MaxPlayers {
-		return nil, &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
 	}
 	pl := &playing{session: s, name: name, house: h}
 	h.players[pl] = struct{}{}
@@ -50,6 +50,26 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 	s.playing = pl
 	s.mu.Unlock()
 	return pl, nil
+}
+
+// roomFor holds one more player against max_players and max_bandwidth. h is nil
+// for the first one, st while there is no stream. The application is locked.
+func roomFor(h *house, st *stream, cfg *config.Application) error {
+	n := 1
+	if h != nil {
+		n += len(h.players)
+	}
+	if cfg.MaxPlayers > 0 && n > cfg.MaxPlayers {
+		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
+	}
+	if cfg.MaxBandwidth == 0 || st == nil {
+		return nil
+	}
+	if rate := int64(st.live.Snapshot().BwIn); rate*int64(n) > cfg.MaxBandwidth {
+		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_bandwidth = %s reached: %d times the stream's %d kb/s would be more",
+			bitrateText(cfg.MaxBandwidth), n, rate/1000)}
+	}
+	return nil
 }
 
 // maxHouses bounds the names that players may wait for in one application.
@@ -100,6 +120,7 @@ func (a *application) openHouseLocked(st *stream) {
 		})
 	}
 	st.fan.Store(h.fan)
+	h.fan.SetMeta(cfg.Meta)
 	h.fan.Attach(st.live)
 }
 

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -45,10 +47,20 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 	}
 	s.log.Info("play started", zap.String("stream", name), zap.String("player", s.connect.FlashVer))
 	defer s.app.unseat(pl)
-	if err := s.startPlaying(streamID, pl, cfg); err != nil {
+	err = s.startPlaying(streamID, pl, cfg)
+	if pl.fan == nil {
 		return nil, err
 	}
-	next, err = s.playCommands(streamID, pl)
+	if err == nil {
+		next, err = s.playCommands(streamID, pl)
+	}
+	switch {
+	case err == nil:
+	case peersFault(err):
+		s.leaveFan(s.conn.Load()) // for who tells it so
+	default:
+		pl.fan.Close() // the fan would find out with the next frame, which may never come
+	}
 	s.log.Info("play stopped", zap.String("stream", name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
 	return next, err
 }
@@ -113,7 +125,7 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 	defer s.mu.Unlock()
 	pl.fan = pl.house.fan.Join(s.nc, fanout.PlayerOptions{
 		Queue: cfg.PlayerQueue, Timeout: s.svc.rules.Load().cfg.Timeout,
-		WaitKey: cfg.WaitKey, GOPCache: cfg.GOPCache,
+		WaitKey: cfg.WaitKey, WaitVideo: cfg.WaitVideo, GOPCache: cfg.GOPCache,
 	})
 	return conn.Divert(pl.fan.Control)
 }
@@ -122,11 +134,12 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command, err error) {
 	conn := s.conn.Load()
 	leave := func() error {
-		rest := pl.fan.Leave()
-		if len(rest) > 0 {
-			if _, err := s.nc.Write(rest); err != nil {
-				return err
-			}
+		rest, ok := pl.fan.Leave(cmp.Or(s.svc.rules.Load().cfg.Timeout, time.Minute))
+		if !ok {
+			return cmp.Or(pl.fan.Err(), fanout.ErrStuck)
+		}
+		if _, err := s.nc.Write(rest); err != nil {
+			return err
 		}
 		return conn.Divert(nil)
 	}

@@ -225,7 +225,8 @@ func (s *session) kick(code, reason string) {
 }
 
 // leaveFan takes the socket back from the fan, if it has it: what completes the
-// message under way goes out first.
+// message under way goes out first. A player that takes nothing is closed: there
+// is nobody to tell.
 func (s *session) leaveFan(conn *rtmp.Conn) {
 	s.mu.Lock()
 	pl := s.playing
@@ -233,7 +234,11 @@ func (s *session) leaveFan(conn *rtmp.Conn) {
 	if pl == nil || pl.fan == nil {
 		return
 	}
-	rest := pl.fan.Leave()
+	rest, ok := pl.fan.Leave(lingerTime)
+	if !ok {
+		pl.fan.Close()
+		return
+	}
 	_ = s.nc.SetWriteDeadline(time.Now().Add(lingerTime))
 	if _, err := s.nc.Write(rest); err == nil {
 		_ = conn.Divert(nil)
