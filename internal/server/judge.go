@@ -2,14 +2,30 @@ package server
 
 import (
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
 // A sentence is a live session that new rules would refuse, and why.
 type sentence struct {
 	session *session
+	role    string // publisher or player
 	stream  string
 	reason  string
 }
+
+// code is what the session is told beside the reason.
+func (c *sentence) code() string {
+	if c.role == "player" {
+		return rtmp.StatusPlayFailed
+	}
+	return statusDenied
+}
+
+const (
+	whyAppGone = "the application was removed from the configuration"
+	whyNotLive = "live = false for this application now"
+)
 
 // verdict says why rules would refuse s the stream it publishes now; empty if
 // they would not. Hooks are not asked again.
@@ -19,7 +35,7 @@ func (s *session) verdict(rules *appRules, stream string) string {
 	s.mu.Unlock()
 	switch {
 	case !rules.cfg.Live:
-		return "live = false for this application now"
+		return whyNotLive
 	case !rules.cfg.Access.Publish.Allows(s.addr):
 		return "access denied: publishing from this address is not allowed any more"
 	case !rules.keys.inForce:
@@ -37,21 +53,40 @@ func (s *session) verdict(rules *appRules, stream string) string {
 	return ""
 }
 
-// condemned lists the publishers that rules would refuse.
+// playVerdict is verdict for a player of stream.
+func (s *session) playVerdict(rules *appRules, stream string) string {
+	switch {
+	case !rules.cfg.For(stream).Live:
+		return whyNotLive
+	case !rules.cfg.For(stream).Access.Play.Allows(s.addr):
+		return "access denied: playing from this address is not allowed any more"
+	}
+	return ""
+}
+
+// condemned lists the publishers and players that rules would refuse; nil is
+// the rules of an application that is gone.
 func (a *application) condemned(rules *appRules) []sentence {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []sentence
-	for name, st := range a.streams {
-		if st.publisher == nil {
-			continue
-		}
-		reason := "the application was removed from the configuration"
+	judge := func(s *session, role, name string, verdict func(*appRules, string) string) {
+		reason := whyAppGone
 		if rules != nil {
-			reason = st.publisher.verdict(rules, name)
+			reason = verdict(rules, name)
 		}
 		if reason != "" {
-			out = append(out, sentence{st.publisher, name, reason})
+			out = append(out, sentence{s, role, name, reason})
+		}
+	}
+	for name, st := range a.streams {
+		if p := st.publisher; p != nil {
+			judge(p, "publisher", name, p.verdict)
+		}
+	}
+	for name, h := range a.houses {
+		for pl := range h.players {
+			judge(pl.session, "player", name, pl.session.playVerdict)
 		}
 	}
 	return out
@@ -60,6 +95,6 @@ func (a *application) condemned(rules *appRules) []sentence {
 // judge closes the sessions that the application's rules refuse by now.
 func (a *application) judge() {
 	for _, c := range a.condemned(a.rules.Load()) {
-		c.session.kick(statusDenied, c.reason)
+		c.session.kick(c.code(), c.reason)
 	}
 }

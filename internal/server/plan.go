@@ -27,7 +27,7 @@ func (s *Server) Plan(cfg *config.Config) config.Plan {
 				r = rules.find(app.name)
 			}
 			for _, c := range app.condemned(r) {
-				plan.Disconnects = append(plan.Disconnects, fmt.Sprintf("publisher of %s/%s from %s: %s", app.name, c.stream, c.session.peer, c.reason))
+				plan.Disconnects = append(plan.Disconnects, fmt.Sprintf("%s of %s/%s from %s: %s", c.role, app.name, c.stream, c.session.peer, c.reason))
 			}
 		}
 	}

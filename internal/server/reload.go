@@ -57,7 +57,7 @@ func (a *acquired) acquire() error {
 		rules, err := a.rings(&a.cfg.RTMP[i])
 		a.services = append(a.services, rules)
 		errs = append(errs, err)
-		secure, err := tlsConfig(&a.cfg.RTMP[i], a.srv.log)
+		secure, err := a.srv.tlsConfig(&a.cfg.RTMP[i])
 		a.tls = append(a.tls, secure)
 		errs = append(errs, err)
 		for j := range a.cfg.RTMP[i].Applications {
@@ -71,6 +71,7 @@ func (a *acquired) acquire() error {
 		}
 		errs = append(errs, err)
 	}
+	errs = append(errs, a.prepareACME())
 	if err := errors.Join(errs...); err != nil {
 		return err // before any port is touched
 	}
@@ -182,6 +183,7 @@ func (s *Server) commit(a *acquired) {
 	}
 	s.hub.SetInterval(flushInterval(a.cfg))
 	s.commitListeners(a, services)
+	s.acme.Apply(acmeSettings(a.cfg), acmeDomains(a.cfg)) // its challenges need the listeners
 	for _, d := range released {
 		s.dirs.release(d)
 	}
@@ -239,7 +241,7 @@ func shareAddress(a, b *config.RTMP) bool {
 func (s *Server) removeApp(app *application) {
 	app.remove()
 	for _, sess := range s.sessionsOf(app) {
-		sess.kick(statusUnpublished, "the application was removed from the configuration")
+		sess.kick(statusUnpublished, whyAppGone)
 	}
 }
 

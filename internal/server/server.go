@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/server/acme"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
 
@@ -47,6 +48,7 @@ type Server struct {
 	goes     sync.WaitGroup // everything else
 
 	dirs     *directories
+	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
 	guesses  guessLimit
 	beat     *beat
@@ -70,6 +72,7 @@ func New(o Options) *Server {
 	s := &Server{
 		opts: o, log: o.Log, started: time.Now(),
 		dirs:      newDirectories(o.Log),
+		acme:      acme.New(o.Log, 0),
 		hub:       fanout.NewHub(defaultFlush),
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
@@ -80,6 +83,7 @@ func New(o Options) *Server {
 	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
 	s.beat = newBeat()
 	s.goes.Go(func() { s.beat.run(s.ctx) })
+	s.goes.Go(func() { s.watchBitrates(s.ctx) })
 	return s
 }
 
@@ -144,6 +148,7 @@ func (s *Server) Shutdown() error {
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
 	s.hub.Close()
 	s.dirs.close()
+	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
 	return errors.Join(err, waitUntil(deadline, s.goes.Wait))
 }
 
