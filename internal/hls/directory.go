@@ -39,9 +39,8 @@ type File struct {
 
 // DirectoryOptions are what a Directory needs besides its path.
 type DirectoryOptions struct {
-	StateDir string // unused: the ledger lies beside what it describes, so both vanish together
-	Log      *zap.Logger
-	Now      func() time.Time // default time.Now
+	Log *zap.Logger
+	Now func() time.Time // default time.Now
 
 	fault func(op, name string) error // tests
 }
@@ -153,12 +152,6 @@ func (d *Directory) unclaim(playlist string, p *Packager) {
 	if d.claims[playlist] == p {
 		delete(d.claims, playlist)
 	}
-}
-
-func (d *Directory) claimed(playlist string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.claims[playlist] != nil
 }
 
 // keyStore returns where keys under path (absolute) are written and the prefix
