@@ -102,13 +102,19 @@ func tlsError(err error) error {
 }
 
 // tlsConfig is what the rtmps listeners of a block speak with; nil: it has none.
-func tlsConfig(b *config.RTMP, log *zap.Logger) (*tls.Config, error) {
+func (s *Server) tlsConfig(b *config.RTMP) (*tls.Config, error) {
 	if b.TLS == nil {
 		return nil, nil
 	}
-	files, err := tlsfiles.Open(b.TLS.Certificate, b.TLS.Key, log, time.Now)
+	c := &tls.Config{MinVersion: max(b.TLS.MinVersion, tls.VersionTLS12)}
+	if len(b.TLS.Domains) > 0 {
+		c.GetCertificate = s.acme.Getter(b.TLS.Domains)
+		return c, nil
+	}
+	files, err := tlsfiles.Open(b.TLS.Certificate, b.TLS.Key, s.log, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("rtmp: %w", err)
 	}
-	return &tls.Config{GetCertificate: files.Get, MinVersion: max(b.TLS.MinVersion, tls.VersionTLS12)}, nil
+	c.GetCertificate = files.Get
+	return c, nil
 }

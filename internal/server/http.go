@@ -10,7 +10,7 @@ import (
 // webDeps is what every site gets of the server. keys are the hls keys.paths,
 // which no root may serve.
 func (s *Server) webDeps(cfg *config.Config, h *config.HTTP) web.Deps {
-	d := web.Deps{Live: s.dirs, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player}
+	d := web.Deps{Live: s.dirs, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme}
 	for i := range h.Locations {
 		if st := h.Locations[i].Stat; st != nil {
 			d.Stat = s.stat(st.Stylesheet)
