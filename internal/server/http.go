@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -9,14 +10,11 @@ import (
 
 // webDeps is what every site gets of the server. keys are the hls keys.paths,
 // which no root may serve.
-func (s *Server) webDeps(cfg *config.Config, h *config.HTTP) web.Deps {
-	d := web.Deps{Live: s.dirs, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme}
-	for i := range h.Locations {
-		if st := h.Locations[i].Stat; st != nil {
-			d.Stat = s.stat(st.Stylesheet)
-		}
+func (s *Server) webDeps(cfg *config.Config) web.Deps {
+	return web.Deps{
+		Live: s.dirs, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme,
+		Stat: func(c config.Stat) http.Handler { return s.stat(c.Stylesheet) },
 	}
-	return d
 }
 
 func keyPaths(cfg *config.Config) []string {

@@ -65,7 +65,7 @@ func (a *acquired) acquire() error {
 		}
 	}
 	for i := range a.cfg.HTTP {
-		site, err := web.Compile(a.cfg.HTTP[i], a.srv.webDeps(a.cfg, &a.cfg.HTTP[i]))
+		site, err := web.Compile(a.cfg.HTTP[i], a.srv.webDeps(a.cfg))
 		if err == nil {
 			a.sites = append(a.sites, site)
 		}

@@ -20,7 +20,7 @@ func TestStatAnswersOnlyThisMachineUnlessToldOtherwise(t *testing.T) {
 		config.Location{Path: "/token", Stat: &config.Stat{}, Token: token},
 	)
 	block.TrustedProxies = loopback()
-	s := site(t, Deps{Stat: stat}, block)
+	s := site(t, Deps{Stat: func(config.Stat) http.Handler { return stat }}, block)
 	for _, c := range []struct {
 		name    string
 		headers []string

@@ -77,7 +77,7 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 	case c.Health:
 		l.serve = (*exchange).serveHealth
 	case c.Stat != nil && s.deps.Stat != nil:
-		l.inner, l.serve = s.deps.Stat, (*exchange).serveStat
+		l.inner, l.serve = s.deps.Stat(*c.Stat), (*exchange).serveStat
 	case c.Player != nil && s.deps.Player != nil:
 		l.inner, l.serve = s.deps.Player, (*exchange).serveInner
 	default:

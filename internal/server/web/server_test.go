@@ -353,7 +353,7 @@ func TestPROXYHeadersAreAMustFromThoseNamed(t *testing.T) {
 	)
 	cfg.ProxyProtocol = loopback()
 	stat := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	addr, _ := listen(t, site(t, Deps{Stat: stat}, cfg))
+	addr, _ := listen(t, site(t, Deps{Stat: func(config.Stat) http.Handler { return stat }}, cfg))
 	const get = "GET / HTTP/1.0\r\n\r\n"
 	for _, c := range []struct{ name, send, want string }{
 		{"v1", "PROXY TCP4 192.0.2.7 10.0.0.1 5555 80\r\n" + get, "HTTP/1.1 200"},

@@ -62,7 +62,7 @@ type Live interface {
 type Deps struct {
 	Live     Live         // nil: nothing is live
 	KeyPaths []string     // hls keys.path directories: served by an alias that names them, never else
-	Stat     http.Handler // serves stat locations; nil: they are an error
+	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
 	Player   http.Handler // serves player locations; nil: they are an error
 	ACME     ACME         // nil: tls.domains are an error
 	Log      *zap.Logger  // nil: silent
