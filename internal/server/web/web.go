@@ -60,12 +60,12 @@ type Live interface {
 
 // Deps is what a Site needs from the rest of the server.
 type Deps struct {
-	Live     Live         // nil: nothing is live
-	KeyPaths []string     // hls keys.path directories: served by an alias that names them, never else
+	Live     Live                           // nil: nothing is live
+	KeyPaths []string                       // hls keys.path directories: served by an alias that names them, never else
 	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
-	Player   http.Handler // serves player locations; nil: they are an error
-	ACME     ACME         // nil: tls.domains are an error
-	Log      *zap.Logger  // nil: silent
+	Player   http.Handler                   // serves player locations; nil: they are an error
+	ACME     ACME                           // nil: tls.domains are an error
+	Log      *zap.Logger                    // nil: silent
 	// OpenLog opens an access log for appending. nil: the file of that
 	// name, made with its directory if need be.
 	OpenLog func(path string) (io.WriteCloser, error)
