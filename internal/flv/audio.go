@@ -46,7 +46,11 @@ func (d *Demuxer) legacyAAC(timestamp uint32, body []byte) (*media.Packet, error
 	}
 	switch data := body[2:]; body[1] {
 	case legacyHeader:
-		return nil, setHeader(&d.audio, media.Audio, media.CodecAAC, soundAAC, 0, body, data)
+		if err := setHeader(&d.audio, media.Audio, media.CodecAAC, soundAAC, 0, body, data); err != nil {
+			return nil, err
+		}
+		d.extras[media.Audio].header(body)
+		return nil, nil
 	case legacyFrame:
 		if len(data) == 0 {
 			return nil, nil
@@ -65,24 +69,40 @@ func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) 
 	if err != nil {
 		return nil, err
 	}
-	p, ok, err := d.trackZero(timestamp, body, x)
-	if !ok || err != nil {
+	p, found, err := findTrackZero(x)
+	if err != nil {
 		return nil, err
+	}
+	e := &d.extras[media.Audio]
+	if x.multi != notMultitrack {
+		if err := e.multitrack(x, d.audio); err != nil {
+			return nil, err
+		}
 	}
 
 	codec := codecOf(media.Audio, p.FourCC)
-	switch p.Type {
-	case PacketSequenceStart:
-		if codec == media.CodecOpus && bytes.HasPrefix(p.Data, []byte("OpusTags")) {
+	switch x.typ {
+	case PacketSequenceStart, PacketMultichannelConfig:
+		if found && codec == media.CodecOpus && bytes.HasPrefix(p.Data, []byte("OpusTags")) {
 			return nil, nil // RFC 7845 §5.2: comments, allowed here beside the header
 		}
-		if !codec.NeedsConfig() && codec != media.CodecOther {
-			return nil, nil // MP3, AC-3: the frames say it
+		err := checkHeader(body)
+		switch {
+		case err != nil || !found:
+		case x.typ == PacketMultichannelConfig:
+			err = checkMultichannel(p.Data)
+		case codec.NeedsConfig() || codec == media.CodecOther: // else the frames say it: MP3, AC-3
+			err = setHeader(&d.audio, media.Audio, codec, LegacyNone, p.FourCC, body, p.Data)
 		}
-		return nil, setHeader(&d.audio, media.Audio, codec, LegacyNone, p.FourCC, body, p.Data)
-	case PacketMultichannelConfig:
-		return nil, checkMultichannel(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		e.keep(x, body, d.audio)
+		return nil, nil
 	case PacketCodedFrames:
+		if !found {
+			return d.otherTracks(timestamp, body, x)
+		}
 		if len(p.Data) == 0 {
 			return nil, nil
 		}
@@ -131,7 +151,7 @@ func (d *Demuxer) selfDescribed(guess media.Track, frame []byte) {
 //
 //	order(8) channels(8) [custom: map(8×channels)] [native: flags(32)]
 //
-// Nothing in it is needed: the codecs that are carried say it themselves.
+// Players get it as it is; nothing here needs it, the codecs say it themselves.
 func checkMultichannel(b []byte) error {
 	if len(b) < 2 {
 		return malformed("multichannel configuration")

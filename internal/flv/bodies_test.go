@@ -83,7 +83,11 @@ func TestBodies(t *testing.T) {
 		{"ModEx alone", false, nil, "97", nil, ErrMalformed},
 
 		{"one track, id 0", false, []string{"96 00" + fourAVC + "00" + avcRecord}, "96 03" + fourAVC + "00 00000002 6588", &result{media.CodecH264, "000000026588", true, false, 0}, nil},
-		{"one track, id 1, is not ours", false, []string{"90" + fourAVC + avcRecord}, "96 03" + fourAVC + "01 00000002 6588", nil, nil},
+		{"one track, id 1, before its header", false, []string{"90" + fourAVC + avcRecord}, "96 03" + fourAVC + "01 00000002 6588", nil, ErrNoHeader},
+		{"one track, id 1", false, []string{"96 00" + fourAVC + "01" + avcRecord}, "96 03" + fourAVC + "01 00000002 6588", &result{media.CodecH264, "", false, false, 0}, nil},
+		{"one track, id 1, of a codec without header", false, nil, "96 01" + fourVP9 + "01 86", &result{media.CodecVP9, "", false, false, 0}, nil},
+		{"one track, id 1, has an empty frame", false, nil, "96 01" + fourVP9 + "01", &result{media.CodecVP9, "", false, false, 0}, nil},
+		{"audio, one track, id 3", true, []string{"95 00" + fourOpus + "03" + opusHead}, "95 01" + fourOpus + "03 f872", &result{media.CodecOpus, "", false, false, 0}, nil},
 		{"many tracks: 0 behind 1", false, []string{"90" + fourAVC + avcRecord}, "96 13" + fourAVC + "01 000002 aabb 00 000006 00000002 6588", &result{media.CodecH264, "000000026588", true, false, 0}, nil},
 		{"many tracks: 0 before 1", false, []string{"90" + fourAVC + avcRecord}, "96 13" + fourAVC + "00 000006 00000002 6588 01 000002 aabb", &result{media.CodecH264, "000000026588", true, false, 0}, nil},
 		{"many codecs", false, []string{"90" + fourAVC + avcRecord}, "96 23" + fourAV1 + "01 000002 aabb" + fourAVC + "00 000006 00000002 6588", &result{media.CodecH264, "000000026588", true, false, 0}, nil},

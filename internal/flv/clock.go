@@ -32,3 +32,12 @@ func (c *clock) dts(ts uint32) time.Duration {
 	}
 	return c.base + time.Duration(c.offset)*time.Millisecond
 }
+
+// now is where the newest timestamp put the clock, and that timestamp; before
+// the first it is base, and ts.
+func (c *clock) now(ts uint32) (time.Duration, uint32) {
+	if !c.started {
+		return c.base, ts
+	}
+	return c.base + time.Duration(c.offset)*time.Millisecond, c.last
+}

@@ -12,16 +12,11 @@ import (
 // A Demuxer turns the audio and video messages of one publisher session into
 // packets. It belongs to a single goroutine.
 type Demuxer struct {
-	// OtherTracks, if set, is handed every part of a multitrack body whose
-	// trackId is not 0, once the whole body has been found sound and before
-	// Video or Audio returns. Part.Data aliases body. Track 0 alone becomes
-	// packets.
-	OtherTracks func(timestamp uint32, body []byte, p Part)
-
 	epoch        uint32
 	clock        clock
 	video, audio *media.Track
-	metadata     []byte
+	extras       [2]extra // of video and audio
+	data         *media.Track
 	drops        Drops
 }
 
@@ -35,21 +30,19 @@ func NewDemuxer(base time.Duration, epoch uint32) *Demuxer {
 // a medium whose header or first frame has not come.
 func (d *Demuxer) Tracks() (video, audio *media.Track) { return d.video, d.audio }
 
-// VideoMetadata is the body of the newest Enhanced RTMP video Metadata message
-// (HDR colour information), nil if there was none. It is kept for players and
-// not looked into.
-func (d *Demuxer) VideoMetadata() []byte { return d.metadata }
-
 // Drops returns how many messages became no packet, by reason.
 func (d *Demuxer) Drops() Drops { return d.drops }
 
 // Video takes the body of a video message with its absolute timestamp in ms
 // modulo 2^32. body becomes the packet's: it must not be written again.
 //
+// Track 0 makes packets of Tracks. A body with other tracks alone makes one of
+// the first of them, with its Track.ID and without Data.
+//
 // Without an error a nil packet means that there was nothing to send on: a
-// sequence header, metadata, the end of a sequence, a command frame, another
-// track, an empty body. Errors wrap ErrNoHeader, ErrMalformed or
-// ErrUnsupported.
+// sequence header, metadata (the next packets carry them), the end of a
+// sequence, a command frame, an empty body. Errors wrap ErrNoHeader,
+// ErrMalformed or ErrUnsupported.
 func (d *Demuxer) Video(timestamp uint32, body []byte) (*media.Packet, error) {
 	if len(body) == 0 {
 		return nil, nil
@@ -106,15 +99,22 @@ func (d *Demuxer) packet(t *media.Track, timestamp uint32, body, data []byte) *m
 		Timestamp: timestamp,
 		Tag:       body,
 		Data:      data[:len(data):len(data)],
+		Extra:     d.extras[t.Kind].now,
 	}
 }
 
 // setHeader makes *cur the track that a sequence header describes. The same
-// body again keeps the pointer. A header that cannot be decoded leaves the
-// old track in force.
+// body again keeps the pointer, and so does one of many tracks that says of
+// this one what was known. A header that cannot be decoded leaves the old
+// track in force.
 func setHeader(cur **media.Track, kind media.Kind, codec media.Codec, legacyID uint8, fourCC uint32, body, config []byte) error {
-	if *cur != nil && bytes.Equal((*cur).Tag, body) {
-		return nil
+	if *cur != nil {
+		if bytes.Equal((*cur).Tag, body) {
+			return nil
+		}
+		if isMultitrack(kind, body) && sameCoding(*cur, codec, legacyID, fourCC) && bytes.Equal((*cur).Config, config) {
+			return nil
+		}
 	}
 	t, err := media.ParseConfig(codec, config[:len(config):len(config)])
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -84,7 +83,11 @@ func checkPacket(t testing.TB, p *media.Packet, body []byte) {
 	if &p.Tag[0] != &body[0] || len(p.Tag) != len(body) || cap(p.Tag) != len(p.Tag) {
 		t.Errorf("Tag is not the whole body: len %d cap %d of %d", len(p.Tag), cap(p.Tag), len(body))
 	}
-	if len(p.Data) == 0 || cap(p.Data) != len(p.Data) || len(p.Data) >= len(body) {
+	if p.Track != nil && p.Track.ID != 0 {
+		if p.Data != nil || p.Keyframe || p.Extra == nil || !p.Extra.Multitrack {
+			t.Errorf("packet of track %d: %+v", p.Track.ID, p)
+		}
+	} else if len(p.Data) == 0 || cap(p.Data) != len(p.Data) || len(p.Data) >= len(body) {
 		t.Errorf("Data of %d bytes, cap %d, in a body of %d", len(p.Data), cap(p.Data), len(body))
 	}
 	if p.Track == nil || p.Track.Kind == media.Audio && (p.Keyframe || p.CTS != 0) {
@@ -136,31 +139,6 @@ func TestSequenceHeaders(t *testing.T) {
 	}
 	if _, err := d.Video(120, unhex(avcKey)); err != ErrNoHeader {
 		t.Errorf("a legacy frame after a FourCC header: got %v, want ErrNoHeader", err)
-	}
-}
-
-func TestOtherTracksAreHandedOutOnlyFromSoundBodies(t *testing.T) {
-	t.Parallel()
-	d := NewDemuxer(0, 0)
-	var got []Part
-	d.OtherTracks = func(ts uint32, body []byte, p Part) {
-		if ts != 5 || len(body) == 0 {
-			t.Errorf("timestamp %d, body of %d bytes", ts, len(body))
-		}
-		got = append(got, p)
-	}
-	if _, err := d.Video(5, unhex("96 21"+fourAV1+"02 000002 aabb"+fourAVC+"03 000001 cc")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Video(5, unhex("96 11"+fourAV1+"02 000002 aabb 03 0000ff")); !errors.Is(err, ErrMalformed) {
-		t.Fatalf("got %v, want ErrMalformed", err)
-	}
-	want := []Part{
-		{Kind: media.Video, Type: PacketCodedFrames, TrackID: 2, FourCC: FourCCAV1, Data: unhex("aabb")},
-		{Kind: media.Video, Type: PacketCodedFrames, TrackID: 3, FourCC: FourCCAVC, Data: unhex("cc")},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -216,19 +194,6 @@ func TestTracksThatFramesDescribe(t *testing.T) {
 	}
 }
 
-func TestVideoMetadataIsKept(t *testing.T) {
-	t.Parallel()
-	d := NewDemuxer(0, 0)
-	for _, tag := range readFile(t, "hevc.flv") {
-		if _, err := feed(d, tag); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := d.VideoMetadata(); !bytes.Contains(got, []byte("colorInfo")) || got[0] != 0xd4 {
-		t.Errorf("got %x, want the whole body with colorInfo", got)
-	}
-}
-
 func TestEveryPacketIsOneAllocation(t *testing.T) {
 	d := NewDemuxer(0, 0)
 	for _, h := range []string{avcStart} {
@@ -252,6 +217,7 @@ func TestEveryPacketIsOneAllocation(t *testing.T) {
 		{"AC-3", unhex("91" + fourAC3 + "0b7738900c4043e106f0010c"), NewDemuxer(0, 0).Audio, 1},
 		{"frame without header", unhex(avcInter), NewDemuxer(0, 0).Video, 0},
 		{"multitrack", unhex("96 13" + fourVP9 + "01 000002 aabb 00 000001 86"), NewDemuxer(0, 0).Video, 1},
+		{"another track", unhex("96 03" + fourVP9 + "01 86"), NewDemuxer(0, 0).Video, 1},
 	} {
 		ts := uint32(0)
 		var p *media.Packet

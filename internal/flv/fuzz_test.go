@@ -40,11 +40,6 @@ func seedBodies(f *testing.F, kind uint8) {
 func fuzzBodies(f *testing.F, take func(*Demuxer, uint32, []byte) (*media.Packet, error)) {
 	f.Fuzz(func(t *testing.T, first, second []byte, ts uint32) {
 		d := NewDemuxer(0, 0)
-		d.OtherTracks = func(_ uint32, body []byte, p Part) {
-			if p.TrackID == 0 || len(p.Data) > len(body) {
-				t.Errorf("part %+v", p)
-			}
-		}
 		errs := uint64(0)
 		for i, b := range [][]byte{first, second, second} {
 			p, err := take(d, ts+uint32(i), b)
@@ -55,6 +50,7 @@ func fuzzBodies(f *testing.F, take func(*Demuxer, uint32, []byte) (*media.Packet
 			}
 			if p != nil {
 				checkPacket(t, p, b)
+				checkExtra(t, p.Extra)
 			}
 		}
 		if n := d.Drops(); n.NoHeader+n.Malformed+n.Unsupported != errs {
@@ -124,6 +120,10 @@ func FuzzMetadata(f *testing.F) {
 		m, ok, err := ParseMetadata(b)
 		if ok && (err != nil || len(m.Raw) > len(b) || m.Width < 0 || m.Height < 0 || len(m.Encoder) > maxEncoder || !(m.FrameRate >= 0) || !(m.VideoDataRate >= 0) || !(m.AudioDataRate >= 0)) {
 			t.Errorf("%+v, %v", m, err)
+		}
+		again, ok, err := ParseMetadata(RebuildMetadata(m.Raw))
+		if !ok || err != nil || again.Width != m.Width || again.Height != m.Height {
+			t.Errorf("rebuilt: %+v, %t, %v; was %+v", again, ok, err, m)
 		}
 	})
 }

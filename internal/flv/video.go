@@ -38,7 +38,11 @@ func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, err
 	}
 	switch data := body[5:]; body[1] {
 	case legacyHeader:
-		return nil, setHeader(&d.video, media.Video, codec, id, 0, body, data)
+		if err := setHeader(&d.video, media.Video, codec, id, 0, body, data); err != nil {
+			return nil, err
+		}
+		d.extras[media.Video].header(body)
+		return nil, nil
 	case legacyFrame:
 		if len(data) == 0 {
 			return nil, nil
@@ -61,21 +65,36 @@ func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) 
 	if err != nil {
 		return nil, err
 	}
-	p, ok, err := d.trackZero(timestamp, body, x)
-	if !ok || err != nil {
+	p, found, err := findTrackZero(x)
+	if err != nil {
 		return nil, err
+	}
+	if x.multi != notMultitrack {
+		if err := d.extras[media.Video].multitrack(x, d.video); err != nil {
+			return nil, err
+		}
 	}
 
 	codec := codecOf(media.Video, p.FourCC)
-	switch data := p.Data; p.Type {
-	case PacketSequenceStart:
-		return nil, setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, data)
-	case PacketMPEG2TSSequenceStart:
-		return nil, d.videoDescriptor(codec, p, body)
-	case PacketMetadata:
-		d.metadata = body
+	switch data := p.Data; x.typ {
+	case PacketSequenceStart, PacketMPEG2TSSequenceStart, PacketMetadata:
+		err := checkHeader(body)
+		switch {
+		case err != nil || !found:
+		case x.typ == PacketSequenceStart:
+			err = setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, data)
+		case x.typ == PacketMPEG2TSSequenceStart:
+			err = d.videoDescriptor(codec, p, body)
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.extras[media.Video].keep(x, body, d.video)
 		return nil, nil
 	case PacketCodedFrames, PacketCodedFramesX:
+		if !found {
+			return d.otherTracks(timestamp, body, x)
+		}
 		cts := int32(0)
 		if p.Type == PacketCodedFrames && hasCompositionTime(codec) {
 			if len(data) < 3 {
@@ -144,24 +163,4 @@ func (d *Demuxer) learnSize(data []byte) {
 		t.Width, t.Height = w, h
 		d.video = &t
 	}
-}
-
-// trackZero finds the part of track 0 in a sound body. Other tracks go to
-// OtherTracks.
-func (d *Demuxer) trackZero(timestamp uint32, body []byte, x exBody) (zero Part, found bool, err error) {
-	if zero, found, err = findTrackZero(x); err != nil {
-		return Part{}, false, err
-	}
-	if d.OtherTracks != nil && x.multi != notMultitrack {
-		for {
-			p, ok, _ := x.next()
-			if !ok {
-				break
-			}
-			if p.TrackID != 0 {
-				d.OtherTracks(timestamp, body, p)
-			}
-		}
-	}
-	return zero, found, nil
 }

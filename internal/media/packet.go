@@ -92,9 +92,28 @@ type Packet struct {
 	Epoch uint32
 
 	Timestamp  uint32 // the publisher's RTMP timestamp, ms modulo 2^32
-	Keyframe   bool   // video: an IDR/IRAP or FLV key frame; audio: false
+	Keyframe   bool   // video of track 0: an IDR/IRAP or FLV key frame; else false
 	Disposable bool   // video: no other frame refers to it
 
-	Tag  []byte // the whole RTMP message body
-	Data []byte // the coded frame, aliasing Tag: length-prefixed NAL units, one raw AAC frame, …
+	Tag []byte // the whole RTMP message body
+	// Data is the coded frame, aliasing Tag: length-prefixed NAL units, one
+	// raw AAC frame, … Nil in a packet of other tracks than 0: it may hold
+	// several, and goes to RTMP players only.
+	Data []byte
+	// Extra is what players of Enhanced RTMP need to know before the packet
+	// beside Track.Tag; nil: nothing.
+	Extra *Extra
+}
+
+// Extra is what one medium of a publisher has beside the sequence header of
+// track 0: other tracks, colour information, channel maps. It is immutable, and
+// whatever changes makes a new one, so the pointer tells, as with Track.
+type Extra struct {
+	// Headers are all message bodies that a decoder needs before it can begin,
+	// in the order of their coming, the track's own included.
+	Headers [][]byte
+	// Multitrack: some bodies are Multitrack ones.
+	Multitrack bool
+	// FourCCs are the codecs of the tracks other than 0, each once.
+	FourCCs []uint32
 }
