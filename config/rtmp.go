@@ -13,11 +13,11 @@ type RTMP struct {
 	TLS                 *TLS           `hcl:"tls,block" reload:"now"`
 	ProxyProtocol       []netip.Prefix `hcl:"proxy_protocol" reload:"connection"` // peers that must send a PROXY header
 	ChunkSize           int            `hcl:"chunk_size" kind:"size" default:"65536" min:"128" max:"16777215" reload:"publish"`
-	FlushInterval       time.Duration  `hcl:"flush_interval" default:"100ms" min:"1ms" reload:"connection"`
+	FlushInterval       time.Duration  `hcl:"flush_interval" default:"100ms" min:"1ms" reload:"now"` // the smallest of all blocks counts
 	AckWindow           int            `hcl:"ack_window" kind:"size" default:"5000000" min:"1000" max:"2147483647" reload:"connection"`
 	MaxMessage          int            `hcl:"max_message" kind:"size" default:"10M" min:"65536" max:"16777215" reload:"connection"` // bytes
 	MaxConnections      int            `hcl:"max_connections" default:"0" reload:"now"`
-	MaxConnectionsPerIP int            `hcl:"max_connections_per_ip" default:"0" reload:"now"`
+	MaxConnectionsPerIP int            `hcl:"max_connections_per_ip" default:"0" reload:"now"` // IPv6: per /64
 	HandshakeTimeout    time.Duration  `hcl:"handshake_timeout" default:"10s" reload:"connection"`
 	Timeout             time.Duration  `hcl:"timeout" default:"60s" reload:"connection"` // of a write
 	Ping                time.Duration  `hcl:"ping" default:"60s" off:"yes" reload:"connection"`

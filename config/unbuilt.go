@@ -18,17 +18,10 @@ acme.email acme.directory_url acme.storage
 metrics.streams metrics.mist
 trigger
 
-rtmp.tls
-rtmp.proxy_protocol rtmp.flush_interval
-rtmp.max_connections rtmp.max_connections_per_ip
 rtmp.access_log rtmp.access_log_format
 rtmp.on_connect rtmp.on_disconnect
 
-application.wait_key application.wait_video application.gop_cache application.idle_streams application.meta
-application.publish_notify application.play_restart
-application.max_players application.max_bitrate application.max_bandwidth application.player_queue
 application.on_conflict=standby
-access.play
 stream_key.priority
 application.on_publish application.on_play application.on_done application.on_play_done application.on_publish_done
 application.on_update application.on_record_started application.on_record_done application.on_playlist application.on_play_http
@@ -38,7 +31,6 @@ application.fallback application.sessions
 
 hls.format=fmp4 hls.low_latency hls.part
 
-http.proxy_protocol
 tls.domains
 location.control location.metrics location.api location.player
 `

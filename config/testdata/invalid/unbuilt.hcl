@@ -8,20 +8,16 @@ trigger "USER_NEW" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {
-  proxy_protocol = ["10.0.0.0/8"]
-  on_connect     = "http://127.0.0.1/connect"
-  notify_method  = "get"
+  on_connect    = "http://127.0.0.1/connect"
+  notify_method = "get"
   defaults {
-    wait_video = true
+    on_play = "http://127.0.0.1:5000/play"
   }
   application "a" {
-    wait_key    = false
-    gop_cache   = true
-    on_conflict = "standby"
-    on_publish  = "http://127.0.0.1:5000/publish"
-    access {
-      play = ["allow all"]
-    }
+    fallback     = "offline"
+    on_play_http = true
+    on_conflict  = "standby"
+    on_publish   = "http://127.0.0.1:5000/publish"
     exec "publish" "x" {
       command = "true"
     }
@@ -45,7 +41,7 @@ rtmp {
       low_latency = true
     }
     stream "x*" {
-      max_players = 5
+      on_conflict = "standby"
     }
   }
 }
