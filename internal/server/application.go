@@ -160,7 +160,10 @@ func (a *application) claim(name string, sess *session) (*stream, error) {
 func (a *application) detach(st *stream, sess *session, clean bool) {
 	cfg := a.rules.Load().cfg.For(st.name)
 	grace := cfg.ReconnectGrace
-	if clean {
+	switch {
+	case sess.condemned.Load():
+		grace = 0 // else the name would be kept for who may not have it
+	case clean:
 		grace = cfg.HandoverGrace
 	}
 	a.mu.Lock()

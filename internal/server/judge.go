@@ -95,6 +95,7 @@ func (a *application) condemned(rules *appRules) []sentence {
 // judge closes the sessions that the application's rules refuse by now.
 func (a *application) judge() {
 	for _, c := range a.condemned(a.rules.Load()) {
+		c.session.condemned.Store(true)
 		c.session.kick(c.code(), c.reason)
 	}
 }

@@ -111,6 +111,9 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) er
 		if err != nil {
 			return err
 		}
+		if s.kicked.Load() != nil {
+			return errBye
+		}
 		switch m.Type {
 		case rtmp.TypeVideo, rtmp.TypeAudio:
 			s.lastMedia.Store(time.Now().UnixNano())

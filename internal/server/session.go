@@ -44,17 +44,20 @@ type session struct {
 	playing *playing // while playing
 	seen    presented
 
-	owner      owner // set before claim, read under app.mu
-	published  bool  // a publish was accepted once: stray media afterwards is no error
-	lastMedia  atomic.Int64
-	timestamp  atomic.Uint32
-	kicked     atomic.Pointer[kick]
-	idle       *time.Timer
-	lingerOnce sync.Once
+	owner     owner // set before claim, read under app.mu
+	published bool  // a publish was accepted once: stray media afterwards is no error
+	lastMedia atomic.Int64
+	timestamp atomic.Uint32
+	kicked    atomic.Pointer[kick]
+	idle      *time.Timer
+	condemned atomic.Bool // by new rules: its name is not kept for it
 }
 
 // A kick is why the server ends a session, as it is told to the client.
-type kick struct{ code, reason string }
+type kick struct {
+	code, reason string
+	told         chan struct{} // closed once that is done
+}
 
 // Status codes that are rtmpd's own choice; the rest are in package rtmp.
 const (
@@ -100,7 +103,7 @@ func (s *session) serve(ctx context.Context) error {
 	}
 	for {
 		m, err := conn.ReadMessage()
-		if err != nil && s.published {
+		if s.kicked.Load() != nil || err != nil && s.published {
 			return errBye // it had unpublished: how it hangs up is its business
 		}
 		if err != nil {
@@ -209,18 +212,24 @@ func (s *session) onConnect(cmd rtmp.Command) error {
 }
 
 // kick ends the session from outside, once: the client is told code and reason
-// where it can be told. It does not block.
+// where it can be told. It does not block. Whoever reads goes on reading: two
+// readers would each get half of a message.
 func (s *session) kick(code, reason string) {
-	if !s.kicked.CompareAndSwap(nil, &kick{code, reason}) {
+	k := &kick{code, reason, make(chan struct{})}
+	if !s.kicked.CompareAndSwap(nil, k) {
 		return
 	}
 	s.srv.goes.Go(func() {
-		if conn := s.conn.Load(); conn != nil {
-			s.leaveFan(conn)
-			s.tell(conn, "error", code, reason)
-			s.linger()
+		defer close(k.told)
+		conn := s.conn.Load()
+		if conn == nil {
+			s.nc.Close()
+			return
 		}
-		s.nc.Close()
+		s.leaveFan(conn)
+		s.tell(conn, "error", code, reason)
+		_ = s.nc.SetReadDeadline(time.Now()) // run wakes up, and lingers
+		time.AfterFunc(lingerTime, func() { s.nc.Close() })
 	})
 }
 
@@ -259,15 +268,14 @@ const (
 )
 
 // linger lets the status just sent arrive: closing a socket with unread bytes
-// would reset it and take the words away. Bounded in time and bytes.
+// would reset it and take the words away. Bounded in time and bytes; run's
+// alone.
 func (s *session) linger() {
-	s.lingerOnce.Do(func() {
-		if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
-			_ = cw.CloseWrite()
-		}
-		_ = s.nc.SetReadDeadline(time.Now().Add(lingerTime))
-		_, _ = io.CopyN(io.Discard, s.nc, lingerBytes)
-	})
+	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	}
+	_ = s.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, s.nc, lingerBytes)
 }
 
 // finish tells a client why it is shown out and writes the session's one last
@@ -277,6 +285,10 @@ func (s *session) finish(err error) {
 		return
 	}
 	if k := s.kicked.Load(); k != nil {
+		<-k.told
+		if s.conn.Load() != nil {
+			s.linger()
+		}
 		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.age())
 		return
 	}
