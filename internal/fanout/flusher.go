@@ -52,6 +52,14 @@ func (h *Hub) SetInterval(d time.Duration) {
 	}
 }
 
+// Interval is the slowest beat.
+func (h *Hub) Interval() time.Duration {
+	fl := h.flushers[0]
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.interval
+}
+
 // pick takes the flushers in turn.
 func (h *Hub) pick() *flusher {
 	h.mu.Lock()
