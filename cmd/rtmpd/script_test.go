@@ -208,10 +208,12 @@ func cmdPublish(ts *testscript.TestScript, neg bool, args []string) {
 	name, secs, rest := args[0], args[1], args[2:]
 	url := rest[len(rest)-1]
 	opts := rest[:len(rest)-1]
-	in := []string{"-nostdin", "-hide_banner", "-loglevel", "warning", "-re",
+	in := []string{
+		"-nostdin", "-hide_banner", "-loglevel", "warning", "-re",
 		"-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-f", "lavfi", "-i", "sine=frequency=440:beep_factor=4:sample_rate=48000",
 		"-t", secs, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0",
-		"-b:v", "600k", "-c:a", "aac", "-b:a", "96k", "-ac", "2"}
+		"-b:v", "600k", "-c:a", "aac", "-b:a", "96k", "-ac", "2",
+	}
 	all := append(append(in, opts...), "-rw_timeout", "15000000", "-f", "flv", url)
 	benchOf(ts).pubs[name] = start(ts, "ffmpeg", all...)
 }
