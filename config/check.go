@@ -15,14 +15,15 @@ import (
 // attribute, block to block.
 type checker struct {
 	*loader
-	cfg    *Config
-	claims []claim
-	listen []Address
-	acme   []hcl.Range // tls blocks with domains
+	cfg     *Config
+	claims  []claim
+	listen  []Address
+	acme    []hcl.Range // domains of tls blocks
+	answers bool        // an authority gets an answer here
 }
 
 func (c *checker) rtmp(n *node, r *RTMP) {
-	if c.listenTLS(n, r.Listen, r.TLS) && n.one("tls").said("redirect") {
+	if c.listenTLS(n, r.Listen, r.TLS) && r.TLS.Redirect {
 		c.errorAt(n.one("tls").attrs["redirect"].nameRng, "redirect is for http", "RTMP has no redirect to RTMPS")
 	}
 }
@@ -31,6 +32,7 @@ func (c *checker) http(n *node, h *HTTP) {
 	if c.listenTLS(n, h.Listen, h.TLS) && len(h.TLS.Domains) > 0 && !n.one("tls").said("redirect") {
 		h.TLS.Redirect = true
 	}
+	c.asked(h)
 	if h.AccessLogFormat != "combined" && h.AccessLog == "" && !n.said("access_log") && !c.broken {
 		c.errorAt(n.at("access_log_format"), "access_log_format without an access_log", "write access_log = \"/var/log/rtmpd/access.log\"")
 	}
@@ -63,6 +65,9 @@ func (c *checker) listenTLS(n *node, plain []Address, t *TLS) bool {
 		c.errorAt(b.at("domains"), "domains and certificate exclude each other", "certificates for domains are fetched; keep one of the two")
 	case domains:
 		c.acme = append(c.acme, b.at("domains"))
+		if len(t.Domains) == 0 && !b.bad("domains") {
+			c.errorAt(b.at("domains"), "domains names nothing", "write domains = [\"live.example.org\"]")
+		}
 	case !cert && !key:
 		c.errorAt(b.rng, "tls has no certificate", "write certificate and key (PEM files)")
 	case !cert:
@@ -127,15 +132,7 @@ func (c *checker) whole(root *node) {
 		}
 	}
 	c.pathConflicts()
-	web := false
-	for _, a := range c.listen {
-		web = web || a.Port == 80 || a.Port == 443
-	}
-	for _, at := range c.acme {
-		if !web {
-			c.errorAt(at, "domains need an http listener on port 80 or 443", "the authority asks there whether the domain is yours")
-		}
-	}
+	c.fetched(root)
 	if len(c.cfg.RTMP) == 0 && len(c.cfg.HTTP) == 0 && !c.broken && !c.diags.HasErrors() {
 		c.diags = append(c.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagWarning, Summary: "this configuration has neither rtmp nor http: rtmpd listens nowhere",

@@ -42,9 +42,9 @@ type Log struct {
 
 // ACME is the top-level acme block.
 type ACME struct {
-	Email        string `hcl:"email"`
-	DirectoryURL string `hcl:"directory_url" kind:"url"`
-	Storage      string `hcl:"storage" kind:"path"`
+	Email        string `hcl:"email" kind:"email"`                 // the authority writes there; may be empty
+	DirectoryURL string `hcl:"directory_url" kind:"directory_url"` // empty: Let's Encrypt
+	Storage      string `hcl:"storage" kind:"path"`                // empty: acme in the state directory
 }
 
 // Metrics is the top-level metrics block.

@@ -80,7 +80,7 @@ func (d *dumper) open(body *hclwrite.Body, name string, labels []string) *hclwri
 func (d *dumper) attr(body *hclwrite.Body, s *blockSchema, a *attrSchema, f reflect.Value) {
 	v := a.value(f.Interface())
 	switch {
-	case v.IsNull(), a.def == nil && f.IsZero() && f.Kind() != reflect.Slice:
+	case v.IsNull(), a.def == nil && f.IsZero() && f.Kind() != reflect.Slice && a.kind != "redirect":
 		return // not said; where something else is the default, it is computed again
 	}
 	body.SetAttributeValue(a.name, d.mask(a, v))
@@ -147,6 +147,10 @@ func (d *dumper) standIn(a *attrSchema) cty.Value {
 		return cty.StringVal(fmt.Sprintf("%064x", d.n))
 	case "resolution":
 		return cty.StringVal("1x1")
+	case "directory_url":
+		return cty.StringVal(fmt.Sprintf("https://hidden-%d", d.n))
+	case "email":
+		return cty.StringVal(fmt.Sprintf("hidden-%d@hidden.example", d.n))
 	}
 	return cty.StringVal(fmt.Sprintf("hidden-%07d", d.n))
 }

@@ -182,6 +182,8 @@ func (a *attrSchema) toList(v cty.Value, c convContext) (any, error) {
 			}
 		case "origins":
 			err = checkOrigin(s)
+		case "domains":
+			err = checkDomain(s)
 		case "list":
 			if s == "" {
 				err = errors.New("this list holds an empty string")

@@ -63,7 +63,7 @@ func (a *attrSchema) convertKind(v cty.Value, c convContext) (any, error) {
 		return toRules(v)
 	case "patterns", "filters":
 		return toPatterns(v, a.kind == "filters")
-	case "list", "words", "urls", "sources", "origins":
+	case "list", "words", "urls", "sources", "origins", "domains":
 		return a.toList(v, c)
 	case "command", "handler":
 		return a.toCommand(v)

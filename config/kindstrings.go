@@ -40,6 +40,10 @@ func (a *attrSchema) fromString(s string, c convContext) (any, error) {
 		err = Template(s).check(placeholders)
 	case "url":
 		err = checkURL(s, "http", "https")
+	case "directory_url":
+		err = checkDirectory(s)
+	case "email":
+		err = checkEmail(s)
 	case "rtmp_url":
 		if err = Template(s).check(placeholders); err == nil {
 			err = checkURL(s, "rtmp", "rtmps")

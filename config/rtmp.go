@@ -36,7 +36,7 @@ type TLS struct {
 	Listen      []Address `hcl:"listen"`
 	Certificate string    `hcl:"certificate" kind:"path"`
 	Key         string    `hcl:"key" kind:"path"`
-	Domains     []string  `hcl:"domains"`
+	Domains     []string  `hcl:"domains" kind:"domains"`
 	MinVersion  uint16    `hcl:"min_version" default:"1.2"` // crypto/tls version
 	Redirect    bool      `hcl:"redirect" kind:"redirect"`  // http only; true with domains unless it says false
 	Range       hcl.Range

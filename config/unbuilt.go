@@ -14,7 +14,6 @@ import (
 // with enabled = false. Whoever builds one of them removes its row, and says in
 // the schema's test where its effect is tested.
 const unbuiltTable = `
-acme.email acme.directory_url acme.storage
 metrics.streams metrics.mist
 trigger
 
@@ -31,7 +30,6 @@ application.fallback application.sessions
 
 hls.format=fmp4 hls.low_latency hls.part
 
-tls.domains
 location.control location.metrics location.api location.player
 `
 

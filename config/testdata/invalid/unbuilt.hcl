@@ -1,6 +1,3 @@
-acme {
-  email = "a@example.org"
-}
 metrics {
   mist = true
 }

@@ -15,6 +15,12 @@ log {
   file   = "${local.base}/rtmpd.log"
 }
 
+acme {
+  email         = "streams@example.org"
+  directory_url = "https://ca.example.org/acme/directory"
+  storage       = "/srv/acme"
+}
+
 rtmp {
   listen            = [1935, "127.0.0.1:1936", "[::1]:1937", "unix:/srv/run/rtmp.sock"]
   chunk_size        = "4k"
@@ -168,6 +174,18 @@ http {
   }
   location "/health" {
     health {}
+  }
+}
+
+http {
+  listen = ":80"
+  tls {
+    listen   = ":443"
+    domains  = ["live.example.org", "chat.example.org"]
+    redirect = false
+  }
+  location "/" {
+    root = "/srv/www"
   }
 }
 
