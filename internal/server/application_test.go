@@ -3,8 +3,10 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/live"
@@ -375,17 +377,16 @@ func TestAPublisherWithoutMediaIsDropped(t *testing.T) {
 rtmp {
   listen = "127.0.0.1:0"
   application "live" {
-    drop_idle_publisher = "2s"
+    drop_idle_publisher = "1s"
     reconnect_grace     = 0
   }
   application "patient" {
     drop_idle_publisher = "off"
   }
 }`)
-	w := r.witness("live", "busy")
 	patient := r.publish("patient", "cam")
-	idle := r.publish("live", "idle")
 	began := time.Now()
+	idle := r.publish("live", "idle")
 	go func() { // bytes that are no media do not count
 		for idle.WriteUserControl(rtmp.PingRequest, 1) == nil && idle.Flush() == nil {
 			time.Sleep(50 * time.Millisecond)
@@ -395,7 +396,7 @@ rtmp {
 	if !strings.Contains(last.Description, "drop_idle_publisher") || last.Level != "error" {
 		t.Errorf("told %v", last)
 	}
-	if d := time.Since(began); d < 1900*time.Millisecond {
+	if d := time.Since(began); d < time.Second {
 		t.Errorf("dropped after %s already", d)
 	}
 	r.eventually("no stream", func() bool { return r.stream("live", "idle") == nil })
@@ -405,10 +406,44 @@ rtmp {
 	if last := stalls.ended(); !strings.Contains(last.Description, "drop_idle_publisher") {
 		t.Errorf("one that fell silent was told %v", last)
 	}
-	w.undisturbed()
 	if !patient.alive() {
 		t.Error("off does not mean off")
 	}
+}
+
+func TestMediaPutsOffTheDrop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		s := &session{srv: &Server{}, nc: nc}
+		s.watchIdle(30 * time.Second)
+		for i := range 5 {
+			time.Sleep(29 * time.Second)
+			if s.kicked.Load() != nil {
+				t.Fatalf("dropped after message %d", i)
+			}
+			s.lastMedia.Store(time.Now().UnixNano())
+		}
+		time.Sleep(30*time.Second - 1)
+		synctest.Wait()
+		if s.kicked.Load() != nil {
+			t.Error("dropped too early")
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if k := s.kicked.Load(); k == nil || !strings.Contains(k.reason, "no media for 30s") {
+			t.Errorf("after 30 s of silence: %v", k)
+		}
+		s.srv.goes.Wait()
+
+		never := &session{srv: &Server{}, nc: nc}
+		never.watchIdle(0)
+		time.Sleep(time.Hour)
+		if never.kicked.Load() != nil {
+			t.Error("off does not mean off")
+		}
+	})
 }
 
 func TestMaxPublishers(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -134,10 +135,13 @@ func (r *rig) addr(n int) string {
 	r.Helper()
 	a := r.cfg.RTMP[n].Listen[0]
 	host := a.Host
-	if host == "" {
+	switch host {
+	case "", "0.0.0.0":
 		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
-	return fmt.Sprintf("%s:%d", host, r.srv.Port("rtmp", a))
+	return net.JoinHostPort(host, strconv.Itoa(r.srv.Port("rtmp", a)))
 }
 
 func (r *rig) web() string {

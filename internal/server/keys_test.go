@@ -299,7 +299,7 @@ func TestGuessLimitKeepsABoundedTable(t *testing.T) {
 	t.Parallel()
 	var g guessLimit
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for i := range 3 * maxGuessingAddrs {
+	for i := range maxGuessingAddrs + 3000 {
 		g.miss(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
 	}
 	if len(g.wrong) > maxGuessingAddrs {

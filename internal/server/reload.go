@@ -125,7 +125,10 @@ func (a *acquired) bindAll() error {
 		}
 		for _, old := range endpoints(a.srv.cfg.Load()) {
 			stays := slices.ContainsFunc(want, func(w endpoint) bool { return w.key() == old.key() })
-			if !stays && old.addr.Overlaps(e.addr) && a.srv.unbind(old) {
+			if stays || !old.addr.Overlaps(e.addr) || slices.Contains(a.reclaimed, old) {
+				continue
+			}
+			if a.srv.unbind(old) {
 				a.reclaimed = append(a.reclaimed, old)
 			}
 		}

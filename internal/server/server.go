@@ -132,14 +132,15 @@ var errTimeout = errors.New("shutdown_timeout is over: some connections were cut
 
 // Shutdown stops accepting, tells publishers good-bye, closes the open segments
 // (no playlist is ended: the next start resumes them) and returns when all is
-// done or shutdown_timeout is over.
+// done or shutdown_timeout is over. It is called once.
 func (s *Server) Shutdown() error {
-	s.applying.Lock() // no reload from here on
+	s.applying.Lock() // a reload under way ends first; later ones are refused
 	timeout := s.cfg.Load().ShutdownTimeout
 	s.mu.Lock()
 	s.stop.Store(true)
 	s.closeRTMP()
 	s.mu.Unlock()
+	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
 	s.cancel()
 	err := waitUntil(deadline, s.sessions.Wait)
@@ -161,26 +162,39 @@ func (s *Server) closeRTMP() {
 	}
 }
 
-// Drain stops accepting publishers and returns when the last stream has ended,
-// or with ctx. Viewers are served meanwhile.
+// Drain stops accepting publishers and returns when the last stream has ended
+// and its files are closed, or with ctx. Viewers are served meanwhile.
 func (s *Server) Drain(ctx context.Context) {
 	s.mu.Lock()
 	s.closeRTMP()
 	s.mu.Unlock()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		n := 0
-		s.eachStream(func(*stream) { n++ })
-		if n == 0 {
-			return
-		}
+	for s.busy() {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// busy says whether any stream is live, waits, or still closes its files.
+func (s *Server) busy() bool {
+	s.mu.Lock()
+	services := s.services
+	s.mu.Unlock()
+	for _, v := range services {
+		for _, a := range v.all() {
+			a.mu.Lock()
+			n := len(a.streams) + len(a.ending)
+			a.mu.Unlock()
+			if n > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // waitUntil runs wait and gives up at deadline, at the earliest after 100 ms.
