@@ -21,10 +21,9 @@ type outputs struct {
 	stream *stream
 	after  *outputs // of the stream of that name before, which must have closed its files
 
-	mu     sync.Mutex
-	hls    *hlsOutput
-	closed bool
-	done   sync.WaitGroup
+	mu   sync.Mutex // guards hls and after
+	hls  *hlsOutput
+	done sync.WaitGroup
 }
 
 type hlsOutput struct {
@@ -51,7 +50,7 @@ func (o *outputs) apply(cfg *config.Application) {
 	defer o.mu.Unlock()
 	want := cfg.HLS
 	switch {
-	case o.closed || want == nil && o.hls == nil:
+	case want == nil && o.hls == nil:
 	case want == nil:
 		o.hls.stop()
 		o.hls = nil
@@ -68,14 +67,17 @@ func (o *outputs) startHLS(cfg config.HLS) {
 	h := &hlsOutput{cfg: cfg, stop: stop}
 	o.hls = h
 	cur := o.stream.live.Cursor(live.FromKeyframe, true)
+	before := o.after
 	o.done.Add(1)
 	go func() {
 		defer o.done.Done()
 		defer stop()
 		defer cur.Close()
-		if o.after != nil {
-			o.after.wait()
+		if before != nil {
+			before.wait()
+			o.mu.Lock()
 			o.after = nil
+			o.mu.Unlock()
 		}
 		o.runHLS(ctx, h, cur)
 	}()
