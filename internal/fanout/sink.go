@@ -40,11 +40,17 @@ func (s *connSink) serve() bool {
 }
 
 func (s *connSink) run() {
+	slow := false // the last step was held up: only then can the player be behind
 	for {
 		select {
 		case <-s.wake:
-			s.p.lag()
-			if !s.p.step() {
+			if slow {
+				s.p.lag()
+			}
+			began := time.Now()
+			alive := s.p.step()
+			slow = time.Since(began) >= slowTick
+			if !alive {
 				s.p.parted.Store(true)
 				s.p.fl.poke(s.p)
 				return

@@ -98,6 +98,8 @@ func handshakeError(packet string, got, want int, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s incomplete in time (%d of %d bytes): %w", packet, got, want, err)
+	case got == 0 && packet == "C0" && errors.Is(err, io.EOF): // a health check: no harm done
+		return fmt.Errorf("closed in %s (%d of %d bytes): %w", packet, got, want, io.EOF)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("closed in %s (%d of %d bytes): %w", packet, got, want, io.ErrUnexpectedEOF)
 	}

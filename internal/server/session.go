@@ -304,6 +304,8 @@ func (s *session) finish(err error) {
 		s.linger()
 	}
 	switch {
+	case s.conn.Load() == nil && errors.Is(err, io.EOF):
+		s.log.Debug("connection closed without a word", s.age()) // load balancers do that every two seconds
 	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
 		s.log.Info("session ended", s.age())
 	case refused:
