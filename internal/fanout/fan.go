@@ -30,9 +30,10 @@ type kind uint8
 const (
 	everything kind = iota // as it is
 	trackZero              // without multitrack
-	audioOnly
+	audioOnly              // of track 0, as is videoOnly
 	videoOnly
 	kinds
+	nothing = kinds
 )
 
 // A Fan is the players of one stream name.
@@ -46,20 +47,19 @@ type Fan struct {
 	logs    [kinds]*wireLog
 	players map[*Player]struct{}
 	buf     [64]*media.Packet
+	scratch []byte // for bodies that are rewritten
 
-	// Time at the players is the first publisher's; whoever comes later goes
-	// on one frame after the last message.
-	shift    int64 // ms added to DTS
-	shifted  bool
-	lastTime uint32 // of the newest message written
-	step     uint32 // ms between the last two
-	wrote    bool
-
+	clock     clock
+	news      news
+	multi     bool           // of this stream: trackZero has a log of its own
 	rebuilt   []byte         // for meta = on
 	rebuiltOf *live.Metadata // what rebuilt was made of
 
-	active  atomic.Bool // a stream and players: writes are worth a wake
-	lastDTS atomic.Int64
+	active atomic.Bool  // a stream and players: writes are worth a wake
+	now    atomic.Int64 // newest packet written, on the players' clock, ns
+	// verdicts counts what changed of a stream that players are judged by. It
+	// goes up before a log has a byte of what is new.
+	verdicts atomic.Uint64
 
 	// Counters for stat.
 	BytesOut atomic.Uint64
@@ -69,7 +69,9 @@ type Fan struct {
 
 // NewFan makes the fan of a name without players. meta is as in SetMeta.
 func (h *Hub) NewFan(chunkSize int, meta string) *Fan {
-	return &Fan{hub: h, chunkSize: chunkSize, meta: meta, players: make(map[*Player]struct{})}
+	f := &Fan{hub: h, chunkSize: chunkSize, meta: meta, players: make(map[*Player]struct{})}
+	f.verdicts.Store(1) // a new player has none yet
+	return f
 }
 
 // SetMeta says what players are told of a stream's onMetaData: "copy" as it
@@ -101,9 +103,18 @@ func (f *Fan) Attach(st *live.Stream) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pullLocked()
-	f.stopReading()
+	f.merge()
+	for _, l := range f.logs {
+		if l != nil {
+			l.renew()
+		}
+	}
 	f.stream = st
-	f.shifted = false
+	f.clock.shifted = false
+	if st != nil {
+		f.news.reset(st)
+		f.verdicts.Add(1)
+	}
 	f.rouse()
 }
 
@@ -114,20 +125,12 @@ func (f *Fan) rouse() {
 		return
 	}
 	for _, l := range f.logs {
-		if l != nil && l.cursor == nil {
+		if l != nil && l.cursor == nil && !l.ended {
 			l.cursor = f.stream.Cursor(live.FromKeyframe, true)
 		}
 	}
 	f.active.Store(true)
 	f.pullLocked()
-}
-
-func (f *Fan) stopReading() {
-	for _, l := range f.logs {
-		if l != nil {
-			l.stopReading()
-		}
-	}
 }
 
 // Wake tells the flushers that the stream has grown. It is called for every
@@ -167,15 +170,20 @@ func (f *Fan) pull() {
 }
 
 func (f *Fan) pullLocked() {
-	for _, l := range f.logs {
+	for k := range f.logs {
+		l := f.logs[k] // learn may make one of a later kind
 		for l != nil && l.cursor != nil {
 			n, _, err := l.cursor.TryNext(f.buf[:])
+			if n > 0 {
+				f.learn(l, f.buf[:n])
+			}
 			for i, p := range f.buf[:n] {
 				f.write(l, p)
 				f.buf[i] = nil
 			}
 			if errors.Is(err, io.EOF) {
 				l.stopReading()
+				l.ended = true
 			}
 			if n == 0 {
 				break
@@ -186,115 +194,40 @@ func (f *Fan) pullLocked() {
 
 // write encodes p into l.
 func (f *Fan) write(l *wireLog, p *media.Packet) {
-	ts := f.time(p)
-	f.lastDTS.Store(int64(p.DTS))
-	if !l.kind.takes(p) {
+	at := f.clock.time(p)
+	f.now.Store(int64(at))
+	if !l.kind.takes(p.Track) {
 		return
 	}
-	for _, m := range f.headers(l, p, ts) {
-		f.append(l, m, p.DTS, false)
+	body := p.Tag
+	if l.kind != everything && p.Extra != nil && p.Extra.Multitrack {
+		var ok bool
+		if body, ok = flv.TrackZero(f.scratch, p.Track.Kind, p.Tag); !ok {
+			return
+		}
+		if cap(body) > cap(f.scratch) && cap(body) <= maxScratch && len(body) != len(p.Tag) {
+			f.scratch = body[:0]
+		}
 	}
-	begins := p.Keyframe || l.video == nil && p.Track.Kind == media.Audio
-	f.append(l, message(p, ts), p.DTS, begins)
+	for _, m := range f.headers(l, p, at) {
+		f.append(l, m, at, false)
+	}
+	begins := p.Track.ID == 0 && (p.Keyframe || l.media[media.Video].track == nil && p.Track.Kind == media.Audio)
+	f.append(l, message(p.Track.Kind, body, at), at, begins)
 }
 
-func (f *Fan) append(l *wireLog, m rtmp.Message, dts time.Duration, begins bool) {
-	for _, old := range l.append(m, dts, begins, l.video == nil) {
+// maxScratch is how large a buffer is kept for the next body.
+const maxScratch = 1 << 20
+
+func (f *Fan) append(l *wireLog, m rtmp.Message, at time.Duration, begins bool) {
+	f.expel(l.append(m, at, begins))
+}
+
+// expel closes the players in segments that a log gave up.
+func (f *Fan) expel(dropped []*segment) {
+	for _, old := range dropped {
 		for p := range f.players {
 			p.expel(old)
 		}
 	}
-}
-
-// time is p's timestamp at the players, ms modulo 2^32.
-func (f *Fan) time(p *media.Packet) uint32 {
-	ms := p.DTS.Milliseconds()
-	if !f.shifted {
-		f.shifted = true
-		if f.wrote {
-			f.shift = int64(f.lastTime+max(f.step, 1)) - ms
-		} else {
-			f.shift = int64(p.Timestamp) - ms
-		}
-	}
-	ts := uint32(ms + f.shift)
-	if d := ts - f.lastTime; f.wrote && d > 0 && d < 1000 && p.Track.Kind == media.Video {
-		f.step = d
-	}
-	if !f.wrote || int32(ts-f.lastTime) > 0 {
-		f.lastTime = ts
-	}
-	f.wrote = true
-	return ts
-}
-
-// headers are the messages that must come before p where its track, or the
-// metadata, is not what the log wrote last.
-func (f *Fan) headers(l *wireLog, p *media.Packet, ts uint32) []rtmp.Message {
-	var out []rtmp.Message
-	if meta, body := f.metadata(); meta != nil && meta != l.metadata {
-		l.metadata = meta
-		out = append(out, dataMessage(body, ts))
-	}
-	last := &l.audio
-	switch p.Track.Kind {
-	case media.Video:
-		last = &l.video
-	case media.Data:
-		return out
-	}
-	if *last != p.Track {
-		*last = p.Track
-		if p.Track.Tag != nil {
-			out = append(out, trackMessage(p.Track, ts))
-		}
-	}
-	return out
-}
-
-// prefix is what a player needs before it can begin at s.
-func (f *Fan) prefix(l *wireLog, s *start) []byte {
-	var b []byte
-	if meta, body := f.metadata(); meta != nil {
-		b = rtmp.AppendMessage(b, dataMessage(body, s.timestamp), l.chunkSize)
-	}
-	for _, t := range []*media.Track{s.video, s.audio} {
-		if t != nil && t.Tag != nil {
-			b = rtmp.AppendMessage(b, trackMessage(t, s.timestamp), l.chunkSize)
-		}
-	}
-	return b
-}
-
-func dataMessage(raw []byte, ts uint32) rtmp.Message {
-	return rtmp.Message{Type: rtmp.TypeDataAMF0, ChunkStreamID: csidData, StreamID: streamID, Timestamp: ts, Payload: raw}
-}
-
-func trackMessage(t *media.Track, ts uint32) rtmp.Message {
-	m := rtmp.Message{Type: rtmp.TypeAudio, ChunkStreamID: csidAudio, StreamID: streamID, Timestamp: ts, Payload: t.Tag}
-	if t.Kind == media.Video {
-		m.Type, m.ChunkStreamID = rtmp.TypeVideo, csidVideo
-	}
-	return m
-}
-
-func message(p *media.Packet, ts uint32) rtmp.Message {
-	m := rtmp.Message{Type: rtmp.TypeAudio, ChunkStreamID: csidAudio, StreamID: streamID, Timestamp: ts, Payload: p.Tag}
-	switch p.Track.Kind {
-	case media.Video:
-		m.Type, m.ChunkStreamID = rtmp.TypeVideo, csidVideo
-	case media.Data:
-		m.Type, m.ChunkStreamID = rtmp.TypeDataAMF0, csidData
-	}
-	return m
-}
-
-func (k kind) takes(p *media.Packet) bool {
-	switch k {
-	case audioOnly:
-		return p.Track.Kind != media.Video
-	case videoOnly:
-		return p.Track.Kind != media.Audio
-	}
-	return true
 }

@@ -123,7 +123,7 @@ func TestALaggingPlayerGoesOnAtANewerKeyframe(t *testing.T) {
 			t.Fatal("never lapped")
 		}
 		h.write(30, 20000)
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // lag is looked for every 250 ms
 	}
 	end := h.frame + 60
 	go h.write(61, 1000)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
 // PlayerOptions are what a player's application says about it.
@@ -15,6 +17,13 @@ type PlayerOptions struct {
 	WaitKey   bool          // begin at a keyframe
 	WaitVideo bool          // begin with video, at a keyframe: a stream without is waited with
 	GOPCache  bool          // begin at the newest keyframe there is, not at the next one
+
+	// Connect is what the player announced; nil: nothing.
+	Connect *rtmp.Connect
+	// Refused is told, once, that the player can take nothing of the stream.
+	// It is called with locks held: it may neither block nor call the Player.
+	// Nil: the player is closed.
+	Refused func(why string)
 }
 
 // A Player is one connection that a fan sends to. From Join to Leave nobody else
@@ -35,15 +44,19 @@ type Player struct {
 	once   sync.Once
 	seg    atomic.Pointer[segment] // what off is in; read by the log to expel
 
-	mu     sync.Mutex // guards what other goroutines ask for
-	ctl    []byte     // whole messages, sent at the next message boundary
-	asked  bool       // ctl, want or leave have something new
-	want   kind
-	paused bool
-	leave  chan []byte // where Leave waits for the unsent rest; nil: nobody does
+	mu               sync.Mutex // guards what other goroutines ask for
+	ctl              []byte     // whole messages, sent at the next message boundary
+	asked            bool       // ctl, paused, noAudio, noVideo or leave have something new
+	paused           bool
+	noAudio, noVideo bool
+	leave            chan []byte // where Leave waits for the unsent rest; nil: nobody does
+
+	log *wireLog // under the fan's lock, as its count of players is
 
 	// Owned by whoever serves the player: its flusher, or its own goroutine.
-	log    *wireLog
+	kind   kind   // of log it joined; written under the fan's lock, which the fan reads it by
+	judged uint64 // the fan's verdicts that bar is by
+	bar    bar
 	off    int64
 	bound  int64         // the message boundary that off is on its way to
 	out    []byte        // the player's own bytes, sent before more of the log
@@ -99,18 +112,8 @@ func (p *Player) Pause(paused bool) {
 
 // Receive says which media the player wants.
 func (p *Player) Receive(audio, video bool) {
-	k := everything
-	switch {
-	case audio && !video:
-		k = audioOnly
-	case video && !audio:
-		k = videoOnly
-	}
 	p.mu.Lock()
-	p.want, p.asked = k, true
-	if !audio && !video {
-		p.paused = true
-	}
+	p.noAudio, p.noVideo, p.asked = !audio, !video, true
 	p.mu.Unlock()
 	p.fl.poke(p)
 }
@@ -202,42 +205,35 @@ func (p *Player) expel(seg *segment) {
 func (p *Player) settle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.asked {
-		return true
+	if p.asked {
+		p.asked = false
+		p.out = append(p.out, p.ctl...)
+		p.ctl = p.ctl[:0]
+		if p.leave != nil {
+			p.leave <- p.out
+			p.leave, p.out = nil, nil
+			return false
+		}
 	}
-	p.asked = false
-	p.out = append(p.out, p.ctl...)
-	p.ctl = p.ctl[:0]
-	if p.leave != nil {
-		p.leave <- p.out
-		p.leave, p.out = nil, nil
-		return false
-	}
-	if p.log != nil && (p.paused || p.want != p.log.kind) {
-		p.letGo()
-	}
+	p.fan.review(p, p.paused, p.noAudio, p.noVideo)
 	return true
 }
 
 // wanted reports whether settle has something to do.
 func (p *Player) wanted() bool {
+	if p.judged != p.fan.verdicts.Load() {
+		return true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asked
 }
 
-// letGo leaves the log; the player is at a message boundary.
-func (p *Player) letGo() {
-	f := p.fan
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p.leaveLog()
-}
-
-// leaveLog is letGo with the fan's lock held.
+// leaveLog lets go of the log, at a message boundary or with the rest of the
+// message in p.out. The fan's lock is held.
 func (p *Player) leaveLog() {
 	if seg := p.seg.Swap(nil); seg != nil {
-		p.leftAt, p.left = seg.dtsAt(p.off), true
+		p.leftAt, p.left = seg.dtsAt(p.off-1), true
 		seg.release()
 	}
 	if p.log != nil {
@@ -250,7 +246,7 @@ func (p *Player) leaveLog() {
 // none yet.
 func (p *Player) begin() bool {
 	p.mu.Lock()
-	want, paused := p.want, p.paused
+	paused, noAudio, noVideo := p.paused, p.noAudio, p.noVideo
 	p.mu.Unlock()
 	if paused {
 		return false
@@ -258,12 +254,12 @@ func (p *Player) begin() bool {
 	f := p.fan
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if p.log == nil {
-		p.log = f.joinLog(want)
+	if !f.seat(p, noAudio, noVideo) {
+		return len(p.out) > 0 // what judge has to tell
 	}
 	s, ok := f.place(p.log, p)
 	if !ok {
-		return false
+		return len(p.out) > 0
 	}
 	p.out = append(p.out, f.prefix(p.log, &s)...)
 	p.off, p.bound = s.off, s.off
@@ -282,7 +278,7 @@ func (p *Player) lag() {
 	f := p.fan
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Duration(f.lastDTS.Load())-seg.dtsAt(p.off) <= p.o.Queue {
+	if time.Duration(f.now.Load())-seg.dtsAt(p.off) <= p.o.Queue {
 		return
 	}
 	p.out = append(p.out, seg.mem[p.off:seg.ends(p.off)]...)
@@ -310,6 +306,12 @@ func (p *Player) step() bool {
 			continue
 		}
 		seg := p.seg.Load()
+		var next *segment
+		var end int64
+		if seg != nil {
+			next = seg.after(p.kind) // before written: with a next, written is final
+			end = seg.written.Load() // before wanted: no byte goes out without the verdict on it
+		}
 		wanted := p.wanted()
 		if wanted && (seg == nil || p.off == p.bound) {
 			if !p.settle() {
@@ -323,8 +325,6 @@ func (p *Player) step() bool {
 			}
 			continue
 		}
-		next := seg.next.Load() // before written: with a next, written is final
-		end := seg.written.Load()
 		if p.off == end {
 			if next == nil {
 				return true

@@ -16,6 +16,9 @@ type segment struct {
 	refs    atomic.Int32
 	written atomic.Int64 // bytes of whole messages; what a reader may take
 	next    atomic.Pointer[segment]
+	// zero, if set, is where players of trackZero go on in place of next: their
+	// log parted from the other here. It is set before next is.
+	zero atomic.Pointer[segment]
 
 	// Owned by the log, under its fan's lock.
 	marks   []mark
@@ -33,9 +36,21 @@ func (s *segment) hold() *segment {
 	return s
 }
 
+// after is the segment in which a player of k goes on; nil: there is none yet.
+func (s *segment) after(k kind) *segment {
+	next := s.next.Load()
+	if next != nil && k == trackZero {
+		if zero := s.zero.Load(); zero != nil {
+			return zero
+		}
+	}
+	return next
+}
+
 func (s *segment) release() {
 	for s != nil && s.refs.Add(-1) == 0 {
-		next := s.next.Load() // held by s
+		next := s.next.Load() // held by s, as is zero
+		s.zero.Load().release()
 		s.free()
 		s = next
 	}

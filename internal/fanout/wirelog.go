@@ -19,14 +19,6 @@ const (
 	joinMaxTime  = 5 * time.Second
 )
 
-// Chunk streams of what players get; nginx-rtmp's numbers.
-const (
-	csidData  = 5
-	csidAudio = 6
-	csidVideo = 7
-	streamID  = 1 // one message stream per connection
-)
-
 // A wireLog is a stream as its players receive it: every message encoded once.
 // All of it is under the fan's lock, apart from what segments publish
 // themselves.
@@ -38,33 +30,33 @@ type wireLog struct {
 	segs  []*segment // oldest first; the log holds each
 	bytes int64      // of capacity used by segs
 
-	video, audio *media.Track   // whose headers the log has last written
-	metadata     *live.Metadata // last written
+	media    [2]medium      // of video and audio: whose headers the log has last written
+	metadata *live.Metadata // last written
 
 	start    start // newest place where a decoder can begin
 	hasStart bool
+	ended    bool // the stream has been read to its end
 
 	players int
 }
 
 // here is the end of the log as a place to begin, for players that do not wait
 // for a keyframe.
-func (l *wireLog) here(dts time.Duration, timestamp uint32) (start, bool) {
+func (l *wireLog) here(at time.Duration) (start, bool) {
 	seg := l.tail()
 	if seg == nil {
 		return start{}, false
 	}
-	return start{seg: seg, off: seg.written.Load(), dts: dts, timestamp: timestamp, video: l.video, audio: l.audio}, true
+	return start{seg: seg, off: seg.written.Load(), at: at, media: l.media}, true
 }
 
 // A start is a place where a decoder can begin, and the headers it needs there.
 type start struct {
-	seg          *segment
-	off          int64
-	dts          time.Duration
-	timestamp    uint32
-	video, audio *media.Track
-	behind       int64 // bytes written since
+	seg    *segment
+	off    int64
+	at     time.Duration
+	media  [2]medium
+	behind int64 // bytes written since
 }
 
 func (l *wireLog) tail() *segment {
@@ -76,19 +68,19 @@ func (l *wireLog) tail() *segment {
 
 // append encodes one message. begins says that a decoder can start with it.
 // dropped are the segments that the bounds of the log pushed out.
-func (l *wireLog) append(m rtmp.Message, dts time.Duration, begins, audioOnly bool) (dropped []*segment) {
+func (l *wireLog) append(m rtmp.Message, at time.Duration, begins bool) (dropped []*segment) {
 	need := rtmp.EncodedSize(len(m.Payload), l.chunkSize)
 	seg := l.tail()
-	if seg == nil || l.turn(seg, need, dts, begins || audioOnly) {
-		seg, dropped = l.addSegment(max(segmentSize, need), dts)
+	if seg == nil || l.turn(seg, need, at, begins || l.media[media.Video].track == nil) {
+		seg, dropped = l.addSegment(max(segmentSize, need), at)
 	}
 	off := seg.written.Load()
 	out := rtmp.AppendMessage(seg.mem[off:off:len(seg.mem)], m, l.chunkSize)
 	if begins {
-		l.start = start{seg: seg, off: off, dts: dts, timestamp: m.Timestamp, video: l.video, audio: l.audio}
+		l.start = start{seg: seg, off: off, at: at, media: l.media}
 		l.hasStart = true
 	}
-	seg.marks = append(seg.marks, mark{off, dts})
+	seg.marks = append(seg.marks, mark{off, at})
 	seg.written.Store(off + int64(len(out)))
 	l.bytes += int64(len(out))
 	l.start.behind += int64(len(out))
@@ -147,12 +139,18 @@ func (l *wireLog) stopReading() {
 	}
 }
 
+// renew readies the log for another stream: nobody begins in the one before.
+func (l *wireLog) renew() {
+	l.stopReading()
+	l.media, l.metadata = [2]medium{}, nil
+	l.start, l.hasStart, l.ended = start{}, false, false
+}
+
 // close gives everything back.
 func (l *wireLog) close() {
-	l.stopReading()
+	l.renew()
 	for _, s := range l.segs {
 		s.release()
 	}
-	l.segs, l.bytes, l.hasStart = nil, 0, false
-	l.video, l.audio, l.metadata = nil, nil, nil
+	l.segs, l.bytes = nil, 0
 }

@@ -1,9 +1,17 @@
 package rtmp
 
+import "github.com/rtmpd/rtmpd/internal/amf"
+
 // AppendMessage appends m as the chunk stream bytes that a peer receives, in
 // chunks of at most chunkSize bytes, starting with a type 0 header: it can be
 // sent to any number of peers that were told this chunk size.
 func AppendMessage(dst []byte, m Message, chunkSize int) []byte {
+	return appendMessage(dst, m, chunkSize)
+}
+
+// AppendStatus appends an onStatus as AppendMessage does.
+func AppendStatus(dst []byte, streamID uint32, level, code, description string, chunkSize int) []byte {
+	m := commandMessage(streamID, "onStatus", 0, []amf.Value{nil, StatusObject(level, code, description)})
 	return appendMessage(dst, m, chunkSize)
 }
 

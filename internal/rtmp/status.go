@@ -23,6 +23,11 @@ const (
 	StatusPlayPublishNotify   = "NetStream.Play.PublishNotify"
 	StatusPlayUnpublishNotify = "NetStream.Play.UnpublishNotify"
 	StatusPlayComplete        = "NetStream.Play.Complete"
+	// Adobe's code for a stream of which the player can play no track; players
+	// that know it (HaishinKit, JW Player) stop, others go by its level.
+	StatusPlayNoSupportedTrack = "NetStream.Play.NoSupportedTrackFound"
+	// Our own, a warning: nobody takes a code that it does not know for an end.
+	StatusPlayTrackLeftOut = "NetStream.Play.TrackLeftOut"
 
 	StatusPauseNotify   = "NetStream.Pause.Notify"
 	StatusUnpauseNotify = "NetStream.Unpause.Notify"

@@ -126,6 +126,8 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 	pl.fan = pl.house.fan.Join(s.nc, fanout.PlayerOptions{
 		Queue: cfg.PlayerQueue, Timeout: s.svc.rules.Load().cfg.Timeout,
 		WaitKey: cfg.WaitKey, WaitVideo: cfg.WaitVideo, GOPCache: cfg.GOPCache,
+		Connect: &s.connect,
+		Refused: func(why string) { s.kick(rtmp.StatusPlayNoSupportedTrack, why) },
 	})
 	return conn.Divert(pl.fan.Control)
 }

@@ -122,7 +122,9 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) er
 				return errBye // taken over; kick has told the client
 			}
 		case rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
-			in.script(m)
+			if !in.script(m) {
+				return errBye
+			}
 		case rtmp.TypeCommandAMF0, rtmp.TypeCommandAMF3:
 			cmd, err := rtmp.ParseCommand(m)
 			if err != nil {
@@ -204,13 +206,29 @@ type ingest struct {
 // media takes one audio or video message; false means that another publisher
 // has the stream now.
 func (in *ingest) media(m rtmp.Message) bool {
-	var p *media.Packet
-	var err error
 	if m.Type == rtmp.TypeVideo {
-		p, err = in.demuxer.Video(m.Timestamp, m.Payload)
-	} else {
-		p, err = in.demuxer.Audio(m.Timestamp, m.Payload)
+		return in.put(in.demuxer.Video(m.Timestamp, m.Payload))
 	}
+	return in.put(in.demuxer.Audio(m.Timestamp, m.Payload))
+}
+
+// script takes a data message: metadata describes the stream, others
+// (onTextData, onCuePoint, onFI) go to its players.
+func (in *ingest) script(m rtmp.Message) bool {
+	body := m.Payload
+	if m.Type == rtmp.TypeDataAMF3 && len(body) > 0 {
+		body = body[1:] // the format, which is AMF0 with AMF3 values in it
+	}
+	if meta, ok, err := flv.ParseMetadata(body); ok && err == nil {
+		in.stream.describe(in.session, meta.Raw)
+		return true
+	}
+	p, _ := in.demuxer.Data(m.Timestamp, body) // one without a name is passed over, and counted
+	return in.put(p, nil)
+}
+
+// put appends what the demuxer made of a message.
+func (in *ingest) put(p *media.Packet, err error) bool {
 	if err != nil && !in.warned {
 		in.warned = true // once per publisher: a broken encoder repeats itself
 		in.session.log.Warn("bad media message", zap.String("stream", in.stream.name), zap.Error(err))
@@ -219,16 +237,4 @@ func (in *ingest) media(m rtmp.Message) bool {
 		return true
 	}
 	return in.stream.put(in.session, p)
-}
-
-// script takes a data message: metadata describes the stream. Others
-// (onTextData, onCuePoint) have no place in MPEG-TS.
-func (in *ingest) script(m rtmp.Message) {
-	body := m.Payload
-	if m.Type == rtmp.TypeDataAMF3 && len(body) > 0 {
-		body = body[1:]
-	}
-	if meta, ok, err := flv.ParseMetadata(body); ok && err == nil {
-		in.stream.describe(in.session, meta.Raw)
-	}
 }

@@ -1,0 +1,119 @@
+package fanout
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// A medium is what a decoder of video or audio has been told.
+type medium struct {
+	track *media.Track // of track 0; nil: nothing of it yet
+	extra *media.Extra
+}
+
+// bodies are the headers of m, in the order in which they came.
+func (m medium) bodies() [][]byte {
+	switch {
+	case m.extra != nil:
+		return m.extra.Headers
+	case m.track != nil && m.track.Tag != nil:
+		return [][]byte{m.track.Tag}
+	}
+	return nil
+}
+
+// headers are the bodies that take a player of kind k from old to m.
+func (m medium) headers(k kind, of media.Kind, old medium) [][]byte {
+	var out [][]byte
+	known := old.bodies()
+	for _, b := range m.bodies() {
+		if slices.ContainsFunc(known, func(o []byte) bool { return len(o) == len(b) && &o[0] == &b[0] }) {
+			continue
+		}
+		if k != everything {
+			var ok bool
+			if b, ok = flv.TrackZero(nil, of, b); !ok {
+				continue
+			}
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// headers are the messages that must come before p where its track, or the
+// metadata, is not what the log wrote last.
+func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) []rtmp.Message {
+	var out []rtmp.Message
+	if meta, body := f.metadata(); meta != nil && meta != l.metadata {
+		l.metadata = meta
+		out = append(out, message(media.Data, body, at))
+	}
+	kind := p.Track.Kind
+	if kind > media.Audio {
+		return out
+	}
+	next := medium{l.media[kind].track, p.Extra}
+	if p.Track.ID == 0 {
+		next.track = p.Track
+	}
+	if old := l.media[kind]; next != old {
+		for _, b := range next.headers(l.kind, kind, old) {
+			out = append(out, message(kind, b, at))
+		}
+		l.media[kind] = next
+	}
+	return out
+}
+
+// prefix is what a player needs before it can begin at s.
+func (f *Fan) prefix(l *wireLog, s *start) []byte {
+	var b []byte
+	if meta, body := f.metadata(); meta != nil {
+		b = rtmp.AppendMessage(b, message(media.Data, body, s.at), l.chunkSize)
+	}
+	for kind, m := range s.media {
+		for _, body := range m.headers(l.kind, media.Kind(kind), medium{}) {
+			b = rtmp.AppendMessage(b, message(media.Kind(kind), body, s.at), l.chunkSize)
+		}
+	}
+	return b
+}
+
+// Chunk streams of what players get; nginx-rtmp's numbers.
+const (
+	csidData  = 5
+	csidAudio = 6
+	csidVideo = 7
+	streamID  = 1 // one message stream per connection
+)
+
+func message(kind media.Kind, body []byte, at time.Duration) rtmp.Message {
+	m := rtmp.Message{StreamID: streamID, Timestamp: stamp(at), Payload: body}
+	switch kind {
+	case media.Video:
+		m.Type, m.ChunkStreamID = rtmp.TypeVideo, csidVideo
+	case media.Audio:
+		m.Type, m.ChunkStreamID = rtmp.TypeAudio, csidAudio
+	default:
+		m.Type, m.ChunkStreamID = rtmp.TypeDataAMF0, csidData
+	}
+	return m
+}
+
+// takes reports whether packets of t go into a log of kind k.
+func (k kind) takes(t *media.Track) bool {
+	switch k {
+	case everything:
+		return true
+	case audioOnly:
+		return t.ID == 0 && t.Kind != media.Video
+	case videoOnly:
+		return t.ID == 0 && t.Kind != media.Audio
+	}
+	return t.ID == 0
+}
