@@ -1,0 +1,68 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLongFlagsMayHaveOneDash(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, want string }{
+		{"", ""},
+		{"-t -c rtmpd.hcl", "-t -c rtmpd.hcl"},
+		{"check -strict -json -c x", "check --strict --json -c x"},
+		{"check --strict", "check --strict"},
+		{"-config=x.hcl run", "--config=x.hcl run"},
+		{"-config x.hcl", "--config x.hcl"},
+		{"demo -public -rtmp :1935 -http=:8080", "demo --public --rtmp :1935 --http=:8080"},
+		{"plan -exit-code", "plan --exit-code"},
+		{"fmt -w -check a.hcl", "fmt -w --check a.hcl"},
+		{"key show -app live test", "key show --app live test"},
+		{"-help", "--help"},
+		{"-version", "--version"},
+		{"-s reload", "-s reload"},
+		{"-tc x", "-tc x"},                   // short ones together
+		{"-strange", "-strange"},             // nobody's: cobra says so
+		{"-", "-"},                           // standard input
+		{"fmt -- -strict", "fmt -- -strict"}, // a file of that name
+		{"-strict=true -x", "--strict=true -x"},
+		{"-h", "-h"},
+	} {
+		args := strings.Fields(c.args)
+		before := slices.Clone(args)
+		got := longFlags(newRoot(), args)
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%q becomes %q, want %q", c.args, got, c.want)
+		}
+		if !slices.Equal(args, before) {
+			t.Errorf("%q: the caller's arguments were changed to %q", before, args)
+		}
+	}
+	if got := longFlags(newRoot(), []string{"", "-strict"}); !slices.Equal(got, []string{"", "--strict"}) {
+		t.Errorf("an empty argument: %q", got)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"version", exitOK},
+		{"-v", exitOK},
+		{"key new", exitOK},
+		{"frobnicate", exitUsage},
+		{"check -nonsense", exitUsage},
+		{"version too much", exitUsage},
+		{"key show", exitUsage},
+		{"key", exitUsage},
+		{"-s explode", exitUsage},
+		{"check -c testdata/missing.hcl", exitError},
+		{"reload -c testdata/missing.hcl", exitError},
+	} {
+		if got := execute(strings.Fields(c.args)); got != c.want {
+			t.Errorf("rtmpd %s exits %d, want %d", c.args, got, c.want)
+		}
+	}
+}

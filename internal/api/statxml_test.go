@@ -1,0 +1,190 @@
+package api
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// hostile is what a name or a client's words can hold at worst.
+const hostile = "<b>\"x\" & 'y'</b>\x00\x1b]0;\r\nü\xff]]>"
+
+// snapshot has everything in it that the page can show.
+func snapshot() *Snapshot {
+	avc := &media.Track{
+		Kind: media.Video, Codec: media.CodecH264, Width: 1920, Height: 1080, FrameRate: 29.97,
+		Profile: 100, Compat: 0, Level: 40,
+	}
+	aac := &media.Track{Kind: media.Audio, Codec: media.CodecAAC, AudioObjectType: 2, Channels: 2, SampleRate: 48000}
+	return &Snapshot{
+		Version: "1.2.3", Uptime: 90061 * time.Second, Accepted: 42,
+		BytesIn: 1 << 40, BytesOut: 12345, BwIn: 2650000, BwOut: 1,
+		Servers: []Server{
+			{Applications: []Application{
+				{Name: "empty", Live: true},
+				{Name: "off", Live: false, Streams: []Stream{{Name: "not shown"}}},
+				{Name: "show", Live: true, Streams: []Stream{
+					{
+						Name: "test", Age: 61500 * time.Millisecond, BytesIn: 1000, BytesOut: 2000,
+						BwIn: 2500000, BwOut: 5000000, BwAudio: 128000, BwVideo: 2372000,
+						Publishing: true, Video: avc, Audio: aac,
+						Clients: []Client{
+							{
+								ID: 7, Address: "192.0.2.1", Age: time.Second, FlashVer: "FMLE/3.0 (compatible; FMSc/1.0)",
+								SWFURL: "rtmp://example.org/show", Timestamp: 4294967295, Publishing: true, Active: true,
+							},
+							{
+								ID: 8, Address: "2001:db8::1", Age: time.Millisecond, FlashVer: "LNX 9,0,124,2",
+								PageURL: "https://example.org/?a=1&b=2", Dropped: 3, AVSync: -21, Active: true,
+							},
+							{ID: 9, Address: "127.0.0.1"},
+						},
+					},
+					{Name: "waits", Age: time.Hour},
+					{Name: hostile, Publishing: true, Clients: []Client{{ID: 10, Address: "::1", FlashVer: hostile, PageURL: hostile, SWFURL: hostile, Publishing: true}}},
+				}},
+			}},
+			{Applications: []Application{{Name: "codecs", Live: true, Streams: []Stream{
+				{Name: "hevc", Video: &media.Track{Codec: media.CodecHEVC, Width: 3840, Height: 2160}, FrameRate: 59.94, Audio: &media.Track{Kind: media.Audio, Codec: media.CodecOpus}},
+				{Name: "radio", Audio: &media.Track{Kind: media.Audio, Codec: media.CodecMP3, Channels: 1, SampleRate: 44100}},
+				{Name: "he", Video: &media.Track{Codec: media.CodecH264, Profile: 66, Compat: 192, Level: 31}, Audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, AudioObjectType: 29, Channels: 2, SampleRate: 24000}},
+			}}}},
+			{},
+		},
+	}
+}
+
+var (
+	pid      = regexp.MustCompile(`<pid>\d+</pid>`)
+	compiler = "<compiler>" + runtime.Version() + "</compiler>"
+)
+
+// page renders s, with what differs from run to run replaced.
+func page(t *testing.T, s *Snapshot, stylesheet string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteXML(&b, s, stylesheet); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if want := fmt.Sprintf("<pid>%d</pid>", os.Getpid()); !strings.Contains(text, want) || !strings.Contains(text, compiler) {
+		t.Errorf("the page lacks %s or %s", want, compiler)
+	}
+	text = pid.ReplaceAllString(text, "<pid>1</pid>")
+	return strings.ReplaceAll(text, compiler, "<compiler>go</compiler>")
+}
+
+func TestWriteXMLIsTheGoldenPage(t *testing.T) {
+	const golden = "testdata/stat.golden.xml"
+	got := page(t, snapshot(), "/stat.xsl?a=\"1\"&b")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A page in the structure that nginx-rtmp's exporters read.
+type parsed struct {
+	XMLName  xml.Name `xml:"rtmp"`
+	Accepted uint64   `xml:"naccepted"`
+	Uptime   int64    `xml:"uptime"`
+	Servers  []struct {
+		Applications []struct {
+			Name string `xml:"name"`
+			Live *struct {
+				Clients int `xml:"nclients"`
+				Streams []struct {
+					Name       string    `xml:"name"`
+					Clients    int       `xml:"nclients"`
+					Publishing *struct{} `xml:"publishing"`
+					Client     []struct {
+						ID       uint64 `xml:"id"`
+						FlashVer string `xml:"flashver"`
+					} `xml:"client"`
+					Width int    `xml:"meta>video>width"`
+					Rate  int    `xml:"meta>video>frame_rate"`
+					Codec string `xml:"meta>audio>codec"`
+				} `xml:"stream"`
+			} `xml:"live"`
+		} `xml:"application"`
+	} `xml:"server"`
+}
+
+func TestAStatPageIsWellFormedWhateverIsInIt(t *testing.T) {
+	text := page(t, snapshot(), "")
+	for _, r := range text {
+		if r != '\r' && r != '\n' && (r < ' ' || r > '~') {
+			t.Fatalf("the page has %q", r)
+		}
+	}
+	var p parsed
+	if err := xml.Unmarshal([]byte(text), &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Accepted != 42 || p.Uptime != 90061 || len(p.Servers) != 3 {
+		t.Fatalf("read back: %+v", p)
+	}
+	apps := p.Servers[0].Applications
+	if len(apps) != 3 || apps[1].Live != nil || apps[2].Live == nil || apps[2].Live.Clients != 4 {
+		t.Fatalf("applications: %+v", apps)
+	}
+	streams := apps[2].Live.Streams
+	const shown = `<b>"x" & 'y'</b>  ]0;     ]]>` // a space for each byte that is no printable ASCII
+	if len(streams) != 3 || streams[2].Name != shown || streams[2].Client[0].FlashVer != shown {
+		t.Errorf("hostile name read back as %+v, want %q", streams, shown)
+	}
+	if s := streams[0]; s.Clients != 3 || s.Publishing == nil || s.Width != 1920 || s.Rate != 30 || s.Codec != "AAC" || s.Client[1].ID != 8 {
+		t.Errorf("stream: %+v", s)
+	}
+	if s := streams[1]; s.Clients != 0 || s.Publishing != nil {
+		t.Errorf("a stream that waits: %+v", s)
+	}
+	if s := p.Servers[1].Applications[0].Live.Streams[0]; s.Rate != 60 || s.Codec != "Opus" {
+		t.Errorf("the metadata's frame rate: %+v", s)
+	}
+}
+
+// A failingWriter takes so many bytes.
+type failingWriter struct{ left int }
+
+var errFull = errors.New("full")
+
+func (w *failingWriter) Write(p []byte) (int, error) {
+	if w.left -= len(p); w.left < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+func TestWriteXMLReportsAReaderThatWentAway(t *testing.T) {
+	big := &Snapshot{Servers: []Server{{Applications: []Application{{Name: strings.Repeat("x", 1<<16), Live: true}}}}}
+	for _, n := range []int{0, 5000} {
+		if err := WriteXML(&failingWriter{left: n}, big, ""); !errors.Is(err, errFull) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
+	if err := WriteXML(io.Discard, &Snapshot{}, ""); err != nil {
+		t.Errorf("an empty server: %v", err)
+	}
+}
