@@ -26,6 +26,11 @@ type ClientOptions struct {
 	FlashVer string // default: as ffmpeg says it, "FMLE/3.0 (compatible; rtmpd)"
 	SWFURL   string
 	PageURL  string
+
+	// Announce is what connect says of Enhanced RTMP (fourCcList,
+	// videoFourCcInfoMap, audioFourCcInfoMap, capsEx). Default: that all of it
+	// is understood; empty and not nil: nothing.
+	Announce amf.Object
 }
 
 // A Client is the connecting side of a Conn. It publishes or plays one stream.
@@ -142,7 +147,10 @@ func (c *Client) open(ctx context.Context, nc net.Conn, o ClientOptions) error {
 	if o.PageURL != "" {
 		object = append(object, amf.Property{Name: "pageUrl", Value: o.PageURL})
 	}
-	object = append(object, capabilities(CanDecode|CanEncode|CanForward, CapMultitrack|CapModEx)...)
+	if o.Announce == nil {
+		o.Announce = capabilities(CanDecode|CanEncode|CanForward, CapMultitrack|CapModEx)
+	}
+	object = append(object, o.Announce...)
 	if _, err := c.call(ctx, "connect", object); err != nil {
 		return fmt.Errorf("connect to %q: %w", c.app, err)
 	}
