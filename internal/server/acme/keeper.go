@@ -2,11 +2,13 @@ package acme
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
 )
 
@@ -159,5 +161,10 @@ func (k *keeper) event(ctx context.Context, event string, data map[string]any) e
 }
 
 func (k *keeper) failed(message, name string, err error, more ...zap.Field) {
-	k.log.Error(message, append(more, zap.String("domain", name), zap.Error(err), zap.String("advice", k.advice(name, err)))...)
+	advice := k.advice(name, err)
+	var problem acme.Problem
+	if errors.As(err, &problem) {
+		err = problem // without the names of everything it went through
+	}
+	k.log.Error(message, append(more, zap.String("domain", name), zap.Error(err), zap.String("advice", advice))...)
 }
