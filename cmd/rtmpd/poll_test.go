@@ -78,7 +78,6 @@ type viewer struct {
 	newest  int
 	discSeq map[int]int // sequence number to its discontinuity sequence
 	started bool
-	breaks  int // discontinuities seen after the first version
 }
 
 // read checks one version and returns the URIs that are new in it.

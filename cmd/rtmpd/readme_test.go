@@ -93,7 +93,7 @@ func TestTheReadmesCommandsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile("rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|fmt|version|completion|demo)\\b").FindAllStringSubmatch(string(text), -1)
+	lines := regexp.MustCompile(`rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|fmt|version|completion|demo)\b`).FindAllStringSubmatch(string(text), -1)
 	if len(lines) < 5 {
 		t.Fatalf("found %d commands only", len(lines))
 	}

@@ -88,11 +88,10 @@ func (s *rawSink) result(n int, err error) (int, error) {
 // A poller is an epoll of the players whose sockets are full. Go's own tells
 // nobody but the one goroutine that waits in Write.
 type poller struct {
-	fd      int
-	byID    map[int32]*Player
-	nextID  int32
-	waiting int
-	events  [256]unix.EpollEvent
+	fd     int
+	byID   map[int32]*Player
+	nextID int32
+	events [256]unix.EpollEvent
 }
 
 func newPoller() *poller {

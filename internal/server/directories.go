@@ -21,7 +21,6 @@ type directories struct {
 
 	mu     sync.RWMutex
 	byPath map[string]*directory
-	closed bool
 	done   sync.WaitGroup
 }
 
