@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -123,16 +122,6 @@ func (m *Manager) Close() {
 	}
 	m.mu.Unlock()
 	m.ending.Wait()
-}
-
-// Domains returns the domains that have certificates or shall have, sorted.
-func (m *Manager) Domains() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.keeper == nil {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m.keeper.domains))
 }
 
 // Getter returns a tls.Config.GetCertificate for listeners of these domains. A
