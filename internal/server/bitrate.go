@@ -61,7 +61,7 @@ func (s *Server) checkBitrates(windows map[*session]*rateWindow) map[*session]*r
 			return
 		}
 		st.app.mu.Lock()
-		p := st.publisher
+		p, before := st.publisher, st.before
 		st.app.mu.Unlock()
 		if p == nil {
 			return
@@ -69,6 +69,9 @@ func (s *Server) checkBitrates(windows map[*session]*rateWindow) map[*session]*r
 		w := windows[p]
 		if w == nil {
 			w = &rateWindow{}
+			if time.Since(time.Unix(0, st.publishedAt.Load())) < 2*time.Second {
+				w.add(before) // else the limit is newer than the publisher
+			}
 		}
 		next[p] = w
 		if exceeds(w.add(p.conn.Load().BytesIn()), limit) {

@@ -21,6 +21,7 @@ type stream struct {
 
 	// Guarded by app.mu.
 	publisher *session // nil while the stream waits for one
+	before    uint64   // bytes that publisher's connection had received when it attached
 	owner     owner    // of the last publisher
 	grace     *time.Timer
 
@@ -57,6 +58,10 @@ func (st *stream) attachLocked(sess *session) {
 	}
 	st.publisher = sess
 	st.owner = sess.owner
+	st.before = 0
+	if conn := sess.conn.Load(); conn != nil {
+		st.before = conn.BytesIn()
+	}
 	st.publishedAt.Store(time.Now().UnixNano())
 	st.write.Lock()
 	st.writer = sess

@@ -1,0 +1,295 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+func TestConnectionsAreLimitedAtTheDoor(t *testing.T) {
+	t.Parallel()
+	config := func(attributes string) string {
+		return "rtmp {\n  listen = \"127.0.0.1:0\"\n  " + attributes + "\n  application \"live\" {\n  }\n}"
+	}
+	for _, c := range []struct {
+		attributes, reason string
+		in                 []string // addresses that get in
+		out                string   // the one that does not any more
+	}{
+		{"max_connections = 3", "max_connections = 3 reached", []string{"127.0.0.1", "127.0.0.1", "127.0.0.2"}, "127.0.0.3"},
+		{"max_connections_per_ip = 2", "max_connections_per_ip = 2 reached", []string{"127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2"}, "127.0.0.1"},
+	} {
+		t.Run(c.attributes, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, config(c.attributes))
+			var first *client
+			for _, ip := range c.in {
+				cl := r.mustDial("live", dialling{from: ip})
+				if first == nil {
+					first = cl
+				}
+			}
+			for range 20 {
+				if cl, err := r.dial("live", dialling{from: c.out}); err == nil {
+					t.Fatalf("%s gets in", cl.local())
+				}
+			}
+			lines := r.logs.FilterMessage("connections refused").All()
+			if len(lines) != 1 || lines[0].ContextMap()["reason"] != c.reason {
+				t.Errorf("lines about 20 refused connections: %v", lines)
+			}
+			if n := r.logs.FilterMessage("session closed").Len(); n != 0 {
+				t.Errorf("%d lines about sessions", n)
+			}
+			// One leaves, one comes.
+			first.Close()
+			r.eventually("there is room again", func() bool {
+				cl, err := r.dial("live", dialling{from: c.out})
+				if err == nil {
+					cl.Close()
+				}
+				return err == nil
+			})
+			// A reload counts at once, and drops nobody.
+			r.reload(config("max_connections = 100"))
+			others := r.spectate("live", "cam", dialling{from: c.out})
+			for range 10 {
+				r.mustDial("live", dialling{from: c.out})
+			}
+			r.reload(config("max_connections = 1"))
+			if _, err := r.dial("live", dialling{}); err == nil {
+				t.Error("one more gets in")
+			}
+			r.eventually("who is there stays", func() bool { return slices.Contains(others.codes(), rtmp.StatusPlayStart) })
+		})
+	}
+}
+
+func TestTheGateCountsByAddress(t *testing.T) {
+	t.Parallel()
+	var g gate
+	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:1")
+	other, four := netip.MustParseAddr("2001:db8:0:1::1"), netip.MustParseAddr("192.0.2.1")
+	for _, s := range []struct {
+		addr netip.Addr
+		in   bool
+	}{{a, true}, {b, true}, {a, false}, {other, true}, {four, true}, {four, true}, {four, false}} {
+		err := g.enter(0)
+		if err == nil {
+			if err = g.enterFrom(s.addr, 2); err != nil {
+				g.leave(netip.Addr{})
+			}
+		}
+		if (err == nil) != s.in {
+			t.Errorf("%s: %v", s.addr, err)
+		}
+	}
+	for _, addr := range []netip.Addr{a, b, other, four, four} {
+		g.leave(addr)
+	}
+	if g.total != 0 || len(g.from) != 0 {
+		t.Errorf("%d connections are left, of %v", g.total, g.from)
+	}
+}
+
+func TestOneLineForABurstOfRefusals(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zapcore.WarnLevel)
+	var g gate
+	now := time.Unix(1e9, 0)
+	for i := range 1000 {
+		g.complain(zap.New(core), "192.0.2.1:1", errors.New("max_connections = 1 reached"), now.Add(time.Duration(i)*25*time.Millisecond))
+	}
+	var counts []int64
+	for _, e := range logs.All() {
+		counts = append(counts, e.ContextMap()["count"].(int64))
+	}
+	if !slices.Equal(counts, []int64{1, 400, 400}) { // 25 s, a line every ten
+		t.Errorf("lines with counts %v", counts)
+	}
+}
+
+func TestMaxPublishersIsPerApplication(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith("max_publishers = 2\nreconnect_grace = 0"))
+	r.publish("live", "a")
+	b := r.publish("live", "b")
+	r.refused("live", "c", dialling{}, statusBadName, "max_publishers = 2 reached")
+	b.cut()
+	r.eventually("a place is free", func() bool {
+		_, err := r.tryPublish("live", "c", dialling{})
+		return err == nil
+	})
+}
+
+// emptyListener has no descriptors left for a while.
+type emptyListener struct {
+	net.Listener
+	failures int
+	accepted []time.Time
+}
+
+func (l *emptyListener) Accept() (net.Conn, error) {
+	switch {
+	case l.failures > 0:
+		l.failures--
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	case len(l.accepted) == 3:
+		return nil, net.ErrClosed
+	}
+	l.accepted = append(l.accepted, time.Now())
+	ours, theirs := net.Pipe()
+	theirs.Close()
+	return ours, nil
+}
+
+func (l *emptyListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestAcceptingGoesOnWhenThereAreDescriptorsAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zapcore.DebugLevel)
+		from := time.Now()
+		l := &emptyListener{failures: 12}
+		served := 0
+		acceptLoop(l, zap.New(core), func(nc net.Conn) { served++; nc.Close() })
+		// 5 10 20 40 80 160 320 640 ms, then a second each.
+		if waited := l.accepted[0].Sub(from); waited != 1275*time.Millisecond+4*time.Second {
+			t.Errorf("it waited %s", waited)
+		}
+		if served != 3 || l.accepted[2] != l.accepted[0] {
+			t.Errorf("%d served, the last after %s", served, l.accepted[2].Sub(l.accepted[0]))
+		}
+		if n := logs.FilterMessage("accept").Len(); n != 1 {
+			t.Errorf("%d lines about 12 failures", n)
+		}
+	})
+}
+
+func TestMaxBandwidthRefusesThePlayerThatIsTooMany(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith(`max_bandwidth = "10M"`))
+	p := r.publish("live", "cam")
+	p.seconds(0.1)
+	s := r.spectate("live", "cam", dialling{})
+	s.first()
+	// 500 kB in this second make 4 Mb/s at the end of it: two players.
+	body := append([]byte{0x27, 1, 0, 0, 0, 0, 0, 0x9c, 0x40, 0x41}, make([]byte, 39999)...)
+	rate := func() int64 { return int64(r.stream("live", "cam").live.Snapshot().BwIn) }
+	for ts := uint32(200); rate() == 0; ts += 40 {
+		if r.stream("live", "cam").live.Snapshot().BytesIn < 500_000 {
+			if err := p.WriteMessage(rtmp.Message{Type: rtmp.TypeVideo, ChunkStreamID: 4, StreamID: 1, Timestamp: ts, Payload: body}); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // of the second that is measured
+	}
+	got := rate()
+	max := int(10e6 / got)
+	if max < 2 || max > 8 {
+		t.Fatalf("the stream has %d bits/s: nothing to see with that", got)
+	}
+	for n := 2; ; n++ {
+		s := r.spectate("live", "cam", dialling{})
+		r.eventually("an answer", func() bool { return len(s.codes()) > 0 })
+		if s.codes()[0] == rtmp.StatusPlayReset {
+			if n > max && rate() == got {
+				t.Fatalf("player %d of %d bits/s gets in", n, got)
+			}
+			if n > 100 {
+				t.Fatal("everybody gets in")
+			}
+			continue
+		}
+		st := s.told()
+		if st.Code != rtmp.StatusPlayFailed || !strings.HasPrefix(st.Description, fmt.Sprintf("max_bandwidth = 10M reached: %d times the stream's ", n)) {
+			t.Errorf("player %d is told %+v", n, st)
+		}
+		if n <= max && rate() == got {
+			t.Errorf("player %d of %d bits/s is refused", n, got)
+		}
+		break
+	}
+}
+
+func TestAPublisherAboveMaxBitrateIsShownOut(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith("max_bitrate = \"1M\"\nstream \"free*\" {\n  max_bitrate = 0\n}"))
+	w := r.witness("live", "free")
+	modest := r.publish("live", "modest")
+	greedy := r.publish("live", "greedy")
+	modest.seconds(60) // 5 Mbit at once: a burst is not a rate
+	for greedy.alive() && greedy.at() < 3600 {
+		if greedy.frame() != nil {
+			break
+		}
+	}
+	if s := greedy.ended(); s.Level != "error" || s.Code != statusDenied || s.Description != "max_bitrate = 1M exceeded over 10 s" {
+		t.Errorf("it is told %+v", s)
+	}
+	r.logged("session closed by the server", "max_bitrate = 1M exceeded")
+	modest.seconds(1)
+	if !modest.alive() {
+		t.Errorf("the modest one is told %v", modest.heard())
+	}
+	w.undisturbed()
+}
+
+func TestTheWindowOfABitrate(t *testing.T) {
+	t.Parallel()
+	const limit = 800_000 // 100 kB a second, 1.1 MB in ten with the tolerance
+	for _, c := range []struct {
+		name   string
+		perSec func(second int) uint64
+		after  int // seconds until it is too much; 0: never
+	}{
+		{"at the limit", func(int) uint64 { return 100_000 }, 0},
+		{"nine percent above", func(int) uint64 { return 109_000 }, 0},
+		{"twice the limit", func(int) uint64 { return 200_000 }, 6},
+		{"ten seconds' worth at once, then nothing", func(s int) uint64 { return map[int]uint64{1: 1_000_000}[s] }, 0},
+		{"ten seconds' worth at once, again and again", func(s int) uint64 { return map[int]uint64{1: 1_000_000, 8: 1_000_000}[s] }, 8},
+		{"the same, eleven seconds apart", func(s int) uint64 { return map[int]uint64{1: 1_000_000, 12: 1_000_000}[s] }, 0},
+		{"a rise after an hour", func(s int) uint64 { return map[bool]uint64{true: 150_000, false: 90_000}[s > 3600] }, 3604},
+	} {
+		var w rateWindow
+		total, after := uint64(5000), 0
+		w.add(total)
+		for s := 1; s < 4000 && after == 0; s++ {
+			total += c.perSec(s)
+			if exceeds(w.add(total), limit) {
+				after = s
+			}
+		}
+		if after != c.after {
+			t.Errorf("%s: too much after %d s, want %d", c.name, after, c.after)
+		}
+	}
+	if exceeds(1<<60, 0) {
+		t.Error("0 is a limit")
+	}
+}
+
+func TestABitRateReadsAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	for bits, want := range map[int64]string{6e6: "6M", 2.5e6: "2.5M", 2_550_000: "2550k", 800e3: "800k", 1234: "1234"} {
+		if got := bitrateText(bits); got != want {
+			t.Errorf("%d is written %s, want %s", bits, got, want)
+		}
+	}
+}

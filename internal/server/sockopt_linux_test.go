@@ -1,0 +1,48 @@
+package server
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Half-open connections die: the kernel asks idle peers, and gives up on those
+// that acknowledge nothing.
+func TestConnectionsAreWatchedByTheKernel(t *testing.T) {
+	t.Parallel()
+	r := start(t, "rtmp {\n  listen = \"127.0.0.1:0\"\n  timeout = \"7s\"\n  application \"live\" {\n  }\n}")
+	r.mustDial("live", dialling{})
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	if len(r.srv.live) != 1 {
+		t.Fatalf("%d sessions", len(r.srv.live))
+	}
+	for _, s := range r.srv.live {
+		raw, err := s.nc.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range []struct {
+			name          string
+			level, option int
+			want          int
+		}{
+			{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15},
+			{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+			{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((7*time.Second + userTimeoutSlack).Milliseconds())},
+		} {
+			err := raw.Control(func(fd uintptr) {
+				got, err := unix.GetsockoptInt(int(fd), o.level, o.option)
+				if err != nil || got != o.want {
+					t.Errorf("%s is %d (%v), want %d", o.name, got, err, o.want)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
