@@ -32,6 +32,7 @@ func newConnSink(p *Player) *connSink {
 
 func (s *connSink) serve() bool {
 	s.once.Do(func() { s.p.fl.conns.Go(s.run) })
+	s.p.fl.sends++ // a wake-up costs about what a send does
 	select {
 	case s.wake <- struct{}{}:
 	default:

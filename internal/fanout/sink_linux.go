@@ -73,6 +73,8 @@ func (s *rawSink) sendLog(seg *segment, off, end int64) (int, error) {
 
 // result makes a full socket no error.
 func (s *rawSink) result(n int, err error) (int, error) {
+	s.p.fl.sends++
+	s.p.fl.bytes += int64(max(n, 0))
 	if n > 0 {
 		s.p.since = s.p.fl.now
 	}
