@@ -132,3 +132,10 @@ func TestTheReadmePromisesTwoCommands(t *testing.T) {
 		t.Errorf("make test: %v\n%s", err, out)
 	}
 }
+
+func TestTheReadmesDomainsLoad(t *testing.T) {
+	cfg := load(t, block(t, "hcl", 1))
+	if tls := cfg.HTTP[0].TLS; len(tls.Domains) != 1 || !tls.Redirect || cfg.RTMP[0].TLS.Domains[0] != tls.Domains[0] {
+		t.Errorf("%+v", tls)
+	}
+}
