@@ -41,14 +41,14 @@ func (f *Fan) learn(l *wireLog, packets []*media.Packet) {
 	changed, multi := false, f.multi
 	var tracks [2]*media.Track
 	tracks[media.Video], tracks[media.Audio] = f.stream.Tracks() // of these packets, or newer
-	dts := packets[len(packets)-1].DTS
+	first, last := packets[0].DTS, packets[len(packets)-1].DTS
 	if tracks != n.tracks {
 		for kind, t := range tracks {
 			changed = changed || t != nil && !sameCodec(t, n.tracks[kind])
 		}
-		n.tracks, n.since, n.alone = tracks, dts, false
+		n.tracks, n.since, n.alone = tracks, first, false
 	}
-	if !n.alone && (tracks[media.Video] == nil) != (tracks[media.Audio] == nil) && dts-n.since >= aloneAfter {
+	if !n.alone && (tracks[media.Video] == nil) != (tracks[media.Audio] == nil) && last-n.since >= aloneAfter {
 		n.alone, changed = true, true
 	}
 	for _, p := range packets {
