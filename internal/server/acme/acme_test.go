@@ -198,6 +198,33 @@ func TestAFailureIsLoggedOnceWithAdviceAndTriedAgainAtAReload(t *testing.T) {
 	}
 }
 
+func TestAnAuthorityThatNeverAnswersDoesNotDelayTheEnd(t *testing.T) {
+	asked := make(chan struct{})
+	ended := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+		close(ended)
+	}))
+	defer s.Close()
+	m := New(zap.NewNop(), 0)
+	m.Apply(Settings{Directory: s.URL, Storage: t.TempDir()}, []string{"a.example"})
+	<-asked
+	m.Close() // waits for the request, which would take half a minute
+	<-ended
+}
+
+func TestWhatMaintenanceAsksForEndsWithTheKeeper(t *testing.T) {
+	keeper, stop := context.WithCancel(t.Context())
+	ctx, cancel := (&authority{ctx: keeper}).bound(t.Context())
+	defer cancel()
+	if ctx.Err() != nil {
+		t.Error("it ends before")
+	}
+	stop()
+	<-ctx.Done()
+}
+
 func TestAStorageThatCannotBeMadeIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

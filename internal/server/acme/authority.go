@@ -21,6 +21,7 @@ const maxOrders = 4
 
 // authority orders certificates. It is a certmagic.Issuer.
 type authority struct {
+	ctx      context.Context // of the keeper: what certmagic asks for ends with it
 	settings Settings
 	store    *store
 	client   *http.Client
@@ -29,9 +30,9 @@ type authority struct {
 	slots    chan struct{} // one for each order under way
 }
 
-func newAuthority(s Settings, st *store, client *http.Client, c *challenges, log *zap.Logger) *authority {
+func newAuthority(ctx context.Context, s Settings, st *store, client *http.Client, c *challenges, log *zap.Logger) *authority {
 	a := &authority{
-		settings: s, store: st, client: client, solvers: make(map[string]acmez.Solver),
+		ctx: ctx, settings: s, store: st, client: client, solvers: make(map[string]acmez.Solver),
 		log:   slog.New(zapslog.NewHandler(log.Core(), zapslog.WithName("acmez"))),
 		slots: make(chan struct{}, maxOrders),
 	}
@@ -56,6 +57,8 @@ func keyOf(directory string) string {
 // Issue implements certmagic.Issuer: it orders the certificate that csr
 // describes and answers the authority's challenges.
 func (a *authority) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
+	ctx, cancel := a.bound(ctx)
+	defer cancel()
 	select {
 	case a.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -105,6 +108,14 @@ func (a *authority) order(ctx context.Context, directory string, csr *x509.Certi
 	}
 }
 
+// bound is ctx that ends with the keeper, too: the cache's maintenance does not
+// look up from its work when it is told to stop.
+func (a *authority) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(a.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 func (a *authority) dial(directory string) *acmez.Client {
 	return &acmez.Client{
 		Client:           &acme.Client{Directory: directory, HTTPClient: a.client, UserAgent: "rtmpd", Logger: a.log},
@@ -115,6 +126,8 @@ func (a *authority) dial(directory string) *acmez.Client {
 // GetRenewalInfo implements certmagic.RenewalInfoGetter: when the authority wants
 // the certificate renewed (RFC 9773).
 func (a *authority) GetRenewalInfo(ctx context.Context, cert certmagic.Certificate) (acme.RenewalInfo, error) {
+	ctx, cancel := a.bound(ctx)
+	defer cancel()
 	return a.dial(a.settings.Directory).GetRenewalInfo(ctx, cert.Leaf)
 }
 

@@ -58,7 +58,7 @@ func (m *Manager) newKeeper(s Settings) *keeper {
 	k.config = certmagic.New(k.cache, certmagic.Config{
 		RenewalWindowRatio: certmagic.DefaultRenewalWindowRatio,
 		KeySource:          certmagic.StandardKeyGenerator{KeyType: certmagic.P256},
-		Issuers:            []certmagic.Issuer{newAuthority(s, store, k.client, &m.challenges, quiet)},
+		Issuers:            []certmagic.Issuer{newAuthority(k.ctx, s, store, k.client, &m.challenges, quiet)},
 		Storage:            store,
 		OnEvent:            k.event,
 		Logger:             quiet,
