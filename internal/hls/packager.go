@@ -28,6 +28,10 @@ import (
 
 // A Packager writes the HLS output of one stream.
 type Packager struct {
+	// OnPlaylist, set before Run, is called with the playlist's path after
+	// each time it was written. It must not block.
+	OnPlaylist func(path string)
+
 	app, name string
 	log       *zap.Logger
 	pending   atomic.Pointer[change] // what Reconfigure asked for

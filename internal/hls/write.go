@@ -3,6 +3,7 @@ package hls
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -68,6 +69,9 @@ func (p *Packager) publish() {
 	if err := p.out.publish(); err != nil {
 		p.failed(err)
 		return
+	}
+	if p.OnPlaylist != nil && len(p.out.list.entries) > 0 {
+		p.OnPlaylist(filepath.Join(p.dir.path, p.out.names.playlist))
 	}
 	if p.fault.why == "" {
 		return

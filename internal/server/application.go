@@ -12,6 +12,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 )
 
 // An application is one name that publishers connect to, and its streams. Its
@@ -22,6 +23,7 @@ type application struct {
 	srv   *Server
 	log   *zap.Logger
 	rules atomic.Pointer[appRules]
+	hooks *hooks.Caller
 
 	mu      sync.Mutex
 	streams map[string]*stream // live, or kept through a grace period
@@ -51,6 +53,7 @@ func newApplication(v *service, name string, rules *appRules) *application {
 		ending:  make(map[string]*stream),
 		houses:  make(map[string]*house),
 	}
+	a.hooks = v.srv.hooks.Caller(a.log)
 	a.rules.Store(rules)
 	return a
 }

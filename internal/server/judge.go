@@ -27,11 +27,11 @@ const (
 	whyNotLive = "live = false for this application now"
 )
 
-// verdict says why rules would refuse s the stream it publishes now; empty if
+// verdict says why rules would refuse s what it publishes now; empty if
 // they would not. Hooks are not asked again.
-func (s *session) verdict(rules *appRules, stream string) string {
+func (s *session) verdict(rules *appRules, _ string) string {
 	s.mu.Lock()
-	seen, who := s.seen, s.owner
+	seen, who, keyName := s.seen, s.owner, s.keyName
 	s.mu.Unlock()
 	switch {
 	case !rules.cfg.Live:
@@ -45,7 +45,7 @@ func (s *session) verdict(rules *appRules, stream string) string {
 	switch {
 	case err != nil:
 		return "the stream key is not valid any more"
-	case name != stream:
+	case name != keyName: // the name may be another, if a hook said so
 		return "the stream key belongs to another stream now"
 	case now.key != who.key:
 		return "the stream key was replaced"

@@ -102,6 +102,15 @@ func (k *keyring) match(p presented, now time.Time) (ringKey, error) {
 	return *hit, nil
 }
 
+// holds says whether typed is one of the keys, in its time or out of it.
+func (k *keyring) holds(typed string) bool {
+	if k == nil || !k.inForce {
+		return false
+	}
+	_, err := k.match(presented{typed: idOf(typed)}, time.Now())
+	return err == nil || errors.Is(err, errKeyTime)
+}
+
 // identify turns what a publisher typed into the public name and its owner:
 // from here on nobody sees the secret again.
 func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name string, o owner, err error) {

@@ -152,6 +152,7 @@ func (o *outputs) oneHLS(ctx context.Context, h *hlsOutput, cur *live.Cursor, lo
 		dirs.release(dir)
 		return err
 	}
+	p.OnPlaylist = o.stream.sayPlaylist
 	o.mu.Lock()
 	h.packager, h.dir = p, dir
 	o.mu.Unlock()

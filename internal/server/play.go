@@ -29,24 +29,43 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 }
 
 func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Command) (next *rtmp.Command, err error) {
-	name, _ := splitName(cmd)
+	name, args := splitName(cmd)
 	if err := config.ValidStreamName(name); err != nil {
 		return nil, &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
 	}
-	cfg := s.app.rules.Load().cfg.For(name)
-	switch {
-	case !cfg.Live:
-		return nil, &refusal{rtmp.StatusPlayFailed, "live = false for this application"}
-	case !cfg.Access.Play.Allows(s.addr):
-		return nil, &refusal{rtmp.StatusPlayFailed, "access denied: playing from this address is not allowed"}
+	rules := s.app.rules.Load()
+	if rules.keys.holds(name) { // as a name it would be there for all to read
+		return nil, &refusal{rtmp.StatusPlayFailed, "this is a stream key, not the name of a stream"}
 	}
-	// The hooks are asked here, before anything is sent.
+	cfg := rules.cfg.For(name)
+	if err := s.mayPlay(cfg); err != nil {
+		return nil, err
+	}
+	told := s.newNotice(cmd, name, name, args)
+	verdict, err := told.ask(ctx, rules.cfg) // before anything is sent
+	if err != nil {
+		return nil, err
+	}
+	defer told.end()
+	if verdict.Name != "" {
+		name = verdict.Name
+		cfg = rules.cfg.For(name)
+		if err := s.mayPlay(cfg); err != nil {
+			return nil, err
+		}
+	}
 	pl, err := s.app.seat(name, s, cfg)
 	if err != nil {
 		return nil, err
 	}
 	s.log.Info("play started", zap.String("stream", name), zap.String("player", s.connect.FlashVer))
 	defer s.app.unseat(pl)
+	if now := s.app.rules.Load(); now != rules { // reloaded while the hook was asked
+		if why := s.playVerdict(now, name); why != "" {
+			return nil, &refusal{rtmp.StatusPlayFailed, why}
+		}
+	}
+	told.watch()
 	err = s.startPlaying(streamID, pl, cfg)
 	if pl.fan == nil {
 		return nil, err
@@ -63,6 +82,17 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 	}
 	s.log.Info("play stopped", zap.String("stream", name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
 	return next, err
+}
+
+// mayPlay is what is decided here, before any hook is asked.
+func (s *session) mayPlay(cfg *config.Application) error {
+	switch {
+	case !cfg.Live:
+		return &refusal{rtmp.StatusPlayFailed, "live = false for this application"}
+	case !cfg.Access.Play.Allows(s.addr):
+		return &refusal{rtmp.StatusPlayFailed, "access denied: playing from this address is not allowed"}
+	}
+	return nil
 }
 
 // A playing is a session's seat at a stream's fan.

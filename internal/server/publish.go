@@ -39,20 +39,35 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 		seen.name = ""
 	}
 	s.mu.Lock()
-	s.seen, s.owner = seen, who
+	s.seen, s.owner, s.keyName = seen, who, name
 	s.mu.Unlock()
 	if err := s.app.mayClaim(name, s); err != nil { // 4. busy? nothing is taken yet
 		return &refusal{statusBadName, err.Error()}
 	}
-	// 5. The hooks are asked here, between the last look and the claim.
+	told := s.newNotice(cmd, name, typed, args)
+	verdict, err := told.ask(ctx, cfg) // 5. the client waits, TCP holds its bytes
+	if err != nil {
+		return err
+	}
+	name = verdict.NameOr(name)
 	st, err := s.app.claim(name, s) // 6. take it; looked at again, for others ask too
 	if err != nil {
+		told.end() // the hook had agreed
 		return &refusal{statusBadName, err.Error()}
 	}
+	s.notice = told
+	st.notice.Store(told)
 	s.mu.Lock()
 	s.stream = st
 	s.mu.Unlock()
 	s.published = true
+	if now := s.app.rules.Load(); now != rules { // reloaded while the hook was asked
+		if why := s.verdict(now, name); why != "" {
+			s.condemned.Store(true)
+			return &refusal{statusDenied, why}
+		}
+	}
+	told.watch()
 	s.log.Info("publish started", zap.String("stream", name), zap.String("publisher", who.holder), zap.String("encoder", s.connect.FlashVer))
 	s.watchIdle(cfg.For(name).DropIdlePublisher)
 
@@ -171,6 +186,8 @@ func (s *session) leave(clean bool) {
 		return
 	}
 	s.app.detach(st, s, clean)
+	s.notice.end() // at once: a grace is no business of the hooks
+	s.notice = nil
 	s.log.Info("publish stopped", zap.String("stream", st.name), zap.Bool("clean", clean))
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/server/acme"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
@@ -50,6 +51,7 @@ type Server struct {
 	dirs     *directories
 	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
+	hooks    *hooks.Client
 	guesses  guessLimit
 	beat     *beat
 	nextConn atomic.Uint64
@@ -74,6 +76,7 @@ func New(o Options) *Server {
 		dirs:      newDirectories(o.Log),
 		acme:      acme.New(o.Log, 0),
 		hub:       fanout.NewHub(defaultFlush),
+		hooks:     hooks.New(o.Log),
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
 	}
@@ -142,12 +145,14 @@ func (s *Server) Shutdown() error {
 	s.mu.Unlock()
 	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
+	s.hooks.Drain() // good-byes are said once from here on
 	s.cancel()
 	err := waitUntil(deadline, s.sessions.Wait)
 	s.closeHTTP(deadline)
 	s.outputCancel()
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
 	s.hub.Close()
+	s.hooks.Close(deadline) // after the last playlist
 	s.dirs.close()
 	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
 	return errors.Join(err, waitUntil(deadline, s.goes.Wait))

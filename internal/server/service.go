@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -14,6 +15,7 @@ type service struct {
 	srv   *Server
 	rules atomic.Pointer[serviceRules]
 	gate  gate
+	hooks *hooks.Caller // of on_connect and on_disconnect
 
 	mu   sync.Mutex
 	apps map[string]*application
@@ -27,7 +29,7 @@ type serviceRules struct {
 }
 
 func newService(srv *Server) *service {
-	return &service{srv: srv, apps: make(map[string]*application)}
+	return &service{srv: srv, apps: make(map[string]*application), hooks: srv.hooks.Caller(srv.log)}
 }
 
 func (v *service) options() rtmp.Options {

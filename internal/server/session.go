@@ -16,6 +16,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -43,6 +44,11 @@ type session struct {
 	stream  *stream  // while publishing
 	playing *playing // while playing
 	seen    presented
+	keyName string // what the key made of what was typed, before any hook
+
+	// What the hooks are told; run's alone.
+	hello  *hooks.Session // from connect on
+	notice *notice        // while publishing
 
 	owner     owner // set before claim, read under app.mu
 	published bool  // a publish was accepted once: stray media afterwards is no error
@@ -84,6 +90,7 @@ func (s *session) run(ctx context.Context) {
 	defer stop()
 	err := s.serve(ctx)
 	s.leave(false)
+	s.sayDisconnect()
 	s.finish(err)
 }
 
@@ -139,7 +146,7 @@ func (s *session) command(ctx context.Context, streamID uint32, cmd rtmp.Command
 	conn := s.conn.Load()
 	name := strings.ToLower(cmd.Name)
 	if name == "connect" {
-		return s.onConnect(cmd)
+		return s.onConnect(ctx, cmd)
 	}
 	if s.app == nil {
 		return &refusal{rtmp.StatusConnectRejected, "the first command must be connect"}
@@ -180,7 +187,7 @@ func (s *session) answerUnpublish(streamID uint32, name string, cmd rtmp.Command
 	return nil
 }
 
-func (s *session) onConnect(cmd rtmp.Command) error {
+func (s *session) onConnect(ctx context.Context, cmd rtmp.Command) error {
 	if s.app != nil {
 		return &refusal{rtmp.StatusConnectRejected, "connect was sent twice"}
 	}
@@ -189,26 +196,40 @@ func (s *session) onConnect(cmd rtmp.Command) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	conn := s.conn.Load()
-	app := s.svc.application(c.App)
+	name, err := s.askConnect(ctx, c) // before the application is looked for: the hook may name another
+	if err != nil {
+		return s.rejectConnect(cmd, err.Error(), err)
+	}
+	app := s.svc.application(name)
 	if app == nil {
-		why := fmt.Sprintf("no application %q here", c.App)
-		if err := conn.WriteConnectError(cmd.Transaction, rtmp.StatusConnectRejected, why); err != nil {
-			return err
-		}
-		if err := conn.Flush(); err != nil {
-			return err
-		}
-		if config.ValidStreamName(c.App) != nil {
+		why := fmt.Sprintf("no application %q here", name)
+		err := &refusal{"", why}
+		if config.ValidStreamName(name) != nil {
 			// A URL in the wrong field of an encoder ends in a stream key.
-			why = "no such application here"
+			err.reason = "no such application here"
 		}
-		return &refusal{"", why}
+		return s.rejectConnect(cmd, why, err)
 	}
 	s.mu.Lock()
 	s.connect, s.app = c, app
 	s.mu.Unlock()
 	s.log = s.log.With(zap.String("app", app.name))
 	return conn.WriteConnectResult(cmd.Transaction, c)
+}
+
+// rejectConnect answers a connect with why, and returns err.
+func (s *session) rejectConnect(cmd rtmp.Command, why string, err error) error {
+	if errors.Is(err, errBye) {
+		return err
+	}
+	conn := s.conn.Load()
+	if err := conn.WriteConnectError(cmd.Transaction, rtmp.StatusConnectRejected, why); err != nil {
+		return err
+	}
+	if err := conn.Flush(); err != nil {
+		return err
+	}
+	return err
 }
 
 // kick ends the session from outside, once: the client is told code and reason

@@ -26,6 +26,7 @@ type stream struct {
 	grace     *time.Timer
 
 	outputs *outputs
+	notice  atomic.Pointer[notice] // of the last publisher, for on_playlist
 
 	// write guards what a publisher does to live, so that the one taken over
 	// can never write behind its successor.
