@@ -208,6 +208,19 @@ func TestMetaSaysWhatPlayersGetOfTheMetadata(t *testing.T) {
 	}
 }
 
+func TestMetaChangesWithTheNextPublisher(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith(`meta = "off"`))
+	s := r.spectate("live", "cam", dialling{})
+	r.eventually("it waits", func() bool { return slices.Contains(s.codes(), rtmp.StatusPlayStart) })
+	r.reload(liveWith(`meta = "copy"`))
+	r.publish("live", "cam").seconds(0.5)
+	s.first()
+	if n := len(s.metadata()); n != 1 {
+		t.Errorf("%d onMetaData", n)
+	}
+}
+
 func TestTheNextPublishersMetadataReachesWaitingPlayers(t *testing.T) {
 	t.Parallel()
 	r := start(t, liveWith("reconnect_grace = 0"))
