@@ -249,20 +249,7 @@ func TestPlayerQueueMovesASlowPlayerOn(t *testing.T) {
 	fan := r.stream("live", "cam").fan.Load()
 	// 60 kB a frame: 15 Mb/s fill every socket buffer while it does not read.
 	ts := uint32(600)
-	big := func(key bool) {
-		body := append([]byte{0x27, 1, 0, 0, 0, 0, 0, 0xea, 0x60, 0x41}, make([]byte, 59999)...)
-		if key {
-			body[0], body[9] = 0x17, 0x65
-		}
-		m := rtmp.Message{Type: rtmp.TypeVideo, ChunkStreamID: 4, StreamID: 1, Timestamp: ts, Payload: body}
-		if err := p.WriteMessage(m); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		ts += 33
-	}
+	big := func(key bool) { t.Helper(); p.bigFrame(ts, key); ts += 33 }
 	for n := 0; fan.Lapped.Load() == 0; n++ {
 		if n > 20000 {
 			t.Fatal("a player that does not read is never moved on")
@@ -290,6 +277,74 @@ func TestPlayerQueueMovesASlowPlayerOn(t *testing.T) {
 	if jumps == 0 || !slices.IsSorted(times) {
 		t.Errorf("%d jumps; sorted %t", jumps, slices.IsSorted(times))
 	}
+}
+
+// bigFrame sends a video frame of 60 kB.
+func (c *client) bigFrame(ts uint32, key bool) {
+	c.rig.Helper()
+	body := append([]byte{0x27, 1, 0, 0, 0, 0, 0, 0xea, 0x60, 0x41}, make([]byte, 59999)...)
+	if key {
+		body[0], body[9] = 0x17, 0x65
+	}
+	err := c.WriteMessage(rtmp.Message{Type: rtmp.TypeVideo, ChunkStreamID: 4, StreamID: 1, Timestamp: ts, Payload: body})
+	if err == nil {
+		err = c.Flush()
+	}
+	if err != nil {
+		c.rig.Fatal(err)
+	}
+}
+
+func TestAPlayerThatTakesNothingHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	for _, secured := range []bool{false, true} {
+		r := startSecure(t, `listen = "127.0.0.1:0"`)
+		p := r.publish("live", "cam")
+		p.seconds(0.5)
+		var stuck *spectator
+		if secured {
+			stuck = r.playing(r.dialSecure(), "cam")
+		} else {
+			stuck = r.seated("live", "cam", dialling{})
+		}
+		r.eventually("the fan has the player", func() bool {
+			fan := r.stream("live", "cam").fan.Load()
+			return fan != nil && fan.Players() == 1
+		})
+		fan := r.stream("live", "cam").fan.Load()
+		// Sent until nothing more goes out: its socket is full.
+		for ts, still, last := uint32(600), 0, uint64(0); still < 50; ts += 33 {
+			p.bigFrame(ts, ts%990 == 600%990)
+			time.Sleep(2 * time.Millisecond) // a pace, not a wait
+			if out := fan.BytesOut.Load(); out == last && out > 0 {
+				still++
+			} else {
+				still, last = 0, out
+			}
+		}
+		from := time.Now()
+		if err := r.stop(); err != nil {
+			t.Errorf("TLS %t: a stop after %s: %v", secured, time.Since(from), err)
+		}
+		stuck.Close()
+	}
+}
+
+func TestAPlayerThatHasGoneLeavesASilentStream(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith(""))
+	stays := r.spectate("live", "cam", dialling{})
+	r.eventually("it waits", func() bool { return slices.Contains(stays.codes(), rtmp.StatusPlayStart) })
+	a := r.app("live")
+	a.mu.Lock()
+	fan := a.houses["cam"].fan
+	a.mu.Unlock()
+	for range 20 {
+		s := r.spectate("live", "cam", dialling{})
+		r.eventually("it waits", func() bool { return slices.Contains(s.codes(), rtmp.StatusPlayStart) })
+		s.Close()
+	}
+	r.eventually("the fan has one player", func() bool { return fan.Players() == 1 })
 }
 
 func TestMaxPlayersIsPerStream(t *testing.T) {

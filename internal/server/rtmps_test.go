@@ -64,10 +64,15 @@ func startSecure(t testing.TB, attributes string) *rig {
 	return r
 }
 
+// secure is a configuration with RTMPS alone, unless the attributes say listen.
 func secure(attributes, inTLS string) string {
+	listen := "listen = []"
+	if strings.Contains(attributes, "listen ") {
+		listen = ""
+	}
 	return `
 rtmp {
-  listen = []
+  ` + listen + `
   tls {
     listen      = "127.0.0.1:0"
     certificate = "$DIR/cert.pem"
