@@ -176,7 +176,7 @@ func TestADirectoryIsOneConfiguration(t *testing.T) {
 }
 
 // secretAttr are the attributes that Dump may change.
-var secretAttr = regexp.MustCompile(`^(secret|secret_sha256|token|basic_auth)$`)
+var secretAttr = regexp.MustCompile(`^(secret|secret_sha256|token|basic_auth|notify_headers)$`)
 
 func TestLoadingADumpGivesAnEqualConfiguration(t *testing.T) {
 	for _, path := range validConfigs(t) {

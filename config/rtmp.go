@@ -46,7 +46,7 @@ type TLS struct {
 type Notify struct {
 	Method        string            `hcl:"notify_method" default:"post" one:"post get"`
 	Timeout       time.Duration     `hcl:"notify_timeout" default:"10s"`
-	UpdateTimeout time.Duration     `hcl:"notify_update_timeout" default:"30s"`
+	UpdateTimeout time.Duration     `hcl:"notify_update_timeout" default:"30s" off:"yes"` // 0: no on_update
 	UpdateStrict  bool              `hcl:"notify_update_strict"`
 	RelayRedirect bool              `hcl:"notify_relay_redirect"`
 	Headers       map[string]Secret `hcl:"notify_headers" kind:"headers"`

@@ -18,13 +18,11 @@ metrics.streams metrics.mist
 trigger
 
 rtmp.access_log rtmp.access_log_format
-rtmp.on_connect rtmp.on_disconnect
 
 application.on_conflict=standby
 stream_key.priority
-application.on_publish application.on_play application.on_done application.on_play_done application.on_publish_done
-application.on_update application.on_record_started application.on_record_done application.on_playlist application.on_play_http
-notify_method notify_timeout notify_update_timeout notify_update_strict notify_relay_redirect notify_headers notify_concurrency
+application.on_record_started application.on_record_done
+notify_relay_redirect
 application.exec application.record application.push application.pull application.vod application.dash
 application.fallback application.sessions
 

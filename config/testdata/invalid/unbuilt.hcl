@@ -5,16 +5,16 @@ trigger "USER_NEW" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {
-  on_connect    = "http://127.0.0.1/connect"
-  notify_method = "get"
+  access_log            = "/srv/rtmp.log"
+  notify_relay_redirect = true
   defaults {
-    on_play = "http://127.0.0.1:5000/play"
+    on_record_done = "http://127.0.0.1:5000/done"
   }
   application "a" {
     fallback     = "offline"
-    on_play_http = true
+    on_play      = "http://127.0.0.1:5000/play"
     on_conflict  = "standby"
-    on_publish   = "http://127.0.0.1:5000/publish"
+    on_play_http = true
     exec "publish" "x" {
       command = "true"
     }

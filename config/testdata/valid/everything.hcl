@@ -31,10 +31,18 @@ rtmp {
   ping              = "off"
   ping_timeout      = "1500ms"
 
-  # Unbuilt, at their documented defaults.
   flush_interval  = "100ms"
   max_connections = 0
-  notify_method   = "post"
+
+  on_connect            = "http://127.0.0.1:5000/connect"
+  on_disconnect         = "http://127.0.0.1:5000/disconnect"
+  notify_method         = "get"
+  notify_timeout        = "3s"
+  notify_update_timeout = "10s"
+  notify_update_strict  = true
+  notify_relay_redirect = false # unbuilt, at its default
+  notify_headers        = { Authorization = "Bearer abc" }
+  notify_concurrency    = 8
 
   defaults {
     on_conflict     = "reject"
@@ -52,6 +60,14 @@ rtmp {
   application "live" {
     live                = true
     wait_key            = true
+    on_publish          = "https://hooks.example.org/publish"
+    on_play             = "https://hooks.example.org/play"
+    on_done             = "https://hooks.example.org/done"
+    on_play_done        = "https://hooks.example.org/play_done"
+    on_publish_done     = "https://hooks.example.org/publish_done"
+    on_update           = "https://hooks.example.org/update"
+    on_playlist         = "https://hooks.example.org/playlist"
+    on_play_http        = false
     drop_idle_publisher = "off"
     max_publishers      = 10
     on_conflict         = "replace"
