@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"log"
@@ -123,7 +124,7 @@ func portOf(address string) int {
 // proof is how the authority convinced itself that a certificate's domain is ours.
 func (a *authority) proof(t *testing.T, cert *x509.Certificate) string {
 	t.Helper()
-	order, err := a.db.GetOrderByIssuedSerial(cert.SerialNumber.Text(16))
+	order, err := a.db.GetOrderByIssuedSerial(hex.EncodeToString(cert.SerialNumber.Bytes()))
 	if err != nil {
 		t.Fatal(err)
 	}
