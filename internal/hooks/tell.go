@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ const (
 
 // A batch is calls that go out one after the other, in their order.
 type batch struct {
-	key    string // of a stream's playlist: a newer batch takes its place
+	key    string // no two batches of one key are under way
+	latest bool   // a newer batch of its key takes its place; no second try
 	calls  []Call
 	notify *config.Notify
 	tries  int
@@ -50,22 +52,25 @@ type queue struct {
 	ready   []*batch
 	size    int // bytes, of batches that wait to be tried again as well
 	workers int
-	latest  map[string]*batch // by key: those in ready
+	latest  map[string]*batch // by key: those in ready that may be replaced
 	under   map[string]bool   // keys of batches that are under way
 	full    bool              // calls are being lost
 }
 
-// Tell has the calls made, one after the other, and returns at once. A hook that
-// can't be reached, or whose gateway says so (502, 503), is called again with
-// back-off; what does not fit in the queue is lost and counted. n must not change.
-func (c *Caller) Tell(n *config.Notify, calls ...Call) {
-	c.put(&c.done, newBatch("", n, calls))
+// Tell has the calls made, one after the other and after those of the same
+// session that were told before, and returns at once. A hook that can't be
+// reached, or whose gateway says so (502, 503), is called again with back-off;
+// what does not fit in the queue is lost and counted. n must not change.
+func (c *Caller) Tell(n *config.Notify, session uint64, calls ...Call) {
+	c.put(&c.done, newBatch(strconv.FormatUint(session, 10), n, calls))
 }
 
 // TellLatest is Tell for a state of which only the newest counts: a call with
 // the same key that has not been made yet is not made. Nor is it ever made again.
 func (c *Caller) TellLatest(n *config.Notify, key string, call Call) {
-	c.put(&c.lists, newBatch(key, n, []Call{call}))
+	b := newBatch(key, n, []Call{call})
+	b.latest = true
+	c.put(&c.lists, b)
 }
 
 func newBatch(key string, n *config.Notify, calls []Call) *batch {
@@ -87,7 +92,7 @@ func (c *Caller) put(q *queue, b *batch) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if old := q.latest[b.key]; old != nil && b.key != "" {
+	if old := q.latest[b.key]; old != nil {
 		q.size += b.size - old.size
 		old.calls, old.notify, old.size = b.calls, b.notify, b.size
 		return
@@ -106,11 +111,11 @@ func (c *Caller) put(q *queue, b *batch) {
 }
 
 func (c *Caller) pushLocked(q *queue, b *batch) {
+	if q.under == nil {
+		q.latest, q.under = make(map[string]*batch), make(map[string]bool)
+	}
 	q.ready = append(q.ready, b)
-	if b.key != "" {
-		if q.latest == nil {
-			q.latest, q.under = make(map[string]*batch), make(map[string]bool)
-		}
+	if b.latest {
 		q.latest[b.key] = b
 	}
 	if q.workers < c.gate.places(q.lane, b.notify.Concurrency) && c.client.spawn(func() { c.work(q) }) {
@@ -143,7 +148,7 @@ func (c *Caller) work(q *queue) {
 // take is the next batch whose predecessor of the same key is done; nil: none.
 func (q *queue) take() *batch {
 	for i, b := range q.ready {
-		if b.key != "" && q.under[b.key] {
+		if q.under[b.key] {
 			continue
 		}
 		if i == 0 {
@@ -151,10 +156,10 @@ func (q *queue) take() *batch {
 		} else {
 			q.ready = slices.Delete(q.ready, i, i+1)
 		}
-		if b.key != "" {
+		if b.latest {
 			delete(q.latest, b.key)
-			q.under[b.key] = true
 		}
+		q.under[b.key] = true
 		return b
 	}
 	return nil
@@ -191,7 +196,7 @@ func (c *Caller) run(q *queue, b *batch) (again bool) {
 	if len(failed) == 0 {
 		return false
 	}
-	if b.key != "" || b.tries >= maxTries || c.client.draining.Load() {
+	if b.latest || b.tries >= maxTries || c.client.draining.Load() {
 		c.lose(b)
 		return false
 	}

@@ -54,6 +54,8 @@ type bubble struct {
 	logs   *observer.ObservedLogs
 	hook   *recorder
 	stop   func()
+
+	sessions uint64
 }
 
 func inBubble(t *testing.T, f func(b *bubble)) {
@@ -70,6 +72,9 @@ func inBubble(t *testing.T, f func(b *bubble)) {
 }
 
 func (b *bubble) up() { b.stop = b.net.serve("hook:80", b.hook) }
+
+// session numbers the sessions of a test: each is another one.
+func (b *bubble) session() uint64 { b.sessions++; return b.sessions }
 
 func (b *bubble) stats(h Hook) Stats { return b.client.Stats()[h] }
 
@@ -97,9 +102,32 @@ func TestGoodByesComeInNginxRTMPsOrder(t *testing.T) {
 				time.Sleep(time.Second) // a slow script holds the others back
 			}
 		}
-		b.caller.Tell(notify(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
 		time.Sleep(time.Minute)
 		if got, want := b.hook.seen(), []string{"publish_done/s", "play_done/s", "done/s"}; !slices.Equal(got, want) {
+			b.Errorf("the calls are %q, want %q", got, want)
+		}
+	})
+}
+
+func TestTheCallsOfASessionKeepTheirOrder(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		b.hook.reply = func(call string, _ http.ResponseWriter, _ *http.Request) {
+			if call == "done/a" {
+				time.Sleep(time.Second)
+			}
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			b.caller.Tell(notify(), 7, Call{"http://hook/x", Done(ffmpeg, Stream{Name: name})})
+		}
+		b.caller.Tell(notify(), 8, Call{"http://hook/x", Done(ffmpeg, Stream{Name: "beside"})})
+		time.Sleep(time.Minute)
+		got := b.hook.seen()
+		if i := slices.Index(got, "done/beside"); i < 0 || i > 1 {
+			b.Errorf("another session waits: %q", got)
+		}
+		got = slices.DeleteFunc(got, func(call string) bool { return call == "done/beside" })
+		if want := []string{"done/a", "done/b", "done/c"}; !slices.Equal(got, want) {
 			b.Errorf("the calls are %q, want %q", got, want)
 		}
 	})
@@ -109,9 +137,9 @@ func TestAHookWithoutURLIsNotTold(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		calls := goodbyes("s")
 		calls[1].Target = ""
-		b.caller.Tell(notify(), calls...)
-		b.caller.Tell(notify(), Call{Event: Done(ffmpeg, Stream{})})
-		b.caller.Tell(notify())
+		b.caller.Tell(notify(), b.session(), calls...)
+		b.caller.Tell(notify(), b.session(), Call{Event: Done(ffmpeg, Stream{})})
+		b.caller.Tell(notify(), b.session())
 		synctest.Wait()
 		if got, want := b.hook.seen(), []string{"publish_done/s", "done/s"}; !slices.Equal(got, want) {
 			b.Errorf("the calls are %q, want %q", got, want)
@@ -122,7 +150,7 @@ func TestAHookWithoutURLIsNotTold(t *testing.T) {
 func TestAHookThatIsDownIsToldWhenItComesBack(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
-		b.caller.Tell(notify(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
 		time.Sleep(20 * time.Second) // tried at 0, 1, 3, 7, 15 s
 		b.up()
 		time.Sleep(time.Minute)
@@ -147,7 +175,7 @@ func TestAHookThatIsDownIsToldWhenItComesBack(t *testing.T) {
 func TestAHookThatStaysDownIsGivenUp(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
-		b.caller.Tell(notify(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
 		time.Sleep(time.Hour)
 		if s := b.stats(OnPublishDone); s.Calls != maxTries || s.Lost != 1 || s.Retried != maxTries-1 {
 			b.Errorf("counted %+v", s)
@@ -180,7 +208,7 @@ func TestOnlyWhatTheHookCannotHaveGotIsRepeated(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(b *bubble) {
 				b.hook.reply = func(_ string, w http.ResponseWriter, r *http.Request) { c.reply(w, r) }
-				b.caller.Tell(notify(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "s"})})
+				b.caller.Tell(notify(), b.session(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "s"})})
 				time.Sleep(time.Hour)
 				if n := len(b.hook.seen()); n != c.calls {
 					b.Errorf("called %d times, want %d", n, c.calls)
@@ -198,7 +226,7 @@ func TestASlowGoodByeHoldsUpNoQuestion(t *testing.T) {
 			}
 		}
 		for range 1000 {
-			b.caller.Tell(notify(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "s"})})
+			b.caller.Tell(notify(), b.session(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "s"})})
 		}
 		synctest.Wait()
 		if n := len(b.hook.seen()); n != 8 {
@@ -223,7 +251,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 		const n = 4000
 		big := Done(ffmpeg, Stream{Name: "s", Args: strings.Repeat("x", 4096)})
 		for range n {
-			b.caller.Tell(notify(), Call{"http://hook/x", big})
+			b.caller.Tell(notify(), b.session(), Call{"http://hook/x", big})
 		}
 		if size, _ := b.caller.done.look(); size > maxPending || size < maxPending-5000 {
 			b.Errorf("%d bytes wait, the bound is %d", size, maxPending)
@@ -292,7 +320,7 @@ func TestCloseTellsWhatWaitsOnce(t *testing.T) {
 		b.hook.reply = func(string, http.ResponseWriter, *http.Request) { time.Sleep(10 * time.Millisecond) }
 		b.client.Drain()
 		for i := range 1000 {
-			b.caller.Tell(notify(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: fmt.Sprint(i)})})
+			b.caller.Tell(notify(), b.session(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: fmt.Sprint(i)})})
 		}
 		start := time.Now()
 		b.client.Close(start.Add(10 * time.Second))
@@ -302,7 +330,7 @@ func TestCloseTellsWhatWaitsOnce(t *testing.T) {
 		if d := time.Since(start); d > time.Second {
 			b.Errorf("it took %s, want all 64 places used", d)
 		}
-		b.caller.Tell(notify(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "late"})})
+		b.caller.Tell(notify(), b.session(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "late"})})
 		synctest.Wait()
 		if n := len(b.hook.seen()); n != 1000 {
 			b.Errorf("%d are told after Close", n)
@@ -314,7 +342,7 @@ func TestCloseGivesUpAtItsDeadline(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(_ string, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 		for range 100 {
-			b.caller.Tell(notify(), goodbyes("s")...)
+			b.caller.Tell(notify(), b.session(), goodbyes("s")...)
 		}
 		start := time.Now()
 		b.client.Close(start.Add(3 * time.Second))
@@ -328,7 +356,7 @@ func TestCloseGivesUpAtItsDeadline(t *testing.T) {
 func TestCloseEndsBackOff(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
-		b.caller.Tell(notify(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
 		time.Sleep(10 * time.Second)
 		start := time.Now()
 		b.client.Close(start.Add(time.Minute))

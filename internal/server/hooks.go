@@ -54,9 +54,11 @@ func (s *session) sayDisconnect() {
 		return
 	}
 	cfg := s.svc.rules.Load().cfg
-	if cfg.OnDisconnect != "" {
-		s.svc.hooks.Tell(&cfg.Notify, hooks.Call{Target: cfg.OnDisconnect, Event: hooks.Disconnect(*s.hello)})
+	caller := s.svc.hooks
+	if s.app != nil {
+		caller = s.app.hooks // behind what it says for this session
 	}
+	caller.Tell(&cfg.Notify, s.id, hooks.Call{Target: cfg.OnDisconnect, Event: hooks.Disconnect(*s.hello)})
 }
 
 // hookRefusal is what a hook's no means for the session: the client is told code
@@ -227,7 +229,7 @@ func (n *notice) end() {
 	if n.publishing {
 		last = hooks.Call{Target: cfg.Hooks.OnPublishDone, Event: hooks.PublishDone(n.from, n.stream)}
 	}
-	n.app.hooks.Tell(&cfg.Notify, last, hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(n.from, n.stream)})
+	n.app.hooks.Tell(&cfg.Notify, n.session.id, last, hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(n.from, n.stream)})
 }
 
 // sayPlaylist tells on_playlist that a playlist was written.
