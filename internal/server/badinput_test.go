@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -88,7 +90,6 @@ rtmp {
 		{"an HTTP request instead of a handshake", []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), false, "looks like HTTP"},
 		{"TLS instead of a handshake", append([]byte{0x16, 3, 1, 2, 0}, random...), false, "looks like TLS"},
 		{"RTMPE", append([]byte{6}, random...), false, "RTMPE"},
-		{"nothing and gone", nil, true, "C0"},
 		{"half of C1 and gone", append([]byte{3}, random[:700]...), true, "C1"},
 	}
 	for _, c := range handshakes {
@@ -328,6 +329,22 @@ rtmp {
 		r.oneLine(t, nc.LocalAddr().String(), "incomplete in time")
 	}
 	w.undisturbed()
+}
+
+// A load balancer knocks every two seconds: that is nothing to write about.
+func TestAHealthCheckLeavesNoLine(t *testing.T) {
+	t.Parallel()
+	r := start(t, oneApp)
+	nc := r.rawConn(t)
+	addr := nc.LocalAddr().String()
+	_ = nc.(*net.TCPConn).CloseWrite()
+	if answer := drain(t, nc); len(answer) > 0 {
+		t.Errorf("answered with %d bytes", len(answer))
+	}
+	r.eventually("its end", func() bool { return len(r.linesOf(addr)) > 0 })
+	if e := r.linesOf(addr)[0]; e.Level != zapcore.DebugLevel {
+		t.Errorf("logged as %s: %s", e.Level, e.Message)
+	}
 }
 
 // The commands before connect, and connects that are none.

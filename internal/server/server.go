@@ -46,7 +46,7 @@ type Server struct {
 	stop         atomic.Bool
 
 	sessions sync.WaitGroup // goroutines of connections
-	goes     sync.WaitGroup // everything else
+	goes     crew           // everything else
 
 	dirs     *directories
 	acme     *acme.Manager // of tls.domains
@@ -237,4 +237,30 @@ func (s *Server) ReopenLogs() error {
 		err = errors.Join(err, site.Reopen())
 	}
 	return err
+}
+
+// A crew is goroutines that are waited for at the end. Timers and connections
+// may still want one when that has begun: they get none any more.
+type crew struct {
+	mu   sync.Mutex
+	over bool // Wait was called
+	wg   sync.WaitGroup
+}
+
+// Go runs f, and says whether it does.
+func (c *crew) Go(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.wg.Go(f)
+	}
+	return !c.over
+}
+
+// Wait returns when every f has.
+func (c *crew) Wait() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	c.wg.Wait()
 }

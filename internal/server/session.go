@@ -240,7 +240,7 @@ func (s *session) kick(code, reason string) {
 	if !s.kicked.CompareAndSwap(nil, k) {
 		return
 	}
-	s.srv.goes.Go(func() {
+	running := s.srv.goes.Go(func() {
 		defer close(k.told)
 		conn := s.conn.Load()
 		if conn == nil {
@@ -252,6 +252,10 @@ func (s *session) kick(code, reason string) {
 		_ = s.nc.SetReadDeadline(time.Now()) // run wakes up, and lingers
 		time.AfterFunc(lingerTime, func() { s.nc.Close() })
 	})
+	if !running { // the server is gone: nobody waits for words
+		close(k.told)
+		s.nc.Close()
+	}
 }
 
 // leaveFan takes the socket back from the fan, if it has it: what completes the

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,6 +158,60 @@ func TestAServerThatNeverRanStops(t *testing.T) {
 	t.Parallel()
 	if err := newRig(t).stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Graces and drop timers that are over just when the server stops want
+// goroutines that nobody may wait for any more.
+func TestTimersMayEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	for i := range 12 {
+		r := start(t, `
+rtmp {
+  listen = "127.0.0.1:0"
+  application "live" {
+    reconnect_grace = "40ms"
+  }
+}`)
+		var all []*client
+		for j := range 4 {
+			all = append(all, r.publish("live", fmt.Sprint("s", j)))
+		}
+		for _, p := range all {
+			p.cut()
+		}
+		time.Sleep(time.Duration(30+i) * time.Millisecond)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestACrewTakesNobodyOnceItIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	var c crew
+	var running, ran, refused atomic.Int64
+	var callers sync.WaitGroup
+	for range 50 {
+		callers.Go(func() {
+			for range 50 {
+				if !c.Go(func() { running.Add(1); ran.Add(1); running.Add(-1) }) {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	c.Wait()
+	if n := running.Load(); n != 0 {
+		t.Errorf("%d are running behind Wait", n)
+	}
+	callers.Wait()
+	c.Wait()
+	if ran.Load()+refused.Load() != 50*50 {
+		t.Errorf("%d ran, %d were refused, of %d", ran.Load(), refused.Load(), 50*50)
+	}
+	if c.Go(func() { t.Error("it ran") }) {
+		t.Error("taken after the end")
 	}
 }
 
