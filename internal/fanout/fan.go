@@ -124,6 +124,9 @@ func (f *Fan) rouse() {
 		f.active.Store(false)
 		return
 	}
+	if !f.active.Load() {
+		f.catchUp()
+	}
 	for _, l := range f.logs {
 		if l != nil && l.cursor == nil && !l.ended {
 			l.cursor = f.stream.Cursor(live.FromKeyframe, true)

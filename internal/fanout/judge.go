@@ -30,25 +30,42 @@ type news struct {
 // counts as one that has none.
 const aloneAfter = 2 * time.Second
 
+// reset forgets the stream before. st may have been there for long: its tracks
+// count from its beginning.
 func (n *news) reset(st *live.Stream) {
 	*n = news{}
 	n.tracks[media.Video], n.tracks[media.Audio] = st.Tracks()
 }
 
+// see takes in the tracks at a time. It reports whether a codec is another one.
+func (n *news) see(tracks [2]*media.Track, at time.Duration) (changed bool) {
+	if tracks == n.tracks {
+		return false
+	}
+	for kind, t := range tracks {
+		changed = changed || t != nil && !sameCodec(t, n.tracks[kind])
+	}
+	n.tracks, n.since, n.alone = tracks, at, false
+	return changed
+}
+
+// catchUp is learn for what came while nobody read.
+func (f *Fan) catchUp() {
+	var tracks [2]*media.Track
+	tracks[media.Video], tracks[media.Audio] = f.stream.Tracks()
+	if f.news.see(tracks, f.news.since) {
+		f.verdicts.Add(1)
+	}
+}
+
 // learn looks at packets of l before any log has them.
 func (f *Fan) learn(l *wireLog, packets []*media.Packet) {
 	n := &f.news
-	changed, multi := false, f.multi
+	multi := f.multi
 	var tracks [2]*media.Track
 	tracks[media.Video], tracks[media.Audio] = f.stream.Tracks() // of these packets, or newer
-	first, last := packets[0].DTS, packets[len(packets)-1].DTS
-	if tracks != n.tracks {
-		for kind, t := range tracks {
-			changed = changed || t != nil && !sameCodec(t, n.tracks[kind])
-		}
-		n.tracks, n.since, n.alone = tracks, first, false
-	}
-	if !n.alone && (tracks[media.Video] == nil) != (tracks[media.Audio] == nil) && last-n.since >= aloneAfter {
+	changed := n.see(tracks, packets[0].DTS)
+	if !n.alone && (tracks[media.Video] == nil) != (tracks[media.Audio] == nil) && packets[len(packets)-1].DTS-n.since >= aloneAfter {
 		n.alone, changed = true, true
 	}
 	for _, p := range packets {
