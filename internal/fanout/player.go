@@ -49,6 +49,7 @@ type Player struct {
 	asked            bool       // ctl, paused, noAudio, noVideo or leave have something new
 	paused           bool
 	noAudio, noVideo bool
+	away             bool        // it has left: see Unsent
 	leave            chan []byte // where Leave waits for the unsent rest; nil: nobody does
 
 	log *wireLog // under the fan's lock, as its count of players is
@@ -93,6 +94,10 @@ func (p *Player) Control(b []byte) error {
 	}
 	p.ctl = append(p.ctl, b...)
 	p.asked = true
+	if p.away {
+		p.mu.Unlock()
+		return nil
+	}
 	p.mu.Unlock()
 	if p.dead.Load() {
 		return ErrClosed
@@ -133,6 +138,7 @@ func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) {
 	defer timer.Stop()
 	select {
 	case rest = <-answer:
+		p.part() // the connection is the caller's from here on, whatever Close says
 		return rest, true
 	case <-p.gone:
 		select {
@@ -143,6 +149,15 @@ func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) {
 	case <-timer.C:
 	}
 	return nil, false
+}
+
+// Unsent is what Control was given since Leave.
+func (p *Player) Unsent() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.ctl
+	p.ctl = nil
+	return b
 }
 
 // Close takes the player out and closes its connection, whatever it is in the
@@ -211,7 +226,7 @@ func (p *Player) settle() bool {
 		p.ctl = p.ctl[:0]
 		if p.leave != nil {
 			p.leave <- p.out
-			p.leave, p.out = nil, nil
+			p.leave, p.out, p.away = nil, nil, true
 			return false
 		}
 	}

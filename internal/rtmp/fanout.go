@@ -19,15 +19,31 @@ func AppendStatus(dst []byte, streamID uint32, level, code, description string, 
 // payload.
 func EncodedSize(n, chunkSize int) int { return chunkedSize(n, chunkSize) }
 
-// Divert sends everything buffered and hands what comes later to sink, whole
-// messages at a time, in place of the connection: somebody else writes to that
-// now. nil gives the connection back. sink must not keep its argument.
-func (c *Conn) Divert(sink func([]byte) error) error {
-	if err := c.Flush(); err != nil {
-		return err
-	}
+// Divert sends everything buffered and has lend make somebody else write to the
+// connection. What is flushed later goes to the sink that lend returns, whole
+// messages at a time; it must not keep its argument. Nobody writes meanwhile.
+func (c *Conn) Divert(lend func() (sink func([]byte) error)) error {
 	c.out.sending.Lock()
 	defer c.out.sending.Unlock()
-	c.out.sink = sink
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.out.sink = lend()
 	return nil
+}
+
+// Regain ends what Divert began, once the other one has stopped writing. missed
+// returns what the sink was given and nobody sent: it is buffered, before what
+// waits for Flush already. Regain itself sends nothing.
+func (c *Conn) Regain(missed func() []byte) {
+	w := &c.out
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	w.sink = nil
+	b := missed()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(b) > 0 && w.err == nil {
+		w.buf = append(b[:len(b):len(b)], w.buf...)
+	}
 }

@@ -27,7 +27,8 @@ func TestDivertLendsTheWritingSide(t *testing.T) {
 	}
 	write(StreamBegin)
 	var lent []byte
-	if err := conn.Divert(func(b []byte) error { lent = append(lent, b...); return nil }); err != nil {
+	sink := func(b []byte) error { lent = append(lent, b...); return nil }
+	if err := conn.Divert(func() func([]byte) error { return sink }); err != nil {
 		t.Fatal(err)
 	}
 	if want := userControlWire(StreamBegin, 1); string(peer.sent()) != want {
@@ -40,18 +41,24 @@ func TestDivertLendsTheWritingSide(t *testing.T) {
 	if want := userControlWire(StreamEOF, 1); string(lent) != want || len(peer.out) != 1 {
 		t.Errorf("the sink has %q in place of %q", lent, want)
 	}
-	if err := conn.Divert(nil); err != nil {
-		t.Fatal(err)
-	}
+	// What is flushed while it comes back waits, and follows what was missed.
 	write(StreamDry)
-	if err := conn.Flush(); err != nil {
+	flushed := make(chan error)
+	conn.Regain(func() []byte {
+		go func() { flushed <- conn.Flush() }()
+		return []byte("missed")
+	})
+	if err := <-flushed; err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.HasSuffix(peer.sent(), []byte(userControlWire(StreamDry, 1))) {
-		t.Error("the connection did not come back")
+	if !bytes.HasSuffix(peer.sent(), []byte("missed"+userControlWire(StreamDry, 1))) {
+		t.Errorf("the connection did not come back: %q", peer.sent())
+	}
+	if string(lent) != userControlWire(StreamEOF, 1) {
+		t.Errorf("the sink has %q", lent)
 	}
 	full := errors.New("full")
-	if err := conn.Divert(func([]byte) error { return full }); err != nil {
+	if err := conn.Divert(func() func([]byte) error { return func([]byte) error { return full } }); err != nil {
 		t.Fatal(err)
 	}
 	write(StreamEOF)

@@ -90,10 +90,14 @@ func (c *Conn) write(appendTo func(*writer)) error {
 // Flush sends everything buffered in one write, within Timeout. After a failed
 // write the connection is of no more use: what was sent of it is not known.
 func (c *Conn) Flush() error {
-	w := &c.out
-	w.sending.Lock()
-	defer w.sending.Unlock()
+	c.out.sending.Lock()
+	defer c.out.sending.Unlock()
+	return c.flush()
+}
 
+// flush is Flush for who holds sending.
+func (c *Conn) flush() error {
+	w := &c.out
 	w.mu.Lock()
 	if w.err != nil || len(w.buf) == 0 {
 		defer w.mu.Unlock()

@@ -153,6 +153,9 @@ func (a *application) closeHouseLocked(st *stream) {
 // tell hands a player messages that go out with the stream. It does not block:
 // the fan queues them, and a player that lets them pile up is closed.
 func (pl *playing) tell(write func(*rtmp.Conn) error) {
+	if pl.leaving.Load() {
+		return
+	}
 	conn := pl.session.conn.Load()
 	if write(conn) == nil {
 		_ = conn.Flush() // a dead connection: its session hears of it

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -76,7 +77,7 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 	switch {
 	case err == nil:
 	case peersFault(err):
-		s.leaveFan(s.conn.Load()) // for who tells it so
+		s.leaveFan() // for who tells it so
 	default:
 		pl.fan.Close() // the fan would find out with the next frame, which may never come
 	}
@@ -103,6 +104,7 @@ type playing struct {
 	noAudio bool // the session's goroutine's
 	noVideo bool
 	fan     *fanout.Player // nil until the replies are out; session.mu
+	leaving atomic.Bool    // nobody tells it anything any more
 }
 
 // receive obeys receiveAudio and receiveVideo.
@@ -153,28 +155,42 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pl.fan = pl.house.fan.Join(s.nc, fanout.PlayerOptions{
-		Queue: cfg.PlayerQueue, Timeout: s.svc.rules.Load().cfg.Timeout,
-		WaitKey: cfg.WaitKey, WaitVideo: cfg.WaitVideo, GOPCache: cfg.GOPCache,
-		Connect: &s.connect,
-		Refused: func(why string) { s.kick(rtmp.StatusPlayNoSupportedTrack, why) },
+	if s.kicked.Load() != nil { // who shows it out found no fan to take the socket from
+		return errBye
+	}
+	return conn.Divert(func() func([]byte) error {
+		pl.fan = pl.house.fan.Join(s.nc, fanout.PlayerOptions{
+			Queue: cfg.PlayerQueue, Timeout: s.svc.rules.Load().cfg.Timeout,
+			WaitKey: cfg.WaitKey, WaitVideo: cfg.WaitVideo, GOPCache: cfg.GOPCache,
+			Connect: &s.connect,
+			Refused: func(why string) { s.kick(rtmp.StatusPlayNoSupportedTrack, why) },
+		})
+		return pl.fan.Control
 	})
-	return conn.Divert(pl.fan.Control)
+}
+
+// regain takes the socket back from the fan: what completes the message under way
+// goes out first. It may take wait twice.
+func (s *session) regain(pl *playing, wait time.Duration) error {
+	pl.leaving.Store(true)
+	rest, ok := pl.fan.Leave(wait)
+	if !ok {
+		return cmp.Or(pl.fan.Err(), fanout.ErrStuck)
+	}
+	if len(rest) > 0 {
+		_ = s.nc.SetWriteDeadline(time.Now().Add(wait))
+		if _, err := s.nc.Write(rest); err != nil {
+			return err
+		}
+	}
+	s.conn.Load().Regain(pl.fan.Unsent)
+	return nil
 }
 
 // playCommands obeys a player until it stops; next is a second play.
 func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command, err error) {
 	conn := s.conn.Load()
-	leave := func() error {
-		rest, ok := pl.fan.Leave(cmp.Or(s.svc.rules.Load().cfg.Timeout, time.Minute))
-		if !ok {
-			return cmp.Or(pl.fan.Err(), fanout.ErrStuck)
-		}
-		if _, err := s.nc.Write(rest); err != nil {
-			return err
-		}
-		return conn.Divert(nil)
-	}
+	leave := func() error { return s.regain(pl, cmp.Or(s.svc.rules.Load().cfg.Timeout, time.Minute)) }
 	for {
 		m, err := conn.ReadMessage()
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -216,7 +218,10 @@ func TestAHealthCheckIsNoSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		nc.Close()
-		r.logged("connection closed without a word", ip+":")
+		r.logged("session closed", ip+":")
+	}
+	if n := r.logs.FilterLevelExact(zapcore.WarnLevel).Len(); n != 0 {
+		t.Errorf("%d warnings about health checks", n)
 	}
 	// What a proxy says about itself is not held against an address.
 	for range 4 {

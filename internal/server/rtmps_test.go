@@ -172,8 +172,9 @@ func TestCertificatesAndVersionsOfRTMPS(t *testing.T) {
 	player.read()
 	r.eventually("it plays", func() bool { return len(player.codes()) > 0 })
 
-	// Renewed: seen within tlsfiles.Interval without a reload (that is
-	// web's test, of the same code), at once with one.
+	// Renewed: seen by itself within tlsfiles.Interval, at once with a reload.
+	r.certify(5)
+	r.eventually("the new certificate", func() bool { return serial() == 5 })
 	r.certify(2)
 	r.reload(secure("", ""))
 	if got := serial(); got != 2 {

@@ -247,7 +247,7 @@ func (s *session) kick(code, reason string) {
 			s.nc.Close()
 			return
 		}
-		s.leaveFan(conn)
+		s.leaveFan()
 		s.tell(conn, "error", code, reason)
 		_ = s.nc.SetReadDeadline(time.Now()) // run wakes up, and lingers
 		time.AfterFunc(lingerTime, func() { s.nc.Close() })
@@ -258,24 +258,17 @@ func (s *session) kick(code, reason string) {
 	}
 }
 
-// leaveFan takes the socket back from the fan, if it has it: what completes the
-// message under way goes out first. A player that takes nothing is closed: there
-// is nobody to tell.
-func (s *session) leaveFan(conn *rtmp.Conn) {
+// leaveFan takes the socket back from the fan, if it has it. A player that takes
+// nothing is closed: there is nobody to tell.
+func (s *session) leaveFan() {
 	s.mu.Lock()
 	pl := s.playing
 	s.mu.Unlock()
 	if pl == nil || pl.fan == nil {
 		return
 	}
-	rest, ok := pl.fan.Leave(lingerTime)
-	if !ok {
+	if s.regain(pl, lingerTime) != nil {
 		pl.fan.Close()
-		return
-	}
-	_ = s.nc.SetWriteDeadline(time.Now().Add(lingerTime))
-	if _, err := s.nc.Write(rest); err == nil {
-		_ = conn.Divert(nil)
 	}
 }
 
@@ -330,7 +323,7 @@ func (s *session) finish(err error) {
 	}
 	switch {
 	case s.conn.Load() == nil && errors.Is(err, io.EOF):
-		s.log.Debug("connection closed without a word", s.age()) // load balancers do that every two seconds
+		s.log.Debug("session closed", zap.String("reason", reasonText(err)), s.age()) // load balancers do that every two seconds
 	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
 		s.log.Info("session ended", s.age())
 	case refused:
