@@ -317,7 +317,9 @@ func (p *Player) step() bool {
 			if done, alive := p.progress(n, len(p.out) == 0, err); done {
 				return alive
 			}
-			p.out = nil
+			if len(p.out) == 0 {
+				p.out = nil
+			}
 			continue
 		}
 		seg := p.seg.Load()
@@ -385,7 +387,10 @@ func (p *Player) progress(n int, whole bool, err error) (done, alive bool) {
 	case err != nil:
 		p.fail(ErrClosed)
 		return true, false
-	case !whole:
+	case n == 0 && !whole:
+		// Only a socket that took nothing is sure to be announced when it
+		// takes more: sendfile may also send less than it was told to a
+		// socket that is not full.
 		p.full = true
 		return true, true
 	}

@@ -9,7 +9,7 @@ import (
 type sink interface {
 	// serve runs the player's step, or has it run. False: it is done for.
 	serve() bool
-	// send writes b and says how much went; less than all means full.
+	// send writes b and says how much went; nothing means full.
 	send(b []byte) (int, error)
 	// sendLog does the same with a piece of the log.
 	sendLog(seg *segment, off, end int64) (int, error)

@@ -58,17 +58,25 @@ func (s *rawSink) serve() bool {
 }
 
 func (s *rawSink) send(b []byte) (int, error) {
-	n, err := unix.SendmsgN(s.fd, b, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-	return s.result(n, err)
+	for {
+		n, err := unix.SendmsgN(s.fd, b, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			return s.result(n, err)
+		}
+	}
 }
 
 func (s *rawSink) sendLog(seg *segment, off, end int64) (int, error) {
 	if end-off < sendfileMin || seg.fd < 0 {
 		return s.send(seg.mem[off:end])
 	}
-	from := off
-	n, err := unix.Sendfile(s.fd, seg.fd, &from, int(end-off))
-	return s.result(n, err)
+	for {
+		from := off
+		n, err := unix.Sendfile(s.fd, seg.fd, &from, int(end-off))
+		if !errors.Is(err, unix.EINTR) {
+			return s.result(n, err)
+		}
+	}
 }
 
 // result makes a full socket no error.
@@ -81,7 +89,7 @@ func (s *rawSink) result(n int, err error) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+	case errors.Is(err, unix.EAGAIN):
 		return max(n, 0), nil
 	}
 	return max(n, 0), err
