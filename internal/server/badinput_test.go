@@ -164,7 +164,6 @@ rtmp {
 				t.Fatal(err)
 			}
 			last := cl.ended()
-			cl.Close() // the server need not linger
 			if last.Level != "error" || last.Code != c.status || last.Description == "" {
 				t.Errorf("told %q, want an error %s", last, c.status)
 			}
@@ -230,7 +229,6 @@ rtmp {
 				t.Fatal(err)
 			}
 			last := p.ended()
-			p.Close()
 			if last.Code != c.code || last.Level != "error" {
 				t.Errorf("told %q, want an error %s", last, c.code)
 			}

@@ -363,8 +363,8 @@ func (c *client) heard() []rtmp.StatusError {
 	return slices.Clone(c.statuses)
 }
 
-// ended waits until the server has closed the connection, and returns the last
-// thing it said.
+// ended waits until the server has closed its side of the connection, closes
+// the other, and returns the last thing it said.
 func (c *client) ended() rtmp.StatusError {
 	c.rig.Helper()
 	select {
@@ -372,6 +372,7 @@ func (c *client) ended() rtmp.StatusError {
 	case <-time.After(patience):
 		c.rig.Fatal("the server does not close the connection")
 	}
+	c.Close() // it need not linger for us
 	if h := c.heard(); len(h) > 0 {
 		return h[len(h)-1]
 	}
