@@ -88,8 +88,8 @@ func Connect(s Session, up time.Duration) Event {
 	return f.event(OnConnect, s.Args)
 }
 
-// Disconnect is the call after a client that had sent a connect is gone. It
-// says app twice, as nginx-rtmp does.
+// Disconnect is the call after a client that on_connect let in is gone. It says
+// app twice, as nginx-rtmp does.
 func Disconnect(s Session) Event {
 	f := newForm()
 	f.session(s, "disconnect")

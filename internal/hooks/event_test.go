@@ -44,7 +44,7 @@ func TestFormsAreNginxRTMPs(t *testing.T) {
 		{"update of a publisher", Update(ffmpeg, st, true, 3*time.Second+900*time.Millisecond, 1984), OnUpdate, ffmpegForm + "&clientid=1&call=update_publish&time=3&timestamp=1984&name=s"},
 		{"update of a player", Update(player, st, false, time.Second, 0), OnUpdate, playerForm + "&clientid=10&call=update_play&time=1&timestamp=0&name=s"},
 		{"playlist", Playlist(ffmpeg, Stream{Name: "s", Public: "p", Args: "x=1"}, "hls", "/tmp/hls/p.m3u8"), OnPlaylist, ffmpegForm + "&clientid=1&call=playlist&module=hls&name=s&path=/tmp/hls/p.m3u8&stream=p"},
-		{"every byte that nginx escapes", Publish(Session{FlashVer: "\x00\x1f !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\x7f\x80é"}, Stream{Name: "\r\n"}, ""), OnPublish, "app=&flashver=%00%1F%20!\"%23$%25%26'()*%2B,-./:%3B<=>%3F@[\\]^_`{|}~%7F%80%C3%A9&swfurl=&tcurl=&pageurl=&addr=&clientid=0&call=publish&name=%0D%0A&type="},
+		{"every byte that nginx escapes", Publish(Session{FlashVer: "\x00\x1f !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\x7f\x80é"}, Stream{Name: "\r\n"}, ""), OnPublish, "app=&flashver=%00%1F%20!%22%23$%25%26'()*%2B,-./:%3B%3C=%3E%3F@[%5C]%5E_%60%7B%7C%7D~%7F%80%C3%A9&swfurl=&tcurl=&pageurl=&addr=&clientid=0&call=publish&name=%0D%0A&type="},
 	} {
 		if c.e.form != c.want || c.e.Hook != c.hook {
 			t.Errorf("%s: %s sends\n%s, want %s\n%s", c.name, c.e.Hook, c.e.form, c.hook, c.want)

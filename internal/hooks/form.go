@@ -30,11 +30,11 @@ func (f *form) number(name string, v uint64) { f.add(name, strconv.FormatUint(v,
 
 const upperHex = "0123456789ABCDEF"
 
-// appendEscaped is nginx's encoding of arguments (ngx_escape_uri with
-// NGX_ESCAPE_ARGS): control characters, space, # % & + ; ? and all that is not
-// ASCII are percent-encoded, / : = , and the rest stay.
+// appendEscaped is the encoding of arguments of nginx 1.22 (ngx_escape_uri with
+// NGX_ESCAPE_ARGS): control characters, space, what is not ASCII and these are
+// percent-encoded; / : = , and the rest stay.
 func appendEscaped(b []byte, c byte) []byte {
-	if c <= ' ' || c >= 0x7f || strings.IndexByte("#%&+;?", c) >= 0 {
+	if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%&+;<>?\\^`{|}", c) >= 0 {
 		return append(b, '%', upperHex[c>>4], upperHex[c&15])
 	}
 	return append(b, c)

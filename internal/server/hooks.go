@@ -38,6 +38,10 @@ func (s *session) askConnect(ctx context.Context, c rtmp.Connect) (app string, e
 	}
 	cfg := s.svc.rules.Load().cfg
 	v, err := s.svc.hooks.Ask(ctx, cfg.OnConnect, &cfg.Notify, hooks.Connect(*s.hello, time.Since(s.srv.started)))
+	var no *hooks.Refusal
+	if errors.As(err, &no) {
+		s.hello = nil // whom the hook refused it hears no more of
+	}
 	if err != nil {
 		return "", hookRefusal("", err)
 	}
@@ -48,7 +52,7 @@ func (s *session) askConnect(ctx context.Context, c rtmp.Connect) (app string, e
 	return s.hello.App, nil
 }
 
-// sayDisconnect tells on_disconnect that a client which had connected is gone.
+// sayDisconnect tells on_disconnect that a client which on_connect let in is gone.
 func (s *session) sayDisconnect() {
 	if s.hello == nil {
 		return

@@ -76,25 +76,27 @@ func TestTheCallsOfAPlayer(t *testing.T) {
 
 func TestWhomAHookRefuses(t *testing.T) {
 	for _, c := range []struct {
-		name          string
-		call          string
-		status        int
-		location      string
-		code, words   string
-		connectFailed bool
+		name        string
+		call        string
+		status      int
+		location    string
+		code, words string
 	}{
-		{"a publisher", "publish", 403, "", rtmp.StatusPublishDenied, "refused by on_publish: 403 Forbidden", false},
-		{"a publisher who is to go elsewhere", "publish", 302, "rtmp://10.0.0.1/a/b", rtmp.StatusPublishDenied, "relay is not built yet", false},
-		{"a publisher with a way out of the directory", "publish", 302, "../../x", rtmp.StatusPublishDenied, "no name", false},
-		{"a connection", "connect", 500, "", rtmp.StatusConnectRejected, "refused by on_connect: 500", true},
-		{"a connection to an application that is none", "connect", 302, "elsewhere", rtmp.StatusConnectRejected, `no application "elsewhere"`, true},
+		{"a publisher", "publish", 403, "", rtmp.StatusPublishDenied, "refused by on_publish: 403 Forbidden"},
+		{"a publisher who is to go elsewhere", "publish", 302, "rtmp://10.0.0.1/a/b", rtmp.StatusPublishDenied, "relay is not built yet"},
+		{"a publisher with a way out of the directory", "publish", 302, "../../x", rtmp.StatusPublishDenied, "no name"},
+		{"a connection", "connect", 500, "", rtmp.StatusConnectRejected, "refused by on_connect: 500"},
+		{"a connection to an application that is none", "connect", 302, "elsewhere", rtmp.StatusConnectRejected, `no application "elsewhere"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, h := startHooked(t, allHooks+`hls { path = "$DIR/hls" }`, status(c.call, c.status, c.location))
 			r.refused("live", "cam", dialling{}, c.code, c.words)
 			want := []string{"connect:", "publish:cam", "disconnect:"}
-			if c.connectFailed {
-				want = []string{"connect:", "disconnect:"}
+			switch {
+			case c.call == "connect" && c.status == 302:
+				want = []string{"connect:", "disconnect:"} // the hook had agreed
+			case c.call == "connect":
+				want = []string{"connect:"}
 			}
 			h.expect(want...)
 			if st := r.stream("live", "cam"); st != nil {
