@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -231,6 +232,24 @@ func hookScenarios() []hookScenario {
 			reply: answering("connect", reply{status: 302, location: "real"}),
 			drive: publishAndClose("alias?tok=1", "s"),
 			calls: "connect publish",
+		},
+		{
+			name: "ffmpeg and rtmpdump", nginx: allNginx, hcl: allHCL,
+			drive: func(s *side) []string {
+				card := filepath.Join("..", "..", "internal", "demo", "testcard.flv")
+				ffmpeg := command(s.t, time.Minute, "ffmpeg", "-v", "error", "-re", "-i", card, "-t", "5", "-c", "copy", "-f", "flv", "rtmp://"+s.address+"/live/s?tok=1&x=y")
+				if err := ffmpeg.Start(); err != nil {
+					s.t.Fatal(err)
+				}
+				eventually(s.t, 10*time.Second, "on_publish", func() bool { return s.script.has("publish") })
+				output(s.t, command(s.t, 3*time.Second, "rtmpdump", "-q", "-v", "-r", "rtmp://"+s.address+"/live", "-y", "s?tok=2",
+					"-p", "http://p/", "-W", "http://p/player.swf", "-o", "/dev/null"))
+				if err := ffmpeg.Wait(); err != nil {
+					return []string{"ffmpeg fails"}
+				}
+				return []string{"ffmpeg is content"}
+			},
+			calls: "connect publish connect play publish_done play_done done done disconnect disconnect",
 		},
 		{
 			name: "an unknown application", nginx: allNginx, hcl: allHCL,

@@ -42,8 +42,9 @@ func (s *side) name() string {
 // A hookScript is the small server of a golden set-up: it remembers what it is
 // asked.
 type hookScript struct {
-	url   string
-	reply func(c hookCall) reply
+	url     string
+	reply   func(c hookCall) reply
+	address string // of the server that calls, which is ADDRESS in what it says
 
 	mu    sync.Mutex
 	calls []hookCall
@@ -85,14 +86,15 @@ func parseCall(method, path, form string) hookCall {
 	return c
 }
 
-func newHookScript(t *testing.T, answer func(hookCall) reply) *hookScript {
-	h := &hookScript{reply: answer}
+func newHookScript(t *testing.T, address string, answer func(hookCall) reply) *hookScript {
+	h := &hookScript{reply: answer, address: address}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		form := r.URL.RawQuery
 		if r.Method == http.MethodPost {
 			b, _ := io.ReadAll(r.Body)
 			form = string(b)
 		}
+		form = strings.ReplaceAll(form, address, "ADDRESS")
 		form, query := strings.CutPrefix(form, "x=1&")
 		if !query {
 			form, query = strings.CutPrefix(form, "x=1?") // difference 6
@@ -168,7 +170,8 @@ func (h *hookScript) story() []hookCall {
 // startNginx runs nginx-rtmp with the text in its server block; $HOOK is the script.
 func startNginx(t *testing.T, text string, answer func(hookCall) reply) *side {
 	t.Helper()
-	s := &side{t: t, nginx: true, address: freeAddress(t), script: newHookScript(t, answer)}
+	s := &side{t: t, nginx: true, address: freeAddress(t)}
+	s.script = newHookScript(t, s.address, answer)
 	dir := t.TempDir()
 	errorLog := filepath.Join(dir, "error.log")
 	conf := fmt.Sprintf(`load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
@@ -198,7 +201,8 @@ rtmp {
 // startHooked runs rtmpd with the text in its rtmp block.
 func startHooked(t *testing.T, text string, answer func(hookCall) reply) *side {
 	t.Helper()
-	s := &side{t: t, address: freeAddress(t), script: newHookScript(t, answer)}
+	s := &side{t: t, address: freeAddress(t)}
+	s.script = newHookScript(t, s.address, answer)
 	dir, err := os.MkdirTemp("", "rtmpd-") // a socket's path is short, a test's name is not
 	if err != nil {
 		t.Fatal(err)
