@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/config"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -94,4 +96,23 @@ func TestHooksHaveTheirNames(t *testing.T) {
 	if s := numHooks.String(); s != "hook 9" {
 		t.Errorf("an unknown hook is called %q", s)
 	}
+}
+
+// FuzzVerdict: whatever a hook answers, a name that comes of it is one.
+func FuzzVerdict(f *testing.F) {
+	for _, location := range []string{"alice", "/a/b?c#d", "http://h/%2e%2e", "RTMP://h/a/b", "https:///", "a%00b", "//", "%", "..%2f..%2fx"} {
+		f.Add(302, location)
+	}
+	f.Add(404, "")
+	f.Fuzz(func(t *testing.T, status int, location string) {
+		for h := range numHooks {
+			v, err := answer{status, location}.judge(h, status%2 == 0)
+			if v.Name != "" && (err != nil || config.ValidStreamName(v.Name) != nil || status/100 != 3) {
+				t.Errorf("%s: %d %q gives %q, %v", h, status, location, v.Name, err)
+			}
+			if err == nil && status/100 != 2 && status/100 != 3 {
+				t.Errorf("%s: %d is a yes", h, status)
+			}
+		}
+	})
 }

@@ -224,6 +224,16 @@ func hookScenarios() []hookScenario {
 			calls: "publish",
 		},
 		{
+			name:  "a method for each block",
+			nginx: `on_connect http://$HOOK/connect; application live { live on; notify_method get; on_publish http://$HOOK/publish; }`,
+			hcl: `on_connect = "$HOOK/connect"
+  application "live" {
+    notify_method = "get"
+    on_publish    = "$HOOK/publish"
+  }`,
+			drive: publishAndClose("live", "s"), calls: "connect publish", method: "POST",
+		},
+		{
 			name: "another application", nginx: `on_connect http://$HOOK/connect; application real { live on; on_publish http://$HOOK/publish; notify_method post; }`,
 			hcl: `on_connect = "$HOOK/connect"
   application "real" {

@@ -97,7 +97,7 @@ func newHookScript(t *testing.T, address string, answer func(hookCall) reply) *h
 		form = strings.ReplaceAll(form, address, "ADDRESS")
 		form, query := strings.CutPrefix(form, "x=1&")
 		if !query {
-			form, query = strings.CutPrefix(form, "x=1?") // difference 6
+			form, query = strings.CutPrefix(form, "x=1?") // difference 7
 		}
 		c := parseCall(r.Method, r.URL.Path, form)
 		c.query = query
@@ -150,7 +150,7 @@ func (h *hookScript) story() []hookCall {
 	var out []hookCall
 	for _, c := range h.seen() {
 		if c.call() == "disconnect" && c.get("app") == "" {
-			continue // difference 8
+			continue // difference 9
 		}
 		if strings.HasPrefix(c.call(), "update_") && slices.ContainsFunc(out, func(d hookCall) bool { return d.call() == c.call() }) {
 			continue
