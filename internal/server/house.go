@@ -49,6 +49,7 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 	s.mu.Lock()
 	s.playing = pl
 	s.mu.Unlock()
+	s.settled.Store(true)
 	return pl, nil
 }
 

@@ -61,6 +61,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	s.stream = st
 	s.mu.Unlock()
 	s.published = true
+	s.settled.Store(true)
 	if now := s.app.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := s.verdict(now, name); why != "" {
 			s.condemned.Store(true)

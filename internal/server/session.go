@@ -53,6 +53,7 @@ type session struct {
 	owner     owner // set before claim, read under app.mu
 	published bool  // a publish was accepted once: stray media afterwards is no error
 	lastMedia atomic.Int64
+	settled   atomic.Bool // it was let publish or play once
 	timestamp atomic.Uint32
 	kicked    atomic.Pointer[kick]
 	idle      *time.Timer
@@ -88,11 +89,21 @@ func (s *session) run(ctx context.Context) {
 	defer s.nc.Close()
 	stop := context.AfterFunc(ctx, func() { s.kick(statusUnpublished, "the server is stopping") })
 	defer stop()
+	stranger := time.AfterFunc(strangerTime, func() {
+		if !s.settled.Load() {
+			s.kick(rtmp.StatusFailed, fmt.Sprintf("neither publish nor play within %s", strangerTime))
+		}
+	})
+	defer stranger.Stop()
 	err := s.serve(ctx)
 	s.leave(false)
 	s.sayDisconnect()
 	s.finish(err)
 }
+
+// strangerTime is how long a connection may take to publish or play: pings can
+// be answered for ever, and bytes trickled.
+const strangerTime = time.Minute
 
 // serve is the session from the first byte to the last. It returns why it ended.
 func (s *session) serve(ctx context.Context) error {
