@@ -493,6 +493,42 @@ func TestAPlayerIsJudgedAgainWhenTheCodecChanges(t *testing.T) {
 	}
 }
 
+func TestRepeatedHeadersOtherTracksAndDataBreakNoFragment(t *testing.T) {
+	t.Parallel()
+	text := lesson{typ: rtmp.TypeDataAMF0, body: amf.Append(amf.Append(nil, "onTextData"), "hello")}
+	for name, sent := range map[string][]lesson{
+		"multi":      lessons(t, "multi.flv"),
+		"hevctwice":  doubled(lessons(t, "hevc.flv")),
+		"h264aac":    lessons(t, "h264aac.flv"),
+		"h264opus":   lessons(t, "h264opus.flv"),
+		"audioalone": lessons(t, "audioonly.flv"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, liveWith("reconnect_grace = 0\nhls {\n  path = \"$DIR/hls\"\n  fragment = \"1s\"\n}"))
+			p := r.publish("live", "cam")
+			for i, l := range repeating(sent) {
+				if i%20 == 0 {
+					text.ts = l.ts
+					p.teach([]lesson{text})
+				}
+				p.teach([]lesson{l})
+			}
+			if err := p.Unpublish(); err != nil {
+				t.Fatal(err)
+			}
+			r.eventually("the stream has ended", func() bool { return strings.Contains(r.read("hls/cam.m3u8"), "ENDLIST") })
+			list := r.read("hls/cam.m3u8")
+			if strings.Contains(list, "DISCONTINUITY\n") || strings.Count(list, ".ts\n") < 2 {
+				t.Errorf("%s", list)
+			}
+			if r.hasLogged("bad media message", "") {
+				t.Error("the log complains of bad media")
+			}
+		})
+	}
+}
+
 func TestDataMessagesPassInOrder(t *testing.T) {
 	t.Parallel()
 	r := start(t, liveWith("hls { path = \"$DIR/hls\" }"))
