@@ -61,7 +61,7 @@ type Player struct {
 	off    int64
 	bound  int64         // the message boundary that off is on its way to
 	out    []byte        // the player's own bytes, sent before more of the log
-	leftAt time.Duration // DTS it left the log at: it never begins before that
+	leftAt time.Duration // by the fan's clock: it never begins before that
 	left   bool
 	since  time.Time // of the last progress
 	full   bool      // the socket was full: the poller says when it is not

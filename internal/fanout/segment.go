@@ -22,10 +22,10 @@ type segment struct {
 
 	// Owned by the log, under its fan's lock.
 	marks   []mark
-	created time.Duration // DTS of the first message
+	created time.Duration // when its first message is, by the fan's clock
 }
 
-// A mark is where a message begins.
+// A mark is where a message begins, and when, by the fan's clock.
 type mark struct {
 	off int64
 	dts time.Duration
