@@ -42,6 +42,10 @@ type Stream struct {
 	Video, Audio     *media.Track
 	FrameRate        float64 // from the metadata when the track does not say
 	Publishing       bool
+
+	// HTTP viewers: those that poll a playlist now, the most at one time, and
+	// how many different ones there have been.
+	Viewers, ViewersPeak, ViewersUnique int
 }
 
 // A Client is one RTMP connection.
