@@ -65,7 +65,7 @@ func (a *attrSchema) fromString(s string, c convContext) (any, error) {
 	case "http_log":
 		err = checkLogFormat(s, httpLogVariables, "combined", "json")
 	case "rtmp_log":
-		err = checkLogFormat(s, rtmpLogVariables)
+		err = checkLogFormat(s, rtmpLogVariables, "combined")
 	case "time":
 		return toTime(s)
 	case "sha256":
@@ -171,8 +171,8 @@ const (
 	secretVariables = " http_authorization http_proxy_authorization http_cookie sent_http_set_cookie "
 )
 
-// logVariable finds $name and ${name}.
-const logVariable = `\$\{?([A-Za-z0-9_]*)\}?`
+// logVariable finds $name and ${name}; an open brace is a variable without a name.
+const logVariable = `\$(?:\{([A-Za-z0-9_]*)\}|([A-Za-z0-9_]*))`
 
 // checkLogFormat wants variables that are known, or one of the named formats.
 func checkLogFormat(s, known string, named ...string) error {
@@ -188,7 +188,7 @@ func checkLogFormat(s, known string, named ...string) error {
 	names := strings.Fields(known)
 	found := regexp.MustCompile(logVariable).FindAllStringSubmatch(s, -1)
 	for _, m := range found {
-		name := m[1]
+		name := m[1] + m[2]
 		if strings.Contains(secretVariables, " "+name+" ") {
 			return fmt.Errorf("$%s would write secrets", name)
 		}
@@ -206,8 +206,5 @@ func checkLogFormat(s, known string, named ...string) error {
 	if len(found) > 0 {
 		return nil
 	}
-	if len(named) > 0 {
-		return fmt.Errorf("a format is \"%s\" or holds variables, like \"$remote_addr $status\"", strings.Join(named, "\", \""))
-	}
-	return errors.New("a format holds variables, like \"$remote_addr $app $name\"")
+	return fmt.Errorf("a format is \"%s\" or holds variables, like \"$remote_addr $time_local\"", strings.Join(named, "\", \""))
 }

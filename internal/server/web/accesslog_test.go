@@ -3,53 +3,25 @@ package web
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/accesslog"
 )
 
 // memLog is an access log in memory.
 type memLog struct {
-	mu     sync.Mutex
-	buf    bytes.Buffer
-	block  chan struct{} // Write waits for it to close, if there is one
-	fail   error
+	bytes.Buffer
 	closed bool
 }
 
-func (m *memLog) Write(p []byte) (int, error) {
-	if m.block != nil {
-		<-m.block
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail != nil {
-		return 0, m.fail
-	}
-	return m.buf.Write(p)
-}
-
-func (m *memLog) Close() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.closed = true
-	return nil
-}
-
-func (m *memLog) String() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.buf.String()
-}
+func (m *memLog) Close() error { m.closed = true; return nil }
 
 // logged is the line a request leaves in a format.
 func logged(t *testing.T, format, what string, headers ...string) string {
@@ -110,7 +82,7 @@ func FuzzCombinedIsOneLine(f *testing.F) {
 		r.RequestURI = "/" + strings.ReplaceAll(uri, " ", "")
 		r.Header["User-Agent"], r.Header["Referer"] = []string{agent}, []string{referer}
 		x := &exchange{r: r, status: 200, client: peerAddr(r), user: agent}
-		line := string(format(nil, x, (&logClock{now: time.Now}).at()))
+		line := string(format(nil, x, accesslog.Time{Common: "21/Nov/2026:02:04:30 +0100"}))
 		if !apache.MatchString(line) {
 			t.Fatalf("no analyser reads %q", line)
 		}
@@ -161,75 +133,6 @@ func TestFormatsWithVariables(t *testing.T) {
 			t.Errorf("%q is taken", bad)
 		}
 	}
-}
-
-func TestALineIsWrittenWithinASecond(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		out := &memLog{}
-		cfg := locations(config.Location{Path: "/", Health: true})
-		cfg.AccessLog = "x"
-		s := site(t, Deps{OpenLog: func(string) (io.WriteCloser, error) { return out, nil }}, cfg)
-		for range 3 {
-			ask(t, s, "GET /")
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
-		differs(t, "lines", strings.Count(out.String(), "\n"), 3)
-	})
-}
-
-func TestASlowDiskCostsLinesAndNotRequests(t *testing.T) {
-	t.Parallel()
-	out := &memLog{block: make(chan struct{})}
-	log, logs := observed()
-	cfg := locations(config.Location{Path: "/", Health: true})
-	cfg.AccessLog = "x"
-	s, err := Compile(cfg, Deps{Log: log, OpenLog: func(string) (io.WriteCloser, error) { return out, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	agent := "User-Agent: " + strings.Repeat("a", 8000)
-	const lines = 2000 // 16 MB
-	for range lines {
-		ask(t, s, "GET /", agent) // would hang if it waited for the disk
-	}
-	close(out.block)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	n := strings.Count(out.String(), "\n")
-	if n == 0 || n == lines || out.buf.Len() > 3*logMaxWaiting {
-		t.Errorf("%d lines, %d bytes were written", n, out.buf.Len())
-	}
-	lost := 0
-	for _, e := range logs.FilterMessage("access log lines lost: the disk is too slow").All() {
-		lost += int(e.ContextMap()["lines"].(int64))
-	}
-	differs(t, "written and lost", n+lost, lines)
-}
-
-func TestAWriteErrorIsReportedOnceAndOver(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		out := &memLog{fail: errors.New("disk full")}
-		log, logs := observed()
-		cfg := locations(config.Location{Path: "/", Health: true})
-		cfg.AccessLog = "x"
-		s := site(t, Deps{Log: log, OpenLog: func(string) (io.WriteCloser, error) { return out, nil }}, cfg)
-		for i := range 4 {
-			if i == 3 {
-				out.mu.Lock()
-				out.fail = nil
-				out.mu.Unlock()
-			}
-			ask(t, s, "GET /")
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
-		differs(t, "errors", logs.FilterMessage("access log not written").Len(), 1)
-		differs(t, "recoveries", logs.FilterMessage("access log is written again").Len(), 1)
-	})
 }
 
 func TestTheLogIsMadeAndReopened(t *testing.T) {

@@ -42,7 +42,7 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, site: s, r: r, conn: connOf(r.Context()), start: s.now()}
 	x.peer, x.client = s.who(r)
 	if s.access != nil {
-		defer s.access.add(x)
+		defer s.access.Add(x)
 	}
 	if r.ContentLength != 0 {
 		// Nothing here takes a body, and whoever sends one slowly must not hold a connection.

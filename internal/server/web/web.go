@@ -12,8 +12,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/accesslog"
 )
 
 // Kind says what a live file is.
@@ -82,8 +81,8 @@ type Site struct {
 	guard *guard
 	files *openFiles
 
-	access *accessLog   // nil: none
-	cert   *certificate // nil: no TLS
+	access *accesslog.Log[*exchange] // nil: none
+	cert   *certificate              // nil: no TLS
 
 	proxyProtocol []netip.Prefix // must send a PROXY header
 	plainRedirect bool           // plain listeners only send to https
@@ -108,7 +107,7 @@ func Compile(cfg config.HTTP, d Deps) (*Site, error) {
 		d.Now = time.Now
 	}
 	if d.OpenLog == nil {
-		d.OpenLog = openLog
+		d.OpenLog = accesslog.OpenFile
 	}
 	s := &Site{deps: d, log: d.Log, now: d.Now, guard: newGuard(d.Now), files: newOpenFiles(d.Now)}
 	s.refs.Store(1)
@@ -145,7 +144,12 @@ func (s *Site) compile(cfg config.HTTP) error {
 	}
 	// Last, so that a rejected configuration leaves no empty log behind.
 	if cfg.AccessLog != "" {
-		if s.access, err = newAccessLog(cfg.AccessLog, cfg.AccessLogFormat, s.deps.OpenLog, s.log, s.now); err != nil {
+		format, err := parseLogFormat(cfg.AccessLogFormat)
+		if err != nil {
+			return fmt.Errorf("access_log_format: %w", err)
+		}
+		o := accesslog.Options{Open: s.deps.OpenLog, Now: s.now, Log: s.log}
+		if s.access, err = accesslog.Open(cfg.AccessLog, format, o); err != nil {
 			return err
 		}
 	}
@@ -171,7 +175,7 @@ func (s *Site) Reopen() error {
 		return nil
 	}
 	defer s.release()
-	return s.access.reopen()
+	return s.access.Reopen()
 }
 
 // acquire keeps the Site alive until release; false: it is closed.
@@ -203,16 +207,9 @@ func (s *Site) free() error {
 		errs = append(errs, m.close())
 	}
 	if s.access != nil {
-		errs = append(errs, s.access.close())
+		errs = append(errs, s.access.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func openLog(path string) (io.WriteCloser, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 }
 
 // warnings remembers what was said already: things that every request would
