@@ -5,6 +5,7 @@ package api
 import (
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -40,12 +41,15 @@ type Stream struct {
 	BwAudio, BwVideo uint64
 	Clients          []Client
 	Video, Audio     *media.Track
-	FrameRate        float64 // from the metadata when the track does not say
+	FrameRate        float64 // measured; 0: not known
 	Publishing       bool
 
 	// HTTP viewers: those that poll a playlist now, the most at one time, and
 	// how many different ones there have been.
 	Viewers, ViewersPeak, ViewersUnique int
+
+	Ingest doctor.Figures   // of the present publisher
+	Health []doctor.Finding // what is wrong with it, what matters most first
 }
 
 // A Client is one RTMP connection.

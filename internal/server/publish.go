@@ -120,7 +120,7 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) er
 	conn := s.conn.Load()
 	conn.Pace(func() bool { return s.srv.beat.wait(st) })
 	defer conn.Pace(nil)
-	base, epoch := st.begin()
+	base, epoch := st.begin(s)
 	in := &ingest{session: s, stream: st, demuxer: flv.NewDemuxer(base, epoch)}
 	for {
 		m, err := conn.ReadMessage()
@@ -132,7 +132,8 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) er
 		}
 		switch m.Type {
 		case rtmp.TypeVideo, rtmp.TypeAudio:
-			s.lastMedia.Store(time.Now().UnixNano())
+			in.now = time.Now()
+			s.lastMedia.Store(in.now.UnixNano())
 			s.timestamp.Store(m.Timestamp)
 			if !in.media(m) {
 				return errBye // taken over; kick has told the client
@@ -218,6 +219,7 @@ type ingest struct {
 	session *session
 	stream  *stream
 	demuxer *flv.Demuxer
+	now     time.Time // when the present message arrived
 	warned  bool
 }
 
@@ -254,5 +256,5 @@ func (in *ingest) put(p *media.Packet, err error) bool {
 	if p == nil {
 		return true
 	}
-	return in.stream.put(in.session, p)
+	return in.stream.put(in.session, p, in.now)
 }

@@ -87,6 +87,7 @@ func New(o Options) *Server {
 	s.beat = newBeat()
 	s.goes.Go(func() { s.beat.run(s.ctx) })
 	s.goes.Go(func() { s.watchBitrates(s.ctx) })
+	s.goes.Go(func() { s.watchHealth(s.ctx) })
 	return s
 }
 

@@ -65,6 +65,8 @@ func (st *stream) snapshotLocked(now time.Time) api.Stream {
 		BytesIn: l.BytesIn, BwIn: l.BwIn, BwAudio: l.BwAudio, BwVideo: l.BwVideo,
 		Video: l.Video, Audio: l.Audio,
 	}
+	out.Ingest, out.Health = st.health()
+	out.FrameRate = out.Ingest.FrameRate
 	if p := st.publisher; p != nil {
 		out.Publishing = true
 		out.Clients = append(out.Clients, p.client(now))

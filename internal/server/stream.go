@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -34,7 +35,8 @@ type stream struct {
 	writer  *session
 	epoch   uint32
 	lastDTS time.Duration
-	step    time.Duration // between the last two packets of the same kind: "one frame"
+	step    time.Duration  // between the last two packets of the same kind: "one frame"
+	doctor  *doctor.Doctor // of writer's media; nil before it begins
 
 	started     time.Time
 	publishedAt atomic.Int64 // Unix ns of the present publisher's start; 0 while none
@@ -65,7 +67,7 @@ func (st *stream) attachLocked(sess *session) {
 	}
 	st.publishedAt.Store(time.Now().UnixNano())
 	st.write.Lock()
-	st.writer = sess
+	st.writer, st.doctor = sess, nil
 	st.write.Unlock()
 }
 
@@ -73,15 +75,18 @@ func (st *stream) detachLocked() {
 	st.publisher = nil
 	st.publishedAt.Store(0)
 	st.write.Lock()
-	st.writer = nil
+	st.writer, st.doctor = nil, nil
 	st.write.Unlock()
 }
 
-// begin opens a publisher's run of packets: they go on one frame after the last
-// of the run before, under an epoch of their own.
-func (st *stream) begin() (base time.Duration, epoch uint32) {
+// begin opens sess's run of packets: they go on one frame after the last of the
+// run before, under an epoch of their own.
+func (st *stream) begin(sess *session) (base time.Duration, epoch uint32) {
 	st.write.Lock()
 	defer st.write.Unlock()
+	if st.writer == sess {
+		st.doctor = doctor.New(time.Now())
+	}
 	if st.epoch > 0 {
 		base = st.lastDTS + max(st.step, time.Millisecond)
 	}
@@ -89,8 +94,9 @@ func (st *stream) begin() (base time.Duration, epoch uint32) {
 	return base, st.epoch
 }
 
-// put appends p if sess is still the publisher, and says whether it was.
-func (st *stream) put(sess *session, p *media.Packet) bool {
+// put appends p, which arrived at now, if sess is still the publisher, and says
+// whether it was.
+func (st *stream) put(sess *session, p *media.Packet, now time.Time) bool {
 	st.write.Lock()
 	defer st.write.Unlock()
 	if st.writer != sess {
@@ -101,6 +107,9 @@ func (st *stream) put(sess *session, p *media.Packet) bool {
 		if p.Track.Kind == media.Video && d < time.Second {
 			st.step = d
 		}
+	}
+	if st.doctor != nil {
+		st.doctor.Packet(p, now)
 	}
 	st.live.Write(p)
 	if fan := st.fan.Load(); fan != nil {

@@ -1,0 +1,222 @@
+// Package doctor judges what a publisher sends while it comes: frame rate,
+// groups of pictures, timestamps, how evenly and how late packets arrive. What
+// is wrong becomes a Finding with advice for the one who streams.
+//
+// A packet costs a few additions; the judging is done once a second.
+package doctor
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// Figures are what was measured of a publisher.
+type Figures struct {
+	FrameRate float64       `json:"frame_rate"` // video frames/s by their timestamps, over the last 10 s; 0: not known
+	GOP       time.Duration `json:"gop"`        // between the last two keyframes; 0: not known
+	GOPMin    time.Duration `json:"gop_min"`    // of the last 8
+	GOPMax    time.Duration `json:"gop_max"`    // of the last 8, and of the one that is still going on
+	Gaps      uint64        `json:"gaps"`       // timestamps that went ahead by several frames: frames are missing
+	Jumps     uint64        `json:"jumps"`      // timestamps that went back, or ahead by more than 10 s
+	Jitter    time.Duration `json:"jitter"`     // spread of the delays within a second, smoothed
+	Late      time.Duration `json:"late"`       // behind the best of the last minute
+	BFrames   bool          `json:"b_frames"`   // in the last 10 s
+}
+
+// A Doctor judges one publisher. Its methods are called one at a time.
+type Doctor struct {
+	start  time.Time
+	tracks [2]track // of video and audio, by media.Kind
+
+	gaps, jumps uint64
+
+	// Groups of pictures, in media time of the video.
+	hasKey  bool
+	key     time.Duration // where the newest keyframe is, or a gap after it
+	gops    [gopsKept]time.Duration
+	gopsSum int // completed; the newest is at gopsSum-1 modulo gopsKept
+
+	// B-frames: the composition offset goes up and down.
+	cts       time.Duration
+	reordered time.Duration // arrival of the last one; 0: none
+
+	// The delay of a packet is its arrival minus its media time. Only how it
+	// differs from others' says something.
+	clock              media.Kind    // whose packets are looked at
+	delayed            bool          // the next two are valid
+	delayMin, delayMax time.Duration // since the last Examine
+	jitter, late       time.Duration
+
+	// A ring of the last seconds, and of the last bit rates.
+	seconds    [secondsKept]second
+	secondsSum int
+	swings     swings
+
+	findings [numFindings]state
+}
+
+// A track is what is known of one of the two.
+type track struct {
+	packets uint64
+	bytes   uint64
+	last    uint32        // RTMP timestamp, ms
+	media   time.Duration // from the first packet on, without jumps
+	arrived time.Duration // the newest packet, since start
+	step    time.Duration // between two packets, mean
+}
+
+// A second is what one Examine saw.
+type second struct {
+	delay       time.Duration // the least
+	frames      uint64        // of video, since start
+	media       time.Duration // of video
+	gaps, jumps uint64        // since start
+}
+
+const (
+	gopsKept    = 8
+	secondsKept = 60
+
+	// learn is how many packets make a mean step: before that nothing is a gap.
+	learn = 8
+	// gapSteps and gapFloor: a gap is more than three frames and 150 ms in
+	// which none came. A capture card that loses one frame is nobody's trouble,
+	// and audio comes in lumps with some encoders.
+	gapSteps = 3
+	gapFloor = 150 * time.Millisecond
+	// back is how far timestamps may go back without a word: some encoders
+	// hand in audio a little out of order.
+	back = 100 * time.Millisecond
+	// jumpAhead is what no pause explains: congested encoders drop up to a few
+	// groups of pictures.
+	jumpAhead = 10 * time.Second
+
+	// batch is what the server itself adds to the spread of delays: a publisher
+	// without RTMP players is read every 40 ms.
+	batch = 50 * time.Millisecond
+
+	rateSpan = 10 // seconds the frame rate is the mean of
+)
+
+// New makes the Doctor of a publisher that starts now.
+func New(start time.Time) *Doctor { return &Doctor{start: start} }
+
+// Packet takes a packet that arrived at now. It allocates nothing.
+func (d *Doctor) Packet(p *media.Packet, now time.Time) {
+	kind := p.Track.Kind
+	if kind > media.Audio || p.Track.ID != 0 {
+		return
+	}
+	at := now.Sub(d.start)
+	t := &d.tracks[kind]
+	gap, jump := t.add(p, at)
+	if gap {
+		d.gaps++
+	}
+	if jump {
+		d.jumps++
+	}
+	if kind == media.Video {
+		if gap {
+			d.hasKey, d.key = false, t.media // a group with a hole says nothing of the encoder's settings
+		}
+		d.picture(p, at)
+	}
+	if kind == d.clock {
+		delay := at - t.media
+		if !d.delayed {
+			d.delayed, d.delayMin, d.delayMax = true, delay, delay
+		}
+		d.delayMin, d.delayMax = min(d.delayMin, delay), max(d.delayMax, delay)
+	}
+}
+
+// add moves the track's clock on to p.
+func (t *track) add(p *media.Packet, at time.Duration) (gap, jump bool) {
+	t.packets++
+	t.bytes += uint64(max(len(p.Tag), len(p.Data)))
+	t.arrived = at
+	if t.packets == 1 {
+		t.last = p.Timestamp
+		return false, false
+	}
+	step := time.Duration(int32(p.Timestamp-t.last)) * time.Millisecond
+	t.last = p.Timestamp
+	switch {
+	case step < -back || step > jumpAhead:
+		t.media += t.step // the time between the two is one step, whatever they say
+		return false, true
+	case step < 0:
+		t.media += step
+		return false, false
+	case t.packets <= learn:
+		t.media += step
+		t.step = t.media / time.Duration(t.packets-1)
+		return false, false
+	}
+	gap = step > max(gapSteps*t.step, t.step+gapFloor)
+	t.media += step
+	t.step += (min(step, 4*t.step+time.Millisecond) - t.step) / 16 // a pause must not look like a new frame rate
+	return gap, false
+}
+
+// picture takes what a video packet says about its group of pictures.
+func (d *Doctor) picture(p *media.Packet, at time.Duration) {
+	t := &d.tracks[media.Video]
+	if p.Keyframe {
+		if gop := t.media - d.key; d.hasKey && gop > 0 {
+			d.gops[d.gopsSum%gopsKept] = gop
+			d.gopsSum++
+		}
+		d.hasKey, d.key = true, t.media
+	}
+	if p.CTS != d.cts && t.packets > 1 {
+		d.reordered = max(at, 1)
+	}
+	d.cts = p.CTS
+}
+
+// Figures returns what was measured, as of the last Examine.
+func (d *Doctor) Figures() Figures {
+	f := Figures{Gaps: d.gaps, Jumps: d.jumps, Jitter: d.jitter, Late: d.late, FrameRate: d.frameRate()}
+	if d.gopsSum > 0 {
+		f.GOP = d.gops[(d.gopsSum-1)%gopsKept]
+	}
+	f.GOPMin, f.GOPMax = d.gopRange()
+	f.GOPMax = max(f.GOPMax, d.open())
+	f.BFrames = d.findings[bFrames].active
+	return f
+}
+
+// gopRange is the shortest and the longest of those kept.
+func (d *Doctor) gopRange() (shortest, longest time.Duration) {
+	for i, g := range d.gops[:min(d.gopsSum, gopsKept)] {
+		if i == 0 || g < shortest {
+			shortest = g
+		}
+		longest = max(longest, g)
+	}
+	return shortest, longest
+}
+
+// open is how long the group of pictures is that is still going on.
+func (d *Doctor) open() time.Duration { return d.tracks[media.Video].media - d.key }
+
+// frameRate is by timestamps, so that it does not swing with the network.
+func (d *Doctor) frameRate() float64 {
+	if d.secondsSum < 2 {
+		return 0
+	}
+	new := d.seconds[(d.secondsSum-1)%secondsKept]
+	old := d.seconds[(d.secondsSum-min(d.secondsSum, rateSpan+1))%secondsKept]
+	span := new.media - old.media
+	if span <= 0 {
+		return 0
+	}
+	frames := new.frames - old.frames
+	if old.frames == 0 {
+		frames-- // the span is between frames
+	}
+	return float64(frames) / span.Seconds()
+}

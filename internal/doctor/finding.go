@@ -1,0 +1,205 @@
+package doctor
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A Finding is something that is not as it should be with what a publisher
+// sends.
+type Finding struct {
+	Name   string    `json:"name"`  // stable, for machines
+	Level  string    `json:"level"` // "warning"; "note" for what may well be meant so
+	Advice string    `json:"advice"`
+	Since  time.Time `json:"since"`
+	Count  uint64    `json:"count"` // how often it has come up for this publisher
+}
+
+// The levels of a Finding.
+const (
+	Warning = "warning"
+	Note    = "note"
+)
+
+const (
+	gopLongerThanFragment = iota
+	gopLong
+	gopIrregular
+	noAudio
+	noVideo
+	timestampGaps
+	timestampJumps
+	framesLate
+	arrivalJitter
+	bitrateSwings
+	bFrames
+	numFindings
+)
+
+// A kind is one thing that can be found. It appears after on seconds in a row
+// that were bad, and goes after off that were fine, so that it does not flicker.
+type kind struct {
+	name, level string
+	on, off     int
+	advice      string // a format for (*Doctor).advice if it is about keyframes
+}
+
+// kinds is ordered by what matters most to a viewer.
+var kinds = [numFindings]kind{
+	gopLongerThanFragment: {
+		"gop_longer_than_fragment", Warning, 1, 5,
+		"keyframes are %.1f s apart or more, fragments can't be shorter than that; in OBS: Settings, Output, Keyframe Interval: %d s (ffmpeg: -g %d)",
+	},
+	gopLong: {
+		"gop_long", Warning, 1, 5,
+		"keyframes are %.1f s apart or more, who joins waits for one; in OBS: Settings, Output, Keyframe Interval: %d s (ffmpeg: -g %d)",
+	},
+	gopIrregular: {
+		"gop_irregular", Note, 1, 5,
+		"keyframes come at irregular times; in OBS: Settings, Output, Keyframe Interval: 2 s in place of 0, and with x264 scenecut=0 in x264 Options (ffmpeg: -sc_threshold 0)",
+	},
+	noAudio: {
+		"no_audio", Warning, 1, 3,
+		"there is no sound; in OBS: look for a moving bar in the Audio Mixer, and in Settings, Audio for a device",
+	},
+	noVideo: {
+		"no_video", Warning, 1, 3,
+		"there is no picture; a source may have failed, or the encoder: in OBS restart the stream, and try another encoder in Settings, Output",
+	},
+	timestampGaps: {
+		"timestamp_gaps", Warning, 1, 5,
+		"frames are missing: the upload or the encoder can't keep up; in OBS: see Dropped Frames in View, Stats, lower the bitrate in Settings, Output, use a cable in place of WLAN",
+	},
+	timestampJumps: {
+		"timestamp_jumps", Warning, 1, 5,
+		"timestamps jump, players may freeze; in OBS: remove media sources that loop or reconnect, restart the stream (ffmpeg: -re before -i, no -copyts)",
+	},
+	framesLate: {
+		"frames_late", Warning, 3, 10,
+		"frames arrive late: the upload is too slow; in OBS: Settings, Output, lower the bitrate (to 70 % of the measured upload), Settings, Advanced, Dynamically change bitrate",
+	},
+	arrivalJitter: {
+		"arrival_jitter", Warning, 3, 10,
+		"frames arrive in bursts: the upload is unsteady; use a cable in place of WLAN, stop other uploads, lower the bitrate",
+	},
+	bitrateSwings: {
+		"bitrate_swings", Warning, 1, 5,
+		"the bit rate swings more than threefold, viewers with just enough bandwidth will stall; in OBS: Settings, Output, Rate Control: CBR (ffmpeg: -maxrate and -bufsize)",
+	},
+	bFrames: {
+		"b_frames", Note, 3, 1,
+		"B-frames add a few frames of delay; for the lowest latency in OBS: Settings, Output, Max B-frames: 0, with x264 Tune: zerolatency (ffmpeg: -bf 0)",
+	},
+}
+
+// opinion is what one look says.
+type opinion int
+
+const (
+	unsure opinion = iota // between the thresholds: it stays as it is
+	bad
+	fine
+)
+
+func between(isBad, isFine bool) opinion {
+	switch {
+	case isBad:
+		return bad
+	case isFine:
+		return fine
+	}
+	return unsure
+}
+
+// state is one kind of finding of one publisher.
+type state struct {
+	active bool
+	fresh  bool // to be reported
+	run    int  // seconds in a row that spoke for a change
+	count  uint64
+	since  time.Duration
+	told   time.Duration // when it was reported; valid if count > 0
+	advice string
+}
+
+// quietFor is how long a finding that comes and goes is reported once.
+const quietFor = 10 * time.Minute
+
+func (d *Doctor) judge(i int, at time.Duration, o opinion) {
+	f := &d.findings[i]
+	against, needed := bad, kinds[i].on
+	if f.active {
+		against, needed = fine, kinds[i].off
+	}
+	if o != against {
+		f.run = 0
+		return
+	}
+	if f.run++; f.run < needed {
+		return
+	}
+	f.run = 0
+	f.active = !f.active
+	if !f.active {
+		return
+	}
+	f.since = at
+	f.fresh = f.count == 0 || at-f.told >= quietFor
+	f.count++
+}
+
+// report appends the fresh ones, and brings the advice up to date.
+func (d *Doctor) report(at, fragment time.Duration, buf []Finding) []Finding {
+	for i := range d.findings {
+		f := &d.findings[i]
+		if !f.active {
+			continue
+		}
+		if f.since == at {
+			f.advice = d.advice(i, fragment)
+		}
+		if f.fresh {
+			f.fresh, f.told = false, at
+			buf = append(buf, d.finding(i))
+		}
+	}
+	return buf
+}
+
+func (d *Doctor) finding(i int) Finding {
+	f, k := &d.findings[i], kinds[i]
+	return Finding{Name: k.name, Level: k.level, Advice: f.advice, Since: d.start.Add(f.since), Count: f.count}
+}
+
+// Findings returns what is wrong now, what matters most first.
+func (d *Doctor) Findings() []Finding {
+	var out []Finding
+	for i := range d.findings {
+		if d.findings[i].active {
+			out = append(out, d.finding(i))
+		}
+	}
+	return out
+}
+
+// advice is in whole seconds, as OBS takes them: two, which everybody
+// recommends, unless fragments are shorter.
+func (d *Doctor) advice(i int, fragment time.Duration) string {
+	text := kinds[i].advice
+	if i != gopLongerThanFragment && i != gopLong {
+		return text
+	}
+	interval := 2
+	if i == gopLongerThanFragment && fragment < 2*time.Second {
+		interval = 1
+	}
+	rate := 30.
+	if step := d.tracks[media.Video].step; step > 0 {
+		rate = 1 / step.Seconds()
+	}
+	_, longest := d.gopRange()
+	return fmt.Sprintf(text, max(longest, d.open()).Seconds(), interval, int(math.Round(rate))*interval)
+}
