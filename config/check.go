@@ -26,6 +26,7 @@ func (c *checker) rtmp(n *node, r *RTMP) {
 	if c.listenTLS(n, r.Listen, r.TLS) && r.TLS.Redirect {
 		c.errorAt(n.one("tls").attrs["redirect"].nameRng, "redirect is for http", "RTMP has no redirect to RTMPS")
 	}
+	c.logFormat(n, r.AccessLog, r.AccessLogFormat, "rtmp.log")
 }
 
 func (c *checker) http(n *node, h *HTTP) {
@@ -33,10 +34,15 @@ func (c *checker) http(n *node, h *HTTP) {
 		h.TLS.Redirect = true
 	}
 	c.asked(h)
-	if h.AccessLogFormat != "combined" && h.AccessLog == "" && !n.said("access_log") && !c.broken {
-		c.errorAt(n.at("access_log_format"), "access_log_format without an access_log", "write access_log = \"/var/log/rtmpd/access.log\"")
-	}
+	c.logFormat(n, h.AccessLog, h.AccessLogFormat, "access.log")
 	c.locations(n, h)
+}
+
+// logFormat reports a format for a log that there is not.
+func (c *checker) logFormat(n *node, path, format, example string) {
+	if format != "combined" && path == "" && !n.said("access_log") && !c.broken {
+		c.errorAt(n.at("access_log_format"), "access_log_format without an access_log", "write access_log = \"/var/log/rtmpd/"+example+"\"")
+	}
 }
 
 // listenTLS checks what rtmp and http blocks have in common. It reports whether

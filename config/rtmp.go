@@ -26,8 +26,8 @@ type RTMP struct {
 	OnDisconnect        Secret         `hcl:"on_disconnect" kind:"url" reload:"now"`
 	Notify              Notify         `hcl:",inline" reload:"now"`
 	AccessLog           string         `hcl:"access_log" kind:"path" reload:"now"`
-	AccessLogFormat     string         `hcl:"access_log_format" kind:"rtmp_log" reload:"now"`
-	Applications        []Application  `hcl:"application,block" reload:"now"` // "*" included; use Application to look one up
+	AccessLogFormat     string         `hcl:"access_log_format" kind:"rtmp_log" default:"combined" reload:"now"` // combined or variables
+	Applications        []Application  `hcl:"application,block" reload:"now"`                                    // "*" included; use Application to look one up
 	Range               hcl.Range
 }
 

@@ -17,8 +17,6 @@ const unbuiltTable = `
 metrics.streams metrics.mist
 trigger
 
-rtmp.access_log rtmp.access_log_format
-
 application.on_conflict=standby
 stream_key.priority
 application.on_record_started application.on_record_done

@@ -105,8 +105,8 @@ func (s *session) newNotice(cmd rtmp.Command, name, typed string, args url.Value
 		stream: hooks.Stream{Name: name, Args: rawArgs(cmd)}, since: time.Now(),
 	}
 	if s.owner.key != (keyID{}) && n.publishing {
-		s.hide(n, typed, name)
-		s.hide(n, args.Get("key"), name)
+		s.hideFrom(n, typed, name)
+		s.hideFrom(n, args.Get("key"), name)
 	}
 	n.from = *s.hello
 	if n.publishing {
@@ -119,12 +119,36 @@ func (s *session) newNotice(cmd rtmp.Command, name, typed string, args url.Value
 	return n
 }
 
-// hide takes a secret out of whatever else the client said: some encoders put
-// all that they were told into tcUrl.
-func (s *session) hide(n *notice, secret, name string) {
+// hide takes a secret out of whatever else the client said, for logs and stat:
+// some encoders put all that they were told into tcUrl.
+func (s *session) hide(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &s.connect
+	for _, field := range []*string{&c.Args, &c.FlashVer, &c.SWFURL, &c.TCURL, &c.PageURL, &s.visit.args} {
+		*field = strings.ReplaceAll(*field, secret, "")
+	}
+}
+
+// hideGuess hides what may be meant as a secret: a wrong one is often nearly
+// right, or will be right again.
+func (s *session) hideGuess(guesses ...string) {
+	for _, g := range guesses {
+		if len(g) >= minSecret {
+			s.hide(g)
+		}
+	}
+}
+
+// minSecret is the length of the shortest secret (config.md §2).
+const minSecret = 12
+
+// hideFrom hides a secret from hooks, too.
+func (s *session) hideFrom(n *notice, secret, name string) {
 	if secret == "" || secret == name {
 		return
 	}
+	s.hide(secret)
 	hello := *s.hello
 	for _, field := range []*string{&hello.Args, &hello.FlashVer, &hello.SWFURL, &hello.TCURL, &hello.PageURL, &n.stream.Args} {
 		*field = strings.ReplaceAll(*field, secret, "")

@@ -73,6 +73,12 @@ func (g *gate) leave(a netip.Addr) {
 	}
 }
 
+func (g *gate) empty() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.total == 0
+}
+
 // complain logs that a connection was turned away: one line for a burst of
 // them, with how many there were since the line before.
 func (g *gate) complain(log *zap.Logger, remote string, why error, now time.Time) {

@@ -31,12 +31,17 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 
 func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Command) (next *rtmp.Command, err error) {
 	name, args := splitName(cmd)
+	s.visits(false, rawArgs(cmd))
 	if err := config.ValidStreamName(name); err != nil {
 		return nil, &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
 	}
 	rules := s.app.rules.Load()
 	if rules.keys.holds(name) { // as a name it would be there for all to read
+		s.hide(name)
 		return nil, &refusal{rtmp.StatusPlayFailed, "this is a stream key, not the name of a stream"}
+	}
+	if rules.cfg.Hooks.OnPlay == "" {
+		s.visit.name = name // else the hook may replace it
 	}
 	cfg := rules.cfg.For(name)
 	if err := s.mayPlay(cfg); err != nil {
@@ -49,12 +54,16 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 	}
 	defer told.end()
 	if verdict.Name != "" {
+		if verdict.Name != name {
+			s.hide(name)
+		}
 		name = verdict.Name
 		cfg = rules.cfg.For(name)
 		if err := s.mayPlay(cfg); err != nil {
 			return nil, err
 		}
 	}
+	s.visit.name = name
 	pl, err := s.app.seat(name, s, cfg)
 	if err != nil {
 		return nil, err
@@ -81,6 +90,7 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 	default:
 		pl.fan.Close() // the fan would find out with the next frame, which may never come
 	}
+	s.visit.sent += pl.fan.Sent()
 	s.log.Info("play stopped", zap.String("stream", name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
 	return next, err
 }

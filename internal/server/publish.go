@@ -22,6 +22,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	typed, args := splitName(cmd)
 	rules := s.app.rules.Load() // one snapshot for the whole decision
 	cfg := rules.cfg
+	s.visits(true, rawArgs(cmd))
 	switch { // 1. local and cheap first
 	case !cfg.Live:
 		return &refusal{statusDenied, "live = false for this application"}
@@ -33,6 +34,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	seen := presented{typed: idOf(typed), arg: idOf(args.Get("key")), name: typed}
 	name, who, err := rules.identify(seen, s.addr, time.Now()) // 3. secret → public name; the secret ends here
 	if err != nil {
+		s.hideGuess(typed, args.Get("key"))
 		return s.refuseName(rules, err)
 	}
 	if rules.keys.inForce && who.holder != "" && name != typed {
@@ -41,15 +43,22 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	s.mu.Lock()
 	s.seen, s.owner, s.keyName = seen, who, name
 	s.mu.Unlock()
+	told := s.newNotice(cmd, name, typed, args)
+	if cfg.Hooks.OnPublish == "" || who.holder != "" {
+		s.visit.name = name // else it may be a secret that the hook would replace
+	}
 	if err := s.app.mayClaim(name, s); err != nil { // 4. busy? nothing is taken yet
 		return &refusal{statusBadName, err.Error()}
 	}
-	told := s.newNotice(cmd, name, typed, args)
 	verdict, err := told.ask(ctx, cfg) // 5. the client waits, TCP holds its bytes
 	if err != nil {
 		return err
 	}
+	if verdict.Name != "" && verdict.Name != typed {
+		s.hide(typed)
+	}
 	name = verdict.NameOr(name)
+	s.visit.name = name
 	st, err := s.app.claim(name, s) // 6. take it; looked at again, for others ask too
 	if err != nil {
 		told.end() // the hook had agreed

@@ -27,6 +27,7 @@ type acquired struct {
 	sites     []*web.Site             // one per http block
 	services  []*serviceRules         // one per rtmp block
 	tls       []*tls.Config           // one per rtmp block; nil without tls
+	logs      []*sessionLog           // one per rtmp block; nil without access_log
 	dirs      []*directory
 	made      []string // announcements of keys just made
 }
@@ -75,7 +76,22 @@ func (a *acquired) acquire() error {
 	if err := errors.Join(errs...); err != nil {
 		return err // before any port is touched
 	}
+	if err := a.openLogs(); err != nil {
+		return err
+	}
 	return a.bindAll()
+}
+
+// openLogs opens the access logs of the rtmp blocks: late, so that a rejected
+// configuration leaves no empty ones behind.
+func (a *acquired) openLogs() error {
+	var errs []error
+	for i := range a.cfg.RTMP {
+		l, err := a.srv.openAccessLog(&a.cfg.RTMP[i])
+		a.logs = append(a.logs, l)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (a *acquired) rings(b *config.RTMP) (*serviceRules, error) {
@@ -155,6 +171,11 @@ func (a *acquired) release() {
 	for _, site := range a.sites {
 		_ = site.Close()
 	}
+	for _, l := range a.logs {
+		if l != nil {
+			_ = l.Close() // nothing was written
+		}
+	}
 	for _, d := range a.dirs {
 		a.srv.dirs.release(d)
 	}
@@ -175,6 +196,7 @@ func (s *Server) commit(a *acquired) {
 	s.mu.Unlock()
 
 	for i, v := range services {
+		v.useAccessLog(a.logs[i]) // first: whoever is shown out now is in it
 		for _, app := range v.commit(a.services[i]) {
 			s.removeApp(app)
 		}
@@ -183,6 +205,8 @@ func (s *Server) commit(a *acquired) {
 		for _, app := range v.all() {
 			s.removeApp(app)
 		}
+		v.removed.Store(true)
+		v.tidyLog()
 	}
 	s.hub.SetInterval(flushInterval(a.cfg))
 	s.commitListeners(a, services)

@@ -105,7 +105,7 @@ func (s *Server) startSession(sess *session) {
 	if s.stopping() {
 		s.mu.Unlock()
 		sess.nc.Close()
-		sess.svc.gate.leave(sess.counted)
+		sess.svc.exit(sess)
 		return
 	}
 	s.live[id] = sess
@@ -121,7 +121,7 @@ func (s *Server) startSession(sess *session) {
 			s.gone.out += conn.BytesOut()
 		}
 		s.mu.Unlock()
-		sess.svc.gate.leave(sess.counted)
+		sess.svc.exit(sess)
 		if sess.app != nil {
 			sess.app.exit()
 		}
@@ -149,6 +149,12 @@ func (s *Server) Shutdown() error {
 	s.hooks.Drain() // good-byes are said once from here on
 	s.cancel()
 	err := waitUntil(deadline, s.sessions.Wait)
+	s.mu.Lock()
+	services := s.services
+	s.mu.Unlock()
+	for _, v := range services {
+		v.useAccessLog(nil)
+	}
 	s.closeHTTP(deadline)
 	s.outputCancel()
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
@@ -230,10 +236,20 @@ func (s *Server) eachStream(f func(*stream)) {
 
 // ReopenLogs reopens the access logs, for SIGUSR1.
 func (s *Server) ReopenLogs() error {
+	s.applying.Lock() // a log that a reload or a stop closes meanwhile stays closed
+	defer s.applying.Unlock()
+	if s.stopping() {
+		return nil
+	}
 	s.mu.Lock()
-	sites := s.sites
+	sites, services := s.sites, s.services
 	s.mu.Unlock()
 	var err error
+	for _, v := range services {
+		if l := v.access.Load(); l != nil {
+			err = errors.Join(err, l.Reopen())
+		}
+	}
 	for _, site := range sites {
 		err = errors.Join(err, site.Reopen())
 	}

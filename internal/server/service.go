@@ -17,6 +17,9 @@ type service struct {
 	gate  gate
 	hooks *hooks.Caller // of on_connect and on_disconnect
 
+	access  atomic.Pointer[sessionLog] // nil: none
+	removed atomic.Bool                // its block is gone; its sessions may not be yet
+
 	mu   sync.Mutex
 	apps map[string]*application
 }
@@ -107,6 +110,19 @@ func (v *service) commit(r *serviceRules) (gone []*application) {
 		a.each(func(st *stream) { st.outputs.apply(cfg.For(st.name)) })
 	}
 	return gone
+}
+
+// exit counts a connection out. The last one of a block that is gone closes its
+// access log.
+func (v *service) exit(sess *session) {
+	v.gate.leave(sess.counted)
+	v.tidyLog()
+}
+
+func (v *service) tidyLog() {
+	if v.removed.Load() && v.gate.empty() {
+		v.useAccessLog(nil)
+	}
 }
 
 // tidy forgets an application that only "*" brought to life, once nobody uses it.

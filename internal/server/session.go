@@ -49,6 +49,7 @@ type session struct {
 	// What the hooks are told; run's alone.
 	hello  *hooks.Session // from connect on
 	notice *notice        // while publishing
+	visit  visit
 
 	owner     owner // set before claim, read under app.mu
 	published bool  // a publish was accepted once: stray media afterwards is no error
@@ -99,6 +100,7 @@ func (s *session) run(ctx context.Context) {
 	s.leave(false)
 	s.sayDisconnect()
 	s.finish(err)
+	s.logAccess()
 }
 
 // strangerTime is how long a connection may take to publish or play: pings can
@@ -318,7 +320,7 @@ func (s *session) finish(err error) {
 		if s.conn.Load() != nil {
 			s.linger()
 		}
-		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.age())
+		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.streamField(), s.age())
 		return
 	}
 	var r *refusal
@@ -336,11 +338,11 @@ func (s *session) finish(err error) {
 	case s.conn.Load() == nil && errors.Is(err, io.EOF):
 		s.log.Debug("session closed", zap.String("reason", reasonText(err)), s.age()) // load balancers do that every two seconds
 	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
-		s.log.Info("session ended", s.age())
+		s.log.Info("session ended", s.streamField(), s.age())
 	case refused:
-		s.log.Warn("session refused", zap.String("reason", r.reason), s.age())
+		s.log.Warn("session refused", zap.String("reason", r.reason), s.streamField(), s.age())
 	default:
-		s.log.Warn("session closed", zap.String("reason", reasonText(err)), s.age())
+		s.log.Warn("session closed", zap.String("reason", reasonText(err)), s.streamField(), s.age())
 	}
 }
 

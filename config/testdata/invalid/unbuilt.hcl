@@ -5,7 +5,6 @@ trigger "USER_NEW" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {
-  access_log            = "/srv/rtmp.log"
   notify_relay_redirect = true
   defaults {
     on_record_done = "http://127.0.0.1:5000/done"

@@ -31,6 +31,9 @@ rtmp {
   ping              = "off"
   ping_timeout      = "1500ms"
 
+  access_log        = "/srv/rtmp.log"
+  access_log_format = "$remote_addr $command \"$app\" \"$name\" $${session_time}s"
+
   flush_interval  = "100ms"
   max_connections = 0
 
