@@ -19,6 +19,42 @@ type Snapshot struct {
 	BwIn     uint64 // bits/s over 10 s windows
 	BwOut    uint64
 	Servers  []Server
+	HTTP     []HTTP // in the order of the http blocks
+
+	Connections int // RTMP, open
+	Process     Process
+}
+
+// Process is what the operating system says of the server.
+type Process struct {
+	CPU        time.Duration // user and system, since the start
+	RSS        uint64        // bytes in memory; 0: not known
+	Goroutines int
+}
+
+// HTTP is what one http block has answered. A reload that keeps its listeners
+// goes on counting.
+type HTTP struct {
+	Listen      string // addresses as configured, with blanks between
+	Requests    uint64
+	Codes       []CodeCount // by status, ascending
+	BytesOut    uint64      // of bodies
+	InFlight    int64
+	Connections int64       // open
+	Paths       []PathCount // of the last minute, the busiest first, at most 256
+}
+
+// CodeCount is how many answers had a status.
+type CodeCount struct {
+	Code  int
+	Count uint64
+}
+
+// PathCount is how often a path was asked for, in the last minute, and the
+// bytes of the answers. Strangers choose paths: escape them.
+type PathCount struct {
+	Path            string
+	Requests, Bytes uint64
 }
 
 // A Server is one rtmp block.

@@ -17,6 +17,19 @@ func (s *Server) webDeps(cfg *config.Config) web.Deps {
 	}
 }
 
+// traffic is what the site that listens there counts in, so that a reload
+// starts no counter afresh; nil: there is none yet.
+func (s *Server) traffic(listen string) *web.Traffic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, site := range s.sites {
+		if site.Listen() == listen {
+			return site.Traffic()
+		}
+	}
+	return nil
+}
+
 func keyPaths(cfg *config.Config) []string {
 	var out []string
 	for i := range cfg.RTMP {

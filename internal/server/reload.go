@@ -66,7 +66,9 @@ func (a *acquired) acquire() error {
 		}
 	}
 	for i := range a.cfg.HTTP {
-		site, err := web.Compile(a.cfg.HTTP[i], a.srv.webDeps(a.cfg))
+		deps := a.srv.webDeps(a.cfg)
+		deps.Traffic = a.srv.traffic(web.ListenText(a.cfg.HTTP[i]))
+		site, err := web.Compile(a.cfg.HTTP[i], deps)
 		if err == nil {
 			a.sites = append(a.sites, site)
 		}

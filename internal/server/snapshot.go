@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/server/web"
 )
 
 // Snapshot shows the server at this moment, for stat and its kin.
@@ -17,8 +18,10 @@ func (s *Server) Snapshot() *api.Snapshot {
 		Uptime:   now.Sub(s.started),
 		Accepted: s.accepted.Load(),
 	}
+	snap.Process = process()
 	s.mu.Lock()
-	services := slices.Clone(s.services)
+	services, sites := slices.Clone(s.services), slices.Clone(s.sites)
+	snap.Connections = len(s.live)
 	snap.BytesIn, snap.BytesOut = s.gone.in, s.gone.out
 	for _, sess := range s.live {
 		if conn := sess.conn.Load(); conn != nil {
@@ -30,6 +33,9 @@ func (s *Server) Snapshot() *api.Snapshot {
 	for _, v := range services {
 		snap.Servers = append(snap.Servers, v.snapshot(now))
 	}
+	for _, site := range sites {
+		snap.HTTP = append(snap.HTTP, httpFigures(site, now))
+	}
 	for i := range snap.Servers {
 		for j := range snap.Servers[i].Applications {
 			for _, st := range snap.Servers[i].Applications[j].Streams {
@@ -39,6 +45,21 @@ func (s *Server) Snapshot() *api.Snapshot {
 		}
 	}
 	return snap
+}
+
+func httpFigures(site *web.Site, now time.Time) api.HTTP {
+	f := site.Traffic().Figures(now)
+	out := api.HTTP{
+		Listen: site.Listen(), Requests: f.Requests, BytesOut: f.BytesOut,
+		InFlight: f.InFlight, Connections: f.Connections,
+	}
+	for _, c := range f.Codes {
+		out.Codes = append(out.Codes, api.CodeCount(c))
+	}
+	for _, p := range f.Paths {
+		out.Paths = append(out.Paths, api.PathCount(p))
+	}
+	return out
 }
 
 func (v *service) snapshot(now time.Time) api.Server {

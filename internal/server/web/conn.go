@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,7 +30,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc}
+	c := &conn{Conn: nc, traffic: l.server.site.Load().traffic}
+	c.traffic.conns.Add(1)
 	if sc, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = sc.SyscallConn()
 	}
@@ -60,6 +62,9 @@ type conn struct {
 	proxied bool            // a PROXY header says who it is
 	more    bool            // the next Write is a head that a file follows
 
+	traffic *Traffic // counts the connection
+	closed  atomic.Bool
+
 	header func() (source netip.AddrPort, err error) // reads it, once; nil: there is none
 }
 
@@ -82,6 +87,14 @@ func (c *conn) RemoteAddr() net.Addr {
 		}
 	}
 	return c.Conn.RemoteAddr()
+}
+
+// Close closes the connection, once or more.
+func (c *conn) Close() error {
+	if c.closed.CompareAndSwap(false, true) {
+		c.traffic.conns.Add(-1)
+	}
+	return c.Conn.Close()
 }
 
 // Write gives the client writeTimeout to make room.

@@ -41,6 +41,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, site: s, r: r, conn: connOf(r.Context()), start: s.now()}
 	x.peer, x.client = s.who(r)
+	s.traffic.begin()
+	defer s.traffic.end(x)
 	if s.access != nil {
 		defer s.access.Add(x)
 	}

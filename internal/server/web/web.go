@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +66,7 @@ type Deps struct {
 	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
 	Player   http.Handler                   // serves player locations; nil: they are an error
 	ACME     ACME                           // nil: tls.domains are an error
+	Traffic  *Traffic                       // goes on counting here; nil: from nothing
 	Log      *zap.Logger                    // nil: silent
 	// OpenLog opens an access log for appending. nil: the file of that
 	// name, made with its directory if need be.
@@ -80,6 +83,9 @@ type Site struct {
 	proxy proxies
 	guard *guard
 	files *openFiles
+
+	listen  string // as the configuration says it: who a Site is, through reloads
+	traffic *Traffic
 
 	access *accesslog.Log[*exchange] // nil: none
 	cert   *certificate              // nil: no TLS
@@ -111,6 +117,10 @@ func Compile(cfg config.HTTP, d Deps) (*Site, error) {
 	}
 	s := &Site{deps: d, log: d.Log, now: d.Now, guard: newGuard(d.Now), files: newOpenFiles(d.Now)}
 	s.refs.Store(1)
+	s.listen, s.traffic = ListenText(cfg), d.Traffic
+	if s.traffic == nil {
+		s.traffic = &Traffic{}
+	}
 	if err := s.compile(cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -155,6 +165,28 @@ func (s *Site) compile(cfg config.HTTP) error {
 	}
 	return nil
 }
+
+// ListenText names an http block: its addresses, as they are configured.
+func ListenText(cfg config.HTTP) string {
+	addresses := slices.Clone(cfg.Listen)
+	if cfg.TLS != nil {
+		addresses = append(addresses, cfg.TLS.Listen...)
+	}
+	var b strings.Builder
+	for i, a := range addresses {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(a.String())
+	}
+	return b.String()
+}
+
+// Listen is the ListenText of the Site's block.
+func (s *Site) Listen() string { return s.listen }
+
+// Traffic is what the Site counts in.
+func (s *Site) Traffic() *Traffic { return s.traffic }
 
 // Close gives the Site up. What it holds is released when the last request
 // under way has ended: in Close itself if there is none.

@@ -21,7 +21,7 @@ func handle(t *testing.T, h http.HandlerFunc) (addr string) {
 	}
 	p := newPlain(h, zap.NewNop())
 	empty := &Server{}
-	empty.site.Store(&Site{})
+	empty.site.Store(&Site{traffic: &Traffic{}})
 	done := make(chan error, 1)
 	go func() { done <- p.serve(&listener{Listener: l, server: empty}) }()
 	t.Cleanup(func() { _ = p.shutdown(expired()); <-done })
