@@ -18,7 +18,7 @@ const (
 	strangerHeld     = 48 << 10 // their bodies, in bytes of capacity
 
 	// After Authorise.
-	trustedBuffer = 32 << 10
+	trustedBuffer = 48 << 10
 	// exactBody is the length up to which a body is allocated at once; a
 	// longer one starts here and doubles as its bytes arrive.
 	exactBody = 256 << 10
@@ -184,6 +184,13 @@ func (r *chunkReader) read(cs *chunkStream, n int) error {
 			}
 		}
 		m := min(n, r.end-r.pos)
+		if m == int(cs.length) {
+			// The whole message lies here; a copy need not be zeroed first.
+			cs.body = append([]byte(nil), r.buf[r.pos:r.pos+m]...)
+			r.held += cap(cs.body)
+			r.pos += m
+			return nil
+		}
 		if err := r.room(cs, m); err != nil {
 			return err
 		}

@@ -12,12 +12,14 @@ import (
 // restingLowat is SO_RCVLOWAT while a connection is read in beats: the kernel
 // then wakes nobody for a packet that will be fetched at the next beat anyway.
 // Every packet would otherwise wake the runtime's poller, waiting or not.
-const restingLowat = 64 << 10
+const restingLowat = 128 << 10
 
 // A pacer reads a TCP socket without ever waiting for it.
 type pacer struct {
 	rc      syscall.RawConn
 	resting bool // SO_RCVLOWAT is set
+
+	once func(fd uintptr) bool // tryRead, bound once: a method value allocates
 
 	p   []byte // of the read under way
 	n   int
@@ -33,7 +35,9 @@ func newPacer(nc net.Conn) *pacer {
 	if err != nil {
 		return nil
 	}
-	return &pacer{rc: rc}
+	r := &pacer{rc: rc}
+	r.once = r.tryRead
+	return r
 }
 
 // read fills b with what the socket has. n is 0 without an error when it has
@@ -55,8 +59,8 @@ func (r *pacer) read(b []byte) (n int, err error) {
 	return r.n, nil
 }
 
-// once is the callback of read: true, so that the runtime does not wait.
-func (r *pacer) once(fd uintptr) bool {
+// tryRead is the callback of read: true, so that the runtime does not wait.
+func (r *pacer) tryRead(fd uintptr) bool {
 	r.n, r.err = unix.Read(int(fd), r.p)
 	return true
 }

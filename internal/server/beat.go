@@ -7,17 +7,24 @@ import (
 )
 
 // A beat gathers the publishers that nobody watches over RTMP: each is read
-// once every beatInterval instead of at every packet it sends. A wake-up costs
-// more than what it reads, and HLS does not see the difference. Measured with
-// 300 publishers of 2.65 Mb/s: see bench/RESULTS.md.
+// once a beat instead of at every packet it sends. A wake-up costs more than
+// what it reads, and HLS does not see the difference. Measured with 300
+// publishers of 2.65 Mb/s: see bench/RESULTS.md.
 type beat struct {
-	mu   sync.Mutex
-	next chan struct{} // closed at the next beat
-	idle bool          // nobody has waited since the last beat: the ticker rests
-	kick chan struct{} // somebody waits again
+	mu      sync.Mutex
+	next    chan struct{} // closed at the next beat
+	waiting int           // who let the last beat pass and waits for the next
+	idle    bool          // nobody has waited since the last beat: the ticker rests
+	kick    chan struct{} // somebody waits again
 }
 
-const beatInterval = 40 * time.Millisecond
+// The beat is short while there are few publishers and their cost is no matter,
+// and slows down with each one more.
+const (
+	beatShortest  = 40 * time.Millisecond
+	beatLongest   = 100 * time.Millisecond
+	beatPublisher = 600 * time.Microsecond // longer for each publisher
+)
 
 func newBeat() *beat {
 	return &beat{next: make(chan struct{}), kick: make(chan struct{}, 1), idle: true}
@@ -30,6 +37,7 @@ func (b *beat) wait(st *stream) bool {
 	}
 	b.mu.Lock()
 	next := b.next
+	b.waiting++
 	if b.idle {
 		b.idle = false
 		b.kick <- struct{}{} // has room: idle is set only after it was taken
@@ -41,6 +49,7 @@ func (b *beat) wait(st *stream) bool {
 
 // run beats until ctx ends, and from then on holds nobody.
 func (b *beat) run(ctx context.Context) {
+	interval := beatShortest
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,19 +57,21 @@ func (b *beat) run(ctx context.Context) {
 			return
 		case <-b.kick:
 		}
-		time.Sleep(beatInterval)
-		b.strike(false)
+		time.Sleep(interval)
+		interval = min(beatShortest+time.Duration(b.strike(false))*beatPublisher, beatLongest)
 	}
 }
 
-// strike lets everybody go who waits.
-func (b *beat) strike(last bool) {
+// strike lets everybody go who waits, and says how many they were.
+func (b *beat) strike(last bool) (waited int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	close(b.next)
+	waited, b.waiting = b.waiting, 0
 	if last {
-		return // next stays closed
+		return waited // next stays closed
 	}
 	b.next = make(chan struct{})
 	b.idle = true
+	return waited
 }
