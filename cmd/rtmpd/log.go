@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"sync"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -46,9 +48,36 @@ func newLog(c config.Log) (*logOutput, error) {
 
 // Write appends to the present file.
 func (o *logOutput) Write(p []byte) (int, error) {
+	n := len(p)
+	p = escapeControls(p)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.f.Write(p)
+	if _, err := o.f.Write(p); err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// escapeControls writes as \uXXXX what zap's encoders let through and a terminal
+// or an editor obeys: DEL, the C1 controls, line separators, and what turns the
+// direction of writing. In both formats these only come within JSON strings.
+func escapeControls(line []byte) []byte {
+	if bytes.IndexFunc(line, obeyed) < 0 {
+		return line
+	}
+	out := make([]byte, 0, len(line)+16)
+	for _, r := range string(line) {
+		if obeyed(r) {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
+func obeyed(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
 // Sync implements zapcore.WriteSyncer; log lines need no fsync.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -143,6 +145,34 @@ func TestLogWithoutAFileIsStandardErrorAndStaysOpen(t *testing.T) {
 		if out, err := newLog(c); err == nil {
 			out.Close()
 			t.Errorf("%+v was accepted", c)
+		}
+	}
+}
+
+// Whatever a client calls itself, a log line is one line and moves no cursor.
+func TestNamesCannotDriveATerminal(t *testing.T) {
+	t.Parallel()
+	const hostile = "a\r\n2026-01-01 error forged \x1b[2J\x00\t\x7f\u0085\u009b31m\u2028\u2029\u202eevil\u2066\xff\"}\\é"
+	want := strings.ToValidUTF8(hostile, "\ufffd")
+	for _, format := range []string{"text", "json"} {
+		out, path := openLog(t, "debug", format)
+		log := out.logger.With(zap.String("remote", hostile))
+		log.Info("session refused", zap.String("stream", hostile), zap.Error(errors.New(hostile)), zap.Strings("exists", []string{hostile}))
+		got := lines(t, path)
+		if len(got) != 1 {
+			t.Fatalf("%s: the log is %d lines: %q", format, len(got), got)
+		}
+		for _, r := range got[0] {
+			if unicode.IsControl(r) || r >= 0x2028 && r <= 0x202e || r == 0x2066 {
+				t.Errorf("%s: %U stands in the log: %q", format, r, got[0])
+			}
+		}
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(got[0][strings.IndexByte(got[0], '{'):]), &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry["stream"] != want || entry["remote"] != want || entry["error"] != want {
+			t.Errorf("%s: what is read back is %q, want %q", format, entry["stream"], want)
 		}
 	}
 }

@@ -101,7 +101,9 @@ func TestAccessLogCommands(t *testing.T) {
 		{"who only connects", "", "", `NONE "" ""`},
 		{"a publisher", "", "publish cam?x=1", `PUBLISH "cam" "x=1"`},
 		{"a player", "", "play cam?x=1&key=abc", `PLAY "cam" "x=1"`},
-		{"a publisher that is denied", `access { publish = ["deny all"] }`, "publish cam?x=1", `PUBLISH "" "x=1"`},
+		{"a publisher that is denied", `access { publish = ["deny all"] }`, "publish cam?x=1", `PUBLISH "cam" "x=1"`},
+		{"a publisher that is denied where there are keys", `access { publish = ["deny all"] }
+    stream_key "cam" { secret = "` + key + `" }`, "publish " + key, `PUBLISH "" ""`},
 		{"a player that is denied", `access { play = ["deny all"] }`, "play cam", `PLAY "cam" ""`},
 		{"a bad name", "", "publish ../cam", `PUBLISH "" ""`},
 		{"a bad name to play", "", "play ../cam", `PLAY "" ""`},

@@ -140,6 +140,7 @@ func (a *application) claim(name string, sess *session) (*stream, error) {
 		return nil, err
 	}
 	st := a.streams[name]
+	goesOn := st != nil
 	if st == nil {
 		st = newStream(a, name)
 		a.streams[name] = st
@@ -151,8 +152,12 @@ func (a *application) claim(name string, sess *session) (*stream, error) {
 	}
 	st.attachLocked(sess)
 	a.mu.Unlock()
-	if old != nil {
+	switch {
+	case old != nil:
+		sess.log.Info("stream goes on", zap.String("stream", name), zap.String("reason", "another publisher takes over"))
 		old.kick(statusReplaced, "another publisher took over this stream")
+	case goesOn:
+		sess.log.Info("stream goes on", zap.String("stream", name), zap.String("reason", "it has a publisher again"))
 	}
 	st.outputs.apply(a.rules.Load().cfg.For(name))
 	return st, nil
@@ -183,11 +188,20 @@ func (a *application) detach(st *stream, sess *session, clean bool) {
 	if grace > 0 && !a.gone {
 		st.grace = time.AfterFunc(grace, func() { a.endIfWaiting(st) })
 		a.mu.Unlock()
-		a.log.Info("publisher lost; the stream waits for it",
+		sess.log.Info("publisher lost; the stream waits for it",
 			zap.String("stream", st.name), zap.Duration("grace", grace), zap.Bool("clean", clean))
 		return
 	}
-	a.endLocked(st)
+	reason := "its publisher lost the connection"
+	switch {
+	case a.gone:
+		reason = whyAppGone
+	case sess.condemned.Load():
+		reason = "its publisher was shown out"
+	case clean:
+		reason = "its publisher stopped"
+	}
+	a.endLocked(st, reason)
 	a.mu.Unlock()
 }
 
@@ -195,13 +209,13 @@ func (a *application) endIfWaiting(st *stream) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if st.publisher == nil && a.streams[st.name] == st {
-		a.endLocked(st)
+		a.endLocked(st, "its publisher did not come back")
 	}
 }
 
 // endLocked takes st out of the application. Its outputs drain and end by
 // themselves; at a stop of the server they were cancelled already.
-func (a *application) endLocked(st *stream) {
+func (a *application) endLocked(st *stream, reason string) {
 	if st.grace != nil {
 		st.grace.Stop()
 	}
@@ -209,7 +223,7 @@ func (a *application) endLocked(st *stream) {
 	a.ending[st.name] = st
 	st.close()
 	a.closeHouseLocked(st)
-	a.log.Info("stream ended", zap.String("stream", st.name))
+	a.log.Info("stream ended", zap.String("stream", st.name), zap.String("reason", reason))
 	a.srv.goes.Go(func() {
 		st.outputs.wait()
 		a.mu.Lock()
@@ -243,7 +257,7 @@ func (a *application) remove() {
 	a.gone = true
 	for _, st := range a.streams {
 		if st.publisher == nil {
-			a.endLocked(st)
+			a.endLocked(st, whyAppGone)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -23,6 +24,10 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	rules := s.app.rules.Load() // one snapshot for the whole decision
 	cfg := rules.cfg
 	s.visits(true, rawArgs(cmd))
+	// With keys or a hook it may be a secret, or nearly one.
+	if !rules.keys.inForce && cfg.Hooks.OnPublish == "" && config.ValidStreamName(typed) == nil {
+		s.visit.name = typed
+	}
 	switch { // 1. local and cheap first
 	case !cfg.Live:
 		return &refusal{statusDenied, "live = false for this application"}
@@ -45,7 +50,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	s.mu.Unlock()
 	told := s.newNotice(cmd, name, typed, args)
 	if cfg.Hooks.OnPublish == "" || who.holder != "" {
-		s.visit.name = name // else it may be a secret that the hook would replace
+		s.visit.name = name
 	}
 	if err := s.app.mayClaim(name, s); err != nil { // 4. busy? nothing is taken yet
 		return &refusal{statusBadName, err.Error()}
