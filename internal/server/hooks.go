@@ -104,9 +104,12 @@ func (s *session) newNotice(cmd rtmp.Command, name, typed string, args url.Value
 		session: s, app: s.app, publishing: strings.EqualFold(cmd.Name, "publish"),
 		stream: hooks.Stream{Name: name, Args: rawArgs(cmd)}, since: time.Now(),
 	}
-	if s.owner.key != (keyID{}) && n.publishing {
-		s.hideFrom(n, typed, name)
-		s.hideFrom(n, args.Get("key"), name)
+	for _, secret := range []string{typed, args.Get("key")} {
+		if s.owner.key != (keyID{}) && n.publishing && secret != "" && secret != name {
+			s.hide(secret)
+			s.hideFromHooks(secret)
+			strip(secret, &n.stream.Args)
+		}
 	}
 	n.from = *s.hello
 	if n.publishing {
@@ -125,8 +128,19 @@ func (s *session) hide(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.connect
-	for _, field := range []*string{&c.Args, &c.FlashVer, &c.SWFURL, &c.TCURL, &c.PageURL, &s.visit.args} {
-		*field = strings.ReplaceAll(*field, secret, "")
+	strip(secret, &c.Args, &c.FlashVer, &c.SWFURL, &c.TCURL, &c.PageURL, &s.visit.args)
+}
+
+// hideFromHooks is hide for what the hooks are told of the session.
+func (s *session) hideFromHooks(secret string) {
+	hello := *s.hello
+	strip(secret, &hello.Args, &hello.FlashVer, &hello.SWFURL, &hello.TCURL, &hello.PageURL)
+	s.hello = &hello
+}
+
+func strip(secret string, fields ...*string) {
+	for _, f := range fields {
+		*f = strings.ReplaceAll(*f, secret, "")
 	}
 }
 
@@ -136,25 +150,13 @@ func (s *session) hideGuess(guesses ...string) {
 	for _, g := range guesses {
 		if len(g) >= minSecret {
 			s.hide(g)
+			s.hideFromHooks(g)
 		}
 	}
 }
 
 // minSecret is the length of the shortest secret (config.md §2).
 const minSecret = 12
-
-// hideFrom hides a secret from hooks, too.
-func (s *session) hideFrom(n *notice, secret, name string) {
-	if secret == "" || secret == name {
-		return
-	}
-	s.hide(secret)
-	hello := *s.hello
-	for _, field := range []*string{&hello.Args, &hello.FlashVer, &hello.SWFURL, &hello.TCURL, &hello.PageURL, &n.stream.Args} {
-		*field = strings.ReplaceAll(*field, secret, "")
-	}
-	s.hello = &hello
-}
 
 // ask asks on_publish or on_play. After a nil error end must be called.
 func (n *notice) ask(ctx context.Context, cfg *config.Application) (hooks.Verdict, error) {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -23,11 +25,16 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
+var (
+	portBase   = sync.OnceValue(func() int { return rand.IntN(10000) })
+	portsGiven atomic.Int32
+)
+
 // freePort is a port nobody listens on, below those the kernel gives away.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		p := 20000 + rand.IntN(10000)
+		p := 20000 + (portBase()+int(portsGiven.Add(1)))%10000 // never one that another test was given
 		ln, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
 		if err == nil {
 			ln.Close()
