@@ -44,7 +44,10 @@ type chunkStream struct {
 
 // header reads one chunk's header. The chunk stream it returns is in a message.
 func (r *chunkReader) header() (*chunkStream, error) {
-	if err := r.need(1); err != nil {
+	r.between = true
+	err := r.need(1)
+	r.between = false
+	if err != nil {
 		if err == io.EOF && r.partials > 0 {
 			err = io.ErrUnexpectedEOF
 		}

@@ -30,6 +30,8 @@ type chunkReader struct {
 	buf      []byte
 	pos, end int
 
+	between bool // no byte of the next chunk is there yet
+
 	chunkSize  uint32 // of the peer
 	maxMessage int
 	trusted    bool

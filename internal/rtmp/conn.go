@@ -51,6 +51,8 @@ type Conn struct {
 
 	bytesIn, bytesOut atomic.Uint64
 	roundTrip         atomic.Int64 // of the last own ping, ns
+	interrupting      sync.Mutex   // held while interrupted and the read deadline change together
+	interrupted       atomic.Bool
 
 	// Owned by the reading goroutine.
 	in        *chunkReader
@@ -128,10 +130,14 @@ func (c *Conn) Authorise() {
 // apart, shared objects and unknown types passed over. The payload is the
 // caller's. What the peer is owed is sent before ReadMessage waits for more.
 //
-// Errors: io.EOF when the peer has closed between two messages, else the
-// connection is to be closed.
+// Errors: ErrInterrupted, after which ReadMessage may be called again; io.EOF
+// when the peer has closed between two messages; else the connection is to be
+// closed.
 func (c *Conn) ReadMessage() (Message, error) {
 	for {
+		if c.interrupted.Load() {
+			return Message{}, c.resume()
+		}
 		m, ok, err := c.aggregate.next()
 		if err != nil {
 			return Message{}, err

@@ -23,6 +23,9 @@ func (c *Conn) Pace(wait func() bool) {
 // in the common way.
 func (c *Conn) paced(p []byte) (n int, done bool, err error) {
 	for {
+		if c.interrupted.Load() && c.in.between {
+			return 0, true, c.resume()
+		}
 		if c.more {
 			c.more = false // the last read was full: there is more to be had now
 		} else if !c.pace() {
@@ -42,6 +45,10 @@ func (c *Conn) paced(p []byte) (n int, done bool, err error) {
 			return n, true, nil
 		case err == nil:
 			continue
+		case c.interrupted.Load() && errors.Is(err, os.ErrDeadlineExceeded):
+			if err := c.readOn(); err != nil {
+				return 0, true, err
+			}
 		case c.o.Ping > 0 && errors.Is(err, os.ErrDeadlineExceeded):
 			if err := c.silent(err); err != nil {
 				return 0, true, err

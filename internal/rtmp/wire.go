@@ -45,10 +45,19 @@ func (w wire) Read(p []byte) (int, error) {
 		}
 	}
 	for {
+		if c.interrupted.Load() && c.in.between {
+			return 0, c.resume()
+		}
 		n, err := c.nc.Read(p)
 		if n > 0 {
 			c.received(n)
 			return n, nil
+		}
+		if c.interrupted.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := c.readOn(); err != nil {
+				return 0, err
+			}
+			continue
 		}
 		if err == nil || c.o.Ping <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, err
