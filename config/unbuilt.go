@@ -26,7 +26,7 @@ application.fallback application.sessions
 
 hls.format=fmp4 hls.low_latency hls.part
 
-location.control location.metrics location.api location.player
+location.metrics location.api location.player
 `
 
 // unbuilt is the table as a set. stream and defaults blocks hold an

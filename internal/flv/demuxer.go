@@ -26,6 +26,12 @@ func NewDemuxer(base time.Duration, epoch uint32) *Demuxer {
 	return &Demuxer{epoch: epoch, clock: clock{base: base}}
 }
 
+// Restart begins another run of the same publisher's packets, with a DTS and an
+// epoch as of a new Demuxer: the tracks stay, whose headers an encoder sends once.
+func (d *Demuxer) Restart(base time.Duration, epoch uint32) {
+	d.epoch, d.clock = epoch, clock{base: base}
+}
+
 // Tracks returns the tracks that the next packets will be coded with; nil for
 // a medium whose header or first frame has not come.
 func (d *Demuxer) Tracks() (video, audio *media.Track) { return d.video, d.audio }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
 
@@ -13,7 +14,8 @@ import (
 func (s *Server) webDeps(cfg *config.Config) web.Deps {
 	return web.Deps{
 		Live: s.dirs, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme,
-		Stat: func(c config.Stat) http.Handler { return s.stat(c.Stylesheet) },
+		Stat:    func(c config.Stat) http.Handler { return s.stat(c.Stylesheet) },
+		Control: func(c config.Control) http.Handler { return api.Control(c.Allow, s.steer) },
 	}
 }
 

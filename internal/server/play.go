@@ -203,6 +203,14 @@ func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command
 	leave := func() error { return s.regain(pl, cmp.Or(s.svc.rules.Load().cfg.Timeout, time.Minute)) }
 	for {
 		m, err := conn.ReadMessage()
+		if errors.Is(err, rtmp.ErrInterrupted) {
+			if to := s.moving.Swap(nil); to != nil && to.playing == pl && s.kicked.Load() == nil {
+				s.log.Info("player redirected", zap.String("stream", pl.name), zap.String("to", to.name))
+				cmd := to.command("play", float64(-2))
+				return &cmd, leave()
+			}
+			continue
+		}
 		if err != nil {
 			if reason := pl.fan.Err(); reason != nil && !errors.Is(reason, fanout.ErrClosed) {
 				return nil, reason

@@ -16,31 +16,52 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
+// A petition is a name that a publisher is to have.
+type petition struct {
+	cmd   rtmp.Command
+	typed string // the name as it was written; may be a secret
+	args  url.Values
+	name  string // public
+
+	// Of a publisher that an operator moves; nil for one that begins.
+	in       *ingest // goes on with the new stream
+	metadata []byte
+}
+
 // publish decides in the one order there is (config.md §6.1): access, limits,
 // key, busy?, hooks, name taken, Publish.Start, outputs. Nothing with an effect
 // happens before all have agreed.
 func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
-	typed, args := splitName(cmd)
 	rules := s.app.rules.Load() // one snapshot for the whole decision
-	cfg := rules.cfg
+	p, err := s.identify(rules, cmd)
+	for p != nil && err == nil {
+		p, err = s.publishAs(ctx, streamID, rules, p)
+		rules = s.app.rules.Load() // a move is a decision of its own
+	}
+	return err
+}
+
+// identify judges who publishes and makes a public name of what was typed.
+func (s *session) identify(rules *appRules, cmd rtmp.Command) (*petition, error) {
+	typed, args := splitName(cmd)
 	s.visits(true, rawArgs(cmd))
 	// With keys or a hook it may be a secret, or nearly one.
-	if !rules.keys.inForce && cfg.Hooks.OnPublish == "" && config.ValidStreamName(typed) == nil {
+	if !rules.keys.inForce && rules.cfg.Hooks.OnPublish == "" && config.ValidStreamName(typed) == nil {
 		s.visit.name = typed
 	}
 	switch { // 1. local and cheap first
-	case !cfg.Live:
-		return &refusal{statusDenied, "live = false for this application"}
-	case !cfg.Access.Publish.Allows(s.addr):
-		return &refusal{statusDenied, "access denied: publishing from this address is not allowed"}
+	case !rules.cfg.Live:
+		return nil, &refusal{statusDenied, "live = false for this application"}
+	case !rules.cfg.Access.Publish.Allows(s.addr):
+		return nil, &refusal{statusDenied, "access denied: publishing from this address is not allowed"}
 	case s.srv.guesses.refused(s.addr, time.Now()): // 2. limits
-		return &refusal{statusDenied, "too many wrong stream keys: try again in a minute"}
+		return nil, &refusal{statusDenied, "too many wrong stream keys: try again in a minute"}
 	}
 	seen := presented{typed: idOf(typed), arg: idOf(args.Get("key")), name: typed}
 	name, who, err := rules.identify(seen, s.addr, time.Now()) // 3. secret → public name; the secret ends here
 	if err != nil {
 		s.hideGuess(typed, args.Get("key"))
-		return s.refuseName(rules, err)
+		return nil, s.refuseName(rules, err)
 	}
 	if rules.keys.inForce && who.holder != "" && name != typed {
 		seen.name = ""
@@ -48,26 +69,32 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	s.mu.Lock()
 	s.seen, s.owner, s.keyName = seen, who, name
 	s.mu.Unlock()
-	told := s.newNotice(cmd, name, typed, args)
-	if cfg.Hooks.OnPublish == "" || who.holder != "" {
+	return &petition{cmd: cmd, typed: typed, args: args, name: name}, nil
+}
+
+// publishAs has s publish what p says until it ends, or is moved to next.
+func (s *session) publishAs(ctx context.Context, streamID uint32, rules *appRules, p *petition) (next *petition, err error) {
+	name, cfg := p.name, rules.cfg
+	told := s.newNotice(p.cmd, name, p.typed, p.args)
+	if cfg.Hooks.OnPublish == "" || s.owner.holder != "" {
 		s.visit.name = name
 	}
 	if err := s.app.mayClaim(name, s); err != nil { // 4. busy? nothing is taken yet
-		return &refusal{statusBadName, err.Error()}
+		return nil, &refusal{statusBadName, err.Error()}
 	}
 	verdict, err := told.ask(ctx, cfg) // 5. the client waits, TCP holds its bytes
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if verdict.Name != "" && verdict.Name != typed {
-		s.hide(typed)
+	if verdict.Name != "" && verdict.Name != p.typed {
+		s.hide(p.typed)
 	}
 	name = verdict.NameOr(name)
 	s.visit.name = name
 	st, err := s.app.claim(name, s) // 6. take it; looked at again, for others ask too
 	if err != nil {
 		told.end() // the hook had agreed
-		return &refusal{statusBadName, err.Error()}
+		return nil, &refusal{statusBadName, err.Error()}
 	}
 	s.notice = told
 	st.notice.Store(told)
@@ -79,26 +106,29 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	if now := s.app.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := s.verdict(now, name); why != "" {
 			s.condemned.Store(true)
-			return &refusal{statusDenied, why}
+			return nil, &refusal{statusDenied, why}
 		}
 	}
 	told.watch()
-	s.log.Info("publish started", zap.String("stream", name), zap.String("publisher", who.holder), zap.String("encoder", s.connect.FlashVer))
+	s.log.Info("publish started", zap.String("stream", name), zap.String("publisher", s.owner.holder), zap.String("encoder", s.connect.FlashVer))
 	s.watchIdle(cfg.For(name).DropIdlePublisher)
 
 	conn := s.conn.Load()
 	conn.Authorise()
 	streamID = max(streamID, 1)
 	if err := conn.WriteUserControl(rtmp.StreamBegin, streamID); err != nil {
-		return err
+		return nil, err
 	}
 	if err := conn.WriteStatus(streamID, "status", rtmp.StatusPublishStart, "Start publishing"); err != nil {
-		return err
+		return nil, err
 	}
 	if err := conn.Flush(); err != nil {
-		return err
+		return nil, err
 	}
-	return s.readMedia(ctx, streamID, st) // 7.
+	if p.metadata != nil {
+		st.describe(s, p.metadata)
+	}
+	return s.readMedia(ctx, streamID, st, p.in) // 7.
 }
 
 // refuseName turns a failed identification into what the client hears. A
@@ -128,21 +158,32 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 	return name, args
 }
 
-// readMedia moves the publisher's messages into the stream until it ends. A nil
-// error means that the publisher said good-bye and may publish again.
-func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) error {
+// readMedia moves the publisher's messages into the stream until it ends; in is
+// what it did before, in another. Without an error the publisher said good-bye
+// and may publish again, or goes on as next.
+func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream, in *ingest) (next *petition, err error) {
 	conn := s.conn.Load()
 	conn.Pace(func() bool { return s.srv.beat.wait(st) })
 	defer conn.Pace(nil)
 	base, epoch := st.begin(s)
-	in := &ingest{session: s, stream: st, demuxer: flv.NewDemuxer(base, epoch)}
+	if in == nil {
+		in = &ingest{session: s, demuxer: flv.NewDemuxer(base, epoch)}
+	} else {
+		in.demuxer.Restart(base, epoch)
+	}
+	in.stream = st
 	for {
 		m, err := conn.ReadMessage()
-		if err != nil {
-			return err
-		}
-		if s.kicked.Load() != nil {
-			return errBye
+		switch {
+		case s.kicked.Load() != nil:
+			return nil, errBye
+		case errors.Is(err, rtmp.ErrInterrupted):
+			if to := s.moving.Swap(nil); to != nil && to.stream == st {
+				return s.movePublisher(streamID, st, in, to)
+			}
+			continue
+		case err != nil:
+			return nil, err
 		}
 		switch m.Type {
 		case rtmp.TypeVideo, rtmp.TypeAudio:
@@ -150,26 +191,26 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream) er
 			s.lastMedia.Store(in.now.UnixNano())
 			s.timestamp.Store(m.Timestamp)
 			if !in.media(m) {
-				return errBye // taken over; kick has told the client
+				return nil, errBye // taken over; kick has told the client
 			}
 		case rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
 			if !in.script(m) {
-				return errBye
+				return nil, errBye
 			}
 		case rtmp.TypeCommandAMF0, rtmp.TypeCommandAMF3:
 			cmd, err := rtmp.ParseCommand(m)
 			if err != nil {
-				return fmt.Errorf("command: %w", err)
+				return nil, fmt.Errorf("command: %w", err)
 			}
 			done, err := s.mediaCommand(ctx, streamID, cmd)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if err := conn.Flush(); err != nil && !done { // who said good-bye need not listen
-				return err
+				return nil, err
 			}
 			if done {
-				return nil
+				return nil, nil
 			}
 		}
 	}

@@ -58,7 +58,8 @@ type session struct {
 	timestamp atomic.Uint32
 	kicked    atomic.Pointer[kick]
 	idle      *time.Timer
-	condemned atomic.Bool // by new rules: its name is not kept for it
+	condemned atomic.Bool // by new rules or an operator: its name is not kept for it
+	moving    atomic.Pointer[move]
 }
 
 // A kick is why the server ends a session, as it is told to the client.
@@ -123,10 +124,14 @@ func (s *session) serve(ctx context.Context) error {
 	}
 	for {
 		m, err := conn.ReadMessage()
-		if s.kicked.Load() != nil || err != nil && s.published {
+		switch {
+		case s.kicked.Load() != nil:
+			return errBye
+		case errors.Is(err, rtmp.ErrInterrupted):
+			continue // a move from a stream that it has left since
+		case err != nil && s.published:
 			return errBye // it had unpublished: how it hangs up is its business
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 		switch m.Type {

@@ -25,7 +25,10 @@ type exchange struct {
 	bytes  int64
 }
 
-var methodsFiles = []string{"GET, HEAD, OPTIONS"}
+var (
+	methodsFiles   = []string{"GET, HEAD, OPTIONS"}
+	methodsControl = []string{"GET, POST, OPTIONS"} // a HEAD that acts would be a trap
+)
 
 // ServeHTTP answers one request. A closed Site answers 503.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,15 +86,24 @@ func (x *exchange) route() {
 		x.fail(l, http.StatusForbidden, "")
 		return
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-	case http.MethodOptions:
+	switch {
+	case r.Method == http.MethodGet, r.Method == http.MethodHead && !l.control, r.Method == http.MethodPost && l.control:
+	case r.Method == http.MethodOptions:
 		x.preflight()
 		return
 	default:
 		x.Header()["Allow"] = methodsFiles
+		if l.control {
+			x.Header()["Allow"] = methodsControl
+		}
 		x.fail(l, http.StatusMethodNotAllowed, "")
 		return
+	}
+	if l.control { // before credentials: a browser sends those for anybody's page
+		if why := x.stranger(l); why != "" {
+			x.fail(l, http.StatusForbidden, why)
+			return
+		}
 	}
 	if l.guarded() && !x.authorize(l) {
 		return

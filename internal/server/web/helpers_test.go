@@ -210,8 +210,11 @@ func zapPath(p string) zap.Field { return zap.String("path", p) }
 
 func loopback() []netip.Prefix { return prefixes("127.0.0.0/8", "::1/128") }
 
-func rules(allow string) config.Rules {
-	return config.Rules{{Allow: true, Prefix: netip.MustParsePrefix(allow)}, {All: true}}
+func rules(allow ...string) (r config.Rules) {
+	for _, prefix := range allow {
+		r = append(r, config.Rule{Allow: true, Prefix: netip.MustParsePrefix(prefix)})
+	}
+	return append(r, config.Rule{All: true})
 }
 
 // differs reports one mismatch in the house's order.

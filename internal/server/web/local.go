@@ -2,8 +2,10 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -24,14 +26,64 @@ func (x *exchange) notLocal() string {
 			return "it came through a proxy (it has " + name + ")"
 		}
 	}
-	host := strings.TrimSuffix(strings.ToLower(hostOnly(x.r.Host)), ".")
-	if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+	if host := hostName(x.r); !isAddress(host) && host != "localhost" {
 		return "its Host is neither localhost nor an address"
 	}
 	if crossSite(x) {
 		return "it comes from a page of another origin"
 	}
 	return ""
+}
+
+// hostName is the Host of the request, without its port.
+func hostName(r *http.Request) string {
+	return strings.TrimSuffix(strings.ToLower(hostOnly(r.Host)), ".")
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// stranger says why a request that is to act may come from the page of somebody
+// else, in the browser of one who may; "" if it does not. A bearer token is proof
+// enough: no page can have a browser send one without asking first.
+func (x *exchange) stranger(l *location) string {
+	switch {
+	case crossSite(x):
+		return "it comes from a page of another origin"
+	case l.token != nil && len(l.users) == 0:
+		return ""
+	case !x.ownName():
+		return "its Host is neither an address nor a name of this server: a name that somebody else chose may lead here (DNS rebinding). " +
+			"Add the name to public_url, or give the location a token"
+	case x.nameless():
+		return "it comes from a browser and does not say from which page: use a page of this site, or a program like curl"
+	}
+	return ""
+}
+
+// ownName: the Host can't be a name that a stranger has made lead here: it is an
+// address, or a name without a dot, which the public DNS does not have, or one of
+// public_url.
+func (x *exchange) ownName() bool {
+	host := hostName(x.r)
+	if isAddress(host) || !strings.Contains(host, ".") {
+		return true
+	}
+	return slices.ContainsFunc(x.site.proxy.public, func(u publicURL) bool { return strings.EqualFold(hostOnly(u.host), host) })
+}
+
+// nameless: a browser's request that no header tells the origin of. Browsers leave
+// out Sec-Fetch-Site where there is no TLS, and Origin where an image is fetched;
+// a page's own calls have a Referer.
+func (x *exchange) nameless() bool {
+	h := x.r.Header
+	if !strings.HasPrefix(h.Get("User-Agent"), "Mozilla/") || h.Get("Sec-Fetch-Site") != "" || h.Get("Origin") != "" {
+		return false
+	}
+	u, err := url.Parse(h.Get("Referer"))
+	return err != nil || !strings.EqualFold(u.Host, x.r.Host)
 }
 
 // crossSite reports whether a page of another origin sent the request.

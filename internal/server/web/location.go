@@ -30,7 +30,8 @@ type location struct {
 	tree      *tree // root and alias
 	autoindex bool
 	redirect  string
-	inner     http.Handler // stat, player
+	inner     http.Handler // stat, control, player
+	control   bool         // acts, so that strangers' pages must not reach it
 }
 
 // header is a header line whose value slice is shared by all answers.
@@ -78,6 +79,11 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 		l.serve = (*exchange).serveHealth
 	case c.Stat != nil && s.deps.Stat != nil:
 		l.inner, l.serve = s.deps.Stat(*c.Stat), (*exchange).serveStat
+	case c.Control != nil && s.deps.Control != nil:
+		if len(l.rules) == 0 && c.Token == "" && len(c.BasicAuth) == 0 {
+			return errors.New("control needs access, token or basic_auth")
+		}
+		l.control, l.inner, l.serve = true, s.deps.Control(*c.Control), (*exchange).serveInner
 	case c.Player != nil && s.deps.Player != nil:
 		l.inner, l.serve = s.deps.Player, (*exchange).serveInner
 	default:

@@ -64,10 +64,13 @@ type Deps struct {
 	Live     Live                           // nil: nothing is live
 	KeyPaths []string                       // hls keys.path directories: served by an alias that names them, never else
 	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
-	Player   http.Handler                   // serves player locations; nil: they are an error
-	ACME     ACME                           // nil: tls.domains are an error
-	Traffic  *Traffic                       // goes on counting here; nil: from nothing
-	Log      *zap.Logger                    // nil: silent
+	// Control serves control locations: it answers GET and POST, and is never
+	// reached by the page of another site. nil: they are an error.
+	Control func(config.Control) http.Handler
+	Player  http.Handler // serves player locations; nil: they are an error
+	ACME    ACME         // nil: tls.domains are an error
+	Traffic *Traffic     // goes on counting here; nil: from nothing
+	Log     *zap.Logger  // nil: silent
 	// OpenLog opens an access log for appending. nil: the file of that
 	// name, made with its directory if need be.
 	OpenLog func(path string) (io.WriteCloser, error)

@@ -1,0 +1,183 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the
+// end of the path, and whom it means in the query. An empty filter means all.
+type Command struct {
+	Section string // record, drop or redirect
+	Method  string // start or stop; publisher, subscriber or client (both)
+
+	Server   int // which rtmp block, from 0
+	App      string
+	Name     string
+	Addr     netip.Addr // zero: any
+	ClientID uint64     // 0: any; connections count from 1
+	NewName  string     // of redirect; what follows a ? are its arguments
+	Rec      string     // of record; empty: the recorder without a name
+}
+
+// An Outcome is what came of a Command.
+type Outcome struct {
+	Count int    // sessions dropped or redirected
+	Path  string // of the file that record opened or closed; empty: nothing to be done
+}
+
+// A ControlError is a Command that can't be obeyed as it stands.
+type ControlError struct {
+	Status int // of HTTP, 4xx
+	Reason string
+}
+
+// Error is the reason.
+func (e *ControlError) Error() string { return e.Reason }
+
+func badCall(format string, args ...any) error {
+	return &ControlError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// controlMethods are a section's; nil: there is no such section.
+func controlMethods(section string) []string {
+	switch section {
+	case "record":
+		return []string{"start", "stop"}
+	case "drop", "redirect":
+		return []string{"publisher", "subscriber", "client"}
+	}
+	return nil
+}
+
+// Control is the handler of a control location whose allow lists sections; do
+// obeys a Command. Its answers are nginx-rtmp's: the count, or the file of a
+// recorder, or 204 where there was nothing to record. Where nginx-rtmp answers
+// 500, this answers 4xx with the reason, and nothing is done.
+//
+// An argument that is there twice, or empty, is refused: the script that sent
+// it meant one stream, and an empty name would mean all of them.
+func Control(allow []string, do func(Command) (Outcome, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		if r.Method != http.MethodGet && r.Method != http.MethodPost {
+			h.Set("Allow", "GET, POST") // HEAD acts at nginx-rtmp; here it does not
+			http.Error(w, "control is called with GET or POST", http.StatusMethodNotAllowed)
+			return
+		}
+		cmd, err := parseCommand(r, allow)
+		var out Outcome
+		if err == nil {
+			out, err = do(cmd)
+		}
+		var bad *ControlError
+		switch {
+		case errors.As(err, &bad):
+			http.Error(w, bad.Reason, bad.Status)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		case cmd.Section == "record" && out.Path == "":
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			h.Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, out.text(cmd.Section))
+		}
+	})
+}
+
+func (o Outcome) text(section string) string {
+	if section == "record" {
+		return o.Path
+	}
+	return strconv.Itoa(o.Count)
+}
+
+// parseCommand reads a call. Arguments it does not know are passed over, as at
+// nginx-rtmp: pages add one against caches.
+func parseCommand(r *http.Request, allow []string) (Command, error) {
+	var c Command
+	segments := strings.Split(r.URL.Path, "/")
+	if n := len(segments); n >= 2 {
+		c.Section, c.Method = segments[n-2], segments[n-1]
+	}
+	methods := controlMethods(c.Section)
+	switch {
+	case methods == nil || !slices.Contains(allow, c.Section):
+		return c, &ControlError{http.StatusNotFound, "no such call: a path ends in one of " + calls(allow)}
+	case !slices.Contains(methods, c.Method):
+		return c, badCall("%s has no %q: it has %s", c.Section, c.Method, strings.Join(methods, ", "))
+	case r.ContentLength != 0:
+		return c, badCall("the arguments stand in the query of the URL, not in a body")
+	}
+	args, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return c, badCall("the query can't be read: %v", err)
+	}
+	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec"} {
+		values := args[name]
+		switch {
+		case len(values) > 1:
+			return c, badCall("%s is there %d times", name, len(values))
+		case len(values) == 1 && values[0] == "":
+			return c, badCall("%s is empty: leave it out to mean all", name)
+		case len(values) == 1:
+			if err := c.set(name, values[0]); err != nil {
+				return c, err
+			}
+		}
+	}
+	if c.Section == "redirect" && c.NewName == "" {
+		return c, badCall("newname is missing: where to?")
+	}
+	return c, nil
+}
+
+// set takes one argument.
+func (c *Command) set(name, value string) (err error) {
+	switch name {
+	case "srv":
+		if c.Server, err = strconv.Atoi(value); err != nil || c.Server < 0 {
+			return badCall("srv is the number of an rtmp block, from 0 on")
+		}
+	case "app":
+		c.App = value
+	case "name":
+		c.Name = value
+	case "addr":
+		if c.Addr, err = netip.ParseAddr(value); err != nil {
+			return badCall("addr is an IP address without a port")
+		}
+		c.Addr = c.Addr.Unmap()
+	case "clientid":
+		if c.ClientID, err = strconv.ParseUint(value, 10, 64); err != nil || c.ClientID == 0 {
+			return badCall("clientid is a number, the id that stat shows")
+		}
+	case "newname":
+		c.NewName = value
+	case "rec":
+		c.Rec = value
+	}
+	return nil
+}
+
+// calls lists what allow leaves of the calls.
+func calls(allow []string) string {
+	var out []string
+	for _, section := range []string{"record", "drop", "redirect"} {
+		if slices.Contains(allow, section) {
+			for _, method := range controlMethods(section) {
+				out = append(out, "/"+section+"/"+method)
+			}
+		}
+	}
+	return strings.Join(out, " ")
+}
