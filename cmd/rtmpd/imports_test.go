@@ -11,7 +11,7 @@ const module = "github.com/rtmpd/rtmpd/"
 // layer is design.md §3.2: a package imports packages of lower layers only.
 var layer = map[string]int{
 	"cmd/rtmpd": 6, "bench": 6,
-	"internal/server": 5, "internal/nginxconf": 5,
+	"internal/server": 5, "internal/nginxconf": 5, "internal/top": 5,
 	"internal/server/web": 4, "internal/server/proxyhdr": 3, "internal/server/tlsfiles": 3, "internal/server/acme": 3,
 	"internal/fanout": 4, "internal/hls": 4, "internal/dash": 4, "internal/record": 4, "internal/relay": 4,
 	"internal/hooks": 4, "internal/api": 4, "internal/player": 4, "internal/demo": 4,

@@ -212,6 +212,8 @@ func (in *instance) verbs() server.Verbs {
 		"reload": func(context.Context) (string, bool) { return in.reload("rtmpd reload", false) },
 		"plan":   func(context.Context) (string, bool) { return in.plan() },
 		"reopen": func(context.Context) (string, bool) { return in.reopen() },
+
+		"snapshot": func(context.Context) (string, bool) { return in.snapshot() },
 		"stop": func(context.Context) (string, bool) {
 			in.stop()
 			return "stopping\n", true

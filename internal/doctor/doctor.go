@@ -13,15 +13,15 @@ import (
 
 // Figures are what was measured of a publisher.
 type Figures struct {
-	FrameRate float64       `json:"frame_rate"` // video frames/s by their timestamps, over the last 10 s; 0: not known
-	GOP       time.Duration `json:"gop"`        // between the last two keyframes; 0: not known
-	GOPMin    time.Duration `json:"gop_min"`    // of the last 8
-	GOPMax    time.Duration `json:"gop_max"`    // of the last 8, and of the one that is still going on
-	Gaps      uint64        `json:"gaps"`       // timestamps that went ahead by several frames: frames are missing
-	Jumps     uint64        `json:"jumps"`      // timestamps that went back, or ahead by more than 10 s
-	Jitter    time.Duration `json:"jitter"`     // spread of the delays within a second, smoothed
-	Late      time.Duration `json:"late"`       // behind the best of the last minute
-	BFrames   bool          `json:"b_frames"`   // in the last 10 s
+	FrameRate float64       // video frames/s by their timestamps, over the last 10 s; 0: not known
+	GOP       time.Duration // between the last two keyframes; 0: not known
+	GOPMin    time.Duration // of the last 8
+	GOPMax    time.Duration // of the last 8, and of the one that is still going on
+	Gaps      uint64        // timestamps that went ahead by several frames: frames are missing
+	Jumps     uint64        // timestamps that went back, or ahead by more than 10 s
+	Jitter    time.Duration // spread of the delays within a second, smoothed
+	Late      time.Duration // behind the best of the last minute
+	BFrames   bool          // in the last 10 s
 }
 
 // A Doctor judges one publisher. Its methods are called one at a time.

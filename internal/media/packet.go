@@ -53,10 +53,10 @@ type Track struct {
 	// Config is the decoder configuration without FLV framing: avcC, hvcC,
 	// av1C, vpcC, AudioSpecificConfig, OpusHead, fLaC STREAMINFO. Nil for
 	// codecs without one (MP3, AC-3).
-	Config []byte
+	Config []byte `json:"-"`
 	// Tag is the whole sequence header message body as the publisher sent
 	// it; Config aliases its tail. Nil when the codec has none.
-	Tag []byte
+	Tag []byte `json:"-"`
 
 	CodecString string // RFC 6381, "avc1.64001f"; empty when unknown
 
@@ -68,7 +68,7 @@ type Track struct {
 	Level         uint8 // level_idc
 	NALULength    int   // bytes of a NAL unit's length prefix: 1, 2 or 4
 	// SPS, PPS and VPS without start codes, aliasing Config.
-	VPS, SPS, PPS [][]byte
+	VPS, SPS, PPS [][]byte `json:"-"`
 
 	// Audio.
 	SampleRate      int // Hz; AAC: the core's, see OutputRate

@@ -86,6 +86,9 @@ func listenPrivate(path string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
+// maxAnswer is far more than the snapshot of ten thousand connections.
+const maxAnswer = 64 << 20
+
 // ErrNotRunning says that nobody answers on a control socket.
 var ErrNotRunning = errors.New("no running rtmpd answers")
 
@@ -114,6 +117,6 @@ func Ask(ctx context.Context, path, verb string) (text string, ok bool, err erro
 		return "", false, err
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return string(b), res.StatusCode == http.StatusOK, err
 }
