@@ -32,7 +32,7 @@ func TestGortmplibPlaysEnhancedRTMP(t *testing.T) {
 		t.Run(c.file, func(t *testing.T) {
 			t.Parallel()
 			w := watchGortmplib(t, s, c.file)
-			sent := publishFile(t, s, filepath.Join("../../internal/flv/testdata", c.file+".flv"), c.file)
+			sent := publishTags(t, s, c.file, flvTags(t, filepath.Join("../../internal/flv/testdata", c.file+".flv")))
 			w.expect(t, sent, c.video, c.audio)
 		})
 	}

@@ -24,10 +24,12 @@ func TestPublishers(t *testing.T) {
 	for stream, c := range map[string]struct {
 		publish func(t *testing.T, s *server, stream string) frames // returns what it sent
 	}{
-		"ffmpeg-av":          {ffmpegFile("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-c:a", "aac")},
-		"ffmpeg-bframes":     {ffmpegFile("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-b_strategy", "0", "-g", "30", "-c:a", "aac")},
-		"ffmpeg-audio-only":  {ffmpegFile("-f", "lavfi", "-i", tone, "-c:a", "aac")},
-		"ffmpeg-video-only":  {ffmpegFile("-f", "lavfi", "-i", picture, "-c:v", "libx264", "-preset", "ultrafast", "-g", "30")},
+		"ffmpeg-av":         {ffmpegFile("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-c:a", "aac")},
+		"ffmpeg-bframes":    {ffmpegFile("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-b_strategy", "0", "-g", "30", "-c:a", "aac")},
+		"ffmpeg-audio-only": {ffmpegFile("-f", "lavfi", "-i", tone, "-c:a", "aac")},
+		"ffmpeg-video-only": {ffmpegFile("-f", "lavfi", "-i", picture, "-c:v", "libx264", "-preset", "ultrafast", "-g", "30")},
+		// 2^24 ms are over 2.2 s after its start: extended timestamps from there on.
+		"ffmpeg-after-4h40m": {ffmpegFileAt("16775", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "30", "-c:a", "aac")},
 		"gstreamer-rtmpsink": {gstreamer("rtmpsink", " live=1")},
 		"gstreamer-rtmp2":    {gstreamer("rtmp2sink", "")},
 		"gortmplib":          {publishGortmplib},
@@ -49,11 +51,16 @@ const (
 
 // ffmpegFile encodes to a file, counts it, and publishes the file in real time.
 func ffmpegFile(args ...string) func(*testing.T, *server, string) frames {
+	return ffmpegFileAt("0", args...)
+}
+
+// ffmpegFileAt is ffmpegFile with timestamps that begin at offset seconds.
+func ffmpegFileAt(offset string, args ...string) func(*testing.T, *server, string) frames {
 	return func(t *testing.T, s *server, stream string) frames {
 		file := filepath.Join(t.TempDir(), "in.flv")
 		args := append([]string{"-nostdin", "-v", "error"}, args...)
 		succeed(t, command(t, time.Minute, "ffmpeg", append(args, "-pix_fmt", "yuv420p", "-f", "flv", file)...))
-		succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-i", file, "-c", "copy", "-f", "flv", s.rtmpURL(stream)))
+		succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-i", file, "-c", "copy", "-output_ts_offset", offset, "-f", "flv", s.rtmpURL(stream)))
 		return probeFile(t, file)
 	}
 }
