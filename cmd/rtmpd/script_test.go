@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	reloads N FILE A B C    swap B and C behind A in FILE N times, each waited for
 //	sh COMMAND              a line of shell; $EXAMPLES is the examples' directory
 //	publishkey NAME SECS KEYFILE ARG… URL  publish, with the key behind URL
+//	topkeys CONFIG REGEXP…  rtmpd top in a terminal, until it has shown each; q ends it
 //	nologfile FILE          the log holds the key in FILE only where it was made
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"fetch": cmdFetch, "waitfor": cmdWaitFor, "frames": cmdFrames,
 			"poll": cmdPoll, "polled": cmdPolled, "swap": cmdSwap,
 			"reloads": cmdReloads, "sh": cmdSh, "publishkey": cmdPublishKey, "nologfile": cmdNoLogFile,
+			"topkeys": cmdTop,
 		},
 	})
 }

@@ -19,7 +19,7 @@ type Figures struct {
 	GOPMax    time.Duration // of the last 8, and of the one that is still going on
 	Gaps      uint64        // timestamps that went ahead by several frames: frames are missing
 	Jumps     uint64        // timestamps that went back, or ahead by more than 10 s
-	Jitter    time.Duration // spread of the delays within a second, smoothed
+	Jitter    time.Duration // spread of the delays within a second beyond the server's own 110 ms, smoothed
 	Late      time.Duration // behind the best of the last minute
 	BFrames   bool          // in the last 10 s
 }
@@ -92,9 +92,9 @@ const (
 	// groups of pictures.
 	jumpAhead = 10 * time.Second
 
-	// batch is what the server itself adds to the spread of delays: a publisher
-	// without RTMP players is read every 40 ms.
-	batch = 50 * time.Millisecond
+	// batch is what the server itself adds to the spread of delays: publishers
+	// without RTMP players are read at a beat, which is 100 ms when there are many.
+	batch = 110 * time.Millisecond
 
 	rateSpan = 10 // seconds the frame rate is the mean of
 )

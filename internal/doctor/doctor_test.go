@@ -65,7 +65,7 @@ func (src source) packets() []arrival {
 		if src.arrives != nil {
 			at = src.arrives(due)
 		}
-		const beat = 40 * ms
+		const beat = 100 * ms
 		at = (at + beat - 1) / beat * beat
 		out = append(out, arrival{at, due, &media.Packet{
 			Track: track, Timestamp: src.begins + uint32(stamp/ms), Keyframe: key, CTS: cts, Tag: make([]byte, size),
@@ -286,7 +286,7 @@ func TestFigures(t *testing.T) {
 	if f.FrameRate < 24.9 || f.FrameRate > 25.1 || f.GOP != 3*s || f.GOPMin != 3*s || f.GOPMax != 3*s || f.Gaps+f.Jumps != 0 || f.BFrames {
 		t.Errorf("a healthy stream of 25 frames: %+v", f)
 	}
-	if e.peaks.Late > 60*ms || e.peaks.Jitter > 10*ms {
+	if e.peaks.Late > 120*ms || e.peaks.Jitter > 10*ms {
 		t.Errorf("what the server's beat adds shows: %+v", e.peaks)
 	}
 	e = examine(source{stamp: func(due time.Duration) time.Duration { return due % (20 * s) }}, 5*s)

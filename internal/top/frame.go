@@ -177,8 +177,11 @@ func (v *View) streams(rows []row, width int) (title string, lines []string) {
 		if r.FrameRate > 0 {
 			fps = fmt.Sprintf("%.1f", r.FrameRate)
 		}
-		if r.Ingest.GOP > 0 {
+		switch {
+		case r.Ingest.GOP > 0:
 			gop = fmt.Sprintf("%.1f s", r.Ingest.GOP.Seconds())
+		case r.Ingest.GOPMax > 0: // the first is still going on
+			gop = fmt.Sprintf(">%.1f s", r.Ingest.GOPMax.Seconds())
 		}
 		lines = append(lines, fit(cut(r.label, name), name)+" "+fmt.Sprintf(figures, in, fps, gop,
 			fmt.Sprint(r.players), fmt.Sprint(r.Viewers), bits(float64(r.BwOut)), age(r.Age), wellness(r, width == 0 || width >= wide)))

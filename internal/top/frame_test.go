@@ -54,7 +54,7 @@ func busy(seconds int) *api.Snapshot {
 			{Name: "waiting", Age: 26 * time.Hour},
 			{
 				Name: "quick", Age: 42 * time.Second, Publishing: true, FrameRate: 25, Clients: clients(0),
-				Ingest: doctor.Figures{GOP: time.Second}, Health: []doctor.Finding{{Name: "b_frames", Level: doctor.Note, Since: noon, Count: 1, Advice: "B-frames"}},
+				Ingest: doctor.Figures{GOPMax: 1100 * time.Millisecond}, Health: []doctor.Finding{{Name: "b_frames", Level: doctor.Note, Since: noon, Count: 1, Advice: "B-frames"}},
 			},
 		}}}}},
 		HTTP: []api.HTTP{
