@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -16,21 +20,41 @@ import (
 // can and believes nothing.
 type poller struct {
 	cancel context.CancelFunc
+	fetch  func(name string) (status int, body []byte, err error) // name is relative to the playlist
 	done   sync.WaitGroup
+	began  time.Time
 	reads  int
 	err    error
 }
 
 func cmdPoll(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &poller{cancel: cancel}
+	base, playlist := path.Split(args[1])
+	p := &poller{cancel: cancel, began: time.Now()}
+	if strings.HasPrefix(base, "http://") {
+		p.fetch = func(name string) (int, []byte, error) {
+			status, body, _, err := get(base + name)
+			return status, body, err
+		}
+	} else {
+		dir := ts.MkAbs(base)
+		p.fetch = func(name string) (int, []byte, error) {
+			body, err := os.ReadFile(filepath.Join(dir, name))
+			return http.StatusOK, body, err
+		}
+	}
 	benchOf(ts).polls[args[0]] = p
-	p.done.Go(func() { p.err = p.run(ctx, args[1]) })
+	p.done.Go(func() { p.err = p.run(ctx, playlist) })
 	ts.Defer(cancel)
 }
 
 func cmdPolled(ts *testscript.TestScript, neg bool, args []string) {
 	p := benchOf(ts).polls[args[0]]
+	if len(args) > 1 {
+		atLeast, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		time.Sleep(time.Until(p.began.Add(atLeast))) // the length of the test, not a wait for something
+	}
 	p.cancel()
 	p.done.Wait()
 	if p.err != nil {
@@ -39,14 +63,13 @@ func cmdPolled(ts *testscript.TestScript, neg bool, args []string) {
 	if p.reads < 10 {
 		ts.Fatalf("poller %s read the playlist %d times only", args[0], p.reads)
 	}
-	ts.Logf("poller %s: %d reads", args[0], p.reads)
+	ts.Logf("poller %s: %d reads in %s", args[0], p.reads, time.Since(p.began).Round(time.Second))
 }
 
-func (p *poller) run(ctx context.Context, url string) error {
-	base := url[:strings.LastIndex(url, "/")+1]
+func (p *poller) run(ctx context.Context, playlist string) error {
 	var v viewer
 	for ctx.Err() == nil {
-		status, body, _, err := get(url)
+		status, body, err := p.fetch(playlist)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -62,8 +85,8 @@ func (p *poller) run(ctx context.Context, url string) error {
 			return fmt.Errorf("read %d: %w:\n%s", p.reads, err, body)
 		}
 		for _, uri := range fresh {
-			if status, _, _, err := get(base + uri); err != nil || status != http.StatusOK {
-				return fmt.Errorf("read %d names %s, which answers %d %v:\n%s", p.reads, uri, status, err, body)
+			if status, fragment, err := p.fetch(uri); err != nil || status != http.StatusOK || len(fragment) == 0 || len(fragment)%188 != 0 {
+				return fmt.Errorf("read %d names %s, which answers %d %v, %d bytes:\n%s", p.reads, uri, status, err, len(fragment), body)
 			}
 		}
 	}

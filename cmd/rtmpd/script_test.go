@@ -29,15 +29,18 @@ func TestMain(m *testing.M) {
 //	                        sets $RTMP and $HTTP to its addresses
 //	waitlog [-n N] REGEXP   wait until N lines of rtmpd's log match (default 1)
 //	nolog REGEXP            no line of the log matches
-//	hup | term | kill9      signal rtmpd; term and kill9 wait for its end
+//	hup | usr1 | int | quit  signal rtmpd
+//	term | kill9 | ended    signal rtmpd or not, wait for its end: with 0, after kill9 without
 //	publish NAME SECS ARG…  ffmpeg publishes in the background; ARG… come before the URL
 //	unpublish NAME          wait for that ffmpeg's own end; it must succeed
 //	cut NAME                kill -9 that ffmpeg: a lost connection
 //	fetch STATUS URL FILE   GET (follows no redirect), save the body
 //	waitfor URL REGEXP      poll URL until its body matches
 //	frames FILE|URL OP N    decoded video frames (OP: -ge -eq -le)
-//	poll NAME URL           poll a playlist in a tight loop, in the background
-//	polled NAME             stop polling: every answer was 200, whole and true
+//	poll NAME URL|FILE      poll a playlist in a tight loop, in the background, over HTTP
+//	                        or on disk, where rtmpd may end and start meanwhile
+//	polled NAME [DURATION]  stop polling, after DURATION of it at the earliest: every
+//	                        answer was 200, whole and true
 //	swap FILE OLD NEW       replace text in FILE, by rename, as editors do
 //	reloads N FILE A B C    swap B and C behind A in FILE N times, each waited for
 //	sh COMMAND              a line of shell; $EXAMPLES is the examples' directory
@@ -56,7 +59,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": cmdServe, "waitlog": cmdWaitLog, "nolog": cmdNoLog,
-			"hup": cmdSignal(syscall.SIGHUP), "term": cmdSignal(syscall.SIGTERM), "kill9": cmdSignal(syscall.SIGKILL),
+			"hup": cmdSignal(syscall.SIGHUP), "usr1": cmdSignal(syscall.SIGUSR1), "int": cmdSignal(syscall.SIGINT), "quit": cmdSignal(syscall.SIGQUIT),
+			"term": cmdSignal(syscall.SIGTERM), "kill9": cmdSignal(syscall.SIGKILL), "ended": cmdEnded,
 			"publish": cmdPublish, "unpublish": cmdUnpublish, "cut": cmdCut,
 			"fetch": cmdFetch, "waitfor": cmdWaitFor, "frames": cmdFrames,
 			"poll": cmdPoll, "polled": cmdPolled, "swap": cmdSwap,
@@ -188,20 +192,24 @@ func cmdSignal(sig syscall.Signal) func(*testscript.TestScript, bool, []string) 
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		p := benchOf(ts).rtmpd
 		ts.Check(p.cmd.Process.Signal(sig))
-		if sig == syscall.SIGHUP {
-			return
+		switch sig {
+		case syscall.SIGTERM:
+			cmdEnded(ts, neg, nil)
+		case syscall.SIGKILL:
+			<-p.done
 		}
-		waitUntil(ts, func() string { return "rtmpd does not end:\n" + p.text() }, func() bool {
-			select {
-			case <-p.done:
-				return true
-			default:
-				return false
-			}
-		})
-		if sig == syscall.SIGTERM && p.err != nil {
-			ts.Fatalf("rtmpd: %v\n%s", p.err, p.text())
-		}
+	}
+}
+
+func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {
+	p := benchOf(ts).rtmpd
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		ts.Fatalf("rtmpd does not end:\n%s", p.text())
+	}
+	if p.err != nil {
+		ts.Fatalf("rtmpd: %v\n%s", p.err, p.text())
 	}
 }
 
