@@ -17,6 +17,9 @@ const (
 	strangerPartials = 4        // messages begun and not complete
 	strangerHeld     = 48 << 10 // their bodies, in bytes of capacity
 
+	// Of a player, who says little more: read buffer.
+	playerBuffer = 512
+
 	// After Authorise.
 	trustedBuffer = 48 << 10
 	// exactBody is the length up to which a body is allocated at once; a
@@ -61,6 +64,15 @@ func (r *chunkReader) trust() {
 	buf := make([]byte, trustedBuffer)
 	r.end = copy(buf, r.buf[r.pos:r.end])
 	r.buf, r.pos = buf, 0
+}
+
+// slim gives up most of the buffer of a peer that is not trusted.
+func (r *chunkReader) slim() {
+	if held := r.end - r.pos; !r.trusted && len(r.buf) > playerBuffer && held <= playerBuffer {
+		buf := make([]byte, playerBuffer)
+		r.end = copy(buf, r.buf[r.pos:r.end])
+		r.buf, r.pos = buf, 0
+	}
 }
 
 // setChunkSize obeys the peer's SetChunkSize (§5.4.1).

@@ -429,3 +429,26 @@ func FuzzChunkReader(f *testing.F) {
 		}
 	})
 }
+
+// A player's reader goes on in a small buffer: what had come already is not
+// lost, and commands longer than the buffer arrive whole.
+func TestSlimLosesNothing(t *testing.T) {
+	long := bytes.Repeat([]byte{7}, 3*playerBuffer)
+	var sent []byte
+	for _, body := range [][]byte{{1}, long, {2, 3}, long} {
+		sent = AppendMessage(sent, Message{Type: TypeCommandAMF0, ChunkStreamID: 3, Payload: body}, 128)
+	}
+	for _, early := range []int{0, 20, 400, len(sent)} { // arrived before slim
+		r := newChunkReader(io.MultiReader(bytes.NewReader(sent[:early]), bytes.NewReader(sent[early:])), 1<<20)
+		for i, want := range [][]byte{{1}, long, {2, 3}, long} {
+			m, err := r.next()
+			if err != nil || !bytes.Equal(m.Payload, want) {
+				t.Fatalf("%d bytes early: message %d: %d bytes, %v; want %d bytes", early, i, len(m.Payload), err, len(want))
+			}
+			r.slim()
+		}
+		if early == 0 && len(r.buf) != playerBuffer {
+			t.Errorf("the buffer has %d bytes, want %d", len(r.buf), playerBuffer)
+		}
+	}
+}

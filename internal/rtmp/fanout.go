@@ -22,7 +22,10 @@ func EncodedSize(n, chunkSize int) int { return chunkedSize(n, chunkSize) }
 // Divert sends everything buffered and has lend make somebody else write to the
 // connection. What is flushed later goes to the sink that lend returns, whole
 // messages at a time; it must not keep its argument. Nobody writes meanwhile.
+// Call it from the reading goroutine: from now on it expects a player's few
+// commands, and keeps a small buffer for them.
 func (c *Conn) Divert(lend func() (sink func([]byte) error)) error {
+	c.in.slim()
 	c.out.sending.Lock()
 	defer c.out.sending.Unlock()
 	if err := c.flush(); err != nil {
