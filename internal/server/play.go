@@ -13,46 +13,57 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// play makes the session a player of a stream, live or to come, and then obeys
-// its commands until it leaves. It returns nil when the client stopped playing
-// and may play or publish again.
-func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
-	for {
-		next, err := s.playOnce(ctx, streamID, cmd)
-		if next == nil || err != nil {
-			return err
-		}
-		cmd = *next // a second play replaces the first
-	}
+// errSeated is no error: the session has become a player.
+var errSeated = errors.New("playing")
+
+// A seat is what a session that plays has taken and must give back.
+type seat struct {
+	streamID uint32
+	playing  *playing
+	told     *notice
 }
 
-func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Command) (next *rtmp.Command, err error) {
+// play makes the session a player of a stream, live or to come. It returns
+// errSeated, or why not.
+func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
 	name, args := splitName(cmd)
 	s.visits(false, rawArgs(cmd))
 	if err := config.ValidStreamName(name); err != nil {
-		return nil, &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
+		return &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
 	}
 	rules := s.app.rules.Load()
 	if rules.keys.holds(name) { // as a name it would be there for all to read
 		s.hide(name)
-		return nil, &refusal{rtmp.StatusPlayFailed, "this is a stream key, not the name of a stream"}
+		return &refusal{rtmp.StatusPlayFailed, "this is a stream key, not the name of a stream"}
 	}
 	if rules.cfg.Hooks.OnPlay == "" {
 		s.visit.name = name // else the hook may replace it
 	}
 	cfg := rules.cfg.For(name)
 	if err := s.mayPlay(cfg); err != nil {
-		return nil, err
+		return err
 	}
 	told := s.newNotice(cmd, name, name, args)
 	verdict, err := told.ask(ctx, rules.cfg) // before anything is sent
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer told.end()
+	taken := seat{streamID: streamID, told: told}
+	if err := s.sit(&taken, rules, verdict, name); err != nil {
+		taken.giveBack()
+		return err
+	}
+	s.seated = taken
+	return errSeated
+}
+
+// sit takes the seat that every check and hook has granted.
+func (s *session) sit(taken *seat, rules *appRules, verdict hooks.Verdict, name string) error {
+	cfg := rules.cfg.For(name)
 	if verdict.Name != "" {
 		if verdict.Name != name {
 			s.hide(name)
@@ -60,29 +71,40 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 		name = verdict.Name
 		cfg = rules.cfg.For(name)
 		if err := s.mayPlay(cfg); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.visit.name = name
 	pl, err := s.app.seat(name, s, cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	taken.playing = pl
 	s.log.Info("play started", zap.String("stream", name), zap.String("player", s.connect.FlashVer))
-	defer s.app.unseat(pl)
 	if now := s.app.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := s.playVerdict(now, name); why != "" {
-			return nil, &refusal{rtmp.StatusPlayFailed, why}
+			return &refusal{rtmp.StatusPlayFailed, why}
 		}
 	}
-	told.watch()
-	err = s.startPlaying(streamID, pl, cfg)
-	if pl.fan == nil {
-		return nil, err
+	taken.told.watch()
+	return s.startPlaying(taken.streamID, pl, cfg)
+}
+
+// giveBack gives up what was taken so far.
+func (t *seat) giveBack() {
+	if t.playing != nil {
+		t.playing.session.app.unseat(t.playing)
 	}
-	if err == nil {
-		next, err = s.playCommands(streamID, pl)
-	}
+	t.told.end()
+}
+
+// stay obeys a player until it ends or plays something else, and goes on as
+// commands does when it stopped playing and may play or publish again.
+func (s *session) stay(ctx context.Context) error {
+	taken := s.seated
+	s.seated = seat{}
+	pl := taken.playing
+	next, err := s.playCommands(taken.streamID, pl)
 	switch {
 	case err == nil:
 	case peersFault(err):
@@ -91,8 +113,18 @@ func (s *session) playOnce(ctx context.Context, streamID uint32, cmd rtmp.Comman
 		pl.fan.Close() // the fan would find out with the next frame, which may never come
 	}
 	s.visit.sent += pl.fan.Sent()
-	s.log.Info("play stopped", zap.String("stream", name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
-	return next, err
+	s.log.Info("play stopped", zap.String("stream", pl.name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
+	taken.giveBack()
+	if err == nil && next != nil { // a second play replaces the first
+		err = s.play(ctx, taken.streamID, *next)
+	}
+	if err == nil {
+		err = s.conn.Load().Flush()
+	}
+	if err != nil {
+		return err
+	}
+	return s.commands(ctx)
 }
 
 // mayPlay is what is decided here, before any hook is asked.

@@ -111,21 +111,23 @@ func (s *Server) startSession(sess *session) {
 	s.live[id] = sess
 	s.sessions.Add(1)
 	s.mu.Unlock()
-	go func() {
-		defer s.sessions.Done()
-		sess.run(s.ctx)
-		s.mu.Lock()
-		delete(s.live, id)
-		if conn := sess.conn.Load(); conn != nil {
-			s.gone.in += conn.BytesIn()
-			s.gone.out += conn.BytesOut()
-		}
-		s.mu.Unlock()
-		sess.svc.exit(sess)
-		if sess.app != nil {
-			sess.app.exit()
-		}
-	}()
+	go sess.run(s.ctx)
+}
+
+// ended forgets a session whose connection is closed.
+func (s *Server) ended(sess *session) {
+	defer s.sessions.Done()
+	s.mu.Lock()
+	delete(s.live, sess.id)
+	if conn := sess.conn.Load(); conn != nil {
+		s.gone.in += conn.BytesIn()
+		s.gone.out += conn.BytesOut()
+	}
+	s.mu.Unlock()
+	sess.svc.exit(sess)
+	if sess.app != nil {
+		sess.app.exit()
+	}
 }
 
 // defaultFlush is the slowest beat of the fan-out before a configuration says

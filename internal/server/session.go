@@ -50,6 +50,7 @@ type session struct {
 	hello  *hooks.Session // from connect on
 	notice *notice        // while publishing
 	visit  visit
+	seated seat // from play on
 
 	owner     owner // set before claim, read under app.mu
 	published bool  // a publish was accepted once: stray media afterwards is no error
@@ -58,6 +59,8 @@ type session struct {
 	timestamp atomic.Uint32
 	kicked    atomic.Pointer[kick]
 	idle      *time.Timer
+	stranger  *time.Timer // of strangerTime
+	stop      func() bool // ends the watch for the server's stop
 	condemned atomic.Bool // by new rules or an operator: its name is not kept for it
 	moving    atomic.Pointer[move]
 }
@@ -87,28 +90,40 @@ func (r *refusal) Error() string { return r.reason }
 // errBye is the clean end of a session: the client said so.
 var errBye = errors.New("closed by the client")
 
+// run is the session from the first byte on.
 func (s *session) run(ctx context.Context) {
-	defer s.nc.Close()
-	stop := context.AfterFunc(ctx, func() { s.kick(statusUnpublished, "the server is stopping") })
-	defer stop()
-	stranger := time.AfterFunc(strangerTime, func() {
+	s.stop = context.AfterFunc(ctx, func() { s.kick(statusUnpublished, "the server is stopping") })
+	s.stranger = time.AfterFunc(strangerTime, func() {
 		if !s.settled.Load() {
 			s.kick(rtmp.StatusFailed, fmt.Sprintf("neither publish nor play within %s", strangerTime))
 		}
 	})
-	defer stranger.Stop()
-	err := s.serve(ctx)
+	s.goOn(ctx, s.serve(ctx))
+}
+
+// goOn ends the session, or has it stay for what may be hours as a player: in a
+// new goroutine, because the stack of this one has grown to twice what that
+// takes, and would not shrink.
+func (s *session) goOn(ctx context.Context, err error) {
+	if err == errSeated {
+		go func() { s.goOn(ctx, s.stay(ctx)) }()
+		return
+	}
 	s.leave(false)
 	s.sayDisconnect()
 	s.finish(err)
 	s.logAccess()
+	s.stranger.Stop()
+	s.stop()
+	s.nc.Close()
+	s.srv.ended(s)
 }
 
 // strangerTime is how long a connection may take to publish or play: pings can
 // be answered for ever, and bytes trickled.
 const strangerTime = time.Minute
 
-// serve is the session from the first byte to the last. It returns why it ended.
+// serve shakes hands and obeys. It returns why the session ends, or errSeated.
 func (s *session) serve(ctx context.Context) error {
 	options := s.svc.options()
 	if err := s.open(&options); err != nil {
@@ -122,6 +137,12 @@ func (s *session) serve(ctx context.Context) error {
 	if s.kicked.Load() != nil { // it came before there was a conn to close
 		return errBye
 	}
+	return s.commands(ctx)
+}
+
+// commands obeys the client until it plays or goes.
+func (s *session) commands(ctx context.Context) error {
+	conn := s.conn.Load()
 	for {
 		m, err := conn.ReadMessage()
 		switch {

@@ -17,13 +17,13 @@ import (
 // A connection that never says what it wants is closed, however busy it keeps.
 func TestAStrangerHasAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := &Server{log: zap.NewNop()}
+		srv := &Server{log: zap.NewNop(), live: make(map[uint64]*session)}
 		svc := &service{srv: srv}
 		svc.rules.Store(&serviceRules{cfg: &config.RTMP{HandshakeTimeout: time.Hour}})
 		ours, theirs := net.Pipe()
 		s := &session{srv: srv, svc: svc, raw: ours, nc: ours, log: zap.NewNop(), started: time.Now()}
-		done := make(chan struct{})
-		go func() { s.run(context.Background()); close(done) }()
+		srv.ctx = context.Background()
+		srv.startSession(s)
 		go func() { _, _ = io.Copy(io.Discard, theirs) }()
 		start := time.Now()
 		go func() { // one byte a second of a handshake that never ends
@@ -34,7 +34,7 @@ func TestAStrangerHasAMinute(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}()
-		<-done
+		srv.sessions.Wait()
 		if d := time.Since(start); d < strangerTime || d > strangerTime+5*time.Second {
 			t.Errorf("closed after %s, want about %s", d, strangerTime)
 		}
