@@ -115,7 +115,9 @@ type examined struct {
 	peaks   Figures   // the worst of all seconds
 }
 
-func examine(src source, fragment time.Duration) examined {
+func examine(src source, fragment time.Duration) examined { return play(src.packets(), fragment) }
+
+func play(packets []arrival, fragment time.Duration) examined {
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	e := examined{Doctor: New(start)}
 	next := s
@@ -125,7 +127,7 @@ func examine(src source, fragment time.Duration) examined {
 		e.peaks.Jitter, e.peaks.Late = max(e.peaks.Jitter, f.Jitter), max(e.peaks.Late, f.Late)
 		next += s
 	}
-	for _, a := range src.packets() {
+	for _, a := range packets {
 		for a.at >= next {
 			tick()
 		}
