@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/doctor"
 )
 
 // block returns the README's n-th code block of a language.
@@ -93,7 +95,7 @@ func TestTheReadmesCommandsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|fmt|version|completion|demo)\b`).FindAllStringSubmatch(string(text), -1)
+	lines := regexp.MustCompile(`rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|top|fmt|version|completion|demo)\b`).FindAllStringSubmatch(string(text), -1)
 	if len(lines) < 5 {
 		t.Fatalf("found %d commands only", len(lines))
 	}
@@ -137,5 +139,39 @@ func TestTheReadmesDomainsLoad(t *testing.T) {
 	cfg := load(t, block(t, "hcl", 1))
 	if tls := cfg.HTTP[0].TLS; len(tls.Domains) != 1 || !tls.Redirect || cfg.RTMP[0].TLS.Domains[0] != tls.Domains[0] {
 		t.Errorf("%+v", tls)
+	}
+}
+
+// The frame of rtmpd top is one that its own tests draw.
+func TestTheReadmesFrameIsDrawn(t *testing.T) {
+	frame, err := os.ReadFile("../../internal/top/testdata/80x24.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`(?m) +$`).ReplaceAllString(string(frame), "") + "\n"
+	if got := block(t, "text", 0); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// The findings that the README explains are those that there are.
+func TestTheReadmesFindingsExist(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| finding | |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got []string
+	for row := range strings.Lines(table) {
+		for _, m := range regexp.MustCompile("`([a-z]+_[a-z_]+)`").FindAllStringSubmatch(row[:strings.LastIndex(row[:len(row)-2], "|")+1], -1) {
+			got = append(got, m[1])
+		}
+	}
+	want := doctor.Names()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

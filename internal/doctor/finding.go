@@ -95,6 +95,15 @@ var kinds = [numFindings]kind{
 	},
 }
 
+// Names are all that a Finding can be called.
+func Names() []string {
+	var out []string
+	for _, k := range kinds {
+		out = append(out, k.name)
+	}
+	return out
+}
+
 // opinion is what one look says.
 type opinion int
 
