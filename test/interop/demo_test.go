@@ -1,12 +1,15 @@
 package interop
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +38,32 @@ func TestDemo(t *testing.T) {
 	})
 	watchPage(t, "http://"+site+"/", 6*time.Second)
 	t.Logf("the demo and 6 s of watching took %s", time.Since(began).Round(100*time.Millisecond))
+}
+
+// TestDemoWithItsPortsTaken starts the demo as the README does, beside whatever
+// has RTMP's and HTTP's usual ports: it takes free ones and says which.
+func TestDemoWithItsPortsTaken(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:1935", "127.0.0.1:8080"} {
+		if l, err := net.Listen("tcp", address); err == nil { // else somebody has it already
+			t.Cleanup(func() { l.Close() })
+		}
+	}
+	cmd := exec.Command(rtmpd, "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	log := watch(t, cmd)
+	said := regexp.MustCompile(`http://127\.0\.0\.1:(\d+)/live/demo\.m3u8`)
+	var playlist []string
+	eventually(t, 15*time.Second, "the demo says what to open", func() bool {
+		playlist = said.FindStringSubmatch(log.String())
+		return playlist != nil
+	})
+	if playlist[1] == "8080" || !regexp.MustCompile(`rtmp://127\.0\.0\.1:\d+/live with`).MatchString(log.String()) || strings.Contains(log.String(), "127.0.0.1:1935/") {
+		t.Errorf("the demo names taken ports:\n%s", log.String())
+	}
+	eventually(t, 20*time.Second, "the test card is live", func() bool {
+		body, err := get(playlist[0])
+		return err == nil && strings.Contains(string(body), "#EXTINF")
+	})
 }
 
 // TestPlayerPage opens the player's page before anything is on air: it says so,
