@@ -48,22 +48,7 @@ func (c *checker) application(full, own *node, app *Application) {
 		c.needsApp(own, `application "*"`)
 	}
 	c.outputs(full, app)
-	c.playHook(full, app)
 	c.keys(full, app)
-}
-
-// playHook refuses an on_play that would silently let the viewers of HLS in: it
-// is asked for RTMP players only in this version.
-func (c *checker) playHook(n *node, app *Application) {
-	if app.Hooks.OnPlay == "" || !app.Hooks.OnPlayHTTP || app.HLS == nil {
-		return
-	}
-	at := n.at("on_play")
-	if n.said("on_play_http") {
-		at = n.at("on_play_http")
-	}
-	c.errorAt(at, "on_play is not asked for HTTP viewers yet: on_play_http is not built yet",
-		"this version of rtmpd asks it for RTMP players only: write on_play_http = false to say that you know")
 }
 
 // expand puts the name of an application into its paths. What was hidden stays so.
@@ -89,7 +74,6 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
 	s.Streams = nil
 	c.outputs(full, s)
-	c.playHook(full, s)
 }
 
 func (c *checker) outputs(n *node, app *Application) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ type File struct {
 	ModTime    time.Time
 	ETag       string // with quotes
 	MaxAge     time.Duration
-	Size       int64 // bytes on disk
+	Target     time.Duration // of a playlist: its TARGETDURATION; 0: not known
+	Size       int64         // bytes on disk
 }
 
 // DirectoryOptions are what a Directory needs besides its path.
@@ -120,6 +122,20 @@ func (d *Directory) Empty() bool {
 // Lookup tells about the live file of that name, relative to the directory and
 // slash separated. It allocates nothing.
 func (d *Directory) Lookup(name string) (File, bool) { return d.main.lookup(name) }
+
+// LookupKey is Lookup for a key in a keys.path outside of the directory.
+func (d *Directory) LookupKey(absPath string) (File, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for path, s := range d.keyStores {
+		if name, below := strings.CutPrefix(absPath, path+"/"); below {
+			if f, ok := s.lookup(filepath.ToSlash(name)); ok {
+				return f, true
+			}
+		}
+	}
+	return File{}, false
+}
 
 // Streams returns the names of the playlists that exist, sorted.
 func (d *Directory) Streams() []string {

@@ -37,6 +37,7 @@ func (d *Directory) livePlaylist(rec record, body []byte, mod time.Time, target 
 		// RFC 8216 §6.3.4: players poll after one target duration, or half
 		// of one if nothing changed; a cache must not hold it longer.
 		MaxAge: time.Duration(max(target/2, 1)) * time.Second,
+		Target: time.Duration(target) * time.Second,
 		ETag:   `"` + strconv.FormatUint(h.Sum64(), 16) + `"`,
 	}
 }

@@ -24,6 +24,8 @@ type application struct {
 	log   *zap.Logger
 	rules atomic.Pointer[appRules]
 	hooks *hooks.Caller
+	id    uint64 // no other application's, ever
+	asked atomic.Pointer[asked]
 
 	mu      sync.Mutex
 	streams map[string]*stream // live, or kept through a grace period
@@ -31,8 +33,9 @@ type application struct {
 	// the next stream of that name starts its outputs after them.
 	ending   map[string]*stream
 	houses   map[string]*house // of RTMP players, by stream name
+	halls    map[string]*hall  // of HTTP viewers, by stream name
 	claimed  int               // publishers attached
-	sessions int               // connections that named it
+	sessions int               // connections that named it, and halls
 	gone     bool
 }
 
@@ -52,7 +55,10 @@ func newApplication(v *service, name string, rules *appRules) *application {
 		streams: make(map[string]*stream),
 		ending:  make(map[string]*stream),
 		houses:  make(map[string]*house),
+		halls:   make(map[string]*hall),
+		id:      v.srv.epochs.Add(1),
 	}
+	a.asked.Store(&asked{epoch: v.srv.epochs.Add(1)})
 	a.hooks = v.srv.hooks.Caller(a.log)
 	a.rules.Store(rules)
 	return a

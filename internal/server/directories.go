@@ -114,12 +114,18 @@ func (ds *directories) Lookup(absPath string) (web.LiveFile, bool) {
 	for dir := filepath.Dir(absPath); ; dir = filepath.Dir(dir) {
 		if d := ds.byPath[dir]; d != nil {
 			f, ok := d.Directory.Lookup(filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/")))
-			return webFile(f), ok
+			return webFile(dir, f), ok
 		}
 		if dir == "/" || dir == "." {
-			return web.LiveFile{}, false
+			break
 		}
 	}
+	for dir, d := range ds.byPath {
+		if f, ok := d.LookupKey(absPath); ok {
+			return webFile(dir, f), true
+		}
+	}
+	return web.LiveFile{}, false
 }
 
 // Streams implements web.Live.
@@ -144,9 +150,9 @@ func (ds *directories) Paths() []string {
 	return paths
 }
 
-func webFile(f hls.File) web.LiveFile {
+func webFile(dir string, f hls.File) web.LiveFile {
 	return web.LiveFile{
-		App: f.App, Stream: f.Stream, Kind: webKinds[f.Kind],
+		App: f.App, Stream: f.Stream, Dir: dir, Kind: webKinds[f.Kind], Target: f.Target,
 		Body: f.Body, Gzip: f.Gzip, ETag: f.ETag, ModTime: f.ModTime, MaxAge: f.MaxAge,
 	}
 }

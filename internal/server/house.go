@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
@@ -29,7 +30,7 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 		return nil, &refusal{rtmp.StatusPlayStreamNotFound, "No such stream"}
 	}
 	h := a.houses[name]
-	if err := roomFor(h, st, cfg); err != nil {
+	if err := a.roomFor(name, cfg); err != nil {
 		return nil, err
 	}
 	if h == nil {
@@ -53,16 +54,20 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 	return pl, nil
 }
 
-// roomFor holds one more player against max_players and max_bandwidth. h is nil
-// for the first one, st while there is no stream. The application is locked.
-func roomFor(h *house, st *stream, cfg *config.Application) error {
+// roomFor holds one more player or HTTP viewer of name against max_players and
+// max_bandwidth. The application is locked.
+func (a *application) roomFor(name string, cfg *config.Application) error {
 	n := 1
-	if h != nil {
+	if h := a.houses[name]; h != nil {
 		n += len(h.players)
+	}
+	if h := a.halls[name]; h != nil {
+		n += h.viewers.Len(time.Now())
 	}
 	if cfg.MaxPlayers > 0 && n > cfg.MaxPlayers {
 		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
 	}
+	st := a.streams[name]
 	if cfg.MaxBandwidth == 0 || st == nil {
 		return nil
 	}

@@ -188,6 +188,7 @@ func (s *Server) commit(a *acquired) {
 	if lvl, err := zapcore.ParseLevel(a.cfg.Log.Level); err == nil {
 		s.opts.Level.SetLevel(lvl)
 	}
+	s.audience.guard(a.cfg)
 	s.mu.Lock()
 	old := s.cfg.Swap(a.cfg)
 	services := s.pairServices(old, a.cfg)
@@ -269,6 +270,7 @@ func shareAddress(a, b *config.RTMP) bool {
 // removeApp shows out everyone of an application that is gone.
 func (s *Server) removeApp(app *application) {
 	app.remove()
+	s.audience.leave(app)
 	for _, sess := range s.sessionsOf(app) {
 		sess.kick(statusUnpublished, whyAppGone)
 	}

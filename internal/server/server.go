@@ -52,6 +52,8 @@ type Server struct {
 	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
 	hooks    *hooks.Client
+	audience *audience
+	epochs   atomic.Uint64 // numbers applications, and the verdicts of their hooks
 	guesses  guessLimit
 	beat     *beat
 	nextConn atomic.Uint64
@@ -80,6 +82,7 @@ func New(o Options) *Server {
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
 	}
+	s.audience = newAudience(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
@@ -88,6 +91,7 @@ func New(o Options) *Server {
 	s.goes.Go(func() { s.beat.run(s.ctx) })
 	s.goes.Go(func() { s.watchBitrates(s.ctx) })
 	s.goes.Go(func() { s.watchHealth(s.ctx) })
+	s.goes.Go(func() { s.audience.run(s.ctx) })
 	return s
 }
 
@@ -158,6 +162,7 @@ func (s *Server) Shutdown() error {
 		v.useAccessLog(nil)
 	}
 	s.closeHTTP(deadline)
+	s.audience.close()
 	s.outputCancel()
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
 	s.hub.Close()

@@ -99,6 +99,9 @@ func (st *stream) snapshotLocked(now time.Time) api.Stream {
 		}
 		slices.SortFunc(out.Clients, func(x, y api.Client) int { return cmp.Compare(x.ID, y.ID) })
 	}
+	if h := st.app.halls[st.name]; h != nil {
+		out.Viewers, out.ViewersPeak, out.ViewersUnique = h.viewers.Counts(now)
+	}
 	return out
 }
 

@@ -10,10 +10,8 @@ rtmp {
     on_record_done = "http://127.0.0.1:5000/done"
   }
   application "a" {
-    fallback     = "offline"
-    on_play      = "http://127.0.0.1:5000/play"
-    on_conflict  = "standby"
-    on_play_http = true
+    fallback    = "offline"
+    on_conflict = "standby"
     exec "publish" "x" {
       command = "true"
     }

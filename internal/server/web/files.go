@@ -31,6 +31,10 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 			x.serveLive(l, urlPath, m, in, lf)
 			return
 		}
+		if a := x.site.deps.Audience; a != nil && a.Shut(strings.TrimSuffix(m.dir, "/")+"/"+in) {
+			x.notFound(l, urlPath)
+			return
+		}
 	}
 	f, fi, err := m.open(in, x.start)
 	if err == nil && fi.IsDir() {
@@ -116,6 +120,9 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 			x.notFound(l, urlPath)
 			return
 		}
+		if !x.mayHave(l, urlPath, lf) {
+			return
+		}
 		f, fi, err := m.open(in, x.start)
 		if err != nil {
 			x.openFailed(l, urlPath, err)
@@ -128,8 +135,21 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		l.setExtra(h)
 		x.send(&section{f: f, size: fi.Size()}, fi.ModTime())
 	case lf.Body != nil:
+		if x.site.deps.Audience != nil {
+			v, token, ok := x.admit(l, urlPath, lf)
+			if !ok {
+				return
+			}
+			if lf.Kind == Master {
+				x.servePersonal(l, v, token)
+				return
+			}
+		}
 		x.servePlaylist(l, lf)
 	default:
+		if !x.mayHave(l, urlPath, lf) {
+			return
+		}
 		of, err := x.site.files.get(m, in, lf, x.start)
 		if err != nil {
 			x.openFailed(l, urlPath, err)

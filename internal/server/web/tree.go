@@ -82,8 +82,11 @@ func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *t
 			k = filepath.Dir(k + "x")
 		}
 		kp := place{filepath.Clean(k), resolve(k)}
-		if _, ok := below(kp.dir, dir, kp.resolved, t.base); ok && alias {
+		if name, ok := below(kp.dir, dir, kp.resolved, t.base); ok && alias {
 			t.isKeys = true
+			if top.dir == dir {
+				top.dir = filepath.Join(kp.dir, name) // as Live spells it
+			}
 		} else if name, ok := below(dir, kp.dir, t.base, kp.resolved); ok {
 			mixed := perApp || slices.ContainsFunc(places, func(p place) bool {
 				_, ok := below(kp.dir, p.dir, kp.resolved, p.resolved)

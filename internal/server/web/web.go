@@ -39,12 +39,14 @@ const (
 // now. Its bytes are the ones on disk.
 type LiveFile struct {
 	App, Stream string
+	Dir         string // the hls directory, as the configuration spells it
 	Kind        Kind
 	Body        []byte // playlists: the whole file; shared, never written
 	Gzip        []byte // playlists: Body compressed; may be nil
 	ETag        string // quoted; empty: made from size and time of the file
 	ModTime     time.Time
 	MaxAge      time.Duration // fragments: 2 × playlist_length
+	Target      time.Duration // playlists: TARGETDURATION; 0: not known
 }
 
 // Live answers for absolute paths below the configured hls paths, spelled as
@@ -62,6 +64,7 @@ type Live interface {
 // Deps is what a Site needs from the rest of the server.
 type Deps struct {
 	Live     Live                           // nil: nothing is live
+	Audience Audience                       // of what is live; nil: nobody is counted and everybody let in
 	KeyPaths []string                       // hls keys.path directories: served by an alias that names them, never else
 	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
 	// Control serves control locations: it answers GET and POST, and is never

@@ -1,0 +1,388 @@
+package server
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/viewers"
+)
+
+// The audience are the HTTP viewers of all streams. It implements web.Audience.
+type audience struct {
+	srv      *Server
+	pool     *viewers.Pool
+	verdicts *viewers.Verdicts
+	// guarded is set once an application asks on_play for HTTP viewers, and
+	// stays: what was asked for then is not open to all when it no longer is.
+	guarded atomic.Bool
+	said    atomic.Int64 // bytes that farewells hold
+
+	mu    sync.RWMutex
+	halls map[place]*hall // who writes below an hls directory, as found once
+}
+
+// A place is whose a live file is.
+type place struct{ dir, app, stream string }
+
+// A hall is where the HTTP viewers of a name sit. It belongs to its application
+// and stays while it has viewers or the stream is there.
+type hall struct {
+	app     *application
+	name    string
+	viewers *viewers.Counter
+	used    atomic.Int64 // Unix s of the last request
+	closed  atomic.Bool
+}
+
+const (
+	sweepViewers = time.Second
+	// unknownTarget stands for the TARGETDURATION of a playlist that was found
+	// on disk; silence is how many of them a viewer may say nothing.
+	unknownTarget = 10 * time.Second
+	silence       = 3
+	// emptyHall is how long a hall without viewers is kept for the next one.
+	emptyHall = time.Minute
+)
+
+func newAudience(s *Server) *audience {
+	return &audience{
+		srv: s, verdicts: viewers.NewVerdicts(), halls: make(map[place]*hall),
+		pool: viewers.NewPool(func() uint64 { return s.nextConn.Add(1) }),
+	}
+}
+
+// guard is told of a configuration before it holds.
+func (au *audience) guard(cfg *config.Config) {
+	for i := range cfg.RTMP {
+		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool { return asksHTTP(&a) }) {
+			au.guarded.Store(true)
+		}
+	}
+}
+
+// run sees off who is gone, until ctx ends.
+func (au *audience) run(ctx context.Context) {
+	tick := time.NewTicker(sweepViewers)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			au.sweep(now)
+		}
+	}
+}
+
+// all returns the halls, each once.
+func (au *audience) all() []*hall {
+	au.mu.RLock()
+	defer au.mu.RUnlock()
+	seen := make(map[*hall]bool, len(au.halls))
+	out := make([]*hall, 0, len(au.halls))
+	for _, h := range au.halls {
+		if !seen[h] {
+			seen[h] = true
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (au *audience) sweep(now time.Time) {
+	au.verdicts.Purge(now)
+	for _, h := range au.all() {
+		h.sayGone(h.viewers.Expire(now))
+		if now.Unix()-h.used.Load() < int64(emptyHall/time.Second) || !h.viewers.Empty(now) {
+			continue
+		}
+		h.app.mu.Lock()
+		over := h.app.streams[h.name] == nil
+		if over {
+			h.closed.Store(true)
+			delete(h.app.halls, h.name)
+		}
+		h.app.mu.Unlock()
+		if over {
+			au.forget(h)
+			h.sayGone(h.viewers.Clear()) // who came in between
+			h.app.exit()
+		}
+	}
+}
+
+// forget drops what was found to lead to h.
+func (au *audience) forget(h *hall) {
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	for p, other := range au.halls {
+		if other == h {
+			delete(au.halls, p)
+		}
+	}
+}
+
+// leave shows the viewers of an application that is gone out.
+func (au *audience) leave(a *application) {
+	a.mu.Lock()
+	var halls []*hall
+	for name, h := range a.halls {
+		h.closed.Store(true)
+		halls = append(halls, h)
+		delete(a.halls, name)
+	}
+	a.mu.Unlock()
+	for _, h := range halls {
+		au.forget(h)
+		h.sayGone(h.viewers.Clear())
+		a.exit()
+	}
+}
+
+// close ends every viewer's session, for a server that stops.
+func (au *audience) close() {
+	for _, h := range au.all() {
+		h.sayGone(h.viewers.Clear())
+	}
+}
+
+// hall returns the hall of a live file; nil: its application is gone.
+func (au *audience) hall(f web.LiveFile) *hall {
+	p := place{f.Dir, f.App, f.Stream}
+	for {
+		au.mu.RLock()
+		h := au.halls[p]
+		au.mu.RUnlock()
+		if h == nil {
+			a := au.application(p)
+			if a == nil {
+				return nil
+			}
+			if h = a.openHall(p.stream); h == nil {
+				return nil
+			}
+			au.mu.Lock()
+			au.halls[p] = h
+			au.mu.Unlock()
+		}
+		if !h.closed.Load() {
+			return h
+		}
+		au.forget(h)
+	}
+}
+
+// application finds whose files those of p are, and enters it: the application
+// of that name with that hls.path, else any of that name.
+func (au *audience) application(p place) *application {
+	au.srv.mu.Lock()
+	services := slices.Clone(au.srv.services)
+	au.srv.mu.Unlock()
+	var found *service
+	for _, v := range services {
+		rules := v.rules.Load().find(p.app)
+		if rules == nil {
+			continue
+		}
+		writes := slices.ContainsFunc(withStreams(rules.cfg), func(c *config.Application) bool {
+			return c.HLS != nil && c.HLS.Path == p.dir
+		})
+		if found == nil || writes {
+			found = v
+		}
+		if writes {
+			break
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return found.application(p.app)
+}
+
+// openHall is the hall of a name; nil: the application is gone. The application
+// was entered, and each hall stands for one that has.
+func (a *application) openHall(name string) *hall {
+	a.mu.Lock()
+	h := a.halls[name]
+	fresh := h == nil && !a.gone
+	if fresh {
+		h = &hall{app: a, name: name, viewers: a.srv.audience.pool.NewCounter(silence * unknownTarget)}
+		h.used.Store(time.Now().Unix())
+		a.halls[name] = h
+	}
+	a.mu.Unlock()
+	if !fresh {
+		a.exit()
+	}
+	return h
+}
+
+// Playlist implements web.Audience: on_play for who is new or was let in too
+// long ago, max_players for who is new.
+func (au *audience) Playlist(ctx context.Context, v web.Visit) (token string, err error) {
+	h := au.hall(v.File)
+	if h == nil {
+		return "", &web.Denial{Status: 404}
+	}
+	h.used.Store(v.Now.Unix())
+	id, token := au.identify(h, v)
+	timeout := silenceOf(v.File)
+	cfg := h.app.rules.Load().cfg
+	counted := v.File.Kind != web.Master
+	if asksHTTP(cfg) {
+		if counted && !h.viewers.Seated(id, v.Now) {
+			if err := h.room(cfg); err != nil {
+				return "", full(err, timeout)
+			}
+		}
+		if err := h.ask(ctx, cfg, id, v, timeout); err != nil {
+			return "", err
+		}
+	}
+	if !v.Poll || h.viewers.Touch(id, v.Now, timeout) {
+		return token, nil
+	}
+	if err := h.seat(cfg, id, v, counted); err != nil {
+		return "", full(err, timeout)
+	}
+	return token, nil
+}
+
+// identify says who asks: whoever has a token of ours, else the address and the
+// user agent. token is what the variants of a master playlist are to carry.
+func (au *audience) identify(h *hall, v web.Visit) (id viewers.ID, token string) {
+	if v.Token != "" {
+		id := au.pool.TokenID(v.Token)
+		if h.viewers.Seated(id, v.Now) || au.pool.Valid(v.Token) {
+			return id, v.Token
+		}
+	}
+	if v.File.Kind == web.Master {
+		token = au.pool.NewToken()
+	}
+	return au.pool.ID(v.Addr, v.Agent), token
+}
+
+func silenceOf(f web.LiveFile) time.Duration {
+	if f.Target <= 0 {
+		return silence * unknownTarget
+	}
+	return silence * f.Target
+}
+
+// full is what a viewer is told for whom there is no room.
+func full(err error, again time.Duration) error {
+	return &web.Denial{Status: 503, Reason: err.Error(), RetryAfter: int(again / time.Second)}
+}
+
+// room says whether one more viewer may come.
+func (h *hall) room(cfg *config.Application) error {
+	h.app.mu.Lock()
+	defer h.app.mu.Unlock()
+	return h.app.roomFor(h.name, cfg.For(h.name))
+}
+
+// seat counts a new viewer. Who asks for a master playlist sits there for a
+// while, too, to be seen off by the hooks, but takes nobody's place.
+func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted bool) error {
+	bye := h.farewell(cfg, v)
+	h.app.mu.Lock()
+	defer h.app.mu.Unlock()
+	limits := cfg.For(h.name)
+	if counted {
+		if err := h.app.roomFor(h.name, limits); err != nil {
+			h.drop(bye)
+			return err
+		}
+	}
+	var info any
+	if bye != nil {
+		info = bye
+	}
+	fresh, err := h.viewers.Seat(id, v.Now, info)
+	if !fresh {
+		h.drop(bye)
+	}
+	if err != nil && limits.MaxPlayers == 0 && limits.MaxBandwidth == 0 {
+		err = nil // served, and not counted
+	}
+	return err
+}
+
+// Media implements web.Audience: a fragment or key needs a yes of on_play for
+// its address and agent. Where none is asked it costs a load.
+func (au *audience) Media(f web.LiveFile, addr netip.Addr, agent string, now time.Time) error {
+	if !au.guarded.Load() {
+		return nil
+	}
+	h := au.hall(f)
+	if h == nil {
+		return &web.Denial{Status: 404}
+	}
+	cfg := h.app.rules.Load().cfg
+	if !asksHTTP(cfg) {
+		return nil
+	}
+	asked := h.app.asked.Load()
+	epoch, ok := au.verdicts.Passed(h.pass(addr, agent), now)
+	// Who watched through a reload has time to ask for the playlist again.
+	late := now.Sub(asked.since) < h.viewers.Timeout()
+	if ok && epoch == asked.epoch || late && (ok || asked.open) {
+		return nil
+	}
+	return &web.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
+}
+
+// Shut implements web.Audience: what is left of a stream, or was put beside it,
+// is nobody's to judge while its neighbours need a verdict.
+func (au *audience) Shut(absPath string) bool {
+	if !au.guarded.Load() || !slices.Contains(mediaTypes, strings.ToLower(filepath.Ext(absPath))) {
+		return false
+	}
+	au.srv.mu.Lock()
+	services := slices.Clone(au.srv.services)
+	au.srv.mu.Unlock()
+	for _, v := range services {
+		cfg := v.rules.Load().cfg
+		for i := range cfg.Applications {
+			if !asksHTTP(&cfg.Applications[i]) {
+				continue
+			}
+			for _, app := range withStreams(&cfg.Applications[i]) {
+				if app.HLS != nil && (lies(absPath, app.HLS.Path) || app.HLS.Keys != nil && lies(absPath, app.HLS.Keys.Path)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+var mediaTypes = []string{".m3u8", ".ts", ".m4s", ".mp4", ".key", ".aac", ".vtt", ".mpd"}
+
+// lies says whether path is below dir, in which $app stands for any name.
+func lies(path, dir string) bool {
+	before, after, wild := strings.Cut(filepath.Clean(dir), "$app")
+	rest, ok := strings.CutPrefix(path, before)
+	if ok && wild {
+		end := strings.IndexByte(rest, '/')
+		if end <= 0 {
+			return false
+		}
+		if i := strings.IndexByte(after, '/'); i >= 0 { // "/x/$app-hls/y"
+			return strings.HasSuffix(rest[:end], after[:i]) && strings.HasPrefix(rest[end:], after[i:]+"/")
+		}
+		return strings.HasSuffix(rest[:end], after)
+	}
+	return ok && strings.HasPrefix(rest, "/")
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/viewers"
+)
+
+const (
+	// verdictLife is how long on_play's word about a viewer counts, and
+	// noAnswerLife how long that it could not be asked.
+	verdictLife  = time.Minute
+	noAnswerLife = 5 * time.Second
+	// maxSaid bounds what is kept of each thing a viewer says of itself.
+	maxSaid = 512
+)
+
+// asksHTTP says whether on_play judges an application's HTTP viewers.
+func asksHTTP(cfg *config.Application) bool { return cfg.Hooks.OnPlay != "" && cfg.Hooks.OnPlayHTTP }
+
+// asked is since when an application's on_play is the one it is.
+type asked struct {
+	epoch uint64 // of the verdicts that count
+	since time.Time
+	open  bool // before that everybody was let in
+}
+
+// askAnew forgets the verdicts on the application's viewers if the rules that
+// gave them change. It is called before the new rules hold.
+func (a *application) askAnew(old, cfg *config.Application) {
+	if old.Hooks.OnPlay == cfg.Hooks.OnPlay && old.Hooks.OnPlayHTTP == cfg.Hooks.OnPlayHTTP {
+		return
+	}
+	a.asked.Store(&asked{epoch: a.srv.epochs.Add(1), since: time.Now(), open: !asksHTTP(old)})
+}
+
+// pass names what a yes to a viewer of h lets through.
+func (h *hall) pass(addr netip.Addr, agent string) viewers.Key {
+	return viewers.KeyOf(h.app.id, 0, addr, h.name, agent)
+}
+
+// ask has on_play judge a viewer, unless it has.
+func (h *hall) ask(ctx context.Context, cfg *config.Application, id viewers.ID, v web.Visit, grace time.Duration) error {
+	asked := h.app.asked.Load()
+	serial := h.viewers.Serial(id, v.Now)
+	query := v.Query
+	if v.Token != "" {
+		query += "&" + v.Token // the whole query
+	}
+	q := viewers.Question{
+		// A viewer that was gone is another one, with a number of its own.
+		Yes:  viewers.KeyOf(asked.epoch, serial, v.Addr, h.name, v.Agent, query),
+		No:   viewers.KeyOf(asked.epoch, 0, v.Addr, h.name, v.Agent, query),
+		Pass: h.pass(v.Addr, v.Agent), Grace: grace, Epoch: asked.epoch,
+	}
+	srv := h.app.srv
+	return srv.audience.verdicts.Judge(ctx, &q, v.Now, func() (time.Duration, error) {
+		from, stream := h.hello(serial, v)
+		// Whoever asked first may go: the others wait for the same answer.
+		verdict, err := h.app.hooks.Ask(srv.ctx, cfg.Hooks.OnPlay, &cfg.Notify, hooks.Play(from, stream, -2, 0, false))
+		var no *hooks.Refusal
+		switch {
+		case errors.As(err, &no):
+			life := verdictLife
+			if no.Status == 0 {
+				life = noAnswerLife
+			}
+			return life, h.refuse(v, no.Reason)
+		case err != nil:
+			return 0, err
+		case verdict.Name != "" && verdict.Name != h.name:
+			// The player would go on asking for this URL, and the other name
+			// may be nobody's to know.
+			return verdictLife, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
+		}
+		return verdictLife, nil
+	})
+}
+
+// refuse logs a viewer that on_play does not let in.
+func (h *hall) refuse(v web.Visit, reason string) error {
+	h.app.log.Info("viewer refused", zap.String("stream", h.name), zap.Stringer("remote", v.Addr), zap.String("reason", reason))
+	return &web.Denial{Status: 403, Reason: reason}
+}
+
+// hello is what the hooks are told of a viewer.
+func (h *hall) hello(serial uint64, v web.Visit) (hooks.Session, hooks.Stream) {
+	return hooks.Session{
+		App: h.app.name, FlashVer: clip(v.Agent), PageURL: clip(v.Referer()), TCURL: clip(v.URL()),
+		Addr: v.Addr.String(), ClientID: serial,
+	}, hooks.Stream{Name: h.name, Args: strings.Clone(v.Query)}
+}
+
+// clip copies: the rest of the request is not to be kept with it.
+func clip(s string) string { return strings.Clone(s[:min(len(s), maxSaid)]) }
+
+// A farewell is what is said of a viewer once it is gone.
+type farewell struct {
+	from   hooks.Session
+	stream hooks.Stream
+	size   int64
+}
+
+// maxFarewells bounds the bytes that farewells hold: viewers beyond go silently.
+const maxFarewells = 32 << 20
+
+// farewell is nil where no hook wants to hear of it.
+func (h *hall) farewell(cfg *config.Application, v web.Visit) *farewell {
+	if !cfg.Hooks.OnPlayHTTP || cfg.Hooks.OnPlayDone == "" && cfg.Hooks.OnDone == "" {
+		return nil
+	}
+	f := &farewell{}
+	f.from, f.stream = h.hello(0, v)
+	f.size = int64(256 + len(f.from.FlashVer) + len(f.from.PageURL) + len(f.from.TCURL) + len(f.stream.Args))
+	if said := &h.app.srv.audience.said; said.Add(f.size) > maxFarewells {
+		said.Add(-f.size)
+		return nil
+	}
+	return f
+}
+
+// drop gives up a farewell that nobody will say.
+func (h *hall) drop(f *farewell) {
+	if f != nil {
+		h.app.srv.audience.said.Add(-f.size)
+	}
+}
+
+// sayGone tells on_play_done and on_done, as of RTMP players.
+func (h *hall) sayGone(gone []viewers.Viewer) {
+	if len(gone) == 0 {
+		return
+	}
+	cfg := h.app.rules.Load().cfg
+	for _, g := range gone {
+		f, ok := g.Info.(*farewell)
+		if !ok {
+			continue
+		}
+		h.drop(f)
+		if !cfg.Hooks.OnPlayHTTP {
+			continue
+		}
+		f.from.ClientID = g.Serial
+		h.app.hooks.Tell(&cfg.Notify, g.Serial,
+			hooks.Call{Target: cfg.Hooks.OnPlayDone, Event: hooks.PlayDone(f.from, f.stream)},
+			hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(f.from, f.stream)})
+	}
+}

@@ -1,0 +1,199 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Audience knows who watches what over HTTP: it counts viewers and decides whom
+// on_play and max_players let in. Its methods are called by many goroutines.
+type Audience interface {
+	// Playlist judges a request for a live playlist and counts who makes it.
+	// For a Master, token is what its variants' URIs are to carry. An error
+	// is a *Denial, or ctx's.
+	Playlist(ctx context.Context, v Visit) (token string, err error)
+	// Media judges a request for a live fragment or key. An error is a *Denial.
+	Media(f LiveFile, addr netip.Addr, agent string, now time.Time) error
+	// Shut says whether a file that is not live must not be served because
+	// fragments and keys beside it need a verdict.
+	Shut(absPath string) bool
+}
+
+// A Denial is why a viewer does not get a file.
+type Denial struct {
+	Status     int    // 403, 404, 503
+	Reason     string // in plain text, for the viewer; empty: the status says it
+	RetryAfter int    // seconds; 0: not said
+}
+
+// Error is the reason.
+func (d *Denial) Error() string { return or(d.Reason, http.StatusText(d.Status)) }
+
+// A Visit is a request for a live playlist.
+type Visit struct {
+	File  LiveFile
+	Addr  netip.Addr // of the client, as far as trusted proxies say
+	Agent string     // User-Agent
+	Query string     // as it came, without what Token is
+	Token string     // of a playlist URL that Playlist made; not checked
+	Poll  bool       // somebody watches: not HEAD
+	Now   time.Time
+
+	x    *exchange
+	path string
+}
+
+// Referer is the page the viewer says it is on.
+func (v Visit) Referer() string { return v.x.r.Referer() }
+
+// URL is the public URL of the directory that the playlist is in.
+func (v Visit) URL() string {
+	base, _ := v.x.site.PublicURL(v.x.r)
+	return base + (&url.URL{Path: path.Dir(v.path)}).EscapedPath()
+}
+
+const (
+	viewerParam = "viewer"
+	// maxQuery bounds what is remembered of a viewer, and what a master
+	// playlist repeats in each line.
+	maxQuery = 4096
+)
+
+// admit judges a playlist request; false: it was answered.
+func (x *exchange) admit(l *location, urlPath string, lf LiveFile) (v Visit, token string, ok bool) {
+	if len(x.r.URL.RawQuery) > maxQuery {
+		x.fail(l, http.StatusRequestURITooLong, "")
+		return v, "", false
+	}
+	v = Visit{
+		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, x: x, path: urlPath,
+	}
+	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
+		v.Agent = agent[0]
+	}
+	v.Query, v.Token = splitViewer(x.r.URL.RawQuery)
+	token, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
+	if err != nil {
+		x.deny(l, urlPath, err)
+		return v, "", false
+	}
+	return v, token, true
+}
+
+// mayHave judges a request for a fragment or key; false: it was answered.
+func (x *exchange) mayHave(l *location, urlPath string, lf LiveFile) bool {
+	if x.site.deps.Audience == nil {
+		return true
+	}
+	agent := ""
+	if line := x.r.Header["User-Agent"]; len(line) > 0 {
+		agent = line[0]
+	}
+	if err := x.site.deps.Audience.Media(lf, x.client, agent, x.start); err != nil {
+		x.deny(l, urlPath, err)
+		return false
+	}
+	return true
+}
+
+// deny answers who may not have a live file.
+func (x *exchange) deny(l *location, urlPath string, err error) {
+	var d *Denial
+	if !errors.As(err, &d) {
+		d = &Denial{Status: http.StatusServiceUnavailable} // the server stops
+	}
+	if d.Status == http.StatusNotFound {
+		x.notFound(l, urlPath)
+		return
+	}
+	if d.RetryAfter > 0 {
+		x.Header().Set("Retry-After", strconv.Itoa(d.RetryAfter))
+	}
+	x.fail(l, d.Status, d.Reason)
+}
+
+// splitViewer takes viewer=TOKEN out of a query, and what a low-latency player
+// says of its position (RFC 8216bis §6.2.5), which is another one each time.
+func splitViewer(query string) (rest, token string) {
+	if !strings.Contains(query, viewerParam+"=") && !strings.Contains(query, "_HLS_") {
+		return query, ""
+	}
+	kept := make([]string, 0, 4)
+	for part := range strings.SplitSeq(query, "&") {
+		if t, ok := strings.CutPrefix(part, viewerParam+"="); ok {
+			token = t
+		} else if !strings.HasPrefix(part, "_HLS_") {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "&"), token
+}
+
+var cachePersonal = []string{"private, no-store"}
+
+// servePersonal answers with a multivariant playlist made for one viewer: every
+// URI carries the viewer's token and the query that it came with, because
+// players leave the query behind. It is another one for everybody, so it has no
+// entity tag and no cache may keep it, whatever the location says.
+func (x *exchange) servePersonal(l *location, v Visit, token string) {
+	query := viewerParam + "=" + token
+	if v.Query != "" {
+		query = string(appendQuery(nil, v.Query)) + "&" + query
+	}
+	body := withQuery(v.File.Body, query)
+	h := x.Header()
+	l.setExtra(h)
+	h["Content-Type"] = typePlaylist
+	h["Cache-Control"] = cachePersonal
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	delete(h, "Etag")
+	delete(h, "Last-Modified")
+	delete(h, "Expires")
+	x.WriteHeader(http.StatusOK)
+	if x.r.Method != http.MethodHead {
+		_, _ = x.Write(body)
+	}
+}
+
+// withQuery adds a query to every URI line of a playlist (RFC 8216 §4.1).
+func withQuery(playlist []byte, query string) []byte {
+	out := make([]byte, 0, len(playlist)+(len(query)+1)*(1+bytes.Count(playlist, []byte("\n"))/2))
+	for line := range bytes.Lines(playlist) {
+		uri := bytes.TrimRight(line, "\r\n")
+		if len(uri) == 0 || uri[0] == '#' {
+			out = append(out, line...)
+			continue
+		}
+		out = append(out, uri...)
+		if bytes.IndexByte(uri, '?') < 0 {
+			out = append(out, '?')
+		} else {
+			out = append(out, '&')
+		}
+		out = append(out, query...)
+		out = append(out, line[len(uri):]...)
+	}
+	return out
+}
+
+// appendQuery leaves nothing in a query that could end a line or a URI.
+func appendQuery(b []byte, query string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := range len(query) {
+		c := query[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0 {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+			continue
+		}
+		b = append(b, c)
+	}
+	return b
+}
