@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 //	                        answer was 200, whole and true
 //	swap FILE OLD NEW       replace text in FILE, by rename, as editors do
 //	reloads N FILE A B C    swap B and C behind A in FILE N times, each waited for
-//	sh COMMAND              a line of shell; $EXAMPLES is the examples' directory
+//	sh COMMAND              a line of shell; $EXAMPLES and $SCRIPTS are the tree's directories
 //	publishkey NAME SECS KEYFILE ARG… URL  publish, with the key behind URL
 //	topkeys CONFIG REGEXP…  rtmpd top in a terminal, until it has shown each; q ends it
 //	nologfile FILE          the log holds the key in FILE only where it was made
@@ -333,9 +333,9 @@ func cmdReloads(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSh(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("sh", "-c", args[0])
 	cmd.Dir = ts.Getenv("WORK")
-	examples, err := filepath.Abs("../../examples")
+	tree, err := filepath.Abs("../..")
 	ts.Check(err)
-	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "EXAMPLES="+examples,
+	cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "EXAMPLES="+filepath.Join(tree, "examples"), "SCRIPTS="+filepath.Join(tree, "scripts"),
 		"XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"), "RTMP="+ts.Getenv("RTMP"), "HTTP="+ts.Getenv("HTTP"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		ts.Fatalf("%s: %v\n%s", args[0], err, out)
