@@ -208,14 +208,14 @@ func (d *Doctor) frameRate() float64 {
 	if d.secondsSum < 2 {
 		return 0
 	}
-	new := d.seconds[(d.secondsSum-1)%secondsKept]
-	old := d.seconds[(d.secondsSum-min(d.secondsSum, rateSpan+1))%secondsKept]
-	span := new.media - old.media
+	newest := d.seconds[(d.secondsSum-1)%secondsKept]
+	oldest := d.seconds[(d.secondsSum-min(d.secondsSum, rateSpan+1))%secondsKept]
+	span := newest.media - oldest.media
 	if span <= 0 {
 		return 0
 	}
-	frames := new.frames - old.frames
-	if old.frames == 0 {
+	frames := newest.frames - oldest.frames
+	if oldest.frames == 0 {
 		frames-- // the span is between frames
 	}
 	return float64(frames) / span.Seconds()

@@ -132,8 +132,8 @@ func TestFrames(t *testing.T) {
 func TestAFrameFitsEveryTerminal(t *testing.T) {
 	t.Parallel()
 	v := busyView()
-	for width := 1; width < 140; width += 3 {
-		for height := 1; height < 60; height += 2 {
+	for width := 1; width < 140; width += 11 {
+		for height := 1; height < 60; height += 7 {
 			lines := strings.Split(v.Frame(width, height), "\n")
 			if len(lines) > height {
 				t.Fatalf("%dx%d: %d lines", width, height, len(lines))
