@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -65,21 +66,25 @@ func absolute(results []Result, name string, limit float64, unit string, p point
 // relative is a goal on the median of rtmpd's figure over nginx's, formed round
 // by round where both runs count.
 func relative(results []Result, name string, limit float64, p point, f func(*Result) float64) goal {
-	g := goal{name: name, limit: limit, unit: "x nginx"}
 	ours, ok1 := values(results, "rtmpd", p, f)
 	peer, ok2 := values(results, "nginx", p, f)
+	return compared(goal{name: name, limit: limit, unit: "x nginx"}, ours, peer, ok1, ok2)
+}
+
+// compared completes g with the median of ours over other.
+func compared(g goal, ours, other []float64, ok1, ok2 []bool) goal {
 	var counted []float64
-	for i := range min(len(ours), len(peer)) {
-		if ok1[i] && ok2[i] && peer[i] > 0 {
-			counted = append(counted, ours[i]/peer[i])
+	for i := range min(len(ours), len(other)) {
+		if ok1[i] && ok2[i] && other[i] > 0 {
+			counted = append(counted, ours[i]/other[i])
 		}
 	}
 	if len(counted) == 0 {
-		g.why = fmt.Sprintf("no pair of runs of %d counts", min(len(ours), len(peer)))
+		g.why = fmt.Sprintf("no pair of runs of %d counts", min(len(ours), len(other)))
 		return g
 	}
 	g.got = median(counted)
-	g.met = g.got <= limit
+	g.met = g.got <= g.limit
 	return g
 }
 
@@ -110,7 +115,30 @@ func (c *command) runGoals(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return c.runCount(ctx, goalViewers()[0])
+}
+
+// runCount measures, on rtmpd alone, what counting viewers costs.
+func (c *command) runCount(ctx context.Context, viewers int) error {
+	if !slices.Contains(c.servers, "rtmpd") {
+		return nil
+	}
+	own := *c
+	own.servers, own.results = []string{"rtmpd"}, nil
+	round := 0
+	err := own.turns(ctx, func(ctx context.Context, t *target) ([]Result, error) {
+		round++
+		return measureCount(ctx, t, viewers, c.options, round)
+	})
+	c.results = append(c.results, own.results...)
+	return err
+}
+
+// judgeCount is the goal of runCount.
+func judgeCount(results []Result, viewers int, rate int64, mss int) goal {
+	live, ok1 := values(results, "rtmpd", point{servedLive, 1, viewers, rate, mss}, (*Result).perGB)
+	root, ok2 := values(results, "rtmpd", point{servedRoot, 1, viewers, rate, mss}, (*Result).perGB)
+	return compared(goal{name: fmt.Sprintf("%d HLS viewers counted: CPU for each GB", viewers), limit: 1.1, unit: "x root"}, live, root, ok1, ok2)
 }
 
 // judgeGoals sets the goals of publishing and HLS beside the results.
@@ -136,6 +164,7 @@ func judgeGoals(results []Result) []goal {
 		p := point{"hls", 1, n, rate, mss}
 		goals = append(goals, relative(results, fmt.Sprintf("%d HLS viewers: CPU for each GB", n), 1.5, p, (*Result).perGB))
 	}
+	goals = append(goals, judgeCount(results, goalViewers()[0], rate, mss))
 	p := point{scenario: "start", streams: 1, bitRate: rate}
 	return append(goals,
 		absolute(results, "start to listening", 60, "ms", p, func(r *Result) float64 { return r.Startup }),

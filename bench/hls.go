@@ -78,6 +78,7 @@ type audience struct {
 // A viewer is one HLS client with one keep-alive connection.
 type viewer struct {
 	*audience
+	number  int      // in its User-Agent, so that servers tell viewers apart
 	checker *checker // nil: the viewer drains
 	conn    net.Conn
 	raw     syscall.RawConn
@@ -97,6 +98,7 @@ func (a *audience) add(ctx context.Context, n int) {
 			v.checker = a.check()
 		}
 		a.mu.Lock()
+		v.number = len(a.viewers)
 		a.viewers = append(a.viewers, v)
 		a.mu.Unlock()
 		a.watching.Go(func() { v.watch(ctx, pollInterval*time.Duration(i)/time.Duration(n)) })
@@ -229,7 +231,7 @@ func (v *viewer) get(ctx context.Context, name string, keep bool) ([]byte, error
 	conn := v.conn
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if _, err := fmt.Fprintf(v.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: rtmpd-bench\r\n\r\n", name, v.addr); err != nil {
+	if _, err := fmt.Fprintf(v.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: rtmpd-bench/%d\r\n\r\n", name, v.addr, v.number); err != nil {
 		return nil, err
 	}
 	answer, err := http.ReadResponse(v.in, nil)

@@ -9,6 +9,7 @@
 //	go run ./bench publish -server rtmpd -n 100,300 [-hls]
 //	go run ./bench play    -server nginx,rtmpd -n 100,500 -mss 1448 -rounds 3
 //	go run ./bench hls     -server rtmpd -n 500
+//	go run ./bench count   -n 500                 viewers counted, and the same files from a plain root
 //	go run ./bench churn   -server rtmpd -parallel 64
 //	go run ./bench start   -server rtmpd
 //
@@ -77,7 +78,7 @@ type command struct {
 // wrong usage.
 func run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
-		return 2, errors.New("usage: bench goals|peers|publish|play|hls|churn|start [flags]; -h after one of them lists its flags")
+		return 2, errors.New("usage: bench goals|peers|publish|play|hls|count|churn|start [flags]; -h after one of them lists its flags")
 	}
 	c, err := parse(args[0], args[1:])
 	if errors.Is(err, flag.ErrHelp) {
@@ -105,6 +106,9 @@ func run(ctx context.Context, args []string) (int, error) {
 	case "peers":
 		err = c.runPeers(ctx)
 		goals = judgePeers(c.results, c.flush)
+	case "count":
+		err = c.runCount(ctx, c.steps[0])
+		goals = []goal{judgeCount(c.results, c.steps[0], c.bitRate, c.mss)}
 	default:
 		err = c.repeat(ctx, args[0])
 	}
@@ -138,12 +142,12 @@ func parse(mode string, args []string) (*command, error) {
 	case "peers":
 		n, limit = "100,500,1000", time.Hour
 	case "publish":
-	case "play", "hls":
+	case "play", "hls", "count":
 		n = "500"
 	case "churn":
 	case "start":
 	default:
-		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, play, hls, churn, start", mode)
+		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, play, hls, count, churn, start", mode)
 	}
 	f := flag.NewFlagSet("bench "+mode, flag.ContinueOnError)
 	servers, rounds := "rtmpd", 1

@@ -325,6 +325,10 @@ http {
   location "/hls" {
     alias = %[6]q
   }
+
+  location "/plain" {
+    root = %[10]q
+  }
 }
-`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http)
+`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()))
 }

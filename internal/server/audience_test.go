@@ -88,14 +88,14 @@ http {
 }
 
 // showing is a rig with a stream cam that has a playlist.
-func showing(t *testing.T, lines string) *rig {
+func showing(t testing.TB, lines string) *rig {
 	t.Helper()
 	r := start(t, watched(lines))
 	r.show(t, "cam")
 	return r
 }
 
-func (r *rig) show(t *testing.T, name string) {
+func (r *rig) show(t testing.TB, name string) {
 	r.Helper()
 	p := r.publish("live", name)
 	p.seconds(4.2)

@@ -115,7 +115,7 @@ var (
 )
 
 // newest is the number of a playlist's last fragment, -1 without one.
-func newest(t *testing.T, playlist string) int {
+func newest(t testing.TB, playlist string) int {
 	t.Helper()
 	all := fragmentURI.FindAllStringSubmatch(playlist, -1)
 	if len(all) == 0 {
