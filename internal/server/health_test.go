@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -88,7 +87,7 @@ http {
 	r := start(t, hcl)
 	ask := func(path string) {
 		t.Helper()
-		res, err := http.Get(r.web() + path)
+		res, err := probe.Get(r.web() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
