@@ -30,6 +30,7 @@ func TestAHookGivesAnotherName(t *testing.T) {
 	s := r.spectate("live", "other", dialling{})
 	s.first()
 	s.Close()
+	r.eventually("done of the player, which the reload takes away", func() bool { return h.last("done") != nil })
 	// A reload must not take the new name for a wrong one.
 	r.reload(hooked(h, strings.ReplaceAll(allHooks, `on_done         = "$HOOK/done"`, "")+`hls { path = "$DIR/hls" }`))
 	c.seconds(1)
