@@ -11,11 +11,11 @@ import (
 // A Finding is something that is not as it should be with what a publisher
 // sends.
 type Finding struct {
-	Name   string // stable, for machines
-	Level  string // "warning"; "note" for what may well be meant so
-	Advice string
-	Since  time.Time
-	Count  uint64 // how often it has come up for this publisher
+	Name   string    `json:"name"`  // stable, for machines
+	Level  string    `json:"level"` // "warning"; "note" for what may well be meant so
+	Advice string    `json:"advice"`
+	Since  time.Time `json:"since"`
+	Count  uint64    `json:"count"` // how often it has come up for this publisher
 }
 
 // The levels of a Finding.
