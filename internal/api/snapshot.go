@@ -60,7 +60,8 @@ type PathCount struct {
 // A Server is one rtmp block.
 type Server struct{ Applications []Application }
 
-// An Application is one application with its streams, sorted by name.
+// An Application is one application with its streams, sorted by name: those that
+// are published, and those that players wait for.
 type Application struct {
 	Name    string
 	Live    bool
@@ -79,6 +80,7 @@ type Stream struct {
 	Video, Audio     *media.Track
 	FrameRate        float64 // measured; 0: not known
 	Publishing       bool
+	Active           bool // media has come from the present publisher
 
 	// HTTP viewers: those that poll a playlist now, the most at one time, and
 	// how many different ones there have been.

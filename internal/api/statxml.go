@@ -2,11 +2,12 @@ package api
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"strings"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -14,23 +15,25 @@ import (
 // WriteXML writes s as nginx-rtmp's stat page: element for element, with CRLF
 // after block tags, so that stat.xsl and the exporters that scrape it read on.
 func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
-	x := &xmlWriter{Writer: bufio.NewWriter(w)}
+	x := &xmlWriter{Writer: bufio.NewWriterSize(w, 64<<10)}
 	x.raw("<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n")
 	if stylesheet != "" {
-		x.raw(`<?xml-stylesheet type="text/xsl" href="` + escape(stylesheet) + "\" ?>\r\n")
+		x.raw(`<?xml-stylesheet type="text/xsl" href="`)
+		x.escaped(stylesheet)
+		x.raw("\" ?>\r\n")
 	}
 	x.open("rtmp")
-	x.value("nginx_version", "rtmpd/"+s.Version)
-	x.value("nginx_rtmp_version", "1.1.4") // what nginx-rtmp says: some exporters look
-	x.value("compiler", runtime.Version())
-	x.value("built", s.Version)
-	x.value("pid", os.Getpid())
-	x.value("uptime", int64(s.Uptime.Seconds()))
-	x.value("naccepted", s.Accepted)
-	x.value("bw_in", s.BwIn)
-	x.value("bytes_in", s.BytesIn)
-	x.value("bw_out", s.BwOut)
-	x.value("bytes_out", s.BytesOut)
+	x.line("nginx_version", "rtmpd/"+s.Version)
+	x.line("nginx_rtmp_version", rtmpVersion)
+	x.line("compiler", runtime.Version())
+	x.line("built", s.Version)
+	x.count("pid", uint64(os.Getpid()))
+	x.count("uptime", uint64(s.Uptime.Seconds()))
+	x.count("naccepted", s.Accepted)
+	x.count("bw_in", s.BwIn)
+	x.count("bytes_in", s.BytesIn)
+	x.count("bw_out", s.BwOut)
+	x.count("bytes_out", s.BytesOut)
 	for i := range s.Servers {
 		x.open("server")
 		for j := range s.Servers[i].Applications {
@@ -42,14 +45,51 @@ func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
 	return x.Flush()
 }
 
-type xmlWriter struct{ *bufio.Writer }
+// rtmpVersion is what nginx-rtmp says of itself: some exporters look.
+const rtmpVersion = "1.1.4"
+
+// An xmlWriter ends lines where nginx-rtmp does, for the scripts that read it
+// with grep and awk.
+type xmlWriter struct {
+	*bufio.Writer
+	scratch []byte
+}
 
 func (x *xmlWriter) raw(s string)     { _, _ = x.WriteString(s) } // bufio keeps the first error for Flush
 func (x *xmlWriter) open(tag string)  { x.raw("<" + tag + ">\r\n") }
 func (x *xmlWriter) close(tag string) { x.raw("</" + tag + ">\r\n") }
 func (x *xmlWriter) empty(tag string) { x.raw("<" + tag + "/>") }
-func (x *xmlWriter) value(tag string, v any) {
-	x.raw("<" + tag + ">" + escape(fmt.Sprint(v)) + "</" + tag + ">")
+
+func (x *xmlWriter) value(tag, s string) {
+	x.raw("<")
+	x.raw(tag)
+	x.raw(">")
+	x.escaped(s)
+	x.raw("</")
+	x.raw(tag)
+	x.raw(">")
+}
+
+func (x *xmlWriter) line(tag, s string) {
+	x.value(tag, s)
+	x.raw("\r\n")
+}
+
+// number is value without an allocation: a page of 5000 players has 25 000.
+func (x *xmlWriter) number(tag string, n int64) {
+	x.raw("<")
+	x.raw(tag)
+	x.raw(">")
+	x.scratch = strconv.AppendInt(x.scratch[:0], n, 10)
+	_, _ = x.Write(x.scratch)
+	x.raw("</")
+	x.raw(tag)
+	x.raw(">")
+}
+
+func (x *xmlWriter) count(tag string, n uint64) {
+	x.number(tag, int64(n))
+	x.raw("\r\n")
 }
 
 // text writes a value only if there is one.
@@ -59,42 +99,53 @@ func (x *xmlWriter) text(tag, s string) {
 	}
 }
 
-// escape makes s safe as XML text: bytes outside printable ASCII become spaces,
-// as nginx-rtmp has it, the five special ones entities.
-func escape(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c < 0x20 || c >= 0x7f:
-			b.WriteByte(' ')
+// escaped writes s as XML text: what can't be seen, or would not be XML, becomes
+// a space, byte by byte, as nginx-rtmp has it. Letters beyond ASCII stay what they
+// are: two streams must not look like one.
+func (x *xmlWriter) escaped(s string) {
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= 0x7f {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+				for range n {
+					_ = x.WriteByte(' ')
+				}
+			} else {
+				x.raw(s[i : i+n])
+			}
+			i += n
+			continue
+		}
+		i++
+		switch {
+		case c < 0x20:
+			_ = x.WriteByte(' ')
 		case c == '<':
-			b.WriteString("&lt;")
+			x.raw("&lt;")
 		case c == '>':
-			b.WriteString("&gt;")
+			x.raw("&gt;")
 		case c == '&':
-			b.WriteString("&amp;")
+			x.raw("&amp;")
 		case c == '"':
-			b.WriteString("&quot;")
+			x.raw("&quot;")
 		case c == '\'':
-			b.WriteString("&#39;")
+			x.raw("&#39;")
 		default:
-			b.WriteByte(c)
+			_ = x.WriteByte(c)
 		}
 	}
-	return b.String()
 }
 
 func (x *xmlWriter) application(a *Application) {
 	x.open("application")
-	x.value("name", a.Name)
+	x.line("name", a.Name)
 	if a.Live {
 		x.open("live")
-		n := 0
 		for i := range a.Streams {
 			x.stream(&a.Streams[i])
-			n += len(a.Streams[i].Clients)
 		}
-		x.value("nclients", n)
+		x.count("nclients", uint64(a.clients()))
 		x.close("live")
 	}
 	x.close("application")
@@ -102,39 +153,54 @@ func (x *xmlWriter) application(a *Application) {
 
 func (x *xmlWriter) stream(s *Stream) {
 	x.open("stream")
-	x.value("name", s.Name)
-	x.value("time", s.Age.Milliseconds())
-	x.value("bw_in", s.BwIn)
-	x.value("bytes_in", s.BytesIn)
-	x.value("bw_out", s.BwOut)
-	x.value("bytes_out", s.BytesOut)
-	x.value("bw_audio", s.BwAudio)
-	x.value("bw_video", s.BwVideo)
+	x.line("name", s.Name)
+	x.number("time", s.Age.Milliseconds())
+	x.count("bw_in", s.BwIn)
+	x.count("bytes_in", s.BytesIn)
+	x.count("bw_out", s.BwOut)
+	x.count("bytes_out", s.BytesOut)
+	x.count("bw_audio", s.BwAudio)
+	x.count("bw_video", s.BwVideo)
 	for i := range s.Clients {
 		x.client(&s.Clients[i])
 	}
 	if s.Video != nil || s.Audio != nil {
 		x.meta(s)
 	}
-	x.value("nclients", len(s.Clients))
+	x.count("nclients", uint64(len(s.Clients)))
 	if s.Publishing {
-		x.empty("publishing")
-		x.empty("active")
+		x.raw("<publishing/>\r\n")
+	}
+	if s.Active {
+		x.raw("<active/>\r\n")
+	}
+	// What nginx-rtmp does not have stands last.
+	x.count("viewers", uint64(s.Viewers))
+	x.count("viewers_peak", uint64(s.ViewersPeak))
+	x.count("viewers_unique", uint64(s.ViewersUnique))
+	for _, f := range s.Health {
+		x.raw(`<finding name="`) // attributes: some scrapers count every <name>
+		x.escaped(f.Name)
+		x.raw(`" level="`)
+		x.escaped(f.Level)
+		x.raw(`">`)
+		x.escaped(f.Advice)
+		x.raw("</finding>\r\n")
 	}
 	x.close("stream")
 }
 
 func (x *xmlWriter) client(c *Client) {
 	x.raw("<client>")
-	x.value("id", c.ID)
+	x.number("id", int64(c.ID))
 	x.value("address", c.Address)
-	x.value("time", c.Age.Milliseconds())
+	x.number("time", c.Age.Milliseconds())
 	x.text("flashver", c.FlashVer)
 	x.text("pageurl", c.PageURL)
 	x.text("swfurl", c.SWFURL)
-	x.value("dropped", c.Dropped)
-	x.value("avsync", c.AVSync)
-	x.value("timestamp", c.Timestamp)
+	x.number("dropped", int64(c.Dropped))
+	x.number("avsync", c.AVSync)
+	x.number("timestamp", int64(c.Timestamp))
 	if c.Publishing {
 		x.empty("publishing")
 	}
@@ -148,18 +214,14 @@ func (x *xmlWriter) meta(s *Stream) {
 	x.raw("<meta>")
 	if v := s.Video; v != nil {
 		x.raw("<video>")
-		x.value("width", v.Width)
-		x.value("height", v.Height)
-		rate := v.FrameRate
-		if rate == 0 {
-			rate = s.FrameRate
-		}
-		x.value("frame_rate", int(rate+0.5))
+		x.number("width", int64(v.Width))
+		x.number("height", int64(v.Height))
+		x.number("frame_rate", int64(s.frameRate()+0.5))
 		x.text("codec", v.Codec.String())
 		if v.Codec == media.CodecH264 {
 			x.text("profile", avcProfile(v.Profile))
-			x.value("compat", v.Compat)
-			x.value("level", fmt.Sprintf("%.1f", float64(v.Level)/10))
+			x.number("compat", int64(v.Compat))
+			x.value("level", avcLevel(v.Level))
 		}
 		x.raw("</video>")
 	}
@@ -170,42 +232,12 @@ func (x *xmlWriter) meta(s *Stream) {
 			x.text("profile", aacProfile(a.AudioObjectType))
 		}
 		if a.Channels > 0 {
-			x.value("channels", a.Channels)
+			x.number("channels", int64(a.Channels))
 		}
 		if a.SampleRate > 0 {
-			x.value("sample_rate", a.SampleRate)
+			x.number("sample_rate", int64(a.SampleRate))
 		}
 		x.raw("</audio>")
 	}
 	x.raw("</meta>\r\n")
-}
-
-func avcProfile(idc uint8) string {
-	switch idc {
-	case 66:
-		return "Baseline"
-	case 77:
-		return "Main"
-	case 100:
-		return "High"
-	}
-	return ""
-}
-
-func aacProfile(objectType int) string {
-	switch objectType {
-	case 1:
-		return "Main"
-	case 2:
-		return "LC"
-	case 3:
-		return "SSR"
-	case 4:
-		return "LTP"
-	case 5:
-		return "HE"
-	case 29:
-		return "HEv2"
-	}
-	return ""
 }

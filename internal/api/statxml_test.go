@@ -13,14 +13,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // hostile is what a name or a client's words can hold at worst.
-const hostile = "<b>\"x\" & 'y'</b>\x00\x1b]0;\r\nü\xff]]>"
+const hostile = "<b>\"x\" & 'y'</b>\x00\x1b]0;\r\nü\xff\u2028\u202e]]>"
 
 // snapshot has everything in it that the page can show.
 func snapshot() *Snapshot {
@@ -40,7 +42,9 @@ func snapshot() *Snapshot {
 					{
 						Name: "test", Age: 61500 * time.Millisecond, BytesIn: 1000, BytesOut: 2000,
 						BwIn: 2500000, BwOut: 5000000, BwAudio: 128000, BwVideo: 2372000,
-						Publishing: true, Video: avc, Audio: aac,
+						Publishing: true, Active: true, Video: avc, Audio: aac, Viewers: 3, ViewersPeak: 40, ViewersUnique: 500,
+						Ingest: doctor.Figures{FrameRate: 29.97, GOP: 2 * time.Second, GOPMin: time.Second, GOPMax: 4 * time.Second, Jitter: 1500 * time.Microsecond},
+						Health: []doctor.Finding{{Name: "gop_long", Level: "warning", Advice: "A keyframe <interval> of 4 s & more", Since: time.Unix(1e9, 0).UTC(), Count: 2}},
 						Clients: []Client{
 							{
 								ID: 7, Address: "192.0.2.1", Age: time.Second, FlashVer: "FMLE/3.0 (compatible; FMSc/1.0)",
@@ -134,7 +138,7 @@ type parsed struct {
 func TestAStatPageIsWellFormedWhateverIsInIt(t *testing.T) {
 	text := page(t, snapshot(), "")
 	for _, r := range text {
-		if r != '\r' && r != '\n' && (r < ' ' || r > '~') {
+		if r != '\r' && r != '\n' && !unicode.IsPrint(r) {
 			t.Fatalf("the page has %q", r)
 		}
 	}
@@ -150,7 +154,7 @@ func TestAStatPageIsWellFormedWhateverIsInIt(t *testing.T) {
 		t.Fatalf("applications: %+v", apps)
 	}
 	streams := apps[2].Live.Streams
-	const shown = `<b>"x" & 'y'</b>  ]0;     ]]>` // a space for each byte that is no printable ASCII
+	const shown = `<b>"x" & 'y'</b>  ]0;  ü       ]]>` // a space for each byte of what can't be seen
 	if len(streams) != 3 || streams[2].Name != shown || streams[2].Client[0].FlashVer != shown {
 		t.Errorf("hostile name read back as %+v, want %q", streams, shown)
 	}

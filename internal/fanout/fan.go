@@ -151,6 +151,11 @@ func (f *Fan) Players() int {
 	return len(f.players)
 }
 
+// Timestamp is that of the newest packet, in ms, as the players get it.
+func (f *Fan) Timestamp() uint32 {
+	return uint32(time.Duration(f.now.Load()).Milliseconds())
+}
+
 // Memory is what the logs hold, memfd bytes included.
 func (f *Fan) Memory() int64 {
 	f.mu.Lock()

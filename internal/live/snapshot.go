@@ -45,8 +45,10 @@ type Snapshot struct {
 	BwIn, BwAudio, BwVideo uint64 // bits/s over the last 10 whole seconds
 
 	Epoch     uint32
-	Timestamp uint32        // the newest packet's RTMP timestamp, ms
-	LastDTS   time.Duration // the newest packet's
+	Timestamp uint32 // the newest packet's RTMP timestamp, ms
+	// The same of video and audio; 0 before the first.
+	VideoTimestamp, AudioTimestamp uint32
+	LastDTS                        time.Duration // the newest packet's
 
 	Video, Audio *media.Track // nil when absent
 	Metadata     *Metadata    // nil when none came
@@ -67,6 +69,7 @@ func (s *Stream) Snapshot() Snapshot {
 		Packets: c.packets, VideoPackets: c.videoPackets, Keyframes: c.keyframes,
 		Skipped: c.skipped,
 		Epoch:   s.epoch, Timestamp: c.timestamp, LastDTS: c.dts,
+		VideoTimestamp: c.at[media.Video], AudioTimestamp: c.at[media.Audio],
 		Video: s.tracks[media.Video], Audio: s.tracks[media.Audio],
 		Metadata: s.metadata.Load(),
 		Cursors:  s.cursors,
@@ -97,6 +100,7 @@ type counters struct {
 	bytes                                     [byteKinds]uint64
 	packets, videoPackets, keyframes, skipped uint64
 	timestamp                                 uint32
+	at                                        [2]uint32 // timestamp of video and audio
 	dts                                       time.Duration
 	first, last                               time.Duration // when the first and the last packet came
 
@@ -117,6 +121,9 @@ func (c *counters) add(p *media.Packet, now time.Duration) {
 	c.packets++
 	c.timestamp, c.dts = p.Timestamp, p.DTS
 	kind := totalBytes
+	if p.Track.Kind <= media.Audio {
+		c.at[p.Track.Kind] = p.Timestamp
+	}
 	switch p.Track.Kind {
 	case media.Video:
 		kind = videoBytes

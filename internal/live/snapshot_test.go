@@ -22,7 +22,7 @@ func TestSnapshotCounts(t *testing.T) {
 		App: "app", Name: "name", Created: got.Created, LastWrite: got.LastWrite,
 		BytesIn: 2100, AudioBytes: 100, VideoBytes: 2000,
 		Packets: 21, VideoPackets: 20, Keyframes: 2,
-		Epoch: 1, Timestamp: 420, LastDTS: 420 * time.Millisecond,
+		Epoch: 1, Timestamp: 420, VideoTimestamp: 400, AudioTimestamp: 420, LastDTS: 420 * time.Millisecond,
 		Video: f.video, Audio: f.audio,
 		Cursors: 1, Held: 11, HeldBytes: 11 * (100 + packetOverhead),
 	}

@@ -276,7 +276,7 @@ rtmp {
 		st := r.stream("long", "cam")
 		p.cut()
 		r.logged("publisher lost; the stream waits for it", "app:long")
-		if app := r.srv.Snapshot().Servers[0].Applications[1]; app.Name != "long" || len(app.Streams) != 1 || app.Streams[0].Publishing {
+		if app := r.srv.Snapshot().Servers[0].Applications[0]; app.Name != "long" || len(app.Streams) != 1 || app.Streams[0].Publishing {
 			t.Errorf("the snapshot says %+v", app)
 		}
 		q := r.publish("long", "cam")

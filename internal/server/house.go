@@ -1,7 +1,11 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -15,7 +19,9 @@ type house struct {
 	name      string
 	chunkSize int
 	fan       *fanout.Fan
+	opened    time.Time
 	players   map[*playing]struct{} // guarded by app.mu
+	bwOut     atomic.Uint64         // bits/s over the last rateSpan
 }
 
 // seat finds s a place in the house of name.
@@ -37,7 +43,7 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 		if len(a.houses) >= maxHouses {
 			return nil, &refusal{rtmp.StatusPlayFailed, "too many different streams are waited for"}
 		}
-		h = &house{name: name, chunkSize: a.svc.options().ChunkSize, players: make(map[*playing]struct{})}
+		h = &house{name: name, chunkSize: a.svc.options().ChunkSize, opened: time.Now(), players: make(map[*playing]struct{})}
 		h.fan = a.srv.hub.NewFan(h.chunkSize, cfg.Meta)
 		a.houses[name] = h
 		if st != nil {
@@ -94,8 +100,11 @@ func (a *application) unseat(pl *playing) {
 	}
 	delete(a.houses, pl.name)
 	pl.house.fan.Attach(nil)
+	sent := pl.house.fan.BytesOut.Load()
+	a.srv.fanned.Add(sent)
 	if st := a.streams[pl.name]; st != nil {
 		st.fan.Store(nil)
+		st.fanned += sent
 	}
 }
 
@@ -166,4 +175,52 @@ func (pl *playing) tell(write func(*rtmp.Conn) error) {
 	if write(conn) == nil {
 		_ = conn.Flush() // a dead connection: its session hears of it
 	}
+}
+
+// watchHouses takes a sample of what goes out of every house once a second, until
+// ctx ends.
+func (s *Server) watchHouses(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	windows := make(map[*house]*rateWindow)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		windows = s.measureHouses(windows)
+	}
+}
+
+func (s *Server) measureHouses(windows map[*house]*rateWindow) map[*house]*rateWindow {
+	next := make(map[*house]*rateWindow, len(windows))
+	for _, h := range s.houses() {
+		w := windows[h]
+		if w == nil {
+			w = &rateWindow{}
+		}
+		next[h] = w
+		sent := w.add(h.fan.BytesOut.Load())
+		if span := min(w.n-1, rateSpan); span > 0 {
+			h.bwOut.Store(sent * 8 / uint64(span))
+		}
+	}
+	return next
+}
+
+// houses are all there are.
+func (s *Server) houses() []*house {
+	s.mu.Lock()
+	services := s.services
+	s.mu.Unlock()
+	var out []*house
+	for _, v := range services {
+		for _, a := range v.all() {
+			a.mu.Lock()
+			out = slices.AppendSeq(out, maps.Values(a.houses))
+			a.mu.Unlock()
+		}
+	}
+	return out
 }

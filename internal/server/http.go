@@ -14,7 +14,7 @@ import (
 func (s *Server) webDeps(cfg *config.Config) web.Deps {
 	return web.Deps{
 		Live: s.dirs, Audience: s.audience, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme,
-		Stat:    func(c config.Stat) http.Handler { return s.stat(c.Stylesheet) },
+		Stat:    func(c config.Stat) http.Handler { return api.Stat(s.Snapshot, c.Stylesheet) },
 		Control: func(c config.Control) http.Handler { return api.Control(c.Allow, s.steer) },
 	}
 }

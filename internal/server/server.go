@@ -58,6 +58,7 @@ type Server struct {
 	beat     *beat
 	nextConn atomic.Uint64
 	accepted atomic.Uint64
+	fanned   atomic.Uint64 // bytes sent to the players of houses that have closed
 
 	applying sync.Mutex // one Apply at a time
 	cfg      atomic.Pointer[config.Config]
@@ -90,6 +91,7 @@ func New(o Options) *Server {
 	s.beat = newBeat()
 	s.goes.Go(func() { s.beat.run(s.ctx) })
 	s.goes.Go(func() { s.watchBitrates(s.ctx) })
+	s.goes.Go(func() { s.watchHouses(s.ctx) })
 	s.goes.Go(func() { s.watchHealth(s.ctx) })
 	s.goes.Go(func() { s.audience.run(s.ctx) })
 	return s

@@ -2,7 +2,7 @@ package server
 
 import (
 	"cmp"
-	"net/http"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,15 +23,19 @@ func (s *Server) Snapshot() *api.Snapshot {
 	services, sites := slices.Clone(s.services), slices.Clone(s.sites)
 	snap.Connections = len(s.live)
 	snap.BytesIn, snap.BytesOut = s.gone.in, s.gone.out
-	for _, sess := range s.live {
+	sessions := slices.AppendSeq(make([]*session, 0, len(s.live)), maps.Values(s.live))
+	s.mu.Unlock()
+	for _, sess := range sessions { // those that have ended since keep their figures
 		if conn := sess.conn.Load(); conn != nil {
 			snap.BytesIn += conn.BytesIn()
 			snap.BytesOut += conn.BytesOut()
 		}
 	}
-	s.mu.Unlock()
+	snap.BytesOut += s.fanned.Load()
 	for _, v := range services {
-		snap.Servers = append(snap.Servers, v.snapshot(now))
+		server, out := v.snapshot(now)
+		snap.Servers = append(snap.Servers, server)
+		snap.BytesOut += out
 	}
 	for _, site := range sites {
 		snap.HTTP = append(snap.HTTP, httpFigures(site, now))
@@ -62,49 +66,132 @@ func httpFigures(site *web.Site, now time.Time) api.HTTP {
 	return out
 }
 
-func (v *service) snapshot(now time.Time) api.Server {
-	var out api.Server
+// snapshot shows the applications in the order of the configuration, then those
+// that "*" brought to life. fanned is what the players there have been sent.
+func (v *service) snapshot(now time.Time) (out api.Server, fanned uint64) {
+	place := make(map[string]int)
+	for i, a := range v.rules.Load().cfg.Applications {
+		place[a.Name] = i - len(v.rules.Load().cfg.Applications)
+	}
 	for _, a := range v.all() {
 		app := api.Application{Name: a.name, Live: a.rules.Load().cfg.Live}
-		a.mu.Lock()
-		for _, st := range a.streams {
-			app.Streams = append(app.Streams, st.snapshotLocked(now))
+		for _, g := range a.glance() {
+			app.Streams = append(app.Streams, g.snapshot(now))
+			if g.house != nil {
+				fanned += g.house.fan.BytesOut.Load()
+			}
 		}
-		a.mu.Unlock()
 		slices.SortFunc(app.Streams, func(x, y api.Stream) int { return cmp.Compare(x.Name, y.Name) })
 		out.Applications = append(out.Applications, app)
 	}
-	slices.SortFunc(out.Applications, func(x, y api.Application) int { return cmp.Compare(x.Name, y.Name) })
-	return out
+	slices.SortFunc(out.Applications, func(x, y api.Application) int {
+		return cmp.Or(cmp.Compare(place[x.Name], place[y.Name]), cmp.Compare(x.Name, y.Name))
+	})
+	return out, fanned
 }
 
-// snapshotLocked is called with app.mu held.
-func (st *stream) snapshotLocked(now time.Time) api.Stream {
-	l := st.live.Snapshot()
-	out := api.Stream{
-		Name: st.name, Age: now.Sub(st.started),
-		BytesIn: l.BytesIn, BwIn: l.BwIn, BwAudio: l.BwAudio, BwVideo: l.BwVideo,
-		Video: l.Video, Audio: l.Audio,
-	}
-	out.Ingest, out.Health = st.health()
-	out.FrameRate = out.Ingest.FrameRate
-	if p := st.publisher; p != nil {
-		out.Publishing = true
-		out.Clients = append(out.Clients, p.client(now))
-	}
-	if h := st.app.houses[st.name]; h != nil {
-		out.BytesOut = h.fan.BytesOut.Load()
-		for pl := range h.players {
-			out.Clients = append(out.Clients, pl.session.client(now))
+// A glimpse is what there was of one name while the application was locked.
+type glimpse struct {
+	name      string
+	stream    *stream // nil: players wait for it
+	publisher *session
+	before    uint64 // bytes sent to players of houses that have closed
+	house     *house // nil: no players
+	players   []*session
+	hall      *hall // nil: no HTTP viewers
+}
+
+// glance copies what a snapshot looks at: the names, then the players of each
+// house by themselves. Publishers wait for the application's lock, so it is held
+// for as long as it takes to copy some pointers, and given back in between.
+func (a *application) glance() []glimpse {
+	out := a.glanceNames()
+	for i := range out {
+		if h := out[i].house; h != nil {
+			out[i].players = a.glancePlayers(h)
 		}
-		slices.SortFunc(out.Clients, func(x, y api.Client) int { return cmp.Compare(x.ID, y.ID) })
-	}
-	if h := st.app.halls[st.name]; h != nil {
-		out.Viewers, out.ViewersPeak, out.ViewersUnique = h.viewers.Counts(now)
 	}
 	return out
 }
 
+func (a *application) glanceNames() []glimpse {
+	a.mu.Lock()
+	n := len(a.streams) + len(a.houses)
+	a.mu.Unlock()
+	out := make([]glimpse, 0, n+n/8) // not with the lock held: it may have to wait for the collector
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, st := range a.streams {
+		out = append(out, glimpse{name: name, stream: st, publisher: st.publisher, before: st.fanned, house: a.houses[name], hall: a.halls[name]})
+	}
+	for name, h := range a.houses {
+		if a.streams[name] == nil {
+			out = append(out, glimpse{name: name, house: h})
+		}
+	}
+	return out
+}
+
+func (a *application) glancePlayers(h *house) []*session {
+	a.mu.Lock()
+	n := len(h.players)
+	a.mu.Unlock()
+	out := make([]*session, 0, n+n/8)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for pl := range h.players {
+		out = append(out, pl.session)
+	}
+	return out
+}
+
+func (g *glimpse) snapshot(now time.Time) api.Stream {
+	out := api.Stream{Name: g.name, BytesOut: g.before, Clients: make([]api.Client, 0, len(g.players)+1)}
+	var avSync int64
+	if st := g.stream; st != nil {
+		l := st.live.Snapshot()
+		out.Age = now.Sub(st.started)
+		out.BytesIn, out.BwIn, out.BwAudio, out.BwVideo = l.BytesIn, l.BwIn, l.BwAudio, l.BwVideo
+		out.Video, out.Audio = l.Video, l.Audio
+		out.Ingest, out.Health = st.health()
+		out.FrameRate = out.Ingest.FrameRate
+		if l.Video != nil && l.Audio != nil {
+			avSync = int64(int32(l.AudioTimestamp - l.VideoTimestamp))
+		}
+		out.Publishing = g.publisher != nil
+		// As at nginx-rtmp: from the publisher's first media on.
+		out.Active = out.Publishing && l.LastWrite.UnixNano() >= st.publishedAt.Load()
+	}
+	var at uint32
+	if h := g.house; h != nil {
+		if g.stream == nil {
+			out.Age = now.Sub(h.opened)
+		}
+		out.BytesOut += h.fan.BytesOut.Load()
+		out.BwOut = h.bwOut.Load()
+		at = h.fan.Timestamp()
+	}
+	if g.hall != nil {
+		out.Viewers, out.ViewersPeak, out.ViewersUnique = g.hall.viewers.Counts(now)
+	}
+	if g.publisher != nil {
+		out.Clients = append(out.Clients, g.publisher.client(now))
+	}
+	for _, s := range g.players {
+		c := s.client(now)
+		c.Timestamp = at
+		out.Clients = append(out.Clients, c)
+	}
+	for i := range out.Clients {
+		c := &out.Clients[i]
+		c.AVSync, c.Active = avSync, c.Active && out.Active
+	}
+	// The newest first, as nginx-rtmp has them.
+	slices.SortFunc(out.Clients, func(x, y api.Client) int { return cmp.Compare(y.ID, x.ID) })
+	return out
+}
+
+// client shows a publisher or player; Active is whether it is ready for media.
 func (s *session) client(now time.Time) api.Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,16 +204,4 @@ func (s *session) client(now time.Time) api.Client {
 		out.Active, out.Dropped = true, s.playing.fan.Lapped()
 	}
 	return out
-}
-
-// stat serves the XML page; how it may be reached is its location's matter.
-func (s *Server) stat(stylesheet string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/xml")
-		w.Header().Set("Cache-Control", "no-store")
-		if r.Method == http.MethodHead {
-			return
-		}
-		_ = api.WriteXML(w, s.Snapshot(), stylesheet) // a reader that went away
-	})
 }

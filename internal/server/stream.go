@@ -24,6 +24,7 @@ type stream struct {
 	publisher *session // nil while the stream waits for one
 	before    uint64   // bytes that publisher's connection had received when it attached
 	owner     owner    // of the last publisher
+	fanned    uint64   // bytes sent to the players of its houses that have closed
 	grace     *time.Timer
 
 	outputs *outputs

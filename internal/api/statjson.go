@@ -1,0 +1,197 @@
+package api
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// WriteJSON writes s as the tree of WriteXML, in the shape that nginx-rtmp's
+// fork nginx-http-flv-module gives it: {"rtmp": {…, "servers": [[application, …],
+// …]}}. Names are those of the XML; lists are "servers", "streams", "clients" and
+// "findings", and are always there; what is an empty element in XML is a boolean.
+// Beside that it has the figures of the publisher, in ms.
+func WriteJSON(w io.Writer, s *Snapshot) error {
+	root := statRoot{
+		NginxVersion: "rtmpd/" + s.Version, RTMPVersion: rtmpVersion, Compiler: runtime.Version(), Built: s.Version,
+		PID: os.Getpid(), Uptime: int64(s.Uptime.Seconds()), Accepted: s.Accepted,
+		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut,
+		Servers: make([][]statApp, len(s.Servers)),
+	}
+	for i, server := range s.Servers {
+		apps := make([]statApp, len(server.Applications))
+		for j := range server.Applications {
+			apps[j] = newStatApp(&server.Applications[j])
+		}
+		root.Servers[i] = apps
+	}
+	return json.NewEncoder(w).Encode(map[string]any{"rtmp": &root})
+}
+
+type statRoot struct {
+	NginxVersion string      `json:"nginx_version"`
+	RTMPVersion  string      `json:"nginx_rtmp_version"`
+	Compiler     string      `json:"compiler"`
+	Built        string      `json:"built"`
+	PID          int         `json:"pid"`
+	Uptime       int64       `json:"uptime"`
+	Accepted     uint64      `json:"naccepted"`
+	BwIn         uint64      `json:"bw_in"`
+	BytesIn      uint64      `json:"bytes_in"`
+	BwOut        uint64      `json:"bw_out"`
+	BytesOut     uint64      `json:"bytes_out"`
+	Servers      [][]statApp `json:"servers"`
+}
+
+type statApp struct {
+	Name string    `json:"name"`
+	Live *statLive `json:"live,omitempty"`
+}
+
+type statLive struct {
+	Streams  []statStream `json:"streams"`
+	NClients int          `json:"nclients"`
+}
+
+type statStream struct {
+	Name       string       `json:"name"`
+	Time       int64        `json:"time"`
+	BwIn       uint64       `json:"bw_in"`
+	BytesIn    uint64       `json:"bytes_in"`
+	BwOut      uint64       `json:"bw_out"`
+	BytesOut   uint64       `json:"bytes_out"`
+	BwAudio    uint64       `json:"bw_audio"`
+	BwVideo    uint64       `json:"bw_video"`
+	Clients    []statClient `json:"clients"`
+	Meta       *statMeta    `json:"meta,omitempty"`
+	NClients   int          `json:"nclients"`
+	Publishing bool         `json:"publishing"`
+	Active     bool         `json:"active"`
+
+	Viewers       int           `json:"viewers"`
+	ViewersPeak   int           `json:"viewers_peak"`
+	ViewersUnique int           `json:"viewers_unique"`
+	Ingest        *statIngest   `json:"ingest,omitempty"`
+	Findings      []statFinding `json:"findings"`
+}
+
+type statClient struct {
+	ID         uint64 `json:"id"`
+	Address    string `json:"address"`
+	Time       int64  `json:"time"`
+	FlashVer   string `json:"flashver,omitempty"`
+	PageURL    string `json:"pageurl,omitempty"`
+	SWFURL     string `json:"swfurl,omitempty"`
+	Dropped    uint64 `json:"dropped"`
+	AVSync     int64  `json:"avsync"`
+	Timestamp  uint32 `json:"timestamp"`
+	Publishing bool   `json:"publishing"`
+	Active     bool   `json:"active"`
+}
+
+type statMeta struct {
+	Video *statVideo `json:"video,omitempty"`
+	Audio *statAudio `json:"audio,omitempty"`
+}
+
+type statVideo struct {
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	FrameRate float64 `json:"frame_rate"`
+	Codec     string  `json:"codec"`
+	Profile   string  `json:"profile,omitempty"`
+	Compat    *uint8  `json:"compat,omitempty"`
+	Level     string  `json:"level,omitempty"`
+}
+
+type statAudio struct {
+	Codec      string `json:"codec"`
+	Profile    string `json:"profile,omitempty"`
+	Channels   int    `json:"channels,omitempty"`
+	SampleRate int    `json:"sample_rate,omitempty"`
+}
+
+// statFinding is a doctor.Finding.
+type statFinding struct {
+	Name   string    `json:"name"`
+	Level  string    `json:"level"`
+	Advice string    `json:"advice"`
+	Since  time.Time `json:"since"`
+	Count  uint64    `json:"count"`
+}
+
+// statIngest is what was measured of a publisher; times in ms.
+type statIngest struct {
+	FrameRate float64 `json:"frame_rate"`
+	GOP       int64   `json:"gop"`
+	GOPMin    int64   `json:"gop_min"`
+	GOPMax    int64   `json:"gop_max"`
+	Gaps      uint64  `json:"gaps"`
+	Jumps     uint64  `json:"jumps"`
+	Jitter    float64 `json:"jitter"`
+	Late      int64   `json:"late"`
+	BFrames   bool    `json:"b_frames"`
+}
+
+func newStatApp(a *Application) statApp {
+	out := statApp{Name: a.Name}
+	if !a.Live {
+		return out
+	}
+	out.Live = &statLive{Streams: make([]statStream, len(a.Streams)), NClients: a.clients()}
+	for i := range a.Streams {
+		out.Live.Streams[i] = newStatStream(&a.Streams[i])
+	}
+	return out
+}
+
+func newStatStream(s *Stream) statStream {
+	out := statStream{
+		Name: s.Name, Time: s.Age.Milliseconds(),
+		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
+		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active,
+		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
+		Findings: make([]statFinding, len(s.Health)),
+	}
+	for i, f := range s.Health {
+		out.Findings[i] = statFinding(f)
+	}
+	for i, c := range s.Clients {
+		out.Clients[i] = statClient{
+			ID: c.ID, Address: c.Address, Time: c.Age.Milliseconds(), FlashVer: c.FlashVer, PageURL: c.PageURL, SWFURL: c.SWFURL,
+			Dropped: c.Dropped, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Active: c.Active,
+		}
+	}
+	if s.Video != nil || s.Audio != nil {
+		out.Meta = newStatMeta(s)
+	}
+	if s.Publishing {
+		f := &s.Ingest
+		out.Ingest = &statIngest{
+			FrameRate: f.FrameRate, GOP: f.GOP.Milliseconds(), GOPMin: f.GOPMin.Milliseconds(), GOPMax: f.GOPMax.Milliseconds(),
+			Gaps: f.Gaps, Jumps: f.Jumps, Jitter: float64(f.Jitter.Microseconds()) / 1000, Late: f.Late.Milliseconds(), BFrames: f.BFrames,
+		}
+	}
+	return out
+}
+
+func newStatMeta(s *Stream) *statMeta {
+	var out statMeta
+	if v := s.Video; v != nil {
+		out.Video = &statVideo{Width: v.Width, Height: v.Height, FrameRate: s.frameRate(), Codec: v.Codec.String()}
+		if v.Codec == media.CodecH264 {
+			out.Video.Profile, out.Video.Compat, out.Video.Level = avcProfile(v.Profile), &v.Compat, avcLevel(v.Level)
+		}
+	}
+	if a := s.Audio; a != nil {
+		out.Audio = &statAudio{Codec: a.Codec.String(), Channels: a.Channels, SampleRate: a.SampleRate}
+		if a.Codec == media.CodecAAC {
+			out.Audio.Profile = aacProfile(a.AudioObjectType)
+		}
+	}
+	return &out
+}

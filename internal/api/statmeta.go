@@ -1,0 +1,56 @@
+package api
+
+import "strconv"
+
+// clients counts the RTMP connections of an application's streams, publishers
+// included, as nginx-rtmp does.
+func (a *Application) clients() int {
+	n := 0
+	for i := range a.Streams {
+		n += len(a.Streams[i].Clients)
+	}
+	return n
+}
+
+// frameRate is what the video's header says, else what was measured.
+func (s *Stream) frameRate() float64 {
+	if s.Video != nil && s.Video.FrameRate > 0 {
+		return s.Video.FrameRate
+	}
+	return s.FrameRate
+}
+
+// avcLevel writes level_idc as its name: 40 is 4.0.
+func avcLevel(idc uint8) string {
+	return strconv.Itoa(int(idc/10)) + "." + strconv.Itoa(int(idc%10))
+}
+
+func avcProfile(idc uint8) string {
+	switch idc {
+	case 66:
+		return "Baseline"
+	case 77:
+		return "Main"
+	case 100:
+		return "High"
+	}
+	return ""
+}
+
+func aacProfile(objectType int) string {
+	switch objectType {
+	case 1:
+		return "Main"
+	case 2:
+		return "LC"
+	case 3:
+		return "SSR"
+	case 4:
+		return "LTP"
+	case 5:
+		return "HE"
+	case 29:
+		return "HEv2"
+	}
+	return ""
+}
