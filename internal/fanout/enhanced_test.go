@@ -62,7 +62,7 @@ func (h *house) packet(t *media.Track, key bool, body []byte, extra *media.Extra
 	ms := uint32(h.frame * 33)
 	h.stream.Write(&media.Packet{
 		Track: t, DTS: time.Duration(ms) * time.Millisecond, Timestamp: ms,
-		Keyframe: key, Tag: body, Data: body, Epoch: 1, Extra: extra,
+		Keyframe: key, Tag: body, Data: body, Epoch: h.epoch, Extra: extra,
 	})
 	h.fan.Wake()
 	h.fan.pull()

@@ -13,6 +13,7 @@ package fanout
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,14 +182,9 @@ func (f *Fan) pullLocked() {
 	for k := range f.logs {
 		l := f.logs[k] // learn may make one of a later kind
 		for l != nil && l.cursor != nil {
-			n, _, err := l.cursor.TryNext(f.buf[:])
-			if n > 0 {
-				f.learn(l, f.buf[:n])
-			}
-			for i, p := range f.buf[:n] {
-				f.write(l, p)
-				f.buf[i] = nil
-			}
+			n, err := l.next(f.buf[:])
+			f.take(l, f.buf[:n])
+			clear(f.buf[:n])
 			if errors.Is(err, io.EOF) {
 				l.stopReading()
 				l.ended = true
@@ -198,6 +194,31 @@ func (f *Fan) pullLocked() {
 			}
 		}
 	}
+}
+
+// take writes packets to l, a publisher's after the other's.
+func (f *Fan) take(l *wireLog, packets []*media.Packet) {
+	for len(packets) > 0 {
+		first := packets[0]
+		if l.epoch != 0 && first.Epoch != l.epoch && f.multi && !f.meet(l, first.Epoch) {
+			return
+		}
+		l.epoch = first.Epoch
+		n := epochEnd(packets, first.Epoch)
+		f.learn(l, packets[:n], packets[n:])
+		for _, p := range packets[:n] {
+			f.write(l, p)
+		}
+		packets = packets[n:]
+	}
+}
+
+// epochEnd is how many of the packets there are before one of another epoch.
+func epochEnd(packets []*media.Packet, epoch uint32) int {
+	if i := slices.IndexFunc(packets, func(p *media.Packet) bool { return p.Epoch != epoch }); i >= 0 {
+		return i
+	}
+	return len(packets)
 }
 
 // write encodes p into l.
@@ -217,10 +238,12 @@ func (f *Fan) write(l *wireLog, p *media.Packet) {
 			f.scratch = body[:0]
 		}
 	}
-	for _, m := range f.headers(l, p, at) {
+	headers, told := f.headers(l, p, at)
+	for _, m := range headers {
 		f.append(l, m, at, false)
 	}
-	begins := p.Track.ID == 0 && (p.Keyframe || l.media[media.Video].track == nil && p.Track.Kind == media.Audio)
+	l.tell(told)
+	begins := p.Track.ID == 0 && (p.Keyframe || l.told.media[media.Video].track == nil && p.Track.Kind == media.Audio)
 	f.append(l, message(p.Track.Kind, body, at), at, begins)
 }
 

@@ -76,11 +76,13 @@ type house struct {
 	video  *media.Track
 	audio  *media.Track
 	frame  int
+	epoch  uint32
 }
 
 func newHouse(t testing.TB) *house {
 	h := &house{
 		t:     t,
+		epoch: 1,
 		hub:   NewHub(20 * time.Millisecond),
 		video: &media.Track{Kind: media.Video, Codec: media.CodecH264, Tag: []byte("\x17\x00avcC")},
 		audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, Tag: []byte("\xaf\x00asc")},
@@ -110,7 +112,7 @@ func (h *house) put(t *media.Track, key bool, head []byte, size int) {
 	ms := uint32(h.frame * 33)
 	h.stream.Write(&media.Packet{
 		Track: t, DTS: time.Duration(ms) * time.Millisecond, Timestamp: ms,
-		Keyframe: key, Tag: body, Data: body, Epoch: 1,
+		Keyframe: key, Tag: body, Data: body, Epoch: h.epoch,
 	})
 	h.fan.Wake()
 	h.fan.pull() // media come faster here than the ring remembers

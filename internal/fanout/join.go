@@ -108,7 +108,7 @@ func (f *Fan) place(l *wireLog, p *Player) (start, bool) {
 	switch {
 	case !l.hasStart:
 		return start{}, false
-	case waitVideo && s.media[media.Video].track == nil: // it would begin with audio
+	case waitVideo && s.told.media[media.Video].track == nil: // it would begin with audio
 		return start{}, false
 	case p.left && s.at <= p.leftAt && p.leftAt-s.at <= joinMaxTime: // further back the publisher's time has jumped
 		return start{}, false

@@ -58,8 +58,8 @@ func (f *Fan) catchUp() {
 	}
 }
 
-// learn looks at packets of l before any log has them.
-func (f *Fan) learn(l *wireLog, packets []*media.Packet) {
+// learn looks at packets of l before any log has them; more come behind.
+func (f *Fan) learn(l *wireLog, packets, more []*media.Packet) {
 	n := &f.news
 	multi := f.multi
 	var tracks [2]*media.Track
@@ -81,10 +81,11 @@ func (f *Fan) learn(l *wireLog, packets []*media.Packet) {
 		f.verdicts.Add(1)
 	}
 	if multi && !f.multi {
-		if l != f.logs[everything] {
-			packets = nil
+		var unwritten []*media.Packet
+		if l == f.logs[everything] {
+			unwritten = slices.Concat(packets, more)
 		}
-		f.part(packets)
+		f.part(unwritten)
 	}
 }
 

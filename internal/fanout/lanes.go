@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"slices"
+
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -18,8 +20,8 @@ func (f *Fan) lane(k kind) kind {
 }
 
 // part gives the players of trackZero a log of their own. It is called before a
-// multitrack body is in any log; unwritten are packets taken from the cursor of
-// everything that are in no log yet.
+// multitrack body is in any log; unwritten are packets that everything has read
+// and not written.
 func (f *Fan) part(unwritten []*media.Packet) {
 	f.multi = true
 	both := f.logs[everything]
@@ -40,9 +42,10 @@ func (f *Fan) part(unwritten []*media.Packet) {
 		f.logs[everything], f.logs[trackZero] = nil, both
 		return
 	}
-	zero := &wireLog{kind: trackZero, chunkSize: both.chunkSize, players: n, media: both.media, metadata: both.metadata, ended: both.ended}
+	zero := &wireLog{kind: trackZero, chunkSize: both.chunkSize, players: n, told: both.told, epoch: both.epoch, ended: both.ended}
 	if both.cursor != nil {
 		zero.cursor = both.cursor.Clone()
+		zero.backlog = slices.Concat(unwritten, both.backlog)
 	}
 	both.players -= n
 	f.logs[trackZero] = zero
@@ -57,9 +60,54 @@ func (f *Fan) part(unwritten []*media.Packet) {
 		_, dropped := both.addSegment(segmentSize, f.clock.last)
 		f.expel(dropped)
 	}
-	for _, p := range unwritten {
-		f.write(zero, p)
+}
+
+// meet ends the parting when another publisher of the same stream begins: l has
+// come to it. It reports whether l is still there.
+func (f *Fan) meet(l *wireLog, epoch uint32) bool {
+	zero, both := f.logs[trackZero], f.logs[everything]
+	if l != zero && l != both && (zero != nil || both != nil) {
+		return true // theirs to find
 	}
+	var rest []*media.Packet // that everything has read, if it is behind l
+	switch {
+	case zero == nil || both == nil:
+	case l == both:
+		f.readUpTo(zero, epoch)
+	default:
+		rest = f.readUpTo(both, epoch)
+	}
+	f.merge()
+	f.news.others = [2][]uint32{}
+	f.verdicts.Add(1)
+	if l == zero && both != nil {
+		f.take(both, rest)
+		return false
+	}
+	return true
+}
+
+// readUpTo writes l's packets before those of epoch, and returns what it has
+// read beyond.
+func (f *Fan) readUpTo(l *wireLog, epoch uint32) (rest []*media.Packet) {
+	var buf [64]*media.Packet
+	for l.cursor != nil {
+		n, _ := l.next(buf[:])
+		if n == 0 {
+			return nil
+		}
+		end := slices.IndexFunc(buf[:n], func(p *media.Packet) bool { return p.Epoch == epoch })
+		if end < 0 {
+			end = n
+		}
+		for _, p := range buf[:end] {
+			f.write(l, p)
+		}
+		if end < n {
+			return slices.Clone(buf[end:n])
+		}
+	}
+	return nil
 }
 
 // merge brings the players of trackZero back to the log of everything.

@@ -46,38 +46,43 @@ func (m medium) headers(k kind, of media.Kind, old medium) [][]byte {
 }
 
 // headers are the messages that must come before p where its track, or the
-// metadata, is not what the log wrote last.
-func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) []rtmp.Message {
-	var out []rtmp.Message
-	if meta, body := f.metadata(); meta != nil && meta != l.metadata {
-		l.metadata = meta
+// metadata, is not what the log wrote last, and what is told with them.
+func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp.Message, t told) {
+	t = l.told
+	if meta, body := f.metadata(); meta != nil && meta != t.metadata {
+		t.metadata = meta
 		out = append(out, message(media.Data, body, at))
 	}
 	kind := p.Track.Kind
 	if kind > media.Audio {
-		return out
+		return out, t
 	}
-	next := medium{l.media[kind].track, p.Extra}
+	next := medium{t.media[kind].track, p.Extra}
 	if p.Track.ID == 0 {
 		next.track = p.Track
 	}
-	if old := l.media[kind]; next != old {
+	if old := t.media[kind]; next != old {
 		for _, b := range next.headers(l.kind, kind, old) {
 			out = append(out, message(kind, b, at))
 		}
-		l.media[kind] = next
+		t.media[kind] = next
 	}
-	return out
+	return out, t
 }
 
-// prefix is what a player needs before it can begin at s.
-func (f *Fan) prefix(l *wireLog, s *start) []byte {
+// prefix is what p needs before it can begin at s: the headers that it was not
+// told before. It is told with them.
+func (f *Fan) prefix(l *wireLog, p *Player, s *start) []byte {
 	var b []byte
-	if meta, body := f.metadata(); meta != nil {
+	if meta, body := f.metadata(); meta != nil && meta != p.told.metadata {
 		b = rtmp.AppendMessage(b, message(media.Data, body, s.at), l.chunkSize)
 	}
-	for kind, m := range s.media {
-		for _, body := range m.headers(l.kind, media.Kind(kind), medium{}) {
+	for kind, m := range s.told.media {
+		old := p.told.media[kind]
+		if p.toldAs != l.kind && (old.extra != nil || m.extra != nil) {
+			old = medium{} // in other words
+		}
+		for _, body := range m.headers(l.kind, media.Kind(kind), old) {
 			b = rtmp.AppendMessage(b, message(media.Kind(kind), body, s.at), l.chunkSize)
 		}
 	}

@@ -51,6 +51,7 @@ type Player struct {
 	noAudio, noVideo bool
 	away             bool        // it has left: see Unsent
 	leave            chan []byte // where Leave waits for the unsent rest; nil: nobody does
+	drain            bool        // it leaves when it has had all there is, not before
 
 	log *wireLog // under the fan's lock, as its count of players is
 
@@ -61,6 +62,8 @@ type Player struct {
 	off    int64
 	bound  int64         // the message boundary that off is on its way to
 	out    []byte        // the player's own bytes, sent before more of the log
+	told   told          // headers it was given before it left the log
+	toldAs kind          // of log then
 	leftAt time.Duration // by the fan's clock: it never begins before that
 	left   bool
 	since  time.Time // of the last progress
@@ -128,10 +131,16 @@ func (p *Player) Receive(audio, video bool) {
 // whose socket stays full has no boundary to leave at: after wait, ok is false
 // and the connection of no more use. It is false as well when the fan has given
 // the player up already.
-func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) {
+func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) { return p.goes(wait, false) }
+
+// Drain is Leave once the player has been sent all that the log has: for the
+// end of a stream.
+func (p *Player) Drain(wait time.Duration) (rest []byte, ok bool) { return p.goes(wait, true) }
+
+func (p *Player) goes(wait time.Duration, drain bool) (rest []byte, ok bool) {
 	answer := make(chan []byte, 1)
 	p.mu.Lock()
-	p.leave, p.asked = answer, true
+	p.leave, p.drain, p.asked = answer, drain, true
 	p.mu.Unlock()
 	p.fl.poke(p)
 	timer := time.NewTimer(wait)
@@ -224,13 +233,29 @@ func (p *Player) settle() bool {
 		p.asked = false
 		p.out = append(p.out, p.ctl...)
 		p.ctl = p.ctl[:0]
-		if p.leave != nil {
-			p.leave <- p.out
-			p.leave, p.out, p.away = nil, nil, true
+		if p.leave != nil && !p.drain {
+			p.depart()
 			return false
 		}
 	}
 	p.fan.review(p, p.paused, p.noAudio, p.noVideo)
+	return true
+}
+
+// depart answers who waits for the player to leave. p.mu is held.
+func (p *Player) depart() {
+	p.leave <- p.out
+	p.leave, p.out, p.away = nil, nil, true
+}
+
+// drained lets a player go that leaves once it has had everything.
+func (p *Player) drained() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leave == nil || p.asked { // asked: there is something to settle before
+		return false
+	}
+	p.depart()
 	return true
 }
 
@@ -244,16 +269,28 @@ func (p *Player) wanted() bool {
 	return p.asked
 }
 
-// leaveLog lets go of the log, at a message boundary or with the rest of the
-// message in p.out. The fan's lock is held.
+// leaveLog lets go of the log, at a message boundary. The fan's lock is held.
 func (p *Player) leaveLog() {
-	if seg := p.seg.Swap(nil); seg != nil {
-		p.leftAt, p.left = seg.dtsAt(p.off-1), true
-		seg.release()
-	}
+	p.leavePlace()
 	if p.log != nil {
 		p.fan.leaveLog(p.log)
 		p.log = nil
+	}
+}
+
+// leavePlace lets go of the place in the log, at a message boundary or with the
+// rest of the message in p.out. The fan's lock is held.
+func (p *Player) leavePlace() {
+	if seg := p.seg.Swap(nil); seg != nil {
+		p.leftAt, p.left = seg.dtsAt(p.off-1), true
+		now := seg.toldAt(p.off)
+		for kind, m := range now.media {
+			if m == (medium{}) { // none of it in that log
+				now.media[kind] = p.told.media[kind]
+			}
+		}
+		p.told, p.toldAs = now, p.log.kind
+		seg.release()
 	}
 }
 
@@ -264,6 +301,7 @@ func (p *Player) begin() bool {
 	paused, noAudio, noVideo := p.paused, p.noAudio, p.noVideo
 	p.mu.Unlock()
 	if paused {
+		p.told = told{} // to resume is to join
 		return false
 	}
 	f := p.fan
@@ -276,7 +314,7 @@ func (p *Player) begin() bool {
 	if !ok {
 		return len(p.out) > 0
 	}
-	p.out = append(p.out, f.prefix(p.log, &s)...)
+	p.out = append(p.out, f.prefix(p.log, p, &s)...)
 	p.off, p.bound = s.off, s.off
 	p.seg.Store(s.seg.hold())
 	p.left = false
@@ -297,7 +335,7 @@ func (p *Player) lag() {
 		return
 	}
 	p.out = append(p.out, seg.mem[p.off:seg.ends(p.off)]...)
-	p.leaveLog()
+	p.leavePlace()
 	p.lapped.Add(1)
 	f.Lapped.Add(1)
 }
@@ -338,13 +376,13 @@ func (p *Player) step() bool {
 		}
 		if seg == nil {
 			if !p.begin() {
-				return true
+				return !p.drained()
 			}
 			continue
 		}
 		if p.off == end {
 			if next == nil {
-				return true
+				return !p.drained()
 			}
 			p.seg.Store(next.hold())
 			seg.release()

@@ -3,6 +3,8 @@ package fanout
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/live"
 )
 
 // A segment is a run of whole messages, encoded as every player gets them. Its
@@ -22,6 +24,7 @@ type segment struct {
 
 	// Owned by the log, under its fan's lock.
 	marks   []mark
+	news    []notice      // first what a player had been told before the segment
 	created time.Duration // when its first message is, by the fan's clock
 }
 
@@ -29,6 +32,27 @@ type segment struct {
 type mark struct {
 	off int64
 	dts time.Duration
+}
+
+// A told is what a player has been told of a stream besides its frames.
+type told struct {
+	media    [2]medium
+	metadata *live.Metadata
+}
+
+// A notice is that who has had the byte before off has been told.
+type notice struct {
+	off int64
+	told
+}
+
+// toldAt is what a player has been told that is at off.
+func (s *segment) toldAt(off int64) told {
+	i := len(s.news) - 1
+	for i > 0 && s.news[i].off > off {
+		i--
+	}
+	return s.news[i].told
 }
 
 func (s *segment) hold() *segment {

@@ -30,8 +30,11 @@ type wireLog struct {
 	segs  []*segment // oldest first; the log holds each
 	bytes int64      // of capacity used by segs
 
-	media    [2]medium      // of video and audio: whose headers the log has last written
-	metadata *live.Metadata // last written
+	told  told   // what the log has last written
+	epoch uint32 // of the newest packet read
+	// backlog is what was read of the stream already and is to be written
+	// before what the cursor has next.
+	backlog []*media.Packet
 
 	start    start // newest place where a decoder can begin
 	hasStart bool
@@ -47,7 +50,7 @@ func (l *wireLog) here(at time.Duration) (start, bool) {
 	if seg == nil {
 		return start{}, false
 	}
-	return start{seg: seg, off: seg.written.Load(), at: at, media: l.media}, true
+	return start{seg: seg, off: seg.written.Load(), at: at, told: l.told}, true
 }
 
 // A start is a place where a decoder can begin, and the headers it needs there.
@@ -55,7 +58,7 @@ type start struct {
 	seg    *segment
 	off    int64
 	at     time.Duration
-	media  [2]medium
+	told   told
 	behind int64 // bytes written since
 }
 
@@ -71,13 +74,13 @@ func (l *wireLog) tail() *segment {
 func (l *wireLog) append(m rtmp.Message, at time.Duration, begins bool) (dropped []*segment) {
 	need := rtmp.EncodedSize(len(m.Payload), l.chunkSize)
 	seg := l.tail()
-	if seg == nil || l.turn(seg, need, at, begins || l.media[media.Video].track == nil) {
+	if seg == nil || l.turn(seg, need, at, begins || l.told.media[media.Video].track == nil) {
 		seg, dropped = l.addSegment(max(segmentSize, need), at)
 	}
 	off := seg.written.Load()
 	out := rtmp.AppendMessage(seg.mem[off:off:len(seg.mem)], m, l.chunkSize)
 	if begins {
-		l.start = start{seg: seg, off: off, at: at, media: l.media}
+		l.start = start{seg: seg, off: off, at: at, told: l.told}
 		l.hasStart = true
 	}
 	seg.marks = append(seg.marks, mark{off, at})
@@ -85,6 +88,30 @@ func (l *wireLog) append(m rtmp.Message, at time.Duration, begins bool) (dropped
 	l.bytes += int64(len(out))
 	l.start.behind += int64(len(out))
 	return dropped
+}
+
+// tell notes that what has been written up to now tells t.
+func (l *wireLog) tell(t told) {
+	if t == l.told {
+		return
+	}
+	l.told = t
+	if seg := l.tail(); seg != nil {
+		seg.news = append(seg.news, notice{seg.written.Load(), t})
+	}
+}
+
+// next is the stream's next packets for the log.
+func (l *wireLog) next(buf []*media.Packet) (n int, err error) {
+	if len(l.backlog) > 0 {
+		n = copy(buf, l.backlog)
+		if l.backlog = l.backlog[n:]; len(l.backlog) == 0 {
+			l.backlog = nil
+		}
+		return n, nil
+	}
+	n, _, err = l.cursor.TryNext(buf)
+	return n, err
 }
 
 // turn says whether a new segment begins: at a keyframe after 1 MiB or 2 s, at
@@ -100,6 +127,7 @@ func (l *wireLog) turn(seg *segment, need int, dts time.Duration, boundary bool)
 func (l *wireLog) addSegment(capacity int, dts time.Duration) (seg *segment, dropped []*segment) {
 	seg = newSegment(capacity)
 	seg.created = dts
+	seg.news = []notice{{0, l.told}}
 	seg.hold()
 	if old := l.tail(); old != nil {
 		old.next.Store(seg.hold()) // a reader at the end of old finds seg; old holds it
@@ -135,15 +163,15 @@ func (l *wireLog) shrink() (dropped []*segment) {
 func (l *wireLog) stopReading() {
 	if l.cursor != nil {
 		l.cursor.Close()
-		l.cursor = nil
+		l.cursor, l.backlog = nil, nil
 	}
 }
 
 // renew readies the log for another stream: nobody begins in the one before.
 func (l *wireLog) renew() {
 	l.stopReading()
-	l.media, l.metadata = [2]medium{}, nil
-	l.start, l.hasStart, l.ended = start{}, false, false
+	l.tell(told{})
+	l.start, l.hasStart, l.ended, l.epoch = start{}, false, false, 0
 }
 
 // close gives everything back.

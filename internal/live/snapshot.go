@@ -33,9 +33,9 @@ func (s *Stream) Metadata() *Metadata { return s.metadata.Load() }
 
 // A Snapshot is a stream at one moment; its figures belong together.
 type Snapshot struct {
-	App, Name string
-	Created   time.Time
-	LastWrite time.Time // zero before the first packet
+	App, Name             string
+	Created               time.Time
+	FirstWrite, LastWrite time.Time // zero before the first packet
 
 	// Since the stream came into being: message bodies, all publishers.
 	BytesIn, AudioBytes, VideoBytes  uint64
@@ -76,7 +76,7 @@ func (s *Stream) Snapshot() Snapshot {
 		Held:     int(s.ring.head - s.ring.tail), HeldBytes: s.ring.bytes,
 	}
 	if c.packets > 0 {
-		out.LastWrite = s.created.Add(c.last)
+		out.FirstWrite, out.LastWrite = s.created.Add(c.first), s.created.Add(c.last)
 	}
 	rates := c.rates(time.Since(s.created))
 	out.BwIn, out.BwAudio, out.BwVideo = rates[totalBytes], rates[audioBytes], rates[videoBytes]

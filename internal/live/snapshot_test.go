@@ -19,7 +19,7 @@ func TestSnapshotCounts(t *testing.T) {
 	defer c.Close()
 	got := s.Snapshot()
 	want := Snapshot{
-		App: "app", Name: "name", Created: got.Created, LastWrite: got.LastWrite,
+		App: "app", Name: "name", Created: got.Created, FirstWrite: got.FirstWrite, LastWrite: got.LastWrite,
 		BytesIn: 2100, AudioBytes: 100, VideoBytes: 2000,
 		Packets: 21, VideoPackets: 20, Keyframes: 2,
 		Epoch: 1, Timestamp: 420, VideoTimestamp: 400, AudioTimestamp: 420, LastDTS: 420 * time.Millisecond,
@@ -29,8 +29,8 @@ func TestSnapshotCounts(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got.LastWrite.Before(got.Created) {
-		t.Errorf("last write at %v, created %v", got.LastWrite, got.Created)
+	if got.FirstWrite.Before(got.Created) || got.LastWrite.Before(got.FirstWrite) {
+		t.Errorf("first write at %v, last at %v, created %v", got.FirstWrite, got.LastWrite, got.Created)
 	}
 }
 

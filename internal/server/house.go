@@ -10,6 +10,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -77,11 +78,21 @@ func (a *application) roomFor(name string, cfg *config.Application) error {
 	if cfg.MaxBandwidth == 0 || st == nil {
 		return nil
 	}
-	if rate := int64(st.live.Snapshot().BwIn); rate*int64(n) > cfg.MaxBandwidth {
+	if rate := bitRate(st.live.Snapshot(), time.Now()); rate*int64(n) > cfg.MaxBandwidth {
 		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_bandwidth = %s reached: %d times the stream's %d kb/s would be more",
 			bitrateText(cfg.MaxBandwidth), n, rate/1000)}
 	}
 	return nil
+}
+
+// bitRate is a stream's in bits/s. In its first second, of which there is no
+// figure yet, it is what has come so far, over a quarter of a second at least:
+// encoders begin with a burst.
+func bitRate(s live.Snapshot, now time.Time) int64 {
+	if age := now.Sub(s.FirstWrite); s.BwIn == 0 && !s.FirstWrite.IsZero() && age < 2*time.Second {
+		return int64(float64(s.BytesIn) * 8 / max(age, time.Second/4).Seconds())
+	}
+	return int64(s.BwIn)
 }
 
 // maxHouses bounds the names that players may wait for in one application.
@@ -160,10 +171,14 @@ func (a *application) closeHouseLocked(st *stream) {
 			return err
 		})
 		if !cfg.IdleStreams {
-			pl.session.kick(rtmp.StatusPlayStreamNotFound, "the stream has ended")
+			pl.session.kickAfter(drainTime, rtmp.StatusPlayStreamNotFound, "the stream has ended")
 		}
 	}
 }
+
+// drainTime is how long a player may take for the rest of a stream that has
+// ended.
+const drainTime = 5 * time.Second
 
 // tell hands a player messages that go out with the stream. It does not block:
 // the fan queues them, and a player that lets them pile up is closed.

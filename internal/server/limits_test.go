@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -225,6 +226,42 @@ func TestMaxBandwidthRefusesThePlayerThatIsTooMany(t *testing.T) {
 			t.Errorf("player %d of %d bits/s is refused", n, got)
 		}
 		break
+	}
+}
+
+func TestMaxBandwidthHoldsInTheFirstSecond(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith(`max_bandwidth = "2M"`))
+	p := r.publish("live", "cam")
+	p.seconds(0.05)
+	for i := range 30 { // 1.8 MB at once are 7 Mb/s or more until two seconds are over
+		p.bigFrame(uint32(100+33*i), i == 0)
+	}
+	r.eventually("it is there", func() bool { return r.packets("live", "cam") > 30 })
+	if st := r.spectate("live", "cam", dialling{}).told(); st.Code != rtmp.StatusPlayFailed || !strings.HasPrefix(st.Description, "max_bandwidth = 2M reached: 1 times") {
+		t.Errorf("told %+v", st)
+	}
+}
+
+func TestABitRateOfTheFirstSecond(t *testing.T) {
+	t.Parallel()
+	from := time.Unix(1e9, 0)
+	for _, c := range []struct {
+		name     string
+		snapshot live.Snapshot
+		age      time.Duration
+		want     int64
+	}{
+		{"before the first packet", live.Snapshot{}, 0, 0},
+		{"a burst at the begin", live.Snapshot{FirstWrite: from, BytesIn: 100_000}, time.Millisecond, 3_200_000},
+		{"half a second", live.Snapshot{FirstWrite: from, BytesIn: 100_000}, time.Second / 2, 1_600_000},
+		{"more than a second", live.Snapshot{FirstWrite: from, BytesIn: 100_000}, 1600 * time.Millisecond, 500_000},
+		{"with a figure", live.Snapshot{FirstWrite: from, BytesIn: 100_000, BwIn: 700_000}, 1600 * time.Millisecond, 700_000},
+		{"silent for long", live.Snapshot{FirstWrite: from, BytesIn: 100_000}, time.Hour, 0},
+	} {
+		if got := bitRate(c.snapshot, from.Add(c.age)); got != c.want {
+			t.Errorf("%s: %d bits/s, want %d", c.name, got, c.want)
+		}
 	}
 }
 

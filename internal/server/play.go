@@ -108,7 +108,7 @@ func (s *session) stay(ctx context.Context) error {
 	switch {
 	case err == nil:
 	case peersFault(err):
-		s.leaveFan() // for who tells it so
+		s.leaveFan(0) // for who tells it so
 	default:
 		pl.fan.Close() // the fan would find out with the next frame, which may never come
 	}
@@ -212,10 +212,10 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 }
 
 // regain takes the socket back from the fan: what completes the message under way
-// goes out first. It may take wait twice.
-func (s *session) regain(pl *playing, wait time.Duration) error {
+// goes out first, within wait.
+func (s *session) regain(pl *playing, wait time.Duration, leave func() (rest []byte, ok bool)) error {
 	pl.leaving.Store(true)
-	rest, ok := pl.fan.Leave(wait)
+	rest, ok := leave()
 	if !ok {
 		return cmp.Or(pl.fan.Err(), fanout.ErrStuck)
 	}
@@ -232,7 +232,10 @@ func (s *session) regain(pl *playing, wait time.Duration) error {
 // playCommands obeys a player until it stops; next is a second play.
 func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command, err error) {
 	conn := s.conn.Load()
-	leave := func() error { return s.regain(pl, cmp.Or(s.svc.rules.Load().cfg.Timeout, time.Minute)) }
+	leave := func() error {
+		wait := cmp.Or(s.svc.rules.Load().cfg.Timeout, time.Minute)
+		return s.regain(pl, wait, func() ([]byte, bool) { return pl.fan.Leave(wait) })
+	}
 	for {
 		m, err := conn.ReadMessage()
 		if errors.Is(err, rtmp.ErrInterrupted) {

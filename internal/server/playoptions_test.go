@@ -437,3 +437,29 @@ func TestFlushIntervalIsTheSmallestOfAllBlocksAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLastFramesReachWhoIsShownOutAtTheEnd(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith("idle_streams = false\nreconnect_grace = 0"))
+	for n := range 5 {
+		p := r.publish("live", "cam")
+		p.seconds(0.5)
+		r.eventually("the stream is there", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
+		s := r.spectate("live", "cam", dialling{})
+		s.first()
+		// More than a socket takes at once, and the good-bye right behind it.
+		for i := range 100 {
+			p.bigFrame(uint32(1000+33*i), i%30 == 0)
+		}
+		if err := p.Unpublish(); err != nil {
+			t.Fatal(err)
+		}
+		if st := s.told(); st.Code != rtmp.StatusPlayStreamNotFound {
+			t.Errorf("told %+v", st)
+		}
+		f := s.frames()
+		if last := f[len(f)-1].Timestamp; last != 1000+33*99 {
+			t.Fatalf("round %d: the last frame is at %d, published to %d", n, last, 1000+33*99)
+		}
+	}
+}

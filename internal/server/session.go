@@ -274,7 +274,11 @@ func (s *session) rejectConnect(cmd rtmp.Command, why string, err error) error {
 // kick ends the session from outside, once: the client is told code and reason
 // where it can be told. It does not block. Whoever reads goes on reading: two
 // readers would each get half of a message.
-func (s *session) kick(code, reason string) {
+func (s *session) kick(code, reason string) { s.kickAfter(0, code, reason) }
+
+// kickAfter lets a player have what there is of its stream before, for as long
+// as drain.
+func (s *session) kickAfter(drain time.Duration, code, reason string) {
 	k := &kick{code, reason, make(chan struct{})}
 	if !s.kicked.CompareAndSwap(nil, k) {
 		return
@@ -286,7 +290,7 @@ func (s *session) kick(code, reason string) {
 			s.nc.Close()
 			return
 		}
-		s.leaveFan()
+		s.leaveFan(drain)
 		s.tell(conn, "error", code, reason)
 		_ = s.nc.SetReadDeadline(time.Now()) // run wakes up, and lingers
 		time.AfterFunc(lingerTime, func() { s.nc.Close() })
@@ -299,14 +303,18 @@ func (s *session) kick(code, reason string) {
 
 // leaveFan takes the socket back from the fan, if it has it. A player that takes
 // nothing is closed: there is nobody to tell.
-func (s *session) leaveFan() {
+func (s *session) leaveFan(drain time.Duration) {
 	s.mu.Lock()
 	pl := s.playing
 	s.mu.Unlock()
 	if pl == nil || pl.fan == nil {
 		return
 	}
-	if s.regain(pl, lingerTime) != nil {
+	leave := func() ([]byte, bool) { return pl.fan.Leave(lingerTime) }
+	if drain > 0 {
+		leave = func() ([]byte, bool) { return pl.fan.Drain(drain) }
+	}
+	if s.regain(pl, lingerTime, leave) != nil {
 		pl.fan.Close()
 	}
 }
