@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
@@ -76,23 +77,49 @@ func TestBadInputEndsTheConnection(t *testing.T) {
 	}
 }
 
-func TestRateIsASecondsWorth(t *testing.T) {
-	now := time.Unix(1000, 0)
-	var slow rate
-	for i := range 10 * maxRate { // 1990 a second, for ten seconds
-		if err := slow.count(now.Add(time.Duration(i) * time.Second / 1990)); err != nil {
-			t.Fatalf("message %d: %v", i, err)
+func TestRates(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		trusted   bool
+		perSecond int
+		refused   bool
+	}{
+		{"a stranger's 1990 a second", false, 1990, false},
+		{"a stranger's 2010 a second", false, 2010, true},
+		{"a publisher's 19900 a second", true, 19900, false},
+		{"a publisher's 20100 a second", true, 20100, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var r rate
+			_ = r.count(false) // publish itself
+			for i := range 15 * c.perSecond {
+				if err := r.count(c.trusted); err != nil {
+					if !c.refused {
+						t.Fatalf("%s: message %d: %v", c.name, i, err)
+					}
+					return
+				}
+				if c.refused && !c.trusted && i > 3*c.perSecond {
+					break
+				}
+				time.Sleep(time.Second / time.Duration(c.perSecond))
+			}
+			if c.refused {
+				t.Errorf("%s are taken", c.name)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var r rate // ten seconds' worth at once, again and again
+		for range 5 {
+			for range maxPublishRate * 10 {
+				if err := r.count(true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(publishSpan)
 		}
-	}
-	var fast rate
-	for i := range maxRate {
-		if err := fast.count(now); err != nil {
-			t.Fatalf("message %d: %v", i, err)
-		}
-	}
-	if fast.count(now) == nil {
-		t.Errorf("message %d in one second is taken", maxRate+1)
-	}
+	})
 }
 
 // What a stranger can make a connection hold, at its worst: a full read buffer,
