@@ -11,7 +11,7 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 MODULES = . test/interop
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 freebsd/amd64
 
-.PHONY: build test deps lint unit interop cross bench bench-peers fuzz test-traefik clean
+.PHONY: build test deps lint unit interop cross bench bench-peers fuzz test-traefik deb clean
 
 build:
 	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
@@ -66,6 +66,10 @@ fuzz:
 test-traefik:
 	scripts/build-traefik
 	cd test/interop && $(GO) test -count=1 -timeout 10m -tags traefik -run TestTraefik ./...
+
+# dist/rtmpd_VERSION_ARCH.deb, for this machine's kind.
+deb:
+	packaging/deb/build
 
 clean:
 	rm -rf rtmpd dist test/artefacts
