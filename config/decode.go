@@ -225,3 +225,7 @@ func RuntimeDir(c *Config, env map[string]string) string {
 	}
 	return runtimeDir(env)
 }
+
+// DefaultStateDir is the state directory of a process with this environment
+// whose configuration does not say.
+func DefaultStateDir(env map[string]string) string { return stateDir(env) }

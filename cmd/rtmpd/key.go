@@ -52,6 +52,9 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 		return fmt.Errorf("no stream_key %q in %s", holder, configName(l.path))
 	}
 	secret, err := server.KeptKey(cfg.StateDir, apps[0], holder)
+	if errors.Is(err, fs.ErrNotExist) && l.env["STATE_DIRECTORY"] == "" && cfg.StateDir == config.DefaultStateDir(l.env) {
+		secret, err = server.KeptKey(o.service.state, apps[0], holder) // nobody said where: the service's
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the key of %q is not made yet: rtmpd makes it when it starts", holder)
 	}

@@ -87,10 +87,12 @@ type options struct {
 	dump   bool   // -T
 	signal string // -s
 	v      bool   // -v, -V
+
+	service serviceDirs
 }
 
 func newRoot() *cobra.Command {
-	var o options
+	o := options{service: systemdDirs()}
 	root := &cobra.Command{
 		Use:   "rtmpd",
 		Short: "RTMP in, HLS out: a live streaming server in one binary",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,14 +14,35 @@ import (
 )
 
 // socketOf finds the control socket of the instance that runs -c. The file may
-// be broken just now: what is needed of it is only where the socket lies.
+// be broken just now: what is needed of it is only where the socket lies. That is
+// where this user's own instance has it, else where the service does.
 func socketOf(o *options) (string, error) {
 	l, err := newLoader(o)
 	if err != nil {
 		return "", err
 	}
 	cfg, _, _ := l.load(config.LoadOptions{Check: true})
-	return server.ControlSocket(config.RuntimeDir(cfg, l.env), config.AbsPath(l.path)), nil
+	dir, path := config.RuntimeDir(cfg, l.env), config.AbsPath(l.path)
+	own := server.ControlSocket(dir, path)
+	if dir != config.RuntimeDir(nil, l.env) || l.env["RUNTIME_DIRECTORY"] != "" {
+		return own, nil // somebody said where
+	}
+	service := server.ControlSocket(o.service.runtime, path)
+	if _, err := os.Lstat(own); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(service); err == nil {
+			return service, nil
+		}
+	}
+	return own, nil
+}
+
+// serviceDirs are the directories that systemd makes for the service and names in
+// its environment (StateDirectory=, RuntimeDirectory= of rtmpd.service). Whoever
+// types a command has another environment: root's own directories are elsewhere.
+type serviceDirs struct{ state, runtime string }
+
+func systemdDirs() serviceDirs {
+	return serviceDirs{state: "/var/lib/rtmpd", runtime: "/run/rtmpd"}
 }
 
 func ask(ctx context.Context, o *options, verb string) (text string, ok bool, err error) {
