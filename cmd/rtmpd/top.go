@@ -39,7 +39,7 @@ It looks twice for that, an interval apart: rates are differences.`,
 			if raw {
 				text, err := askSnapshot(cmd.Context(), path)
 				if err == nil {
-					fmt.Fprintln(cmd.OutOrStdout(), text)
+					fmt.Fprintln(cmd.OutOrStdout(), top.JSON(text))
 				}
 				return err
 			}

@@ -1,6 +1,7 @@
 package top
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -262,6 +263,25 @@ func TestNumbersAreShort(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestJSONIsHarmlessAndSaysTheSame(t *testing.T) {
+	t.Parallel()
+	for _, s := range append(hostile, "\U000e0001tag") {
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := JSON(string(b))
+		checkHarmless(t, s, got, 0)
+		var back, want string
+		if err := json.Unmarshal([]byte(got), &back); err != nil {
+			t.Errorf("%q: %v", got, err)
+		}
+		if _ = json.Unmarshal(b, &want); back != want {
+			t.Errorf("got %q, want %q", back, want)
 		}
 	}
 }
