@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWhatIsNotBuiltIsAnErrorWhenSet sets each name and value of the table and
+// demands the error: nothing of it is silently nothing.
+func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
+	t.Parallel()
+	around := map[string]string{ // by the block that a row names
+		"":            "%s",
+		"metrics":     "metrics {\n%s\n}",
+		"rtmp":        "rtmp {\n%s\n}",
+		"application": "rtmp {\napplication \"a\" {\n%s\n}\n}",
+		"stream_key":  "rtmp {\napplication \"a\" {\nstream_key \"k\" {\n%s\n}\n}\n}",
+		"hls":         "rtmp {\napplication \"a\" {\nhls {\npath = \"/srv/a\"\n%s\n}\n}\n}",
+		"location":    "http {\nlocation \"/\" {\n%s\n}\n}",
+	}
+	schema := make(map[string]string) // "block.name" to a line that sets it
+	walkSchema(func(_ string, parent *blockSchema, a *attrSchema, b *blockSchema) {
+		if b != nil {
+			line := b.name
+			for _, l := range b.labels {
+				label := "x"
+				if l.one != nil {
+					label = l.one[0]
+				}
+				line += fmt.Sprintf(" %q", label)
+			}
+			schema[parent.name+"."+b.name] = line + " {}"
+			return
+		}
+		schema[parent.name+"."+a.name] = a.name + " = " + other(a)
+		for _, v := range a.one {
+			schema[parent.name+"."+a.name+"="+v] = fmt.Sprintf("%s = %q", a.name, v)
+		}
+	})
+	for _, row := range strings.Fields(unbuiltTable) {
+		t.Run(row, func(t *testing.T) {
+			block, name, dotted := strings.Cut(row, ".")
+			if !dotted {
+				block, name = "", row
+				if strings.HasPrefix(row, "notify_") { // it counts everywhere
+					block = "rtmp"
+				}
+			}
+			line, ok := schema[block+"."+name]
+			if !ok || around[block] == "" {
+				t.Fatalf("this test does not know how to set it")
+			}
+			path := filepath.Join(t.TempDir(), "x.hcl")
+			if err := os.WriteFile(path, fmt.Appendf(nil, around[block]+"\n", line), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, _, diags := Load(path, LoadOptions{})
+			said := false
+			for _, d := range diags {
+				attr, _, _ := strings.Cut(name, "=")
+				said = said || strings.Contains(d.Summary, attr) && strings.HasSuffix(d.Summary, "is not built yet")
+			}
+			if !said {
+				t.Errorf("%s: %v", line, diags)
+			}
+		})
+	}
+}
+
+// other is a value that is not the attribute's default.
+func other(a *attrSchema) string {
+	switch {
+	case a.typ == reflect.TypeFor[bool]():
+		return fmt.Sprint(a.def != true)
+	case a.typ == reflect.TypeFor[time.Duration]():
+		return `"7s"`
+	case a.kind == "count" || a.kind == "integer" || a.kind == "size":
+		return "77"
+	}
+	return `"http://127.0.0.1/x"`
+}
