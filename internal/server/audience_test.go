@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -151,23 +150,28 @@ func TestHTTPViewersAreCounted(t *testing.T) {
 
 func TestTenThousandAgentsAreBounded(t *testing.T) {
 	r := showing(t, "")
-	r.watcher("198.51.100.1").get("/live/cam.m3u8") // makes the hall
-	h := r.app("live").halls["cam"]
-	before := h.viewers.Len(time.Now())
-	for i := range 10_000 {
-		w := watcher{r, "198.51.100.7", fmt.Sprint("Bot/", i)}
-		if i%100 == 0 {
-			w.gets("/live/cam.m3u8", 200, "")
-			continue
-		}
-		// The rest without the network: it is the table that is of interest.
-		if _, err := h.viewers.Seat(r.srv.audience.pool.ID(addrOf(w.addr), w.agent), time.Now().Add(-time.Second), nil); err != nil {
+	site := r.srv.sites[0] // the network is of no interest
+	const many = 10_000
+	for i := range many {
+		req, err := http.NewRequest("GET", "http://live.example/live/cam.m3u8", nil)
+		if err != nil {
 			t.Fatal(err)
 		}
+		req.RemoteAddr = "198.51.100.7:4711"
+		req.Header.Set("User-Agent", fmt.Sprint("Bot/", i))
+		w := &nowhere{header: make(http.Header)}
+		if site.ServeHTTP(w, req); w.status != 200 {
+			t.Fatalf("viewer %d gets %d", i, w.status)
+		}
 	}
-	if now, _, unique := h.viewers.Counts(time.Now()); now > before+10_000 || unique < 9_500 || unique > 10_500 {
-		t.Errorf("%d viewers, %d different ones", now, unique)
+	got := r.counts("cam")
+	if got[0] > many || got[1] > many || got[1] < many/2 || got[2] < many*9/10 || got[2] > many*11/10 {
+		t.Errorf("%v viewers (now, peak, unique) of %d", got, many)
 	}
+	r.eventually("all of them are gone", func() bool {
+		h := r.app("live").halls["cam"]
+		return h.viewers.Empty(time.Now())
+	})
 }
 
 func TestAFullStreamSendsNewViewersAway(t *testing.T) {
@@ -411,7 +415,66 @@ func TestWhatLiesBesideAGuardedStreamIsNotServed(t *testing.T) {
 	r.write("www/live/copy.ts", "x")
 	r.write("www/live/index.html", "page")
 	r.watcher("198.51.100.1").gets("/live/copy.ts", 404, "")
-	r.watcher("198.51.100.1").gets("/live/", 200, "page")
+	r.write("www/live/all.m3u8", "#EXTM3U by hand")
+	a := r.watcher("198.51.100.1")
+	a.gets("/live/", 200, "page")
+	a.gets("/live/all.m3u8", 200, "by hand")
+	h.rig = r
+	h.expect()
 }
 
-func addrOf(s string) netip.Addr { return netip.MustParseAddr(s) }
+func TestWhatIsGuarded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		path, dir string
+		want      bool
+	}{
+		{"/hls/a.ts", "/hls", true},
+		{"/hls/x/a.ts", "/hls/", true},
+		{"/hls", "/hls", false},
+		{"/hlsx/a.ts", "/hls", false},
+		{"/hls/show/a.ts", "/hls/$app", true},
+		{"/hls/a.ts", "/hls/$app", false},
+		{"/hls/show/tv/a.ts", "/hls/$app/tv", true},
+		{"/hls/show/a.ts", "/hls/$app/tv", false},
+		{"/hls/show-tv/a.ts", "/hls/$app-tv", true},
+		{"/hls/show/a.ts", "/hls/$app-tv", false},
+		{"/hls/x-show-tv/y/a.ts", "/hls/x-$app-tv/y", true},
+		{"/hls/x-show/y/a.ts", "/hls/x-$app-tv/y", false},
+	} {
+		if got := lies(c.path, c.dir); got != c.want {
+			t.Errorf("%s in %s: got %v, want %v", c.path, c.dir, got, c.want)
+		}
+	}
+}
+
+func TestAStopSaysGoodByeToViewers(t *testing.T) {
+	h := newHookServer(t, nil)
+	r := showing(t, `on_play_done = "`+h.url+`"`)
+	h.rig = r
+	r.watcher("198.51.100.1").gets("/live/cam.m3u8?a=b", 200, "#EXTM3U")
+	r.watcher("198.51.100.2").gets("/live/cam.m3u8", 200, "#EXTM3U")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.expect("play_done:cam", "play_done:cam")
+	if n := r.srv.audience.said.Load(); n != 0 {
+		t.Errorf("%d bytes of good-byes are left", n)
+	}
+}
+
+func TestApplicationsWithoutABlockHaveAnAudience(t *testing.T) {
+	h := newHookServer(t, status("play", 403, ""))
+	cfg := strings.NewReplacer(`"live" {`, `"*" {`, "$DIR/www/live", "$DIR/www/$app", `location "/live"`, `location "/"`).Replace(watched(`on_play = "` + h.url + `"`))
+	r := start(t, cfg)
+	h.rig = r
+	r.show(t, "cam")
+	a := r.watcher("198.51.100.1")
+	a.gets("/live/cam.m3u8", 403, "refused by on_play")
+	a.gets("/live/cam-0.ts", 403, "on_play")
+	h.expect("play:cam")
+	r.write("www/other/left.ts", "from before")
+	r.write("www/other.txt", "text")
+	a.gets("/other.txt", 200, "text")
+	a.gets("/other/left.ts", 404, "")
+}
