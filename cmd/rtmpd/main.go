@@ -147,9 +147,26 @@ and drops nobody. Without a command it serves, as "rtmpd run" does.`,
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
+		if instead := unbuilt(args[0]); instead != "" && !cmd.HasParent() {
+			return usage{fmt.Errorf("%s is not built yet: %s", args[0], instead)}
+		}
 		return usage{fmt.Errorf("unknown command or argument %q for %q", args[0], cmd.CommandPath())}
 	}
 	return nil
+}
+
+// unbuilt says what to do for want of a command that is promised and that advice
+// names, but that this version does not have; empty for any other.
+func unbuilt(command string) string {
+	switch command {
+	case "import":
+		return "the README has a table of nginx-rtmp's directives and what they are here"
+	case "snippet":
+		return "the README has what to paste for OBS, Traefik, VLC, video.js and ufw"
+	case "man":
+		return "every command has --help"
+	}
+	return ""
 }
 
 // version is what the build says of itself: the module's version or the commit.

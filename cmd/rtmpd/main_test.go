@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,23 @@ func TestExitCodes(t *testing.T) {
 	} {
 		if got := execute(strings.Fields(c.args)); got != c.want {
 			t.Errorf("rtmpd %s exits %d, want %d", c.args, got, c.want)
+		}
+	}
+}
+
+// What a diagnostic or the documentation advises must not end in "unknown command".
+func TestCommandsThatAreNotBuiltSaySo(t *testing.T) {
+	for _, command := range []string{"import", "snippet", "man"} {
+		root := newRoot()
+		if cmd, _, err := root.Find([]string{command}); err == nil && cmd != root {
+			t.Errorf("%s is built: unbuilt need not name it", command)
+			continue
+		}
+		root.SetArgs([]string{command, "x"})
+		err := root.Execute()
+		var u usage
+		if !errors.As(err, &u) || !strings.Contains(err.Error(), command+" is not built yet: ") {
+			t.Errorf("rtmpd %s: %v", command, err)
 		}
 	}
 }
