@@ -264,6 +264,8 @@ func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command
 			return &cmd, leave()
 		case "closestream", "deletestream":
 			return nil, leave()
+		case "publish": // there is one message stream, and the fan writes to it
+			err = &refusal{statusBadName, "this connection plays: publish on another one"}
 		case "pause", "pauseraw":
 			err = s.pause(streamID, pl, cmd)
 		case "receiveaudio", "receivevideo":

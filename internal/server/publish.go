@@ -222,6 +222,8 @@ func (s *session) mediaCommand(ctx context.Context, streamID uint32, cmd rtmp.Co
 	switch name := strings.ToLower(cmd.Name); name {
 	case "publish":
 		return false, &refusal{statusBadName, "this connection publishes already"}
+	case "play", "play2":
+		return false, &refusal{rtmp.StatusPlayFailed, "this connection publishes: play on another one"}
 	case "fcunpublish", "deletestream", "closestream":
 		s.leave(true)
 		return true, s.answerUnpublish(streamID, name, cmd)
