@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,8 @@ type hall struct {
 
 // emptyHall is how long a hall without viewers is kept for the next one.
 const emptyHall = time.Minute
+
+var errClosedHall = errors.New("the stream's viewers were shown out")
 
 // openHall is the hall of a name; nil: the application is gone. The application
 // was entered, and each hall stands for one that has.
@@ -53,6 +56,10 @@ func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted
 	bye := h.farewell(cfg, v)
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
+	if h.closed.Load() { // while on_play was asked; nobody would see this viewer off
+		h.drop(bye)
+		return errClosedHall
+	}
 	limits := cfg.For(h.name)
 	if counted {
 		if err := h.app.roomFor(h.name, limits); err != nil {
