@@ -143,6 +143,9 @@ func TestALaggingPlayerGoesOnAtANewerKeyframe(t *testing.T) {
 	if jumps == 0 {
 		t.Error("lapped, yet nothing is missing")
 	}
+	if n := h.metrics()["rtmpd_players_lagged_total"].GetCounter().GetValue(); n != float64(p.Lapped()) {
+		t.Errorf("counted as %v times", n)
+	}
 }
 
 func TestAStoppedPlayerPinsABoundedLog(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 // A Hub is the flushers: one for each core, with the players spread over them.
 type Hub struct {
 	flushers []*flusher
+	metrics  *metrics
 	wg       sync.WaitGroup
 
 	mu   sync.Mutex // guards next
@@ -18,7 +19,7 @@ type Hub struct {
 
 // NewHub starts the flushers. interval is their slowest beat.
 func NewHub(interval time.Duration) *Hub {
-	h := &Hub{}
+	h := &Hub{metrics: newMetrics()}
 	for range runtime.GOMAXPROCS(0) {
 		fl := &flusher{
 			interval: interval,
@@ -27,6 +28,7 @@ func NewHub(interval time.Duration) *Hub {
 			stop:     make(chan struct{}),
 			fans:     make(map[*Fan]int),
 			now:      time.Now(),
+			metrics:  h.metrics,
 		}
 		fl.poll = newPoller()
 		h.flushers = append(h.flushers, fl)
@@ -80,6 +82,8 @@ type flusher struct {
 	urgent chan struct{} // the inbox has something
 	stop   chan struct{}
 
+	metrics *metrics // the hub's
+
 	mu       sync.Mutex // guards inbox and interval
 	inbox    []*Player  // joiners, and players that something is asked of
 	interval time.Duration
@@ -92,6 +96,7 @@ type flusher struct {
 	poll    *poller
 	now     time.Time     // of the beat; what deadlines are counted from
 	passed  time.Time     // when the last pass began
+	woken   time.Time     // when the first stream grew that the next pass is for
 	cost    time.Duration // of the last pass, as costOf has it
 	sends   int           // system calls of the pass
 	bytes   int64         // that they moved
@@ -141,7 +146,8 @@ func (fl *flusher) run() {
 			fl.now = time.Now()
 			fl.serveInbox()
 		case <-wake:
-			if wait := fl.pause() - time.Since(fl.passed); wait > 0 {
+			fl.woken = time.Now()
+			if wait := fl.pause() - fl.woken.Sub(fl.passed); wait > 0 {
 				pending = true
 				beat.Reset(wait)
 				continue
@@ -200,6 +206,9 @@ func (fl *flusher) pass() {
 		if !p.full && !p.sink.serve() {
 			p.quit = true
 		}
+	}
+	if len(fl.players) > 0 {
+		fl.metrics.flush.Observe(time.Since(fl.woken).Seconds())
 	}
 	fl.sweep()
 	fl.cost = costOf(fl.sends, fl.bytes)

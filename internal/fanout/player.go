@@ -200,6 +200,7 @@ func (p *Player) fail(reason error) {
 		if reason != ErrClosed {
 			p.fan.Closed.Add(1)
 		}
+		p.fan.hub.metrics.close(reason)
 		close(p.gone)
 		go func() { // Close waits for whoever uses the descriptor: maybe the caller
 			p.conn.Close()
@@ -338,6 +339,7 @@ func (p *Player) lag() {
 	p.leavePlace()
 	p.lapped.Add(1)
 	f.Lapped.Add(1)
+	f.hub.metrics.lagged.Inc()
 }
 
 // step sends what there is, until the socket is full or the budget is spent.
