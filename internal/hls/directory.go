@@ -41,8 +41,9 @@ type File struct {
 
 // DirectoryOptions are what a Directory needs besides its path.
 type DirectoryOptions struct {
-	Log *zap.Logger
-	Now func() time.Time // default time.Now
+	Log     *zap.Logger
+	Now     func() time.Time // default time.Now
+	Metrics *Metrics         // default: some that nobody sees
 
 	fault func(op, name string) error // tests
 }
@@ -53,6 +54,7 @@ type Directory struct {
 	path  string
 	log   *zap.Logger
 	now   func() time.Time
+	count *Metrics
 	fault func(op, name string) error
 	main  *store
 	wake  chan struct{} // the cleaner's
@@ -78,13 +80,16 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
 	wake := make(chan struct{}, 1)
 	main, err := openStore(path, ledgerPrefix, wake, o.fault)
 	if err != nil {
 		return nil, err
 	}
 	d := &Directory{
-		path: path, log: o.Log, now: o.Now, fault: o.fault, main: main, wake: wake,
+		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, main: main, wake: wake,
 		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
 		claims:    make(map[string]*Packager),
 		keyStores: make(map[string]*store),

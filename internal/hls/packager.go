@@ -201,6 +201,7 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.seg.lose()
 		p.seg.dropped += skipped
+		p.dir.count.lapped.Add(float64(skipped))
 	}
 	if c := p.pending.Load(); c != nil {
 		if p.seg.open == nil {
@@ -209,12 +210,15 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 			p.seg.soon = c.cfg.Fragment
 		}
 	}
-	now := p.dir.now()
+	now, before := p.dir.now(), p.seg.dropped
 	for i, pkt := range packets {
 		if p.carrier.carries(pkt.Track) {
 			p.seg.push(pkt, now)
 		}
 		packets[i] = nil // the ring may forget it
+	}
+	if n := p.seg.dropped - before; n > 0 {
+		p.dir.count.unfit.Add(float64(n))
 	}
 	p.mu.Lock()
 	p.stats.Dropped = p.seg.dropped

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
@@ -33,9 +34,9 @@ func (p *Packager) write(g *segment) {
 	date := p.clock.date(g)
 	switch {
 	case g.duration < tinyDuration && g.duration < p.cfg.Fragment/2 && !p.ending && !p.tiny.take(now):
-		p.lose()
+		p.lose(p.dir.count.rationed)
 	case now.Before(p.fault.retryAt):
-		p.lose()
+		p.lose(p.dir.count.unwritable)
 	default:
 		p.add(g, date)
 	}
@@ -48,12 +49,14 @@ func (p *Packager) write(g *segment) {
 }
 
 func (p *Packager) add(g *segment, date time.Time) {
+	start := time.Now() // not dir.now: what a wall clock that is set back says is no duration
 	size, err := p.out.add(g, date, &p.ts)
 	if err != nil {
-		p.lose()
+		p.lose(p.dir.count.unwritable)
 		p.failed(err)
 		return
 	}
+	p.dir.count.wrote(time.Since(start), size)
 	p.fault.gap = false
 	p.mu.Lock()
 	p.stats.Fragments++
@@ -70,6 +73,7 @@ func (p *Packager) publish() {
 		p.failed(err)
 		return
 	}
+	p.dir.count.playlists.Inc()
 	if p.OnPlaylist != nil && len(p.out.list.entries) > 0 {
 		p.OnPlaylist(filepath.Join(p.dir.path, p.out.names.playlist))
 	}
@@ -81,8 +85,9 @@ func (p *Packager) publish() {
 	p.setFailing("")
 }
 
-// lose drops a fragment.
-func (p *Packager) lose() {
+// lose drops a fragment, and counts it.
+func (p *Packager) lose(why prometheus.Counter) {
+	why.Inc()
 	p.fault.gap = true
 	p.fault.lost++
 	p.mu.Lock()
@@ -91,6 +96,7 @@ func (p *Packager) lose() {
 }
 
 func (p *Packager) failed(err error) {
+	p.dir.count.errors.Inc()
 	now := p.dir.now()
 	p.fault.wait = min(max(2*p.fault.wait, minRetry), maxRetry)
 	p.fault.retryAt = now.Add(p.fault.wait)
