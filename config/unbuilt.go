@@ -14,7 +14,6 @@ import (
 // with enabled = false. Whoever builds one of them removes its row, and says in
 // the schema's test where its effect is tested.
 const unbuiltTable = `
-metrics.streams metrics.mist
 trigger
 
 application.on_conflict=standby
@@ -26,7 +25,7 @@ application.fallback application.sessions
 
 hls.format=fmp4 hls.low_latency hls.part
 
-location.metrics location.api location.player
+location.api location.player
 `
 
 // unbuilt is the table as a set. stream and defaults blocks hold an

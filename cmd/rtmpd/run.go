@@ -161,6 +161,7 @@ func (in *instance) reload(why string, quiet bool) (text string, ok bool) {
 	var buf bytes.Buffer
 	report(&buf, files, diags)
 	if diags.HasErrors() {
+		in.server.Loaded(false)
 		for _, d := range diags {
 			in.log.Error("configuration not reloaded", zap.String("cause", why), zap.String("err", config.OneLine(d)))
 		}

@@ -23,6 +23,45 @@ type Snapshot struct {
 
 	Connections int // RTMP, open
 	Process     Process
+	FanoutBytes uint64 // of memory that holds what RTMP players are being sent
+
+	// Since the start: publishers and RTMP players that were let in, and HTTP
+	// viewers that came.
+	Published, Played, Viewed uint64
+
+	Reload Reload
+	Hooks  []Hook       // those there are, in no order
+	Logged []LevelCount // from debug to fatal
+}
+
+// Reload says how the configuration was loaded.
+type Reload struct {
+	Successful bool      // the last attempt was
+	At         time.Time // of the last successful one
+}
+
+// Hook is what the calls of one hook came to, since the start.
+type Hook struct {
+	Name    string // on_publish …
+	Calls   uint64 // made, repeated ones included
+	Refused uint64 // answered by a no
+	Failed  uint64 // not answered in time, or not at all
+	Retried uint64 // made again
+	Lost    uint64 // given up, or never made for want of room
+	Took    time.Duration
+	Latency []Bucket // ascending; calls that took longer than the last are in none
+}
+
+// A Bucket is how many calls took so long, and longer than the bucket before.
+type Bucket struct {
+	Until time.Duration
+	Count uint64
+}
+
+// LevelCount is how many lines of a level were logged.
+type LevelCount struct {
+	Level string
+	Lines uint64
 }
 
 // Process is what the operating system says of the server.
@@ -81,6 +120,10 @@ type Stream struct {
 	FrameRate        float64 // measured; 0: not known
 	Publishing       bool
 	Active           bool // media has come from the present publisher
+
+	// Of all its publishers; Skipped is what outputs that were too slow passed
+	// over, all together.
+	Packets, VideoFrames, Keyframes, Skipped uint64
 
 	// HTTP viewers: those that poll a playlist now, the most at one time, and
 	// how many different ones there have been.

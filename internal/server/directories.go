@@ -17,7 +17,8 @@ import (
 // below it and what is still to be cleaned up there. HTTP asks it which files
 // are live.
 type directories struct {
-	log *zap.Logger
+	log     *zap.Logger
+	metrics *hls.Metrics // of all of them
 
 	mu     sync.RWMutex
 	byPath map[string]*directory
@@ -32,7 +33,7 @@ type directory struct {
 }
 
 func newDirectories(log *zap.Logger) *directories {
-	return &directories{log: log, byPath: make(map[string]*directory)}
+	return &directories{log: log, metrics: hls.NewMetrics(), byPath: make(map[string]*directory)}
 }
 
 // open returns the directory of path, created if need be, and holds it until
@@ -42,7 +43,7 @@ func (ds *directories) open(path string) (*directory, error) {
 	defer ds.mu.Unlock()
 	d := ds.byPath[path]
 	if d == nil {
-		h, err := hls.OpenDirectory(path, hls.DirectoryOptions{Log: ds.log})
+		h, err := hls.OpenDirectory(path, hls.DirectoryOptions{Log: ds.log, Metrics: ds.metrics})
 		if err != nil {
 			return nil, err
 		}

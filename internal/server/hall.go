@@ -74,6 +74,8 @@ func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted
 	fresh, err := h.viewers.Seat(id, v.Now, info)
 	if !fresh {
 		h.drop(bye)
+	} else if counted {
+		h.app.srv.counters.viewed.Add(1)
 	}
 	if err != nil && limits.MaxPlayers == 0 && limits.MaxBandwidth == 0 {
 		err = nil // served, and not counted

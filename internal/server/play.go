@@ -80,6 +80,7 @@ func (s *session) sit(taken *seat, rules *appRules, verdict hooks.Verdict, name 
 		return err
 	}
 	taken.playing = pl
+	s.srv.counters.played.Add(1)
 	s.log.Info("play started", zap.String("stream", name), zap.String("player", s.connect.FlashVer))
 	if now := s.app.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := s.playVerdict(now, name); why != "" {

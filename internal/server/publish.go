@@ -110,6 +110,7 @@ func (s *session) publishAs(ctx context.Context, streamID uint32, rules *appRule
 		}
 	}
 	told.watch()
+	s.srv.counters.published.Add(1)
 	s.log.Info("publish started", zap.String("stream", name), zap.String("publisher", s.owner.holder), zap.String("encoder", s.connect.FlashVer))
 	s.watchIdle(cfg.For(name).DropIdlePublisher)
 

@@ -34,11 +34,12 @@ type acquired struct {
 
 // Apply makes cfg the running configuration: plan, acquire, commit, retire.
 // After an error nothing has changed.
-func (s *Server) Apply(cfg *config.Config) (config.Plan, error) {
+func (s *Server) Apply(cfg *config.Config) (plan config.Plan, err error) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
+	defer func() { s.Loaded(err == nil) }()
 	old := s.cfg.Load()
-	plan := config.Diff(old, cfg)
+	plan = config.Diff(old, cfg)
 	if s.stopping() {
 		return plan, errors.New("the server is stopping")
 	}

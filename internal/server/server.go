@@ -52,6 +52,8 @@ type Server struct {
 	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
 	hooks    *hooks.Client
+	metrics  http.Handler
+	counters counters
 	audience *audience
 	epochs   atomic.Uint64 // numbers applications, and the verdicts of their hooks
 	guesses  guessLimit
@@ -75,18 +77,18 @@ type Server struct {
 // New makes a Server that does nothing until Apply.
 func New(o Options) *Server {
 	s := &Server{
-		opts: o, log: o.Log, started: time.Now(),
-		dirs:      newDirectories(o.Log),
-		acme:      acme.New(o.Log, 0),
+		opts: o, started: time.Now(),
 		hub:       fanout.NewHub(defaultFlush),
-		hooks:     hooks.New(o.Log),
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
 	}
+	s.log = s.counters.counted(o.Log)
+	s.dirs, s.acme, s.hooks = newDirectories(s.log), acme.New(s.log, 0), hooks.New(s.log)
 	s.audience = newAudience(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
+	s.metrics = s.newMetrics()
 	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
 	s.beat = newBeat()
 	s.goes.Go(func() { s.beat.run(s.ctx) })

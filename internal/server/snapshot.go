@@ -19,6 +19,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 		Accepted: s.accepted.Load(),
 	}
 	snap.Process = process()
+	s.count(snap)
 	s.mu.Lock()
 	services, sites := slices.Clone(s.services), slices.Clone(s.sites)
 	snap.Connections = len(s.live)
@@ -33,9 +34,10 @@ func (s *Server) Snapshot() *api.Snapshot {
 	}
 	snap.BytesOut += s.fanned.Load()
 	for _, v := range services {
-		server, out := v.snapshot(now)
+		server, out, held := v.snapshot(now)
 		snap.Servers = append(snap.Servers, server)
 		snap.BytesOut += out
+		snap.FanoutBytes += held
 	}
 	for _, site := range sites {
 		snap.HTTP = append(snap.HTTP, httpFigures(site, now))
@@ -67,8 +69,9 @@ func httpFigures(site *web.Site, now time.Time) api.HTTP {
 }
 
 // snapshot shows the applications in the order of the configuration, then those
-// that "*" brought to life. fanned is what the players there have been sent.
-func (v *service) snapshot(now time.Time) (out api.Server, fanned uint64) {
+// that "*" brought to life. fanned is what the players there have been sent, held
+// the memory of what they are being sent.
+func (v *service) snapshot(now time.Time) (out api.Server, fanned, held uint64) {
 	place := make(map[string]int)
 	for i, a := range v.rules.Load().cfg.Applications {
 		place[a.Name] = i - len(v.rules.Load().cfg.Applications)
@@ -79,6 +82,7 @@ func (v *service) snapshot(now time.Time) (out api.Server, fanned uint64) {
 			app.Streams = append(app.Streams, g.snapshot(now))
 			if g.house != nil {
 				fanned += g.house.fan.BytesOut.Load()
+				held += uint64(g.house.fan.Memory())
 			}
 		}
 		slices.SortFunc(app.Streams, func(x, y api.Stream) int { return cmp.Compare(x.Name, y.Name) })
@@ -87,7 +91,7 @@ func (v *service) snapshot(now time.Time) (out api.Server, fanned uint64) {
 	slices.SortFunc(out.Applications, func(x, y api.Application) int {
 		return cmp.Or(cmp.Compare(place[x.Name], place[y.Name]), cmp.Compare(x.Name, y.Name))
 	})
-	return out, fanned
+	return out, fanned, held
 }
 
 // A glimpse is what there was of one name while the application was locked.
@@ -153,6 +157,7 @@ func (g *glimpse) snapshot(now time.Time) api.Stream {
 		out.Age = now.Sub(st.started)
 		out.BytesIn, out.BwIn, out.BwAudio, out.BwVideo = l.BytesIn, l.BwIn, l.BwAudio, l.BwVideo
 		out.Video, out.Audio = l.Video, l.Audio
+		out.Packets, out.VideoFrames, out.Keyframes, out.Skipped = l.Packets, l.VideoPackets, l.Keyframes, l.Skipped
 		out.Ingest, out.Health = st.health()
 		out.FrameRate = out.Ingest.FrameRate
 		if l.Video != nil && l.Audio != nil {

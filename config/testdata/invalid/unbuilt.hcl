@@ -1,6 +1,3 @@
-metrics {
-  mist = true
-}
 trigger "USER_NEW" {
   handler = "http://127.0.0.1/x"
 }
@@ -42,8 +39,5 @@ rtmp {
 http {
   location "/" {
     player {}
-  }
-  location "/metrics" {
-    metrics {}
   }
 }

@@ -30,7 +30,7 @@ type location struct {
 	tree      *tree // root and alias
 	autoindex bool
 	redirect  string
-	inner     http.Handler // stat, control, player
+	inner     http.Handler // stat, control, metrics, player
 	control   bool         // acts, so that strangers' pages must not reach it
 }
 
@@ -84,6 +84,8 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 			return errors.New("control needs access, token or basic_auth")
 		}
 		l.control, l.inner, l.serve = true, s.deps.Control(*c.Control), (*exchange).serveInner
+	case c.Metrics && s.deps.Metrics != nil:
+		l.inner, l.serve = s.deps.Metrics, (*exchange).serveStat
 	case c.Player != nil && s.deps.Player != nil:
 		l.inner, l.serve = s.deps.Player, (*exchange).serveInner
 	default:

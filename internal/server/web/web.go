@@ -70,6 +70,7 @@ type Deps struct {
 	// Control serves control locations: it answers GET and POST, and is never
 	// reached by the page of another site. nil: they are an error.
 	Control func(config.Control) http.Handler
+	Metrics http.Handler // serves metrics locations; nil: they are an error
 	Player  http.Handler // serves player locations; nil: they are an error
 	ACME    ACME         // nil: tls.domains are an error
 	Traffic *Traffic     // goes on counting here; nil: from nothing

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// streamLabels say which stream a series is about. server is the number of its
+// rtmp block, as in control's srv: two blocks may have an application of one name.
+var streamLabels = []string{"app", "server", "stream"}
+
+// otherStreams is the stream label of the rest. No stream can be called so.
+const otherStreams = "(other)"
+
+// A streamFamily has a series for each stream. sums says that the figures of
+// several make sense added up, even as streams come and go: those of the rest are
+// one series. Sums of counters do not: they would fall with each stream that ends.
+type streamFamily struct {
+	name, help string
+	kind       prometheus.ValueType
+	sums       bool
+	value      func(*Stream) float64
+}
+
+var streamFamilies = []streamFamily{
+	{"rtmpd_stream_publishing", "Whether the stream has a publisher; 0 while it waits for one to come back.", prometheus.GaugeValue, true, func(s *Stream) float64 { return oneIf(s.Publishing) }},
+	{"rtmpd_stream_players", "RTMP players of the stream.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.players()) }},
+	{"rtmpd_stream_viewers", "HTTP viewers of the stream.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.Viewers) }},
+	{"rtmpd_stream_viewers_peak", "The most HTTP viewers that the stream had at one time.", prometheus.GaugeValue, false, func(s *Stream) float64 { return float64(s.ViewersPeak) }},
+	{"rtmpd_stream_viewers_unique", "How many different HTTP viewers the stream has had, about.", prometheus.GaugeValue, false, func(s *Stream) float64 { return float64(s.ViewersUnique) }},
+
+	{"rtmpd_stream_received_bytes_total", "Bytes of media that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.BytesIn) }},
+	{"rtmpd_stream_sent_bytes_total", "Bytes sent to the stream's RTMP players.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.BytesOut) }},
+	{"rtmpd_stream_received_bits_per_second", "Bit rate from the publisher, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwIn) }},
+	{"rtmpd_stream_sent_bits_per_second", "Bit rate to the RTMP players, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwOut) }},
+	{"rtmpd_stream_video_bits_per_second", "Bit rate of the video, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwVideo) }},
+	{"rtmpd_stream_audio_bits_per_second", "Bit rate of the audio, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwAudio) }},
+
+	{"rtmpd_stream_packets_total", "Packets of audio and video that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Packets) }},
+	{"rtmpd_stream_video_frames_total", "Video frames that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.VideoFrames) }},
+	{"rtmpd_stream_keyframes_total", "Keyframes that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Keyframes) }},
+	{"rtmpd_stream_skipped_packets_total", "Packets passed over by the stream's outputs that were too slow.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Skipped) }},
+	{"rtmpd_stream_frames_per_second", "Video frame rate by timestamps, over 10 s; 0: not known.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.FrameRate }},
+	{"rtmpd_stream_gop_seconds", "Time between the last two keyframes; 0: not known.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.Ingest.GOP.Seconds() }},
+	{"rtmpd_stream_gop_max_seconds", "The longest of the last 8 groups of pictures and the present one.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.Ingest.GOPMax.Seconds() }},
+	{"rtmpd_stream_timestamp_gaps_total", "Times that frames were missing, of the present publisher.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Ingest.Gaps) }},
+	{"rtmpd_stream_timestamp_jumps_total", "Times that timestamps went back or far ahead, of the present publisher.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Ingest.Jumps) }},
+	{"rtmpd_stream_jitter_seconds", "How unevenly the publisher's packets arrive.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.Ingest.Jitter.Seconds() }},
+	{"rtmpd_stream_late_seconds", "How late the publisher's packets arrive, against the best of the last minute.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.Ingest.Late.Seconds() }},
+}
+
+const (
+	findingName = "rtmpd_stream_finding"
+	findingHelp = "Always 1, while the stream doctor finds this with what the publisher sends: what is called what, stat and top say with advice."
+)
+
+// collectStreams gives the oldest streams series of their own, and the rest one
+// together. The busiest would change from scrape to scrape: a Prometheus keeps
+// each that was ever there.
+func (c *Collector) collectStreams(ch chan<- prometheus.Metric, s *Snapshot, limit int) {
+	own, rest := split(s, limit)
+	ch <- prometheus.MustNewConstMetric(c.server["rtmpd_streams_without_series"], prometheus.GaugeValue, float64(len(rest)))
+	samples := make([]sample, len(own)*len(streamFamilies))
+	for _, st := range own {
+		labels := pairs("app", st.app, "server", st.server, "stream", st.Name)
+		for i := range streamFamilies {
+			f, p := &streamFamilies[i], &samples[i]
+			*p = sample{c.streams[i], f.kind, labels, f.value(st.Stream)}
+			ch <- p
+		}
+		samples = samples[len(streamFamilies):]
+		for _, f := range st.Health {
+			ch <- &sample{c.finding, prometheus.GaugeValue, pairs("app", st.app, "finding", f.Name, "level", f.Level, "server", st.server, "stream", st.Name), 1}
+		}
+	}
+	if len(rest) == 0 {
+		return
+	}
+	labels := pairs("app", "", "server", "", "stream", otherStreams)
+	for i := range streamFamilies {
+		f := &streamFamilies[i]
+		if !f.sums {
+			continue
+		}
+		sum := 0.
+		for _, st := range rest {
+			sum += f.value(st.Stream)
+		}
+		ch <- &sample{c.streams[i], f.kind, labels, sum}
+	}
+}
+
+// A placed stream knows whose it is.
+type placed struct {
+	*Stream
+	app, server string
+}
+
+// split finds the streams that get series of their own, and the rest. Names that
+// are only waited for are neither: strangers choose them.
+func split(s *Snapshot, limit int) (own, rest []placed) {
+	number := -1
+	var server string
+	s.eachStream(func(i int, a *Application, st *Stream) {
+		if i != number {
+			number, server = i, strconv.Itoa(i)
+		}
+		if st.exists() {
+			own = append(own, placed{st, a.Name, server})
+		}
+	})
+	if limit = max(limit, 0); len(own) <= limit {
+		return own, nil
+	}
+	slices.SortStableFunc(own, func(x, y placed) int {
+		return cmp.Or(cmp.Compare(y.Age, x.Age), cmp.Compare(x.Name, y.Name))
+	})
+	return own[:limit], own[limit:]
+}
