@@ -36,6 +36,15 @@ func TestMain(m *testing.M) {
 //	cut NAME                kill -9 that ffmpeg: a lost connection
 //	fetch STATUS URL FILE   GET (follows no redirect), save the body
 //	waitfor URL REGEXP      poll URL until its body matches
+//	republish NAME FILE ARG… URL  ffmpeg publishes the file as it is
+//	push NAME MS URL FILE…  publish FLV files on one connection, from that timestamp on
+//	pushed NAME             wait for the end of that push
+//	player [-nobody] NAME COMMAND…  a player in the background
+//	played NAME…            wait for the players' own ends
+//	suffix FILE ORIGINAL GOP MIN [LACKS]  FILE's pictures are the last ones of ORIGINAL, whole GOPs
+//	wholes FILE GOP MIN     FILE has whole GOPs
+//	decoded NAME GOP MIN    a GStreamer player decoded whole GOPs
+//	rising FILE             timestamps of an FLV file never fall
 //	frames FILE|URL OP N    decoded video frames (OP: -ge -eq -le)
 //	poll NAME URL|FILE      poll a playlist in a tight loop, in the background, over HTTP
 //	                        or on disk, where rtmpd may end and start meanwhile
@@ -52,7 +61,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Values[benchKey{}] = &bench{pubs: make(map[string]*process), polls: make(map[string]*poller)}
+			e.Values[benchKey{}] = &bench{pubs: make(map[string]*process), polls: make(map[string]*poller), players: make(map[string]*watcher), pushes: make(map[string]chan error)}
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 			return nil
@@ -65,7 +74,8 @@ func TestScripts(t *testing.T) {
 			"fetch": cmdFetch, "waitfor": cmdWaitFor, "frames": cmdFrames,
 			"poll": cmdPoll, "polled": cmdPolled, "swap": cmdSwap,
 			"reloads": cmdReloads, "sh": cmdSh, "publishkey": cmdPublishKey, "nologfile": cmdNoLogFile,
-			"topkeys": cmdTop,
+			"topkeys": cmdTop, "republish": cmdRepublish, "push": cmdPush, "pushed": cmdPushed,
+			"player": cmdPlayer, "played": cmdPlayed, "suffix": cmdSuffix, "wholes": cmdWholes, "decoded": cmdDecoded, "rising": cmdRising,
 		},
 	})
 }
@@ -77,9 +87,11 @@ type benchKey struct{}
 
 // A bench is what one script has running.
 type bench struct {
-	rtmpd *process
-	pubs  map[string]*process
-	polls map[string]*poller
+	rtmpd   *process
+	pubs    map[string]*process
+	polls   map[string]*poller
+	players map[string]*watcher
+	pushes  map[string]chan error
 }
 
 func benchOf(ts *testscript.TestScript) *bench { return ts.Value(benchKey{}).(*bench) }
