@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,6 +241,7 @@ type client struct {
 type dialling struct {
 	from   string // source address; 127.0.0.x are all ours
 	server int    // which rtmp block
+	small  bool   // its socket takes in little
 	rtmp.ClientOptions
 }
 
@@ -248,6 +250,11 @@ func (r *rig) dial(app string, o dialling) (*client, error) {
 	d := &net.Dialer{}
 	if o.from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.from)}
+	}
+	if o.small {
+		d.Control = func(_, _ string, rc syscall.RawConn) error {
+			return rc.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 32<<10) })
+		}
 	}
 	o.DialTCP = d.DialContext
 	o.HandshakeTimeout = patience

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -67,6 +68,19 @@ func (s *spectator) read() {
 		}
 	}()
 	s.rig.Cleanup(func() { s.Close(); <-s.done })
+}
+
+// fanOf waits until the fan of a live stream has so many players.
+func (r *rig) fanOf(app, name string, players int) *fanout.Fan {
+	r.Helper()
+	var fan *fanout.Fan
+	r.eventually("the fan has its players", func() bool {
+		if st := r.stream(app, name); st != nil {
+			fan = st.fan.Load()
+		}
+		return fan != nil && fan.Players() == players
+	})
+	return fan
 }
 
 // frames are the media it got, headers left out.
