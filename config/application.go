@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -154,6 +155,10 @@ func (a *Application) expandApp() {
 		d := *a.DASH
 		d.Path = expandApp(d.Path, a.Name)
 		a.DASH = &d
+	}
+	a.Records = slices.Clone(a.Records)
+	for i := range a.Records {
+		a.Records[i].Path = Template(expandApp(string(a.Records[i].Path), a.Name))
 	}
 }
 

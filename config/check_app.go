@@ -94,10 +94,39 @@ func (c *checker) outputs(n *node, app *Application) {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+durationText(3*app.HLS.Fragment))
 	}
 	for _, r := range n.all("record") {
+		c.recordNames(r)
 		for _, e := range r.all("exec") {
 			if k := e.labels[0]; k != "record_started" && k != "record_done" {
 				c.errorAt(e.rng, "inside record only exec \"record_started\" and \"record_done\" can run", "the others stand in the application")
 			}
+		}
+	}
+}
+
+// recordNames checks what a record block makes file names of.
+func (c *checker) recordNames(r *node) {
+	const parts = "no part of a file's name may begin with a dot, be empty or hold a NUL"
+	for _, name := range []string{"suffix", "filename"} {
+		if !r.said(name) || r.bad(name) {
+			continue
+		}
+		s := fmt.Sprint(r.attrs[name].value)
+		if name == "suffix" {
+			s = "x" + s
+		}
+		for part := range strings.SplitSeq(s, "/") {
+			if part == "" || part[0] == '.' || strings.IndexByte(part, 0) >= 0 {
+				c.errorAt(r.at(name), name+" makes a bad name for a file", parts)
+				break
+			}
+		}
+	}
+	if !r.said("filename") {
+		return
+	}
+	for _, name := range []string{"suffix", "unique"} {
+		if r.said(name) {
+			c.errorAt(r.at(name), name+" is not used with filename", "filename is the whole name: say it there ($unix, $datetime)")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -37,7 +38,7 @@ func (a *attrSchema) fromString(s string, c convContext) (any, error) {
 			s, err = c.absolute(s)
 		}
 	case "template":
-		err = Template(s).check(placeholders)
+		err = Template(s).check(cmp.Or(a.vars, placeholders))
 	case "url":
 		err = checkURL(s, "http", "https")
 	case "directory_url":

@@ -28,8 +28,8 @@ type Record struct {
 	Manual          bool          `hcl:"manual"`
 	Format          string        `hcl:"format" default:"flv" one:"flv mp4 mkv ts"`
 	Path            Template      `hcl:"path" kind:"template_path" vars:"app" need:"yes"`
-	Suffix          string        `hcl:"suffix"`   // strftime
-	Filename        Template      `hcl:"filename"` // empty: nginx's name
+	Suffix          string        `hcl:"suffix"`                                                                                                                 // strftime
+	Filename        Template      `hcl:"filename" kind:"template" vars:"app name recorder stream base wildcard datetime year month day hour minute second unix"` // whole name; empty: nginx's
 	Unique          bool          `hcl:"unique"`
 	Append          bool          `hcl:"append"`
 	Lock            bool          `hcl:"lock"`

@@ -18,10 +18,11 @@ trigger
 
 application.on_conflict=standby
 stream_key.priority
-application.on_record_started application.on_record_done
 notify_relay_redirect
-application.exec application.record application.push application.pull application.vod application.dash
+application.exec application.push application.pull application.vod application.dash
 application.fallback application.sessions
+
+record.format=mp4 record.format=mkv record.format=ts record.keep_for record.keep_size record.exec
 
 hls.format=fmp4 hls.low_latency hls.part
 

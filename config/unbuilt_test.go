@@ -20,6 +20,7 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 		"rtmp":        "rtmp {\n%s\n}",
 		"application": "rtmp {\napplication \"a\" {\n%s\n}\n}",
 		"stream_key":  "rtmp {\napplication \"a\" {\nstream_key \"k\" {\n%s\n}\n}\n}",
+		"record":      "rtmp {\napplication \"a\" {\nrecord \"r\" {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"hls":         "rtmp {\napplication \"a\" {\nhls {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"location":    "http {\nlocation \"/\" {\n%s\n}\n}",
 	}

@@ -21,6 +21,8 @@ const (
 	OnPublishDone
 	OnUpdate
 	OnPlaylist
+	OnRecordStarted
+	OnRecordDone
 	numHooks
 )
 
@@ -45,6 +47,10 @@ func (h Hook) String() string {
 		return "on_update"
 	case OnPlaylist:
 		return "on_playlist"
+	case OnRecordStarted:
+		return "on_record_started"
+	case OnRecordDone:
+		return "on_record_done"
 	}
 	return "hook " + strconv.Itoa(int(h))
 }
@@ -177,6 +183,26 @@ func Playlist(s Session, st Stream, module, path string) Event {
 	f.add("path", path)
 	st.Args = ""
 	return f.stream(OnPlaylist, st)
+}
+
+// RecordStarted is the call after the first frame of a recording is in its file,
+// at path. s is the publisher, the last one if there is none now.
+func RecordStarted(s Session, st Stream, recorder, path string) Event {
+	return recording(OnRecordStarted, "record_started", s, st, recorder, path)
+}
+
+// RecordDone is the call after a recording's file is closed.
+func RecordDone(s Session, st Stream, recorder, path string) Event {
+	return recording(OnRecordDone, "record_done", s, st, recorder, path)
+}
+
+func recording(h Hook, call string, s Session, st Stream, recorder, path string) Event {
+	f := newForm()
+	f.session(s, call)
+	f.add("recorder", recorder)
+	f.add("name", st.Name)
+	f.add("path", path)
+	return f.stream(h, st)
 }
 
 // client writes what the client said of itself, and where it comes from.

@@ -93,7 +93,7 @@ func TestHooksHaveTheirNames(t *testing.T) {
 			t.Errorf("hook %d is called %q", h, s)
 		}
 	}
-	if s := numHooks.String(); s != "hook 9" {
+	if s := numHooks.String(); s != "hook 11" {
 		t.Errorf("an unknown hook is called %q", s)
 	}
 }

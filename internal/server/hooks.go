@@ -95,13 +95,14 @@ type notice struct {
 	timer *time.Timer        // of the next on_update
 	stop  context.CancelFunc // of the one under way
 	calls sync.WaitGroup
+	ended chan struct{} // closed after the good-bye
 }
 
 // newNotice prepares what the hooks are told of cmd. name is the public name;
 // of a publisher with a key, typed and args hold the secret.
 func (s *session) newNotice(cmd rtmp.Command, name, typed string, args url.Values) *notice {
 	n := &notice{
-		session: s, app: s.app, publishing: strings.EqualFold(cmd.Name, "publish"),
+		session: s, app: s.app, ended: make(chan struct{}), publishing: strings.EqualFold(cmd.Name, "publish"),
 		stream: hooks.Stream{Name: name, Args: rawArgs(cmd)}, since: time.Now(),
 	}
 	for _, secret := range []string{typed, args.Get("key")} {
@@ -260,6 +261,7 @@ func (n *notice) end() {
 		last = hooks.Call{Target: cfg.Hooks.OnPublishDone, Event: hooks.PublishDone(n.from, n.stream)}
 	}
 	n.app.hooks.Tell(&cfg.Notify, n.session.id, last, hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(n.from, n.stream)})
+	close(n.ended)
 }
 
 // sayPlaylist tells on_playlist that a playlist was written.

@@ -21,9 +21,10 @@ type outputs struct {
 	stream *stream
 	after  *outputs // of the stream of that name before, which must have closed its files
 
-	mu   sync.Mutex // guards hls and after
-	hls  *hlsOutput
-	done sync.WaitGroup
+	mu      sync.Mutex // guards hls, records and after
+	hls     *hlsOutput
+	records map[string]*recordOutput // by the name of their block
+	done    sync.WaitGroup
 }
 
 type hlsOutput struct {
@@ -34,7 +35,7 @@ type hlsOutput struct {
 }
 
 func newOutputs(st *stream, before *stream) *outputs {
-	o := &outputs{stream: st}
+	o := &outputs{stream: st, records: make(map[string]*recordOutput)}
 	if before != nil {
 		o.after = before.outputs
 	}
@@ -48,6 +49,7 @@ func (o *outputs) wait() { o.done.Wait() }
 func (o *outputs) apply(cfg *config.Application) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.applyRecords(cfg.Records)
 	want := cfg.HLS
 	switch {
 	case want == nil && o.hls == nil:
@@ -62,10 +64,15 @@ func (o *outputs) apply(cfg *config.Application) {
 }
 
 func (o *outputs) startHLS(cfg config.HLS) {
-	srv := o.stream.app.srv
-	ctx, stop := context.WithCancel(srv.outputCtx)
-	h := &hlsOutput{cfg: cfg, stop: stop}
+	h := &hlsOutput{cfg: cfg}
 	o.hls = h
+	h.stop = o.start(func(ctx context.Context, cur *live.Cursor) { o.runHLS(ctx, h, cur) })
+}
+
+// start has run read the stream from the newest keyframe on, once the files of
+// the stream of that name before are closed; stop ends its context. mu is held.
+func (o *outputs) start(run func(context.Context, *live.Cursor)) (stop context.CancelFunc) {
+	ctx, stop := context.WithCancel(o.stream.app.srv.outputCtx)
 	cur := o.stream.live.Cursor(live.FromKeyframe, true)
 	before := o.after
 	o.done.Add(1)
@@ -79,8 +86,9 @@ func (o *outputs) startHLS(cfg config.HLS) {
 			o.after = nil
 			o.mu.Unlock()
 		}
-		o.runHLS(ctx, h, cur)
+		run(ctx, cur)
 	}()
+	return stop
 }
 
 func (o *outputs) changeHLS(cfg config.HLS) {

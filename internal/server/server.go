@@ -16,6 +16,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/record"
 	"github.com/rtmpd/rtmpd/internal/server/acme"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
@@ -49,6 +50,7 @@ type Server struct {
 	goes     crew           // everything else
 
 	dirs     *directories
+	files    record.Store  // that recorders have open
 	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
 	hooks    *hooks.Client

@@ -35,7 +35,7 @@ func (s *Server) steer(c api.Command) (api.Outcome, error) {
 	var err error
 	switch c.Section {
 	case "record":
-		out.Path, err = record(targets, c.Rec)
+		out.Path, err = recordControl(s.ctx, targets, c.Rec, c.Method == "start")
 	case "drop":
 		drop(targets)
 		out.Count = len(targets)
@@ -144,15 +144,4 @@ func (a *application) busyFor(name string, sess *session) string {
 		return err.Error()
 	}
 	return ""
-}
-
-// record switches the recorder rec of the targets' streams and returns the file
-// that it opened or closed. Recorders are outputs; no stream has one yet: an
-// application that asks for them does not load.
-func record(targets []target, rec string) (path string, err error) {
-	if len(targets) == 0 {
-		return "", nil
-	}
-	t := targets[0]
-	return "", &api.ControlError{Status: http.StatusBadRequest, Reason: fmt.Sprintf("stream %q of application %q has no recorder %q", t.stream.name, t.app.name, rec)}
 }

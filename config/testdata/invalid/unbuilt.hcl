@@ -17,7 +17,18 @@ rtmp {
       command = "true"
     }
     record "r" {
-      path = "/srv/$app"
+      path     = "/srv/$app"
+      format   = "mp4"
+      keep_for = "1d"
+      exec "record_done" "x" {
+        command = "true"
+      }
+    }
+    record "names" {
+      path     = "/srv/$app"
+      filename = "../$name.flv"
+      unique   = true
+      suffix   = "/.hidden"
     }
     push "p" {
       url     = "rtmp://a.example/live"

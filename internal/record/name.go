@@ -1,0 +1,118 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// maxEscaped is the longest escaped stream name that is a file's: with suffix
+// and number it fits into 255 bytes.
+const maxEscaped = 180
+
+// A naming makes the file names of one recorder. They are relative to its path,
+// slash separated, and hold the stream's public name only.
+type naming struct {
+	app, stream string
+	cfg         *config.Record
+}
+
+// file is the name of a recording that begins at the moment now. Number 0 is
+// the name itself, others stand before its extension.
+func (n naming) file(now time.Time, number int) (string, error) {
+	var name string
+	if n.cfg.Filename != "" {
+		name = n.cfg.Filename.Expand(func(p string) string { return n.value(p, now) })
+	} else {
+		name = escape(n.stream)
+		if n.cfg.Unique {
+			name += "-" + strconv.FormatInt(now.Unix(), 10)
+		}
+		name += n.suffix(now)
+	}
+	if number > 0 {
+		dot := strings.LastIndexByte(name, '.')
+		if dot <= strings.LastIndexByte(name, '/') {
+			dot = len(name)
+		}
+		// A + is in no escaped name: this is no other stream's file.
+		name = name[:dot] + "+" + strconv.Itoa(number) + name[dot:]
+	}
+	return name, checkName(name)
+}
+
+// checkName refuses what os.Root would, and files that web servers hide.
+func checkName(name string) error {
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part[0] == '.' || strings.IndexByte(part, 0) >= 0 {
+			return fmt.Errorf("record: %q is no name for a file: no part of it may be empty or begin with a dot", name)
+		}
+	}
+	return nil
+}
+
+func (n naming) suffix(now time.Time) string {
+	switch {
+	case n.cfg.Suffix == "":
+		return "." + n.cfg.Format
+	case strings.IndexByte(n.cfg.Suffix, '%') >= 0:
+		return strftime(n.cfg.Suffix, now)
+	}
+	return n.cfg.Suffix
+}
+
+// value is what a placeholder of filename stands for.
+func (n naming) value(placeholder string, now time.Time) string {
+	base, wildcard, _ := strings.Cut(n.stream, "+")
+	switch placeholder {
+	case "app":
+		return n.app
+	case "name", "stream":
+		return n.stream
+	case "base":
+		return base
+	case "wildcard":
+		return wildcard
+	case "recorder":
+		return strings.NewReplacer("/", "_", "\x00", "_").Replace(n.cfg.Name)
+	case "datetime":
+		return now.Format("2006.01.02.15.04.05")
+	case "year":
+		return now.Format("2006")
+	case "month":
+		return now.Format("01")
+	case "day":
+		return now.Format("02")
+	case "hour":
+		return now.Format("15")
+	case "minute":
+		return now.Format("04")
+	case "second":
+		return now.Format("05")
+	case "unix":
+		return strconv.FormatInt(now.Unix(), 10)
+	}
+	return ""
+}
+
+// escape is nginx's escaping of a URI component, which it uses for the names of
+// recordings. A name that would be too long stays as it is: it is safe anyway.
+func escape(name string) string {
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, len(name))
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
+			b = append(b, c)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	if len(b) > maxEscaped {
+		return name
+	}
+	return string(b)
+}

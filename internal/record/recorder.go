@@ -1,0 +1,377 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// Options are what a Recorder is told besides its block. The functions are
+// called from its goroutine and must not block.
+type Options struct {
+	App, Stream string
+	Log         *zap.Logger
+	Store       *Store
+	Since       time.Time // when the stream began: older files may be overwritten
+
+	Started func(path string)             // the first frame is in the file
+	Done    func(path string, ended bool) // the file is closed; ended: and the stream is over
+	Status  func(State)                   // for record.notify
+
+	Now  func() time.Time                          // nil: time.Now
+	Free func(dir string) (bytes int64, err error) // nil: of the file system
+}
+
+// State is what record.notify tells a publisher.
+type State uint8
+
+// The states of a recorder.
+const (
+	Start State = iota
+	Stop
+	Failed
+)
+
+// A Recorder writes one stream as one record block says.
+type Recorder struct {
+	o    Options
+	log  *zap.Logger
+	done chan struct{} // closed when Run has returned
+
+	mu        sync.Mutex // guards these
+	pending   *config.Record
+	orders    []order
+	interrupt context.CancelFunc // wakes Run
+
+	// Owned by the goroutine in Run.
+	cfg    *config.Record
+	file   *file
+	armed  bool // a file may be opened with the next packet
+	closed bool // by order or limit: the next break opens another
+	full   bool // a limit is reached: the next break closes it
+	opened time.Time
+	last   string // path of the newest file, without its number
+	fault  fault
+	look   time.Time // when the disk is looked at again
+	ending bool
+
+	epoch     uint32
+	seenVideo bool // in this epoch
+	run       run
+}
+
+// A run is what has been written to the file that is open.
+type run struct {
+	began    bool
+	first    time.Duration // DTS of the first packet
+	base     uint32        // its timestamp
+	frames   int
+	video    bool // there is a keyframe
+	told     [2]*media.Track
+	toldMore [2]*media.Extra
+}
+
+// An order is what control says to a manual recorder.
+type order struct {
+	start  bool
+	answer chan answer
+}
+
+type answer struct {
+	path string
+	err  error
+}
+
+// New makes the recorder of a stream. Nothing is written before its first frame.
+func New(cfg config.Record, o Options) (*Recorder, error) {
+	if cfg.Format != "" && cfg.Format != "flv" {
+		return nil, fmt.Errorf("record %q: format %s is not built", cfg.Name, cfg.Format)
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Recorder{o: o, log: o.Log.With(zap.String("recorder", cfg.Name)), cfg: &cfg, done: make(chan struct{}), armed: !cfg.Manual}
+	if _, err := r.naming().file(o.Now(), 0); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Recorder) naming() naming {
+	return naming{app: r.o.App, stream: r.o.Stream, cfg: r.cfg}
+}
+
+// Reconfigure changes the settings at the next keyframe: no packet is lost or
+// repeated. A new file begins there if the file would be another one.
+func (r *Recorder) Reconfigure(cfg config.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending = &cfg
+}
+
+// Start opens a file, in which the recording begins with the next keyframe, and
+// returns its path; empty if there is one already. Stop closes it, and returns
+// its path; empty if there is none. A recorder that is not manual goes on in
+// another file after a Stop. Errors: what keeps the file from being opened;
+// ctx's; a recorder that has ended.
+func (r *Recorder) Start(ctx context.Context) (path string, err error) { return r.order(ctx, true) }
+
+// Stop is described at Start.
+func (r *Recorder) Stop(ctx context.Context) (path string, err error) { return r.order(ctx, false) }
+
+var errEnded = errors.New("the recorder has ended")
+
+func (r *Recorder) order(ctx context.Context, start bool) (string, error) {
+	o := order{start, make(chan answer, 1)}
+	r.mu.Lock()
+	r.orders = append(r.orders, o)
+	if r.interrupt != nil {
+		r.interrupt()
+	}
+	r.mu.Unlock()
+	select {
+	case a := <-o.answer:
+		return a.path, a.err
+	case <-r.done:
+		return "", errEnded
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// A source is where packets come from: *live.Cursor.
+type source interface {
+	Next(ctx context.Context, buf []*media.Packet) (n int, skipped uint64, err error)
+	TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
+}
+
+const (
+	readAhead = 64 // packets at a time
+	maxDrain  = 32 // readings at the end: some seconds of media
+)
+
+// Run records what cur delivers until the stream ends or ctx does; the file that
+// is open then is finished. It is called once.
+func (r *Recorder) Run(ctx context.Context, cur source) error {
+	defer close(r.done)
+	defer func() { r.interrupt() }()
+	buf := make([]*media.Packet, readAhead)
+	for {
+		wait := r.obey(ctx)
+		n, skipped, err := cur.Next(wait, buf)
+		r.take(buf[:n], skipped)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			r.ending = true
+			r.close()
+			return nil
+		case ctx.Err() != nil:
+			for range maxDrain {
+				n, skipped, err := cur.TryNext(buf)
+				r.take(buf[:n], skipped)
+				if n == 0 || err != nil {
+					break
+				}
+			}
+			r.close()
+			return nil
+		case wait.Err() != nil: // an order
+		default:
+			r.close()
+			return fmt.Errorf("record %s/%s: %w", r.o.App, r.o.Stream, err)
+		}
+	}
+}
+
+// obey does what was ordered and returns the context of the next wait, which an
+// order ends.
+func (r *Recorder) obey(ctx context.Context) context.Context {
+	r.mu.Lock()
+	orders := r.orders
+	r.orders = nil
+	wait, interrupt := context.WithCancel(ctx)
+	if r.interrupt != nil {
+		r.interrupt() // frees the one before
+	}
+	r.interrupt = interrupt
+	r.mu.Unlock()
+	for _, o := range orders {
+		var a answer
+		if o.start {
+			a.path, a.err = r.begin()
+		} else {
+			a.path = r.end()
+		}
+		o.answer <- a
+	}
+	return wait
+}
+
+// begin obeys a start.
+func (r *Recorder) begin() (string, error) {
+	if r.file != nil {
+		return "", nil
+	}
+	if err := r.open(); err != nil {
+		r.failed(err)
+		return "", err
+	}
+	r.armed, r.closed = false, false
+	return r.file.path, nil
+}
+
+// end obeys a stop.
+func (r *Recorder) end() string {
+	if r.file == nil {
+		return ""
+	}
+	path, empty := r.file.path, r.file.empty
+	r.close()
+	r.armed, r.closed = false, !r.cfg.Manual
+	if empty {
+		return ""
+	}
+	return path
+}
+
+func (r *Recorder) take(packets []*media.Packet, skipped uint64) {
+	if skipped > 0 {
+		r.log.Warn("recorder was too slow and passed over packets", zap.Uint64("packets", skipped))
+	}
+	for i, p := range packets {
+		r.packet(p)
+		packets[i] = nil // the ring may forget it
+	}
+	if r.file != nil && !r.file.empty {
+		if err := r.file.rec.Flush(); err != nil {
+			r.broken(err)
+		}
+	}
+}
+
+// packet writes p if it belongs into the file, and opens and closes files.
+func (r *Recorder) packet(p *media.Packet) {
+	if p.Epoch != r.epoch {
+		r.epoch, r.seenVideo = p.Epoch, false
+	}
+	kind := p.Track.Kind
+	if kind == media.Video && p.Track.ID == 0 {
+		r.seenVideo = true
+	}
+	isBreak := p.Keyframe || kind == media.Audio && !(r.seenVideo && slices.Contains(r.cfg.Tracks, "video"))
+	if isBreak {
+		r.atBreak()
+	}
+	if !r.wants(p) {
+		return
+	}
+	if r.file == nil {
+		if !r.armed || r.fault.why != "" && (!isBreak || r.o.Now().Before(r.fault.retryAt)) {
+			return
+		}
+		if err := r.open(); err != nil {
+			r.failed(err)
+			return
+		}
+	}
+	if r.cfg.Manual && !r.run.began && !isBreak {
+		return
+	}
+	if err := r.write(p); err != nil {
+		r.broken(err)
+		return
+	}
+	r.limit()
+}
+
+// wants says whether p is of a track that is recorded.
+func (r *Recorder) wants(p *media.Packet) bool {
+	tracks := r.cfg.Tracks
+	switch p.Track.Kind {
+	case media.Audio:
+		return slices.Contains(tracks, "audio")
+	case media.Data:
+		return slices.Contains(tracks, "data")
+	}
+	if slices.Contains(tracks, "video") {
+		// Nothing can be decoded before the first keyframe.
+		return p.Keyframe || r.file != nil && r.run.video
+	}
+	return p.Keyframe && slices.Contains(tracks, "keyframes")
+}
+
+// atBreak is where one file may end and another begin: at a keyframe, or without
+// video at any sound.
+func (r *Recorder) atBreak() {
+	r.mu.Lock()
+	next := r.pending
+	r.pending = nil
+	r.mu.Unlock()
+	if next != nil {
+		r.reconfigure(next)
+	}
+	if r.cfg.Manual {
+		return
+	}
+	now := r.o.Now()
+	due := r.cfg.Interval > 0 && now.Sub(r.opened) >= r.cfg.Interval
+	switch {
+	case r.file != nil && !r.file.empty && (due || r.full):
+		r.close()
+		r.armed = true
+	case r.file == nil && r.closed && (r.cfg.Interval == 0 || due):
+		r.armed, r.closed = true, false
+	}
+}
+
+// reconfigure makes next the settings.
+func (r *Recorder) reconfigure(next *config.Record) {
+	old := *r.cfg
+	other := old.Path != next.Path || old.Suffix != next.Suffix || old.Filename != next.Filename || old.Unique != next.Unique ||
+		old.Append != next.Append || old.Lock != next.Lock || !slices.Equal(old.Tracks, next.Tracks)
+	r.cfg = next
+	switch {
+	case old.Manual && !next.Manual:
+		r.armed = r.file == nil
+	case !old.Manual && next.Manual:
+		r.close()
+		r.armed, r.closed = false, false
+	case other && r.file != nil:
+		r.close()
+		if next.Manual {
+			if err := r.open(); err != nil {
+				r.failed(err)
+			}
+		} else {
+			r.armed = true
+		}
+	}
+}
+
+// limit ends the file at max_size and max_frames. Where another one follows at
+// once, it ends at the next keyframe: no frame is lost between two files.
+func (r *Recorder) limit() {
+	c := r.cfg
+	if (c.MaxSize == 0 || r.file.rec.Size() < c.MaxSize) && (c.MaxFrames == 0 || r.run.frames < c.MaxFrames) {
+		return
+	}
+	if !c.Manual && c.Interval == 0 {
+		r.full = true
+		return
+	}
+	r.close()
+	r.armed, r.closed = false, !c.Manual
+}
