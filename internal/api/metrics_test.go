@@ -61,16 +61,16 @@ func TestTwoBlocksMayHaveAStreamOfOneName(t *testing.T) {
 
 func TestTheOldestStreamsHaveSeries(t *testing.T) {
 	s := snapshotOf(Application{Name: "live", Streams: []Stream{
-		{Name: "a", Publishing: true, Age: time.Second, BwIn: 10, BytesIn: 1},
-		{Name: "b", Publishing: true, Age: time.Minute, BwIn: 20, BytesIn: 1},
+		{Name: "a", Publishing: true, Age: time.Second, BwIn: 80, BytesIn: 1},
+		{Name: "b", Publishing: true, Age: time.Minute, BwIn: 160, BytesIn: 1},
 		{Name: "c", Age: time.Hour, BytesIn: 1}, // waits for its publisher
 		{Name: "d", Age: time.Hour, Clients: []Client{{}}},
-		{Name: "e", Publishing: true, Age: time.Second, BwIn: 30, Clients: []Client{{Publishing: true}, {}}},
+		{Name: "e", Publishing: true, Age: time.Second, BwIn: 240, Clients: []Client{{Publishing: true}, {}}},
 	}})
 	text := expose(t, s, MetricsSettings{Streams: 2}, Host{})
-	has(t, text, `rtmpd_stream_received_bits_per_second{app="live",server="0",stream="b"} 20`)
+	has(t, text, `rtmpd_stream_received_bytes_per_second{app="live",server="0",stream="b"} 20`)
 	has(t, text, `rtmpd_stream_publishing{app="live",server="0",stream="c"} 0`)
-	has(t, text, `rtmpd_stream_received_bits_per_second{app="",server="",stream="(other)"} 40`)
+	has(t, text, `rtmpd_stream_received_bytes_per_second{app="",server="",stream="(other)"} 40`)
 	has(t, text, `rtmpd_stream_players{app="",server="",stream="(other)"} 1`)
 	has(t, text, `rtmpd_players 2`)
 	for _, name := range []string{`"a"`, `"d"`, `"e"`, `packets_total{app="",`} {

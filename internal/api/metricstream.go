@@ -34,10 +34,10 @@ var streamFamilies = []streamFamily{
 
 	{"rtmpd_stream_received_bytes_total", "Bytes of media that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.BytesIn) }},
 	{"rtmpd_stream_sent_bytes_total", "Bytes sent to the stream's RTMP players.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.BytesOut) }},
-	{"rtmpd_stream_received_bits_per_second", "Bit rate from the publisher, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwIn) }},
-	{"rtmpd_stream_sent_bits_per_second", "Bit rate to the RTMP players, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwOut) }},
-	{"rtmpd_stream_video_bits_per_second", "Bit rate of the video, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwVideo) }},
-	{"rtmpd_stream_audio_bits_per_second", "Bit rate of the audio, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwAudio) }},
+	{"rtmpd_stream_received_bytes_per_second", "Bytes of media a second from the publisher, over 10 s; the bit rate is 8 times that.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwIn) / 8 }},
+	{"rtmpd_stream_sent_bytes_per_second", "Bytes a second to the RTMP players, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwOut) / 8 }},
+	{"rtmpd_stream_video_bytes_per_second", "Bytes of video a second, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwVideo) / 8 }},
+	{"rtmpd_stream_audio_bytes_per_second", "Bytes of audio a second, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwAudio) / 8 }},
 
 	{"rtmpd_stream_packets_total", "Packets of audio and video that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Packets) }},
 	{"rtmpd_stream_video_frames_total", "Video frames that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.VideoFrames) }},

@@ -14,7 +14,7 @@ import (
 
 const aptLine = "sudo apt-get install --no-install-recommends ffmpeg nginx libnginx-mod-rtmp rtmpdump " +
 	"gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad " +
-	"gstreamer1.0-plugins-ugly gstreamer1.0-libav vlc-bin vlc-plugin-base chromium mpv haproxy libxml2-utils jq goaccess"
+	"gstreamer1.0-plugins-ugly gstreamer1.0-libav vlc-bin vlc-plugin-base chromium mpv haproxy libxml2-utils jq goaccess prometheus"
 
 // tool finds the first of names in the PATH or where Debian keeps daemons. A
 // missing tool fails the test: a test that did not run has shown nothing.

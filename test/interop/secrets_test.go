@@ -107,6 +107,9 @@ http {
   location "/stat" {
     stat {}
   }
+  location "/metrics" {
+    metrics {}
+  }
   location "/token" {
     health {}
     token = "` + webToken + `"
@@ -281,6 +284,7 @@ func (v *vault) viewers() {
 		{0, "/keyed/roof.m3u8", "", 404},
 		{0, "/stat", "", 200},
 		{0, "/stat?format=json", "", 200},
+		{0, "/metrics", "", 200},
 		{0, "/token", "", 401},
 		{0, "/token?token=" + webToken, "", 401},
 		{0, "/token?token=" + webToken + "x", "", 401},
