@@ -142,6 +142,15 @@ func TestTheReadmesDomainsLoad(t *testing.T) {
 	}
 }
 
+func TestTheReadmesMetricsLoad(t *testing.T) {
+	if l := load(t, block(t, "hcl", 2)).HTTP[0].Locations; len(l) != 1 || !l[0].Metrics {
+		t.Errorf("%+v", l)
+	}
+	if m := load(t, "metrics { mist = true }").Metrics; !m.Mist || m.Streams != 1000 {
+		t.Errorf("%+v", m)
+	}
+}
+
 // The frame of rtmpd top is one that its own tests draw.
 func TestTheReadmesFrameIsDrawn(t *testing.T) {
 	frame, err := os.ReadFile("../../internal/top/testdata/80x24.txt")
