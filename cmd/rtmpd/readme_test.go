@@ -146,7 +146,7 @@ func TestTheReadmesMetricsLoad(t *testing.T) {
 	if l := load(t, block(t, "hcl", 2)).HTTP[0].Locations; len(l) != 1 || !l[0].Metrics {
 		t.Errorf("%+v", l)
 	}
-	if m := load(t, "metrics { mist = true }").Metrics; !m.Mist || m.Streams != 1000 {
+	if m := load(t, "metrics { mist = true }\nhttp {}").Metrics; !m.Mist || m.Streams != 1000 {
 		t.Errorf("%+v", m)
 	}
 }
