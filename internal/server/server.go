@@ -63,6 +63,7 @@ type Server struct {
 	nextConn atomic.Uint64
 	accepted atomic.Uint64
 	fanned   atomic.Uint64 // bytes sent to the players of houses that have closed
+	shownOut atomic.Uint64 // bytes sent, as the latest snapshot showed them
 
 	applying sync.Mutex // one Apply at a time
 	cfg      atomic.Pointer[config.Config]

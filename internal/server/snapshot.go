@@ -39,6 +39,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 		snap.BytesOut += out
 		snap.FanoutBytes += held
 	}
+	snap.BytesOut = s.sentAtLeast(snap.BytesOut)
 	for _, site := range sites {
 		snap.HTTP = append(snap.HTTP, httpFigures(site, now))
 	}
@@ -51,6 +52,21 @@ func (s *Server) Snapshot() *api.Snapshot {
 		}
 	}
 	return snap
+}
+
+// sentAtLeast is the most that was ever shown as sent. A house that closes while
+// a snapshot is made, or that of an application which is gone and still shows its
+// players out, is missing from one: a counter must not fall for that.
+func (s *Server) sentAtLeast(sum uint64) uint64 {
+	for {
+		shown := s.shownOut.Load()
+		if sum <= shown {
+			return shown
+		}
+		if s.shownOut.CompareAndSwap(shown, sum) {
+			return sum
+		}
+	}
 }
 
 func httpFigures(site *web.Site, now time.Time) api.HTTP {

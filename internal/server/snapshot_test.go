@@ -259,3 +259,31 @@ func BenchmarkSnapshotLock(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "us/lock")
 	})
 }
+
+// Prometheus takes a counter that falls for one that began anew, and what is left
+// of it for a burst.
+func TestBytesSentNeverFall(t *testing.T) {
+	r := start(t, steered)
+	cam := r.publish("live", "cam")
+	cam.seconds(2)
+	r.spectate("live", "cam", dialling{}).first()
+	cam.seconds(2)
+	a := r.app("live")
+	a.mu.Lock()
+	h := a.houses["cam"]
+	a.mu.Unlock()
+	r.eventually("the player has had it all", func() bool { return h.fan.BytesOut.Load() > 10_000 })
+	last := r.srv.Snapshot().BytesOut
+	a.mu.Lock()
+	delete(a.houses, "cam") // as the last player does, between two looks of a snapshot
+	a.mu.Unlock()
+	if now := r.srv.Snapshot().BytesOut; now < last {
+		t.Errorf("%d bytes sent, and then %d", last, now)
+	}
+	a.mu.Lock()
+	a.houses["cam"] = h
+	a.mu.Unlock()
+	if now := r.srv.Snapshot().BytesOut; now < last {
+		t.Errorf("%d bytes sent, and then %d", last, now)
+	}
+}
