@@ -27,19 +27,15 @@ type Collector struct {
 	streams []*prometheus.Desc          // in the order of streamFamilies
 	finding *prometheus.Desc
 
-	mu sync.Mutex // one scrape at a time; guards the rest
-	// highest are the counters that are sums over what comes and goes. A
-	// snapshot is not taken in one instant, and a sum that goes back for once
-	// is a restart for Prometheus, which would count it all again.
-	highest map[string]float64
-	mist    *mist
+	mu   sync.Mutex // one scrape at a time; guards the rest
+	mist *mist
 }
 
 // NewCollector makes a Collector of what take returns. host is asked for Mist only.
 func NewCollector(take func() *Snapshot, settings func() MetricsSettings, host func() Host) *Collector {
 	c := &Collector{
 		take: take, settings: settings,
-		server: make(map[string]*prometheus.Desc), highest: make(map[string]float64), mist: newMist(host),
+		server: make(map[string]*prometheus.Desc), mist: newMist(host),
 	}
 	for _, f := range serverFamilies {
 		c.server[f.name] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
@@ -75,13 +71,6 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	if settings.Mist {
 		c.mist.collect(ch, snap, settings.Streams)
 	}
-}
-
-// rising is v, or what it was before if that was more.
-func (c *Collector) rising(key string, v uint64) float64 {
-	f := max(float64(v), c.highest[key])
-	c.highest[key] = f
-	return f
 }
 
 // maxScrapes at a time are answered, the others told to come again: each takes

@@ -82,19 +82,6 @@ func TestTheOldestStreamsHaveSeries(t *testing.T) {
 	has(t, text, `rtmpd_stream_publishing{app="",server="",stream="(other)"} 3`)
 }
 
-// A dip of a sum must not look like a restart.
-func TestSumsDoNotFall(t *testing.T) {
-	s := snapshotOf()
-	r := prometheus.NewPedanticRegistry()
-	r.MustRegister(NewCollector(func() *Snapshot { return s }, func() MetricsSettings { return MetricsSettings{} }, func() Host { return Host{} }))
-	for _, sent := range []uint64{10, 9, 11} {
-		s.BytesOut = sent
-		w := httptest.NewRecorder()
-		Metrics(r).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-		has(t, w.Body.String(), `rtmpd_sent_bytes_total{listen="",protocol="rtmp"} `+map[uint64]string{10: "10", 9: "10", 11: "11"}[sent])
-	}
-}
-
 func TestMistShowsTheMachine(t *testing.T) {
 	h := Host{CPUBusy: 25, CPUTotal: 100, MemTotal: 4 << 20, MemUsed: 1 << 20, ShmTotal: 2048, ShmUsed: 1024, NetworkIn: 7, NetworkOut: 8}
 	text := expose(t, snapshotOf(), MetricsSettings{Mist: true}, h)

@@ -76,8 +76,8 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, s *Snapshot) {
 	counter("rtmpd_plays_total", s.Played)
 	counter("rtmpd_viewer_sessions_total", s.Viewed)
 
-	put(prometheus.CounterValue, "rtmpd_received_bytes_total", c.rising("in", s.BytesIn), "rtmp")
-	put(prometheus.CounterValue, "rtmpd_sent_bytes_total", c.rising("out", s.BytesOut), "rtmp", "")
+	counter("rtmpd_received_bytes_total", s.BytesIn, "rtmp")
+	counter("rtmpd_sent_bytes_total", s.BytesOut, "rtmp", "")
 	gauge("rtmpd_fanout_log_bytes", float64(s.FanoutBytes))
 
 	listens := make(map[string]bool)

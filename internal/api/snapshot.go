@@ -15,7 +15,7 @@ type Snapshot struct {
 	Uptime   time.Duration
 	Accepted uint64 // RTMP connections since the start
 	BytesIn  uint64 // of RTMP connections, closed ones included
-	BytesOut uint64
+	BytesOut uint64 // to them; neither ever falls
 	BwIn     uint64 // bits/s over 10 s windows
 	BwOut    uint64
 	Servers  []Server
