@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,6 +45,8 @@ func TestMain(m *testing.M) {
 //	suffix FILE ORIGINAL GOP MIN [LACKS]  FILE's pictures are the last ones of ORIGINAL, whole GOPs
 //	wholes FILE GOP MIN     FILE has whole GOPs
 //	decoded NAME GOP MIN    a GStreamer player decoded whole GOPs
+//	spare N                 leave rtmpd N descriptors more than it has open (off: plenty)
+//	crowd N                 hold N silent connections to rtmpd
 //	rising FILE             timestamps of an FLV file never fall
 //	frames FILE|URL OP N    decoded video frames (OP: -ge -eq -le)
 //	poll NAME URL|FILE      poll a playlist in a tight loop, in the background, over HTTP
@@ -75,7 +78,7 @@ func TestScripts(t *testing.T) {
 			"poll": cmdPoll, "polled": cmdPolled, "swap": cmdSwap,
 			"reloads": cmdReloads, "sh": cmdSh, "publishkey": cmdPublishKey, "nologfile": cmdNoLogFile,
 			"topkeys": cmdTop, "republish": cmdRepublish, "push": cmdPush, "pushed": cmdPushed,
-			"player": cmdPlayer, "played": cmdPlayed, "suffix": cmdSuffix, "wholes": cmdWholes, "decoded": cmdDecoded, "rising": cmdRising,
+			"player": cmdPlayer, "played": cmdPlayed, "suffix": cmdSuffix, "wholes": cmdWholes, "decoded": cmdDecoded, "rising": cmdRising, "spare": cmdSpare, "crowd": cmdCrowd,
 		},
 	})
 }
@@ -92,6 +95,7 @@ type bench struct {
 	polls   map[string]*poller
 	players map[string]*watcher
 	pushes  map[string]chan error
+	crowd   []net.Conn
 }
 
 func benchOf(ts *testscript.TestScript) *bench { return ts.Value(benchKey{}).(*bench) }
