@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/doctor"
@@ -56,6 +57,18 @@ func load(t *testing.T, text string) *config.Config {
 		t.Fatal(b.String())
 	}
 	return cfg
+}
+
+// The recording chapter shows a configuration that loads.
+func TestTheReadmesRecordingLoads(t *testing.T) {
+	for n := range 9 {
+		if text := block(t, "hcl", n); strings.Contains(text, "record \"archive\"") {
+			if r := load(t, text).RTMP[0].Applications[0].Records; len(r) != 1 || r[0].Interval != time.Hour {
+				t.Errorf("it records %+v", r)
+			}
+			return
+		}
+	}
 }
 
 func TestTheReadmesConfigurationIsTheExample(t *testing.T) {

@@ -134,6 +134,8 @@ func fieldsOf(call string) []string {
 		return append(fields, "time", "timestamp", "name")
 	case "disconnect":
 		return fields
+	case "record_done":
+		return append(fields, "recorder", "name", "path")
 	}
 	return append(fields, "name")
 }
@@ -192,7 +194,7 @@ func TestHooksAreAskedAsNginxRTMPAsksThem(t *testing.T) {
 // one of the same client.
 func counterpart(c hookCall, theirs []hookCall) (d hookCall) {
 	for _, o := range slices.Backward(theirs) {
-		if o.call() == c.call() && o.get("name") == c.get("name") && (d.names == nil || o.get("pageurl") == c.get("pageurl")) {
+		if o.call() == c.call() && o.get("name") == c.get("name") && o.get("recorder") == c.get("recorder") && (d.names == nil || o.get("pageurl") == c.get("pageurl")) {
 			d = o
 		}
 	}

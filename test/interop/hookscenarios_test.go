@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -68,6 +69,29 @@ const (
     on_play_done    = "$HOOK/play_done"
     on_done         = "$HOOK/done"
     on_play_http    = false
+  }`
+)
+
+// recordings, in a directory of each server's own
+const (
+	recordNginx = `application live {
+      live on; on_publish http://$HOOK/publish; on_record_done http://$HOOK/record_done;
+      recorder archive { record all; record_path $DIR; record_suffix -all.flv; }
+      recorder later { record all manual; record_path $DIR; record_suffix -later.flv; }
+    }`
+	recordHCL = `application "live" {
+    on_publish      = "$HOOK/publish"
+    on_record_done  = "$HOOK/record_done"
+    reconnect_grace = "0s"
+    record "archive" {
+      path   = "$DIR"
+      suffix = "-all.flv"
+    }
+    record "later" {
+      path   = "$DIR"
+      suffix = "-later.flv"
+      manual = true
+    }
   }`
 )
 
@@ -260,6 +284,27 @@ func hookScenarios() []hookScenario {
 				return []string{"ffmpeg is content"}
 			},
 			calls: "connect publish connect play publish_done play_done done done disconnect disconnect",
+		},
+		{
+			name: "recordings, one of them through control", nginx: recordNginx, hcl: recordHCL,
+			drive: func(s *side) []string {
+				c, publishing := s.publish("live", "cam+1?tok=1&path=/x&recorder=y")
+				out := []string{publishing, s.control("record/stop?app=live&name=" + s.typed("cam+1") + "&rec=later")}
+				s.send(c, 200)
+				out = append(out, s.control("record/start?app=live&name="+s.typed("cam+1")+"&rec=later"), s.control("record/start?app=live&name="+s.typed("cam+1")+"&rec=later"))
+				s.send(c, 400)
+				eventually(s.t, 10*time.Second, "media in the manual recording", func() bool {
+					info, err := os.Stat(filepath.Join(s.dir, "cam%2B1-later.flv"))
+					return err == nil && info.Size() > 20000
+				})
+				out = append(out, s.control("record/stop?app=live&name="+s.typed("cam+1")+"&rec=later"), s.control("record/start?app=live&name=nobody&rec=later"))
+				eventually(s.t, 10*time.Second, "record_done", func() bool { return s.script.has("record_done") })
+				if err := c.Unpublish(); err != nil {
+					s.t.Error(err)
+				}
+				return out
+			},
+			calls: "publish record_done record_done",
 		},
 		{
 			name: "an unknown application", nginx: allNginx, hcl: allHCL,

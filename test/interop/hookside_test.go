@@ -28,6 +28,8 @@ type side struct {
 	t       *testing.T
 	nginx   bool
 	address string // host:port of RTMP
+	web     string // host:port of HTTP, for control
+	dir     string // of recordings: DIR
 	script  *hookScript
 	log     func() string
 }
@@ -45,6 +47,7 @@ type hookScript struct {
 	url     string
 	reply   func(c hookCall) reply
 	address string // of the server that calls, which is ADDRESS in what it says
+	dir     string // of its recordings, which is DIR; empty: none
 
 	mu    sync.Mutex
 	calls []hookCall
@@ -95,6 +98,9 @@ func newHookScript(t *testing.T, address string, answer func(hookCall) reply) *h
 			form = string(b)
 		}
 		form = strings.ReplaceAll(form, address, "ADDRESS")
+		if h.dir != "" {
+			form = strings.ReplaceAll(form, h.dir, "DIR")
+		}
 		form, query := strings.CutPrefix(form, "x=1&")
 		if !query {
 			form, query = strings.CutPrefix(form, "x=1?") // difference 7
@@ -142,7 +148,7 @@ func (h *hookScript) has(call string) bool {
 
 // goodbyes are the calls at the end of a session, whose order among themselves
 // nginx-rtmp leaves to chance: it makes them at the same time.
-const goodbyes = " publish_done play_done done disconnect "
+const goodbyes = " publish_done play_done done record_done disconnect "
 
 // story is what the script was asked: of updates the first of each kind, and
 // the good-byes in nginx-rtmp's documented order.
@@ -170,8 +176,9 @@ func (h *hookScript) story() []hookCall {
 // startNginx runs nginx-rtmp with the text in its server block; $HOOK is the script.
 func startNginx(t *testing.T, text string, answer func(hookCall) reply) *side {
 	t.Helper()
-	s := &side{t: t, nginx: true, address: freeAddress(t)}
+	s := &side{t: t, nginx: true, address: freeAddress(t), web: freeAddress(t), dir: recordings(t)}
 	s.script = newHookScript(t, s.address, answer)
+	s.script.dir = s.dir
 	dir := t.TempDir()
 	errorLog := filepath.Join(dir, "error.log")
 	conf := fmt.Sprintf(`load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
@@ -187,7 +194,12 @@ rtmp {
     %[4]s
   }
 }
-`, dir, errorLog, s.address, strings.ReplaceAll(text, "$HOOK", strings.TrimPrefix(s.script.url, "http://")))
+http {
+  access_log off;
+  client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+  server { listen %[5]s; location /control { rtmp_control all; } }
+}
+`, dir, errorLog, s.address, strings.NewReplacer("$HOOK", strings.TrimPrefix(s.script.url, "http://"), "$DIR", s.dir).Replace(text), s.web)
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
@@ -201,22 +213,56 @@ rtmp {
 // startHooked runs rtmpd with the text in its rtmp block.
 func startHooked(t *testing.T, text string, answer func(hookCall) reply) *side {
 	t.Helper()
-	s := &side{t: t, address: freeAddress(t)}
+	s := &side{t: t, address: freeAddress(t), web: freeAddress(t), dir: recordings(t)}
 	s.script = newHookScript(t, s.address, answer)
+	s.script.dir = s.dir
 	dir, err := os.MkdirTemp("", "rtmpd-") // a socket's path is short, a test's name is not
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "rtmpd.hcl")
-	conf := fmt.Sprintf("state_dir = %q\nruntime_dir = %q\nrtmp {\n  listen = %q\n%s\n}\n",
-		dir+"/state", dir+"/run", s.address, strings.ReplaceAll(text, "$HOOK", s.script.url))
+	conf := fmt.Sprintf("state_dir = %q\nruntime_dir = %q\nrtmp {\n  listen = %q\n%s\n}\nhttp {\n  listen = %q\n  location \"/control\" {\n    control {}\n    access = [\"allow loopback\", \"deny all\"]\n  }\n}\n",
+		dir+"/state", dir+"/run", s.address, strings.NewReplacer("$HOOK", s.script.url, "$DIR", s.dir).Replace(text), s.web)
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path)).String
 	s.waitListening()
 	return s
+}
+
+// recordings makes a directory for them, whose name needs no escaping.
+func recordings(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "recordings-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// typed is a name in a query: nginx-rtmp takes it as it stands there.
+func (s *side) typed(name string) string {
+	if s.nginx {
+		return name
+	}
+	return url.QueryEscape(name)
+}
+
+// control makes a call of control and returns its answer.
+func (s *side) control(call string) string {
+	s.t.Helper()
+	res, err := http.Get("http://" + s.web + "/control/" + call)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.ReplaceAll(fmt.Sprint(res.StatusCode, " ", string(b)), s.dir, "DIR")
 }
 
 func (s *side) waitListening() {
