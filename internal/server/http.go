@@ -14,7 +14,7 @@ import (
 func (s *Server) webDeps(cfg *config.Config) web.Deps {
 	return web.Deps{
 		Live: s.dirs, Audience: s.audience, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme,
-		Metrics: s.metrics,
+		Metrics: s.metrics, IsKey: s.isKey,
 		Stat:    func(c config.Stat) http.Handler { return api.Stat(s.Snapshot, c.Stylesheet) },
 		Control: func(c config.Control) http.Handler { return api.Control(c.Allow, s.steer) },
 	}
@@ -31,6 +31,24 @@ func (s *Server) traffic(listen string) *web.Traffic {
 		}
 	}
 	return nil
+}
+
+// isKey says whether word is a stream key of any application, in its time or not.
+func (s *Server) isKey(word string) bool {
+	if len(word) < minSecret {
+		return false
+	}
+	s.mu.Lock()
+	services := s.services
+	s.mu.Unlock()
+	for _, v := range services {
+		for _, ring := range v.rules.Load().keys {
+			if ring.holds(word) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func keyPaths(cfg *config.Config) []string {

@@ -271,7 +271,7 @@ func TestAPublisherAboveMaxBitrateIsShownOut(t *testing.T) {
 	w := r.witness("live", "free")
 	modest := r.publish("live", "modest")
 	greedy := r.publish("live", "greedy")
-	modest.seconds(60) // 5 Mbit at once: a burst is not a rate
+	modest.seconds(60)  // 5 Mbit at once: a burst is not a rate
 	for i := range 30 { // 1.8 MB, in a few messages: those have a limit of their own
 		greedy.bigFrame(uint32(33*i), i == 0)
 	}

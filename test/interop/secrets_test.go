@@ -282,6 +282,8 @@ func (v *vault) viewers() {
 		{0, "/keyed/cam.m3u8?key=" + envSecret, "Referer: http://page/?key=" + envSecret, 200},
 		{0, "/hooked/public.m3u8?secret=" + hookSecret, "", 200},
 		{0, "/keyed/roof.m3u8", "", 404},
+		{0, "/keyed/" + envSecret + ".m3u8", "", 404}, // the key in place of the name
+		{0, "/keyed/" + hashSecret + "/index.m3u8", "Referer: http://page/" + hashSecret, 404},
 		{0, "/stat", "", 200},
 		{0, "/stat?format=json", "", 200},
 		{0, "/metrics", "", 200},

@@ -54,6 +54,7 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	x.route()
+	x.hideKeys()
 }
 
 // route is the order in which things are decided: path, location, access,

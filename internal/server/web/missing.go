@@ -56,7 +56,7 @@ func (x *exchange) elsewhere(l *location, stream string) string {
 		}
 	}
 	if debug {
-		s.log.Debug("playlist not found", zap.String("path", x.r.URL.Path), zap.Strings("exists", exists))
+		s.log.Debug("playlist not found", zap.String("path", x.site.withoutKeys(x.r.URL.Path)), zap.Strings("exists", exists))
 	}
 	return found
 }

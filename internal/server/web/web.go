@@ -64,6 +64,7 @@ type Live interface {
 // Deps is what a Site needs from the rest of the server.
 type Deps struct {
 	Live     Live                           // nil: nothing is live
+	IsKey    func(word string) bool         // is a stream key, which no log may hold; nil: nothing is
 	Audience Audience                       // of what is live; nil: nobody is counted and everybody let in
 	KeyPaths []string                       // hls keys.path directories: served by an alias that names them, never else
 	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error

@@ -1,0 +1,75 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+)
+
+// hideKeys takes stream keys out of what logs and counters keep of a request.
+// People paste the key where the stream's name belongs (/live/KEY.m3u8) or into a
+// call of control; no file is called so, so that only what was not served is
+// looked at. The Referer is the page that a browser made of such an address.
+func (x *exchange) hideKeys() {
+	switch code := x.code(); {
+	case x.site.deps.IsKey == nil, code >= 200 && code < 300, code == 304:
+		return
+	}
+	from := x.r.Header.Get("Referer")
+	path, target, referer := x.site.withoutKeys(x.r.URL.Path), x.site.withoutKeys(x.r.RequestURI), x.site.withoutKeys(from)
+	if path == x.r.URL.Path && target == x.r.RequestURI && referer == from {
+		return
+	}
+	r, u := *x.r, *x.r.URL
+	u.Path, u.RawPath, u.RawQuery = path, "", x.site.withoutKeys(u.RawQuery)
+	r.URL, r.RequestURI = &u, target
+	if referer != from {
+		r.Header = r.Header.Clone()
+		r.Header.Set("Referer", referer)
+	}
+	x.r = &r
+}
+
+const (
+	// wordEnds are what words of a URL stand between; no key has one in it.
+	wordEnds = "/?&=;#"
+	// maxWords bounds how many are looked at: strangers write them.
+	maxWords = 64
+)
+
+// withoutKeys replaces the words of a URL that are stream keys by ***, with what
+// looks like a file's extension kept.
+func (s *Site) withoutKeys(uri string) string {
+	if s.deps.IsKey == nil {
+		return uri
+	}
+	var out strings.Builder
+	rest := uri
+	for range maxWords {
+		end := strings.IndexAny(rest, wordEnds)
+		word := rest
+		if end >= 0 {
+			word = rest[:end]
+		}
+		out.WriteString(s.withoutKey(word))
+		if end < 0 {
+			return out.String()
+		}
+		out.WriteByte(rest[end])
+		rest = rest[end+1:]
+	}
+	return out.String() + rest
+}
+
+func (s *Site) withoutKey(word string) string {
+	plain, err := url.PathUnescape(word)
+	if err != nil {
+		plain = word
+	}
+	if s.deps.IsKey(plain) {
+		return "***"
+	}
+	if i := strings.LastIndexByte(plain, '.'); i > 0 && s.deps.IsKey(plain[:i]) {
+		return "***" + (&url.URL{Path: plain[i:]}).EscapedPath()
+	}
+	return word
+}
