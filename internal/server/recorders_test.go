@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
 const recorded = `
@@ -48,6 +50,11 @@ func TestTheCallsOfARecording(t *testing.T) {
 	}
 	c.seconds(1)
 	r.eventually("the recording begins", func() bool { return h.last("record_started") != nil })
+	r.eventually("the publisher is told", func() bool {
+		return slices.ContainsFunc(c.heard(), func(st rtmp.StatusError) bool {
+			return st.Level == "status" && st.Code == rtmp.StatusRecordStart && st.Description == "all"
+		})
+	})
 	path := h.last("record_started").Get("path")
 	if want := filepath.Join("rec", "live", "cam%2B1.flv"); !strings.HasSuffix(path, want) {
 		t.Errorf("it is recorded in %s, want %s", path, want)
