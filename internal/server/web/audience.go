@@ -62,6 +62,9 @@ func (v Visit) URL() string {
 
 const (
 	viewerParam = "viewer"
+	// viewerToken is the length of a token of package viewers: what has
+	// another is somebody's own word, which the hook is to see.
+	viewerToken = 32
 	// maxQuery bounds what is remembered of a viewer, and what a master
 	// playlist repeats in each line.
 	maxQuery = 4096
@@ -120,7 +123,7 @@ func (x *exchange) deny(l *location, urlPath string, err error) {
 	x.fail(l, d.Status, d.Reason)
 }
 
-// splitViewer takes viewer=TOKEN out of a query, and what a low-latency player
+// splitViewer takes our viewer=TOKEN out of a query, and what a low-latency player
 // says of its position (RFC 8216bis §6.2.5), which is another one each time.
 func splitViewer(query string) (rest, token string) {
 	if !strings.Contains(query, viewerParam+"=") && !strings.Contains(query, "_HLS_") {
@@ -128,7 +131,7 @@ func splitViewer(query string) (rest, token string) {
 	}
 	kept := make([]string, 0, 4)
 	for part := range strings.SplitSeq(query, "&") {
-		if t, ok := strings.CutPrefix(part, viewerParam+"="); ok {
+		if t, ok := strings.CutPrefix(part, viewerParam+"="); ok && len(t) == viewerToken {
 			token = t
 		} else if !strings.HasPrefix(part, "_HLS_") {
 			kept = append(kept, part)

@@ -44,12 +44,15 @@ func (a *fakeAudience) Media(f LiveFile, addr netip.Addr, agent string, _ time.T
 
 func (a *fakeAudience) Shut(path string) bool { return strings.HasSuffix(path, "/left.ts") }
 
+// someToken looks like one that package viewers makes.
+const someToken = "AbCdEfGhIjKlMnOpQrStUvWxYz012-_9"
+
 func TestTheAudienceIsAskedAboutWhatIsLive(t *testing.T) {
 	t.Parallel()
 	a := &fakeAudience{}
 	s, _, dir := liveSite(t, Deps{Audience: a})
 	write(t, dir, "left.ts", "left", "page.html", "page")
-	ask(t, s, "GET /live/test.m3u8?a=b&viewer=T&_HLS_msn=7&c", "User-Agent: P/1", "Referer: http://p/")
+	ask(t, s, "GET /live/test.m3u8?a=b&viewer=" + someToken + "&_HLS_msn=7&c&viewer=alice", "User-Agent: P/1", "Referer: http://p/")
 	ask(t, s, "HEAD /live/test.m3u8")
 	ask(t, s, "GET /live/test-1.ts", "User-Agent: P/1")
 	differs(t, "left over", ask(t, s, "GET /live/left.ts").StatusCode, 404)
@@ -58,8 +61,8 @@ func TestTheAudienceIsAskedAboutWhatIsLive(t *testing.T) {
 		t.Fatalf("%d visits and %d files judged", len(a.visits), len(a.media))
 	}
 	v := a.visits[0]
-	differs(t, "query", v.Query, "a=b&c")
-	differs(t, "token", v.Token, "T")
+	differs(t, "query", v.Query, "a=b&c&viewer=alice") // somebody's own, for the hook
+	differs(t, "token", v.Token, someToken)
 	differs(t, "agent", v.Agent, "P/1")
 	differs(t, "page", v.Referer(), "http://p/")
 	differs(t, "stream", v.File.Stream, "test")
@@ -114,7 +117,7 @@ func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 	for _, c := range []struct{ query, low, high string }{
 		{"", "low.m3u8?viewer=TOK", "high/index.m3u8?x=1&viewer=TOK"},
 		{"?token=a%20b&c=d/e", "low.m3u8?token=a%20b&c=d/e&viewer=TOK", "high/index.m3u8?x=1&token=a%20b&c=d/e&viewer=TOK"},
-		{"?viewer=OLD&q", "low.m3u8?q&viewer=TOK", "high/index.m3u8?x=1&q&viewer=TOK"},
+		{"?viewer=" + someToken + "&q", "low.m3u8?q&viewer=TOK", "high/index.m3u8?x=1&q&viewer=TOK"},
 		{`?a="b<c>`, "low.m3u8?a=%22b%3Cc%3E&viewer=TOK", "high/index.m3u8?x=1&a=%22b%3Cc%3E&viewer=TOK"},
 		{"?ä", "low.m3u8?%C3%A4&viewer=TOK", "high/index.m3u8?x=1&%C3%A4&viewer=TOK"},
 	} {
