@@ -52,7 +52,7 @@ func TestTheAudienceIsAskedAboutWhatIsLive(t *testing.T) {
 	a := &fakeAudience{}
 	s, _, dir := liveSite(t, Deps{Audience: a})
 	write(t, dir, "left.ts", "left", "page.html", "page")
-	ask(t, s, "GET /live/test.m3u8?a=b&viewer=" + someToken + "&_HLS_msn=7&c&viewer=alice", "User-Agent: P/1", "Referer: http://p/")
+	ask(t, s, "GET /live/test.m3u8?a=b&viewer="+someToken+"&_HLS_msn=7&c&viewer=alice", "User-Agent: P/1", "Referer: http://p/")
 	ask(t, s, "HEAD /live/test.m3u8")
 	ask(t, s, "GET /live/test-1.ts", "User-Agent: P/1")
 	differs(t, "left over", ask(t, s, "GET /live/left.ts").StatusCode, 404)
