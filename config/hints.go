@@ -42,14 +42,16 @@ func guard(s source) *hcl.Diagnostic {
 var (
 	nginxLine = regexp.MustCompile(`^\s*[a-z_]+(\s+[^=;{}"]+|\s*"[^"]*"|\s+'[^']*')*\s*;\s*(#.*)?$`)
 	// name = value, the value not beginning like an expression that is one.
-	bareLine     = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_-]*\s*=\s*)([^\s"\[{(<][^\s"]*)\s*(?:#.*|//.*)?$`)
-	semicolon    = regexp.MustCompile(`^\s*[A-Za-z_][A-Za-z0-9_-]*\s*=[^#;]*;\s*(#.*)?$`)
-	bare         = regexp.MustCompile(`^([0-9.]+[A-Za-z][0-9A-Za-z]*|[/~:*].*|[0-9]+\.[0-9]+\.[0-9]+\..*|[A-Za-z]+:.*|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+:[0-9]+.*)$`)
-	bareDuration = regexp.MustCompile(`^[0-9.]+(ms|s|m|h|d|w)([0-9]+(ms|s|m|h))*$`)
-	bareSize     = regexp.MustCompile(`^[0-9.]+[kKmMgG]$`)
+	bareLine = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_-]*\s*=\s*)([^\s"\[{(<][^\s"]*)\s*(?:#.*|//.*)?$`)
+	// location / { and location ~ \.ts$ {
+	nginxLocation = regexp.MustCompile(`^\s*location\s+(?:(=|~|~\*|\^~)\s+)?([^\s"{]+)\s*\{\s*(#.*)?$`)
+	semicolon     = regexp.MustCompile(`^\s*[A-Za-z_][A-Za-z0-9_-]*\s*=[^#;]*;\s*(#.*)?$`)
+	bare          = regexp.MustCompile(`^([0-9.]+[A-Za-z][0-9A-Za-z]*|[/~:*].*|[0-9]+\.[0-9]+\.[0-9]+\..*|[A-Za-z]+:.*|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+:[0-9]+.*)$`)
+	bareDuration  = regexp.MustCompile(`^[0-9.]+(ms|s|m|h|d|w)([0-9]+(ms|s|m|h))*$`)
+	bareSize      = regexp.MustCompile(`^[0-9.]+[kKmMgG]$`)
 )
 
-const importHint = "rtmpd import FILE prints it as HCL"
+const importHint = "write name = value, without a semicolon; the README has each directive of nginx-rtmp as HCL"
 
 const redefined = "Attribute redefined" // what HCL calls an attribute said twice
 
@@ -116,10 +118,24 @@ func explainLine(at hcl.Range, text string) *hcl.Diagnostic {
 	case m != nil && bare.MatchString(strings.TrimSuffix(m[2], ";")):
 		name, _, _ := strings.Cut(m[1], "=")
 		return bareValue(at, strings.TrimSpace(name), len(m[1]), strings.TrimSuffix(m[2], ";"))
+	case nginxLocation.MatchString(text):
+		return lineDiag(at, text, "the path of a location needs quotes", quotedLocation(nginxLocation.FindStringSubmatch(text)))
 	case semicolon.MatchString(text):
-		return lineDiag(at, text, "a line has no semicolon here", "if this is an nginx.conf: "+importHint)
+		return lineDiag(at, text, "a line has no semicolon here", "leave it out")
 	}
 	return nil
+}
+
+// quotedLocation says how to write nginx's location, given as its modifier and
+// its path.
+func quotedLocation(m []string) string {
+	switch m[1] {
+	case "~", "~*":
+		return "write a prefix like location \"/live\" {; there are no regular expressions"
+	case "=":
+		return fmt.Sprintf("write location %q {", "= "+m[2])
+	}
+	return fmt.Sprintf("write location %q {", m[2])
 }
 
 // lineDiag is a diagnostic for a whole line.

@@ -1,0 +1,11 @@
+http {
+  location /live {
+    root = "/nginx"
+  }
+  location = /x {
+    root = "/nginx"
+  }
+  location ~ \.ts$ {
+    root = "/nginx"
+  }
+}
