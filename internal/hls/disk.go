@@ -33,20 +33,28 @@ func openDisk(dir string, fault func(op, name string) error) (*disk, error) {
 	return k, k.reopen()
 }
 
+// forbidden says who can help when this user may not write in dir.
+func forbidden(dir string, err error) string {
+	if !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	return fmt.Sprintf(" (let root give it to you: install -d -o %d %s)", os.Geteuid(), dir)
+}
+
 // reopen makes the directory if it is missing, opens it and shows that files
 // can be written there.
 func (k *disk) reopen() error {
 	if err := os.MkdirAll(k.path, dirMode); err != nil {
-		return fmt.Errorf("hls path %s: %w", k.path, err)
+		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	root, err := os.OpenRoot(k.path)
 	if err != nil {
-		return fmt.Errorf("hls path %s: %w", k.path, err)
+		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	probe, err := root.OpenFile(probeName, os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
 		_ = root.Close()
-		return fmt.Errorf("hls path %s is not writable for this user: %w", k.path, err)
+		return fmt.Errorf("hls path %s is not writable for this user: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	_ = probe.Close()
 	_ = root.Remove(probeName)
