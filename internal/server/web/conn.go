@@ -35,6 +35,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	if sc, ok := nc.(syscall.Conn); ok {
 		c.raw, _ = sc.SyscallConn()
 	}
+	c.rtmp = func() {
+		site, at := l.server.site.Load(), nc.LocalAddr()
+		if site.warned.first("RTMP " + at.String()) {
+			site.log.Warn("this looks like RTMP, which has a port of its own: closed", zap.Stringer("listener", at), zap.Stringer("remote", c.RemoteAddr()))
+		}
+	}
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		peer := ap.Addr().Unmap().WithZone("")
 		must := func(p netip.Prefix) bool { return p.Contains(peer) }
@@ -60,6 +66,8 @@ type conn struct {
 	net.Conn
 	raw     syscall.RawConn // of the socket; nil: there is none
 	proxied bool            // a PROXY header says who it is
+	begun   bool            // something was read
+	rtmp    func()          // reports that RTMP is spoken here
 	more    bool            // the next Write is a head that a file follows
 
 	traffic *Traffic // counts the connection
@@ -75,8 +83,18 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if !c.begun && n > 0 {
+		c.begun = true
+		if p[0] == rtmpVersion { // and neither HTTP nor TLS: both ends would wait for the other
+			c.rtmp()
+			return 0, io.EOF
+		}
+	}
+	return n, err
 }
+
+const rtmpVersion = 3 // RTMP 1.0 §5.2.2: C0, an encoder's first byte
 
 // RemoteAddr is the client's address as the PROXY header says it, which it
 // waits for; else the peer's.

@@ -34,6 +34,21 @@ func exchangeBytes(t *testing.T, addr, send string) string {
 	return string(b)
 }
 
+// An encoder with the wrong port waits for an answer, and so does HTTP.
+func TestRTMPOnThisPortIsClosedAndReported(t *testing.T) {
+	t.Parallel()
+	log, logged := observed()
+	addr, _ := listen(t, site(t, Deps{Log: log}, locations(config.Location{Path: "/", Root: t.TempDir()})))
+	for range 2 {
+		if got := exchangeBytes(t, addr, "\x03"+strings.Repeat("\x00", 1536)); got != "" {
+			t.Errorf("answered %q", got)
+		}
+	}
+	if n := logged.FilterMessageSnippet("this looks like RTMP").Len(); n != 1 {
+		t.Errorf("%d log lines, want one", n)
+	}
+}
+
 func TestConnectionsStayAndPipelinesAreAnswered(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
