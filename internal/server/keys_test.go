@@ -463,6 +463,30 @@ rtmp {
 	}
 }
 
+// A start that fails announces nothing: the one that succeeds has to.
+func TestAKeyOfAFailedStartIsAnnouncedByTheNext(t *testing.T) {
+	t.Parallel()
+	const conf = `
+rtmp {
+  listen = "127.0.0.1:<P>"
+  application "show" {
+    stream_key "cam" {}
+  }
+}`
+	r := newRig(t)
+	cfg := r.load(ports(conf, taken(t)))
+	if _, err := r.srv.Apply(cfg); err == nil || len(r.said) != 0 {
+		t.Fatalf("an address in use: %v, announced %q", err, r.said)
+	}
+	if key, err := KeptKey(cfg.StateDir, "show", "cam"); err == nil {
+		t.Errorf("kept %s, which nobody was told", key)
+	}
+	r.reload(strings.Replace(conf, "<P>", "0", 1))
+	if len(r.said) != 1 {
+		t.Errorf("announced %q", r.said)
+	}
+}
+
 // Names from the configuration each become one path element of the state
 // directory, never another's and never outside of it.
 func TestKeyFilesStayInTheirDirectory(t *testing.T) {

@@ -53,6 +53,23 @@ func KeptKey(stateDir, app, holder string) (string, error) {
 	return secret, nil
 }
 
+// forgetKeys removes key files by their names in the state directory.
+func forgetKeys(stateDir string, files []string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(stateDir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, root.Remove(f))
+	}
+	return errors.Join(errs...)
+}
+
 // keepKey makes a holder's secret at its first use. made says that it is new:
 // then, and only then, it is shown to whoever started the server.
 func keepKey(stateDir, app, holder string) (secret string, made bool, err error) {

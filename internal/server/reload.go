@@ -30,6 +30,7 @@ type acquired struct {
 	logs      []*sessionLog           // one per rtmp block; nil without access_log
 	dirs      []*directory
 	made      []string // announcements of keys just made
+	madeIn    []string // and their files
 }
 
 // Apply makes cfg the running configuration: plan, acquire, commit, retire.
@@ -105,6 +106,7 @@ func (a *acquired) rings(b *config.RTMP) (*serviceRules, error) {
 			secret, made, err := keepKey(a.cfg.StateDir, name, holder)
 			if made {
 				a.made = append(a.made, fmt.Sprintf("stream key of %q in application %q, made just now: %s", holder, name, secret))
+				a.madeIn = append(a.madeIn, keyFile(name, holder))
 			}
 			return secret, err
 		})
@@ -181,6 +183,10 @@ func (a *acquired) release() {
 	}
 	for _, d := range a.dirs {
 		a.srv.dirs.release(d)
+	}
+	// Nobody was told of them: the next attempt makes others, and announces them.
+	if err := forgetKeys(a.cfg.StateDir, a.madeIn); err != nil {
+		a.srv.log.Error("stream keys that were never announced stay", zap.Error(err))
 	}
 }
 
