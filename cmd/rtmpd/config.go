@@ -121,7 +121,7 @@ func configName(path string) string {
 func newFmt() *cobra.Command {
 	var write, list bool
 	cmd := &cobra.Command{
-		Use: "fmt [-w] [-check] FILE…", Short: "Format configuration files canonically",
+		Use: "fmt [-w] [--check] FILE…", Short: "Format configuration files canonically",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage{errors.New("fmt wants at least one file (- is standard input)")}

@@ -99,9 +99,10 @@ func newRoot() *cobra.Command {
 		Long: `rtmpd takes live streams from OBS and ffmpeg over RTMP, writes them to disk as
 HLS and serves them over HTTP, as one HCL file says. Saving the file reloads it
 and drops nobody. Without a command it serves, as "rtmpd run" does.`,
-		Args:          noArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Args:                       noArgs,
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case o.v:
@@ -150,9 +151,20 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		if instead := unbuilt(args[0]); instead != "" && !cmd.HasParent() {
 			return usage{fmt.Errorf("%s is not built yet: %s", args[0], instead)}
 		}
-		return usage{fmt.Errorf("unknown command or argument %q for %q", args[0], cmd.CommandPath())}
+		return usage{fmt.Errorf("unknown command or argument %q for %q%s", args[0], cmd.CommandPath(), meant(cmd, args[0]))}
 	}
 	return nil
+}
+
+// meant is what somebody wanted who gave cmd an argument that it does not take.
+func meant(cmd *cobra.Command, arg string) string {
+	if near := cmd.SuggestionsFor(arg); len(near) > 0 {
+		return fmt.Sprintf(": did you mean %s?", near[0])
+	}
+	if _, err := os.Stat(arg); err == nil || strings.HasSuffix(arg, ".hcl") {
+		return fmt.Sprintf(": write %s -c %s", cmd.CommandPath(), arg)
+	}
+	return ""
 }
 
 // unbuilt says what to do for want of a command that is promised and that advice

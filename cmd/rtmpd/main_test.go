@@ -68,6 +68,21 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+func TestAnArgumentTooMuchIsAnsweredWithWhatWasMeant(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"chek", `unknown command or argument "chek" for "rtmpd": did you mean check?`},
+		{"check testdata/gone.hcl", `unknown command or argument "testdata/gone.hcl" for "rtmpd check": write rtmpd check -c testdata/gone.hcl`},
+		{"testdata", `unknown command or argument "testdata" for "rtmpd": write rtmpd -c testdata`},
+		{"version too much", `unknown command or argument "too" for "rtmpd version"`},
+	} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(c.args))
+		if err := root.Execute(); err == nil || err.Error() != c.want {
+			t.Errorf("rtmpd %s: %v, want %s", c.args, err, c.want)
+		}
+	}
+}
+
 // What a diagnostic or the documentation advises must not end in "unknown command".
 func TestCommandsThatAreNotBuiltSaySo(t *testing.T) {
 	for _, command := range []string{"import", "snippet", "man"} {

@@ -203,7 +203,7 @@ func (a *application) detach(st *stream, sess *session, clean bool) {
 	case a.gone:
 		reason = whyAppGone
 	case sess.condemned.Load():
-		reason = "its publisher was shown out"
+		reason = "its publisher was disconnected by the server"
 	case clean:
 		reason = "its publisher stopped"
 	}

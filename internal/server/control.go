@@ -110,7 +110,7 @@ func Ask(ctx context.Context, path, verb string) (text string, ok bool, err erro
 	res, err := client.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return "", false, fmt.Errorf("%w at %s", ErrNotRunning, path)
+		return "", false, fmt.Errorf("%w at %s: it is found by the -c that it was started with", ErrNotRunning, path)
 	case errors.Is(err, os.ErrPermission):
 		return "", false, fmt.Errorf("%s: permission denied: ask as the user that runs rtmpd", path)
 	case err != nil:

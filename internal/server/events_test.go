@@ -117,7 +117,7 @@ func TestEveryEventOfASessionIsALine(t *testing.T) {
 			name: "which ends its stream", config: plain, do: func(r *rig) {
 				publish(r)
 				r.reload(eventConfig(with(`access { publish = ["deny all"] }`)))
-			}, message: "stream ended", stream: "cam", reason: "shown out",
+			}, message: "stream ended", stream: "cam", reason: "disconnected by the server",
 		},
 		{
 			name: "loses its application", config: plain, do: func(r *rig) {
