@@ -8,6 +8,7 @@
 //	go run ./bench peers                          players against nginx-rtmp; what make bench-peers runs
 //	go run ./bench publish -server rtmpd -n 100,300 [-hls]
 //	go run ./bench play    -server nginx,rtmpd -n 100,500 -mss 1448 -rounds 3
+//	go run ./bench play    -server rtmpd -n 500 -stopped 1   the same again with a player stopped by SIGSTOP
 //	go run ./bench hls     -server rtmpd -n 500
 //	go run ./bench count   -n 500                 viewers counted, and the same files from a plain root
 //	go run ./bench churn   -server rtmpd -parallel 64
@@ -79,6 +80,9 @@ type command struct {
 func run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
 		return 2, errors.New("usage: bench goals|peers|publish|play|hls|count|churn|start [flags]; -h after one of them lists its flags")
+	}
+	if args[0] == holdMode {
+		return 1, hold(ctx, args[1:])
 	}
 	c, err := parse(args[0], args[1:])
 	if errors.Is(err, flag.ErrHelp) {
@@ -177,6 +181,7 @@ func parse(mode string, args []string) (*command, error) {
 	f.StringVar(&sizes, "mss", sizes, "TCP_MAXSEG of players and viewers; 0 is the loopback's 64 KiB")
 	f.IntVar(&c.streams, "streams", 1, "streams that players are dealt out over")
 	f.BoolVar(&c.hls, "hls", false, "publish into the application that writes HLS")
+	f.IntVar(&c.stopped, "stopped", 0, "players that are stopped (SIGSTOP) for a second window (play)")
 	f.IntVar(&c.parallel, "parallel", 64, "set-ups in flight (churn)")
 	if err := f.Parse(args); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ type options struct {
 	bitRate int64         // of each stream, message bodies
 	mss     int           // of players and viewers; 0: the loopback's
 	pace    time.Duration // between two players' joins
+	stopped int           // players that are stopped in a second window
 }
 
 // hlsPath is the playlist of the n-th stream.
@@ -118,6 +119,14 @@ func measurePlay(ctx context.Context, t *target, steps []int, streams int, o opt
 			r.problem("no player that checks saw a video frame")
 		}
 		results = append(results, r)
+		if o.stopped > 0 {
+			r, err := measureStopped(ctx, t, p, crowd, o)
+			if err != nil {
+				return results, err
+			}
+			r.Streams, r.Idle, r.Base = streams, idle, base
+			results = append(results, r)
+		}
 	}
 	return results, nil
 }

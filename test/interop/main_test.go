@@ -25,7 +25,9 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	rtmpd = filepath.Join(dir, "rtmpd")
-	build := exec.Command("go", "build", "-o", rtmpd, "./cmd/rtmpd")
+	// With the race detector: what it finds ends rtmpd with 66, and the test.
+	build := exec.Command("go", "build", "-race", "-o", rtmpd, "./cmd/rtmpd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fail(fmt.Errorf("build rtmpd: %w\n%s", err, out))
