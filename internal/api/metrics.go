@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -22,13 +24,11 @@ type MetricsSettings struct {
 type Collector struct {
 	take     func() *Snapshot
 	settings func() MetricsSettings
+	server   map[string]*prometheus.Desc // by name
 
-	server  map[string]*prometheus.Desc // by name
-	streams []*prometheus.Desc          // in the order of streamFamilies
-	finding *prometheus.Desc
-
-	mu   sync.Mutex // one scrape at a time; guards the rest
-	mist *mist
+	mu     sync.Mutex // one scrape at a time; guards the rest
+	mist   *mist
+	scrape *scrape // the present one
 }
 
 // NewCollector makes a Collector of what take returns. host is asked for Mist only.
@@ -40,51 +40,62 @@ func NewCollector(take func() *Snapshot, settings func() MetricsSettings, host f
 	for _, f := range serverFamilies {
 		c.server[f.name] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
 	}
-	for _, f := range streamFamilies {
-		c.streams = append(c.streams, prometheus.NewDesc(f.name, f.help, streamLabels, nil))
-	}
-	c.finding = prometheus.NewDesc(findingName, findingHelp, append([]string{"finding", "level"}, streamLabels...), nil)
 	return c
 }
 
+// gather is a scrape: what is registered at r, and the streams.
+func (c *Collector) gather(r prometheus.Gatherer) ([]*dto.MetricFamily, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &scrape{snap: c.take(), settings: c.settings()}
+	s.own, s.rest = split(s.snap, s.settings.Streams)
+	c.scrape = s
+	defer func() { c.scrape = nil }()
+	out, err := r.Gather()
+	out = append(out, s.families()...)
+	slices.SortFunc(out, func(x, y *dto.MetricFamily) int { return strings.Compare(x.GetName(), y.GetName()) })
+	return out, err
+}
+
+// registered is the part of a Collector that is small enough for a registry. It is
+// only gathered by gather.
+type registered struct{ *Collector }
+
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+func (c registered) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range c.server {
 		ch <- d
 	}
-	for _, d := range c.streams {
-		ch <- d
-	}
-	ch <- c.finding
 	for _, d := range c.mist.descs {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	snap, settings := c.take(), c.settings()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.collectServer(ch, snap)
-	c.collectStreams(ch, snap, settings.Streams)
-	if settings.Mist {
-		c.mist.collect(ch, snap, settings.Streams)
+func (c registered) Collect(ch chan<- prometheus.Metric) {
+	c.collectServer(ch, c.scrape)
+	if c.scrape.settings.Mist {
+		c.mist.collect(ch, c.scrape)
 	}
 }
 
-// maxScrapes at a time are answered, the others told to come again: each takes
-// a snapshot.
+// maxScrapes may be under way, the others are told to come again.
 const maxScrapes = 4
 
-// Metrics is the handler of a metrics location: everything that is registered at
-// r, in the text format or whatever else a Prometheus asks for.
-func Metrics(r prometheus.Gatherer) http.Handler {
-	inner := promhttp.HandlerFor(r, promhttp.HandlerOpts{
+// Handler answers scrapes with what is registered at r and with what c shows, in
+// the text format or whatever else a Prometheus asks for. r is not to be gathered
+// by anybody else.
+//
+// Errors: r has such a Collector already.
+func (c *Collector) Handler(r *prometheus.Registry) (http.Handler, error) {
+	if err := r.Register(registered{c}); err != nil {
+		return nil, err
+	}
+	all := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return c.gather(r) })
+	inner := promhttp.HandlerFor(all, promhttp.HandlerOpts{
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide all the others
 		MaxRequestsInFlight: maxScrapes,
-		// Of a scrape of 1000 streams gzip takes three quarters of the time,
-		// and it goes next door.
+		// It goes next door, and gzip would take longer than all the rest.
 		DisableCompression: true,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,33 +106,7 @@ func Metrics(r prometheus.Gatherer) http.Handler {
 			return
 		}
 		inner.ServeHTTP(w, r)
-	})
-}
-
-// A sample is one figure of one series. Those of a stream share their labels:
-// prometheus.MustNewConstMetric would make them anew for each.
-type sample struct {
-	desc   *prometheus.Desc
-	kind   prometheus.ValueType
-	labels []*dto.LabelPair
-	value  float64
-}
-
-// Desc implements prometheus.Metric.
-func (s *sample) Desc() *prometheus.Desc { return s.desc }
-
-// Write implements prometheus.Metric.
-func (s *sample) Write(m *dto.Metric) error {
-	m.Label = s.labels
-	switch s.kind {
-	case prometheus.CounterValue:
-		m.Counter = &dto.Counter{Value: &s.value}
-	case prometheus.GaugeValue:
-		m.Gauge = &dto.Gauge{Value: &s.value}
-	default:
-		m.Untyped = &dto.Untyped{Value: &s.value}
-	}
-	return nil
+	}), nil
 }
 
 // label is a value that the exposition can have: the library refuses what is

@@ -8,20 +8,28 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // expose is the metrics of a snapshot. The registry checks what it can.
 func expose(t *testing.T, s *Snapshot, set MetricsSettings, host Host) string {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
-	if err := r.Register(NewCollector(func() *Snapshot { return s }, func() MetricsSettings { return set }, func() Host { return host })); err != nil {
+	c := NewCollector(func() *Snapshot { return s }, func() MetricsSettings { return set }, func() Host { return host })
+	h, err := c.Handler(r)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Gather(); err != nil {
+	families, err := c.gather(r)
+	if err != nil {
 		t.Errorf("gather: %v", err)
 	}
+	// What is not registered is held to the same rules.
+	if _, err := (prometheus.Gatherers{prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })}).Gather(); err != nil {
+		t.Errorf("the families: %v", err)
+	}
 	w := httptest.NewRecorder()
-	Metrics(r).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}

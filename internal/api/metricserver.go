@@ -45,7 +45,8 @@ var serverFamilies = []family{
 	{"rtmpd_hook_lost_total", "Calls of hooks that were given up, or never made for want of room.", []string{"hook"}},
 }
 
-func (c *Collector) collectServer(ch chan<- prometheus.Metric, s *Snapshot) {
+func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
+	s := x.snap
 	put := func(kind prometheus.ValueType, name string, v float64, labels ...string) {
 		for i := range labels {
 			labels[i] = label(labels[i])
@@ -72,6 +73,7 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, s *Snapshot) {
 	gauge("rtmpd_publishers", float64(t.publishers))
 	gauge("rtmpd_players", float64(t.players))
 	gauge("rtmpd_viewers", float64(t.viewers))
+	gauge("rtmpd_streams_without_series", float64(len(x.rest)))
 	counter("rtmpd_publishes_total", s.Published)
 	counter("rtmpd_plays_total", s.Played)
 	counter("rtmpd_viewer_sessions_total", s.Viewed)

@@ -61,7 +61,8 @@ func newMist(host func() Host) *mist {
 	return m
 }
 
-func (m *mist) collect(ch chan<- prometheus.Metric, s *Snapshot, limit int) {
+func (m *mist) collect(ch chan<- prometheus.Metric, x *scrape) {
+	s := x.snap
 	put := func(name string, v float64, labels ...string) {
 		for i := range labels {
 			labels[i] = label(labels[i])
@@ -89,7 +90,7 @@ func (m *mist) collect(ch chan<- prometheus.Metric, s *Snapshot, limit int) {
 		put("mist_trigger_time", float64(h.Took.Milliseconds()), h.Name)
 		put("mist_trigger_fails", float64(h.Failed), h.Name)
 	}
-	m.streams(put, s, limit, t.players+t.viewers)
+	m.streams(put, x.own, t.players+t.viewers)
 }
 
 // machine shows the machine, if the operating system tells of it.
@@ -120,7 +121,7 @@ type mistStream struct {
 
 // streams shows the streams that have series of their own. MistServer has no
 // applications: a stream is called APP/NAME.
-func (m *mist) streams(put func(string, float64, ...string), s *Snapshot, limit, watching int) {
+func (m *mist) streams(put func(string, float64, ...string), own []placed, watching int) {
 	now := time.Now()
 	since := 0.
 	if !m.at.IsZero() {
@@ -130,7 +131,6 @@ func (m *mist) streams(put func(string, float64, ...string), s *Snapshot, limit,
 	m.all += since * float64(watching)
 	put("mist_viewseconds_total", m.all)
 
-	own, _ := split(s, limit)
 	streams := make(map[string]*mistStream, len(own))
 	for _, st := range own {
 		name := st.app + "/" + st.Name

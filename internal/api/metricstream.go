@@ -6,11 +6,12 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
-// streamLabels say which stream a series is about. server is the number of its
-// rtmp block, as in control's srv: two blocks may have an application of one name.
-var streamLabels = []string{"app", "server", "stream"}
+// The labels app, server and stream say which stream a series is about. server is
+// the number of its rtmp block, as in control's srv: two blocks may have an
+// application of one name.
 
 // otherStreams is the stream label of the rest. No stream can be called so.
 const otherStreams = "(other)"
@@ -57,40 +58,83 @@ const (
 	findingHelp = "Always 1, while the stream doctor finds this with what the publisher sends: what is called what, stat and top say with advice."
 )
 
-// collectStreams gives the oldest streams series of their own, and the rest one
-// together. The busiest would change from scrape to scrape: a Prometheus keeps
-// each that was ever there.
-func (c *Collector) collectStreams(ch chan<- prometheus.Metric, s *Snapshot, limit int) {
-	own, rest := split(s, limit)
-	ch <- prometheus.MustNewConstMetric(c.server["rtmpd_streams_without_series"], prometheus.GaugeValue, float64(len(rest)))
-	samples := make([]sample, len(own)*len(streamFamilies))
-	for _, st := range own {
-		labels := pairs("app", st.app, "server", st.server, "stream", st.Name)
-		for i := range streamFamilies {
-			f, p := &streamFamilies[i], &samples[i]
-			*p = sample{c.streams[i], f.kind, labels, f.value(st.Stream)}
-			ch <- p
-		}
-		samples = samples[len(streamFamilies):]
-		for _, f := range st.Health {
-			ch <- &sample{c.finding, prometheus.GaugeValue, pairs("app", st.app, "finding", f.Name, "level", f.Level, "server", st.server, "stream", st.Name), 1}
-		}
+// A scrape is what one answer is made of: one snapshot, and which of its streams
+// have series of their own.
+type scrape struct {
+	snap      *Snapshot
+	settings  MetricsSettings
+	own, rest []placed
+}
+
+// families are the series of the streams. They are many, and made here as the
+// registry would make them of its collectors' metrics: that it need not look at
+// each of them again takes half the time.
+func (s *scrape) families() []*dto.MetricFamily {
+	labels := make([][]*dto.LabelPair, len(s.own), len(s.own)+1)
+	for i, st := range s.own {
+		labels[i] = pairs("app", st.app, "server", st.server, "stream", st.Name)
 	}
-	if len(rest) == 0 {
-		return
+	if len(s.rest) > 0 {
+		labels = append(labels, pairs("app", "", "server", "", "stream", otherStreams))
 	}
-	labels := pairs("app", "", "server", "", "stream", otherStreams)
+	var out []*dto.MetricFamily
+	values := make([]float64, len(labels))
 	for i := range streamFamilies {
 		f := &streamFamilies[i]
-		if !f.sums {
-			continue
+		for j, st := range s.own {
+			values[j] = f.value(st.Stream)
 		}
-		sum := 0.
-		for _, st := range rest {
-			sum += f.value(st.Stream)
+		n := len(s.own)
+		if f.sums && len(s.rest) > 0 {
+			values[n] = 0
+			for _, st := range s.rest {
+				values[n] += f.value(st.Stream)
+			}
+			n++
 		}
-		ch <- &sample{c.streams[i], f.kind, labels, sum}
+		if n > 0 {
+			out = append(out, newFamily(f.name, f.help, f.kind, labels[:n], values[:n]))
+		}
 	}
+	if found := s.findings(); len(found) > 0 {
+		ones := slices.Repeat([]float64{1}, len(found))
+		out = append(out, newFamily(findingName, findingHelp, prometheus.GaugeValue, found, ones))
+	}
+	return out
+}
+
+// findings are the labels of what the doctor has found.
+func (s *scrape) findings() (out [][]*dto.LabelPair) {
+	for _, st := range s.own {
+		for _, f := range st.Health {
+			out = append(out, pairs("app", st.app, "finding", f.Name, "level", f.Level, "server", st.server, "stream", st.Name))
+		}
+	}
+	return out
+}
+
+// newFamily has a counter or gauge for each of labels, which it shares.
+func newFamily(name, help string, kind prometheus.ValueType, labels [][]*dto.LabelPair, values []float64) *dto.MetricFamily {
+	f := &dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum(), Metric: make([]*dto.Metric, len(labels))}
+	values = slices.Clone(values)
+	metrics := make([]dto.Metric, len(labels))
+	if kind == prometheus.CounterValue {
+		f.Type = dto.MetricType_COUNTER.Enum()
+		counters := make([]dto.Counter, len(labels))
+		for i := range metrics {
+			counters[i].Value = &values[i]
+			metrics[i].Label, metrics[i].Counter = labels[i], &counters[i]
+			f.Metric[i] = &metrics[i]
+		}
+		return f
+	}
+	gauges := make([]dto.Gauge, len(labels))
+	for i := range metrics {
+		gauges[i].Value = &values[i]
+		metrics[i].Label, metrics[i].Gauge = labels[i], &gauges[i]
+		f.Metric[i] = &metrics[i]
+	}
+	return f
 }
 
 // A placed stream knows whose it is.
@@ -99,8 +143,10 @@ type placed struct {
 	app, server string
 }
 
-// split finds the streams that get series of their own, and the rest. Names that
-// are only waited for are neither: strangers choose them.
+// split finds the streams that get series of their own, and the rest. The oldest
+// get them: the busiest would change from scrape to scrape, and a Prometheus keeps
+// each that was ever there. Names that are only waited for are neither: strangers
+// choose them.
 func split(s *Snapshot, limit int) (own, rest []placed) {
 	number := -1
 	var server string

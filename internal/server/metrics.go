@@ -32,17 +32,18 @@ func (s *Server) newMetrics() http.Handler {
 		c := s.cfg.Load().Metrics
 		return api.MetricsSettings{Streams: c.Streams, Mist: c.Mist}
 	}
-	err := errors.Join(
+	h, err := api.NewCollector(s.Snapshot, settings, host).Handler(r)
+	err = errors.Join(
+		err,
 		r.Register(collectors.NewGoCollector()),
 		r.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
-		r.Register(api.NewCollector(s.Snapshot, settings, host)),
 		s.hub.Register(r),
 		s.dirs.metrics.Register(r),
 	)
 	if err != nil {
 		panic(err) // two of one name: no input of a running server makes them
 	}
-	return api.Metrics(r)
+	return h
 }
 
 // counted is log with its lines counted.
