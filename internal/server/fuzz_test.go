@@ -162,16 +162,12 @@ rtmp {
 		from := &net.TCPAddr{IP: binary.BigEndian.AppendUint32(nil, 10<<24|next%(1<<24)), Port: 1}
 		whole := append(append([]byte{3}, make([]byte, 2*1536)...), s.wire...)
 		r.srv.arrive(l, recited{bytes.NewReader(whole), from})
-		for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Microsecond) {
-			r.srv.mu.Lock()
-			n := len(r.srv.live)
-			r.srv.mu.Unlock()
-			if n == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("the session does not end")
-			}
+		ended := make(chan struct{})
+		go func() { r.srv.sessions.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Fatal("the session does not end")
 		}
 		for _, app := range []string{"live", "denied", "open"} {
 			a := r.app(app)
