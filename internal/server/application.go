@@ -25,7 +25,6 @@ type application struct {
 	rules atomic.Pointer[appRules]
 	hooks *hooks.Caller
 	id    uint64 // no other application's, ever
-	asked atomic.Pointer[asked]
 
 	mu      sync.Mutex
 	streams map[string]*stream // live, or kept through a grace period
@@ -42,8 +41,9 @@ type application struct {
 // appRules is what a reload swaps at once: the configuration and the keys that
 // were resolved for it.
 type appRules struct {
-	cfg  *config.Application
-	keys *keyring
+	cfg   *config.Application
+	keys  *keyring
+	asked asked // set as an application takes the rules
 }
 
 func newApplication(v *service, name string, rules *appRules) *application {
@@ -58,9 +58,8 @@ func newApplication(v *service, name string, rules *appRules) *application {
 		halls:   make(map[string]*hall),
 		id:      v.srv.epochs.Add(1),
 	}
-	a.asked.Store(&asked{epoch: v.srv.epochs.Add(1)})
 	a.hooks = v.srv.hooks.Caller(a.log)
-	a.rules.Store(rules)
+	a.obey(rules)
 	return a
 }
 

@@ -135,7 +135,8 @@ func (au *audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 	h.used.Store(v.Now.Unix())
 	id, token := au.identify(h, v)
 	timeout := silenceOf(v.File)
-	cfg := h.app.rules.Load().cfg
+	rules := h.app.rules.Load()
+	cfg := rules.cfg
 	counted := v.File.Kind != web.Master
 	if asksHTTP(cfg) {
 		if counted && !h.viewers.Seated(id, v.Now) {
@@ -143,7 +144,7 @@ func (au *audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 				return "", full(err, timeout)
 			}
 		}
-		if err := h.ask(ctx, cfg, id, v, timeout); err != nil {
+		if err := h.ask(ctx, rules, id, v, timeout); err != nil {
 			return "", err
 		}
 	}
@@ -193,11 +194,11 @@ func (au *audience) Media(f web.LiveFile, addr netip.Addr, agent string, now tim
 	if h == nil {
 		return &web.Denial{Status: 404}
 	}
-	cfg := h.app.rules.Load().cfg
-	if !asksHTTP(cfg) {
+	rules := h.app.rules.Load()
+	if !asksHTTP(rules.cfg) {
 		return nil
 	}
-	asked := h.app.asked.Load()
+	asked := &rules.asked
 	epoch, ok := au.verdicts.Passed(h.pass(addr, agent), now)
 	// Who watched through a reload has time to ask for the playlist again.
 	late := now.Sub(asked.since) < h.viewers.Timeout()
@@ -205,6 +206,15 @@ func (au *audience) Media(f web.LiveFile, addr netip.Addr, agent string, now tim
 		return nil
 	}
 	return &web.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
+}
+
+// Guards implements web.Audience.
+func (au *audience) Guards(f web.LiveFile) bool {
+	if !au.guarded.Load() {
+		return false
+	}
+	h := au.hall(f)
+	return h != nil && asksHTTP(h.app.rules.Load().cfg)
 }
 
 // Shut implements web.Audience: what is left of a stream, or was put beside it,

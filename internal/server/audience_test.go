@@ -244,6 +244,26 @@ func TestOnPlayIsAskedForHTTPViewers(t *testing.T) {
 	}
 }
 
+// A cache of many people must not keep what on_play let one of them have.
+func TestWhatOnPlayGuardsIsPrivate(t *testing.T) {
+	h := newHookServer(t, func(url.Values, http.ResponseWriter, *http.Request) {})
+	for lines, private := range map[string]bool{`on_play = "` + h.url + `"`: true, "": false} {
+		r := showing(t, lines)
+		h.rig = r
+		for _, path := range []string{"/live/cam.m3u8", "/live/cam-0.ts"} {
+			resp, err := http.Get(r.web() + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			cache := resp.Header.Get("Cache-Control")
+			if resp.StatusCode != 200 || cache == "" || strings.HasPrefix(cache, "private, ") != private {
+				t.Errorf("with %q %s: %s, Cache-Control %q", lines, path, resp.Status, cache)
+			}
+		}
+	}
+}
+
 func TestViewersWhoAskAtOnceAreOneQuestion(t *testing.T) {
 	release := make(chan struct{})
 	h := newHookServer(t, func(url.Values, http.ResponseWriter, *http.Request) { <-release })

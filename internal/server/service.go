@@ -94,8 +94,7 @@ func (v *service) commit(r *serviceRules) (gone []*application) {
 			gone = append(gone, a)
 			continue
 		}
-		a.askAnew(a.rules.Load().cfg, rules.cfg)
-		a.rules.Store(rules)
+		a.obey(rules)
 		stay = append(stay, a)
 	}
 	for i := range r.cfg.Applications {

@@ -34,13 +34,20 @@ type asked struct {
 	open  bool // before that everybody was let in
 }
 
-// askAnew forgets the verdicts on the application's viewers if the rules that
-// gave them change. It is called before the new rules hold.
-func (a *application) askAnew(old, cfg *config.Application) {
-	if old.Hooks.OnPlay == cfg.Hooks.OnPlay && old.Hooks.OnPlayHTTP == cfg.Hooks.OnPlayHTTP {
-		return
+// obey swaps an application's rules. Verdicts on its viewers are forgotten if
+// what gave them changes; rules and epoch are one, so that no answer of the hook
+// before counts as the new one's.
+func (a *application) obey(rules *appRules) {
+	old := a.rules.Load()
+	switch {
+	case old == nil:
+		rules.asked = asked{epoch: a.srv.epochs.Add(1)}
+	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP:
+		rules.asked = old.asked
+	default:
+		rules.asked = asked{epoch: a.srv.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
 	}
-	a.asked.Store(&asked{epoch: a.srv.epochs.Add(1), since: time.Now(), open: !asksHTTP(old)})
+	a.rules.Store(rules)
 }
 
 // pass names what a yes to a viewer of h lets through.
@@ -49,8 +56,8 @@ func (h *hall) pass(addr netip.Addr, agent string) viewers.Key {
 }
 
 // ask has on_play judge a viewer, unless it has.
-func (h *hall) ask(ctx context.Context, cfg *config.Application, id viewers.ID, v web.Visit, grace time.Duration) error {
-	asked := h.app.asked.Load()
+func (h *hall) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Visit, grace time.Duration) error {
+	cfg, asked := rules.cfg, &rules.asked
 	serial := h.viewers.Serial(id, v.Now)
 	query := v.Query
 	if v.Token != "" {

@@ -22,6 +22,8 @@ type Audience interface {
 	Playlist(ctx context.Context, v Visit) (token string, err error)
 	// Media judges a request for a live fragment or key. An error is a *Denial.
 	Media(f LiveFile, addr netip.Addr, agent string, now time.Time) error
+	// Guards says whether on_play is asked about who gets f.
+	Guards(f LiveFile) bool
 	// Shut says whether a file that is not live must not be served because
 	// fragments and keys beside it need a verdict.
 	Shut(absPath string) bool
@@ -107,6 +109,13 @@ func (x *exchange) mayHave(l *location, urlPath string, lf LiveFile) bool {
 	return true
 }
 
+// guarded says whether on_play let this viewer alone have a file: a shared cache
+// must not hand it to the next one.
+func (x *exchange) guarded(lf LiveFile) bool {
+	a := x.site.deps.Audience
+	return a != nil && a.Guards(lf)
+}
+
 // deny answers who may not have a live file.
 func (x *exchange) deny(l *location, urlPath string, err error) {
 	var d *Denial
@@ -140,7 +149,10 @@ func splitViewer(query string) (rest, token string) {
 	return strings.Join(kept, "&"), token
 }
 
-var cachePersonal = []string{"private, no-store"}
+var (
+	cachePersonal = []string{"private, no-store"}
+	cacheGuarded  = []string{"private, no-cache"} // playlists
+)
 
 // servePersonal answers with a multivariant playlist made for one viewer: every
 // URI carries the viewer's token and the query that it came with, because

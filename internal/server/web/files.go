@@ -159,7 +159,11 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		h := x.Header()
 		h["Content-Type"] = of.ctype
 		h["Etag"] = of.etag
-		l.setCache(h, of.cache)
+		if x.guarded(lf) {
+			l.setCache(h, of.private)
+		} else {
+			l.setCache(h, of.cache)
+		}
 		l.setExtra(h)
 		x.send(&section{f: of.f, size: of.size}, of.modTime)
 	}
@@ -171,7 +175,9 @@ func (x *exchange) servePlaylist(l *location, lf LiveFile) {
 	h, r := x.Header(), x.r
 	h["Content-Type"] = typePlaylist
 	cache := cacheNo
-	if lf.MaxAge >= time.Second {
+	if x.guarded(lf) {
+		cache = cacheGuarded
+	} else if lf.MaxAge >= time.Second {
 		cache = maxAge(lf.MaxAge)
 	}
 	l.setCache(h, cache)

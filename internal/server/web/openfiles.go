@@ -39,6 +39,7 @@ type openFile struct {
 	ctype   []string
 	etag    []string
 	cache   []string
+	private []string // cache for what one viewer alone may have
 
 	key     fileKey
 	version string        // LiveFile.ETag
@@ -68,7 +69,7 @@ func (o *openFiles) get(m *mount, name string, lf LiveFile, now time.Time) (*ope
 		return nil, fs.ErrNotExist
 	}
 	f := &openFile{
-		f: file, size: fi.Size(), modTime: fi.ModTime(), ctype: contentType(name), cache: maxAge(lf.MaxAge),
+		f: file, size: fi.Size(), modTime: fi.ModTime(), ctype: contentType(name), cache: maxAge(lf.MaxAge), private: []string{"private, " + maxAge(lf.MaxAge)[0]},
 		key: key, version: lf.ETag, written: lf.ModTime, maxAge: lf.MaxAge, users: 1, used: now, stale: true,
 	}
 	if f.etag = []string{lf.ETag}; lf.ETag == "" {
