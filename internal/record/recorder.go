@@ -131,7 +131,8 @@ func (r *Recorder) Start(ctx context.Context) (path string, err error) { return 
 // Stop is described at Start.
 func (r *Recorder) Stop(ctx context.Context) (path string, err error) { return r.order(ctx, false) }
 
-var errEnded = errors.New("the recorder has ended")
+// ErrEnded is what a Recorder answers whose stream is over.
+var ErrEnded = errors.New("the recorder has ended")
 
 func (r *Recorder) order(ctx context.Context, start bool) (string, error) {
 	o := order{start, make(chan answer, 1)}
@@ -145,7 +146,7 @@ func (r *Recorder) order(ctx context.Context, start bool) (string, error) {
 	case a := <-o.answer:
 		return a.path, a.err
 	case <-r.done:
-		return "", errEnded
+		return "", ErrEnded
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

@@ -333,7 +333,7 @@ func TestARecorderObeysControl(t *testing.T) {
 	if got := tags(t, filepath.Join(dir, "cam+1.flv")); got != "Hk 0" {
 		t.Errorf("the second file holds %s", got)
 	}
-	if _, err := b.r.Start(t.Context()); err != errEnded {
+	if _, err := b.r.Start(t.Context()); err != ErrEnded {
 		t.Errorf("after the end: %v", err)
 	}
 	if want := []State{Start, Stop, Start, Start, Stop}; !slices.Equal(b.states, want) {

@@ -174,6 +174,9 @@ func recordControl(ctx context.Context, targets []target, rec string, start bool
 			do = r.recorder.Start
 		}
 		p, err := do(ctx)
+		if errors.Is(err, record.ErrEnded) {
+			continue // the stream ended meanwhile: as if it had not been there
+		}
 		errs = append(errs, err)
 		path = cmp.Or(p, path)
 	}
