@@ -215,8 +215,8 @@ func TestAPlayerThatReadsAByteNowAndThen(t *testing.T) {
 			t.Errorf("the player beside: %v", err)
 		}
 		wait(t, p.Gone(), "a player that takes next to nothing")
-		if plain && p.Err() != ErrStuck {
-			t.Errorf("got %v, want ErrStuck", p.Err())
+		if p.Err() != ErrStuck {
+			t.Errorf("plain %t: got %v, want ErrStuck", plain, p.Err())
 		}
 		theirs.Close()
 		<-done

@@ -330,6 +330,9 @@ func (p *Player) progress(n int, whole bool, err error) (done, alive bool) {
 		p.fan.BytesOut.Add(uint64(n))
 	}
 	switch {
+	case err == ErrStuck:
+		p.fail(ErrStuck)
+		return true, false
 	case err != nil:
 		p.fail(ErrClosed)
 		return true, false

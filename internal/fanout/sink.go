@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"errors"
+	"os"
 	"sync"
 	"time"
 )
@@ -74,6 +76,9 @@ func (s *connSink) send(b []byte) (int, error) {
 		}
 		n, err := s.p.conn.Write(b[:min(len(b), tlsRecord)])
 		total += n
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = ErrStuck
+		}
 		if err != nil {
 			return total, err
 		}
