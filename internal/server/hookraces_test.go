@@ -37,6 +37,8 @@ func TestAReloadWhileTheHookIsAsked(t *testing.T) {
 		t.Errorf("the player is told %+v", st)
 	}
 	r.eventually("good-byes, for the hook had agreed", func() bool { return h.last("publish_done") != nil && h.last("play_done") != nil })
+	r.logged("play started", "cam")
+	r.logged("play stopped", "cam")
 }
 
 // TestAClientThatLeavesWhileTheHookIsAsked: the answer is of no use, and must not

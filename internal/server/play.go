@@ -54,6 +54,9 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	}
 	taken := seat{streamID: streamID, told: told}
 	if err := s.sit(&taken, rules, verdict, name); err != nil {
+		if pl := taken.playing; pl != nil { // it was said to have started
+			s.log.Info("play stopped", zap.String("stream", pl.name), zap.Uint64("bytes", 0), zap.Uint64("lapped", 0))
+		}
 		taken.giveBack()
 		return err
 	}
