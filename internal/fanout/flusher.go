@@ -172,7 +172,7 @@ const (
 	perMegByte = 300 * time.Microsecond
 
 	// fullPass is the cost at and above which the beat is the whole interval:
-	// below, it shrinks with the square, so that a hundred players hear at
+	// below, it shrinks with the cube, so that a hundred players hear at
 	// once and thousands in batches.
 	fullPass = 1500 * time.Microsecond
 )
@@ -190,7 +190,7 @@ func (fl *flusher) pause() time.Duration {
 	if load >= 1 {
 		return interval
 	}
-	return time.Duration(load * load * float64(interval))
+	return time.Duration(load * load * load * float64(interval))
 }
 
 // pass is one beat: the logs take what the streams have, every player gets it.

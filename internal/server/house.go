@@ -171,14 +171,14 @@ func (a *application) closeHouseLocked(st *stream) {
 			return err
 		})
 		if !cfg.IdleStreams {
-			pl.session.kickAfter(drainTime, rtmp.StatusPlayStreamNotFound, "the stream has ended")
+			pl.session.kickAfter(min(cfg.PlayerQueue, maxDrain), rtmp.StatusPlayStreamNotFound, "the stream has ended")
 		}
 	}
 }
 
-// drainTime is how long a player may take for the rest of a stream that has
-// ended.
-const drainTime = 5 * time.Second
+// maxDrain is how long a player may at most take for the rest of a stream that
+// has ended: as long as it may lag behind one that goes on.
+const maxDrain = 30 * time.Second
 
 // tell hands a player messages that go out with the stream. It does not block:
 // the fan queues them, and a player that lets them pile up is closed.
