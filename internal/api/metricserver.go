@@ -31,7 +31,7 @@ var serverFamilies = []family{
 	{"rtmpd_viewer_sessions_total", "HTTP viewers that have come.", nil},
 	{"rtmpd_streams_without_series", "Streams beyond metrics { streams }: those in stream=\"(other)\".", nil},
 
-	{"rtmpd_received_bytes_total", "Bytes received, by protocol.", []string{"protocol"}},
+	{"rtmpd_received_bytes_total", "Bytes received, by protocol and, for HTTP, listener.", []string{"protocol", "listen"}},
 	{"rtmpd_sent_bytes_total", "Bytes sent, by protocol; of HTTP the bodies, by the listen of the http block.", []string{"protocol", "listen"}},
 	{"rtmpd_fanout_log_bytes", "Memory that holds what RTMP players are being sent. Most of it is in no process_resident_memory_bytes.", nil},
 
@@ -78,7 +78,7 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
 	counter("rtmpd_plays_total", s.Played)
 	counter("rtmpd_viewer_sessions_total", s.Viewed)
 
-	counter("rtmpd_received_bytes_total", s.BytesIn, "rtmp")
+	counter("rtmpd_received_bytes_total", s.BytesIn, "rtmp", "")
 	counter("rtmpd_sent_bytes_total", s.BytesOut, "rtmp", "")
 	gauge("rtmpd_fanout_log_bytes", float64(s.FanoutBytes))
 
@@ -88,6 +88,7 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
 			continue // ":0" twice; a series can be there once
 		}
 		listens[h.Listen] = true
+		counter("rtmpd_received_bytes_total", h.BytesIn, "http", h.Listen)
 		counter("rtmpd_sent_bytes_total", h.BytesOut, "http", h.Listen)
 		gauge("rtmpd_http_requests_in_flight", float64(h.InFlight), h.Listen)
 		for _, code := range h.Codes {

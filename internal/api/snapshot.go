@@ -78,6 +78,7 @@ type HTTP struct {
 	Requests    uint64
 	Codes       []CodeCount // by status, ascending
 	BytesOut    uint64      // of bodies
+	BytesIn     uint64      // from connections, TLS included
 	InFlight    int64
 	Connections int64       // open
 	Paths       []PathCount // of the last minute, the busiest first, at most 256

@@ -120,10 +120,11 @@ func TestMetricsCountWhatWasSent(t *testing.T) {
 	}
 	for _, series := range []string{
 		ofStream("sent_bytes_total", "live", "cam"), `rtmpd_sent_bytes_total{listen="",protocol="rtmp"}`,
-		`rtmpd_received_bytes_total{protocol="rtmp"}`, "rtmpd_hls_fragment_write_seconds_count", "rtmpd_fanout_flush_seconds_count",
+		`rtmpd_received_bytes_total{listen="",protocol="rtmp"}`, "rtmpd_hls_fragment_write_seconds_count", "rtmpd_fanout_flush_seconds_count",
 		"rtmpd_fanout_log_bytes", `rtmpd_log_messages_total{level="info"}`, "go_goroutines", "process_resident_memory_bytes",
 		"rtmpd_config_last_reload_success_timestamp_seconds",
 		`rtmpd_http_requests_total{code="200",listen="127.0.0.1:0"}`, `rtmpd_sent_bytes_total{listen="127.0.0.1:0",protocol="http"}`,
+		`rtmpd_received_bytes_total{listen="127.0.0.1:0",protocol="http"}`,
 	} {
 		if got[series] <= 0 {
 			t.Errorf("%s: %v", series, got[series])
@@ -135,7 +136,7 @@ func TestMetricsCountWhatWasSent(t *testing.T) {
 		s := r.scrape()
 		return s["rtmpd_publishers"]+s["rtmpd_players"] == 0 && s["rtmpd_publishes_total"] == 1 && s[ofStream("publishing", "live", "cam")] == 0 && s["rtmpd_streams"] == 1
 	})
-	for _, series := range []string{`rtmpd_sent_bytes_total{listen="",protocol="rtmp"}`, `rtmpd_received_bytes_total{protocol="rtmp"}`} {
+	for _, series := range []string{`rtmpd_sent_bytes_total{listen="",protocol="rtmp"}`, `rtmpd_received_bytes_total{listen="",protocol="rtmp"}`} {
 		if now := r.scrape()[series]; now < got[series] {
 			t.Errorf("%s went from %v to %v", series, got[series], now)
 		}

@@ -72,7 +72,7 @@ func (s *Server) sentAtLeast(sum uint64) uint64 {
 func httpFigures(site *web.Site, now time.Time) api.HTTP {
 	f := site.Traffic().Figures(now)
 	out := api.HTTP{
-		Listen: site.Listen(), Requests: f.Requests, BytesOut: f.BytesOut,
+		Listen: site.Listen(), Requests: f.Requests, BytesOut: f.BytesOut, BytesIn: f.BytesIn,
 		InFlight: f.InFlight, Connections: f.Connections,
 	}
 	for _, c := range f.Codes {

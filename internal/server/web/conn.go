@@ -84,6 +84,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.traffic.received.Add(uint64(n))
+	}
 	if !c.begun && n > 0 {
 		c.begun = true
 		if p[0] == rtmpVersion { // and neither HTTP nor TLS: both ends would wait for the other

@@ -13,6 +13,7 @@ import (
 type Traffic struct {
 	codes    [codesEnd - codesBegin]atomic.Uint64 // answers by status
 	bytes    atomic.Uint64                        // of bodies
+	received atomic.Uint64                        // from connections, TLS included
 	inFlight atomic.Int64
 	conns    atomic.Int64 // open
 	paths    topPaths
@@ -26,6 +27,7 @@ type TrafficFigures struct {
 	Requests    uint64 // answered
 	Codes       []CodeCount
 	BytesOut    uint64 // of bodies
+	BytesIn     uint64 // from connections, TLS included
 	InFlight    int64
 	Connections int64 // open
 	Paths       []PathCount
@@ -61,7 +63,7 @@ func (t *Traffic) end(x *exchange) {
 // Figures returns the counters, and the busiest paths, at most maxPaths.
 func (t *Traffic) Figures(now time.Time) TrafficFigures {
 	f := TrafficFigures{
-		BytesOut: t.bytes.Load(), InFlight: t.inFlight.Load(), Connections: t.conns.Load(),
+		BytesOut: t.bytes.Load(), BytesIn: t.received.Load(), InFlight: t.inFlight.Load(), Connections: t.conns.Load(),
 		Paths: t.paths.list(now),
 	}
 	for i := range t.codes {
