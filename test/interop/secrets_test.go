@@ -359,6 +359,7 @@ func (v *vault) steer() map[string]string {
 	}
 	out["/proc"] += " cam"
 	say("reload", true, "reload")
+	out["reload"] += " cam" // "no change" if the saved file was noticed before
 	eventually(v.t, 20*time.Second, "the publishers with the old keys are shown out", func() bool {
 		return strings.Count(v.log(), "stream key is not valid any more") >= 2
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -318,6 +319,8 @@ func TestStatInChromium(t *testing.T) {
 	s := startSteered(t, false)
 	s.ffmpegs("Müller+1")
 	s.waitStat("<width>640</width>")
+	rate := regexp.MustCompile(`<bw_in>[1-9]`)
+	eventually(t, 30*time.Second, "a bit rate", func() bool { return rate.MatchString(s.waitStat("</rtmp>")) })
 	p := open(t, s.http+"/page")
 	var text string
 	if err := chromedp.Run(p.ctx, chromedp.Text("body", &text)); err != nil {
