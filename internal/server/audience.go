@@ -217,6 +217,9 @@ func (au *audience) Guards(f web.LiveFile) bool {
 	return h != nil && asksHTTP(h.app.rules.Load().cfg)
 }
 
+// Guarding implements web.Audience.
+func (au *audience) Guarding() bool { return au.guarded.Load() }
+
 // Shut implements web.Audience: what is left of a stream, or was put beside it,
 // is nobody's to judge while its neighbours need a verdict.
 func (au *audience) Shut(absPath string) bool {

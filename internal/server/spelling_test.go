@@ -52,3 +52,24 @@ func TestNoSpellingGetsAroundAVerdict(t *testing.T) {
 		t.Error("who is let in gets nothing")
 	}
 }
+
+// A link that the operator made elsewhere in the root is another spelling.
+func TestALinkDoesNotGetAroundAVerdict(t *testing.T) {
+	h := newHookServer(t, status("play", 403, ""))
+	r := start(t, strings.Replace(watched(`on_play = "`+h.url+`"`), `location "/live"`, `location "/"`, 1))
+	h.rig = r
+	r.show(t, "cam")
+	if err := os.Symlink("live", filepath.Join(r.dir, "www/other")); err != nil {
+		t.Fatal(err)
+	}
+	r.write("www/plain.ts", "x")
+	if err := os.Symlink("plain.ts", filepath.Join(r.dir, "www/else.ts")); err != nil {
+		t.Fatal(err)
+	}
+	a := r.watcher("198.51.100.1")
+	for path, want := range map[string]int{"/live/cam-0.ts": 403, "/other/cam-0.ts": 404, "/else.ts": 200} {
+		if p := a.get(path); p.status != want {
+			t.Errorf("%s: %d, want %d", path, p.status, want)
+		}
+	}
+}

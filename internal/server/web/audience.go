@@ -24,6 +24,8 @@ type Audience interface {
 	Media(f LiveFile, addr netip.Addr, agent string, now time.Time) error
 	// Guards says whether on_play is asked about who gets f.
 	Guards(f LiveFile) bool
+	// Guarding is false while on_play is asked about nothing.
+	Guarding() bool
 	// Shut says whether a file that is not live must not be served because
 	// fragments and keys beside it need a verdict.
 	Shut(absPath string) bool

@@ -44,6 +44,8 @@ func (a *fakeAudience) Media(f LiveFile, addr netip.Addr, agent string, _ time.T
 
 func (a *fakeAudience) Guards(f LiveFile) bool { return f.Stream == "guarded" }
 
+func (a *fakeAudience) Guarding() bool { return true }
+
 func (a *fakeAudience) Shut(path string) bool { return strings.HasSuffix(path, "/left.ts") }
 
 // someToken looks like one that package viewers makes.

@@ -31,7 +31,7 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 			x.serveLive(l, urlPath, m, in, lf)
 			return
 		}
-		if a := x.site.deps.Audience; a != nil && a.Shut(strings.TrimSuffix(m.dir, "/")+"/"+in) {
+		if a := x.site.deps.Audience; a != nil && a.Guarding() && (a.Shut(strings.TrimSuffix(m.dir, "/")+"/"+in) || a.Shut(t.linked(m, in))) {
 			x.notFound(l, urlPath)
 			return
 		}

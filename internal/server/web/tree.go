@@ -146,6 +146,23 @@ func (t *tree) find(name string) (m *mount, in string) {
 	return m, in
 }
 
+// linked is the path, as configured, of what a name reaches by a symbolic link
+// within the tree; "" without one.
+func (t *tree) linked(m *mount, in string) string {
+	plain := filepath.Join(m.path, in)
+	real, err := filepath.EvalSymlinks(plain)
+	if err != nil || real == plain {
+		return ""
+	}
+	path, longest := "", -1
+	for _, c := range t.mounts {
+		if rest, ok := cutDir(real, c.path); ok && len(c.path) > longest {
+			path, longest = filepath.Join(c.dir, rest), len(c.path)
+		}
+	}
+	return path
+}
+
 // secret reports whether a name is never served: dotfiles (what is being
 // written aside begins with a dot as well) and keys.
 func (t *tree) secret(name string) bool {
