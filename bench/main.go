@@ -9,6 +9,7 @@
 //	go run ./bench publish -server rtmpd -n 100,300 [-hls]
 //	go run ./bench play    -server nginx,rtmpd -n 100,500 -mss 1448 -rounds 3
 //	go run ./bench play    -server rtmpd -n 500 -stopped 1   the same again with a player stopped by SIGSTOP
+//	go run ./bench floor   -server nginx,rtmpd -n 500 -flush 100ms   beside what the kernel takes for the sends alone
 //	go run ./bench hls     -server rtmpd -n 500
 //	go run ./bench count   -n 500                 viewers counted, and the same files from a plain root
 //	go run ./bench churn   -server rtmpd -parallel 64
@@ -79,10 +80,13 @@ type command struct {
 // wrong usage.
 func run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
-		return 2, errors.New("usage: bench goals|peers|publish|play|hls|count|churn|start [flags]; -h after one of them lists its flags")
+		return 2, errors.New("usage: bench goals|peers|publish|play|floor|hls|count|churn|start [flags]; -h after one of them lists its flags")
 	}
-	if args[0] == holdMode {
+	switch args[0] {
+	case holdMode:
 		return 1, hold(ctx, args[1:])
+	case floorMode:
+		return 1, floorServer(args[1:])
 	}
 	c, err := parse(args[0], args[1:])
 	if errors.Is(err, flag.ErrHelp) {
@@ -110,6 +114,8 @@ func run(ctx context.Context, args []string) (int, error) {
 	case "peers":
 		err = c.runPeers(ctx)
 		goals = judgePeers(c.results, c.flush)
+	case "floor":
+		err = c.runFloor(ctx)
 	case "count":
 		err = c.runCount(ctx, c.steps[0])
 		goals = []goal{judgeCount(c.results, c.steps[0], c.bitRate, c.mss)}
@@ -146,17 +152,20 @@ func parse(mode string, args []string) (*command, error) {
 	case "peers":
 		n, limit = "100,500,1000", time.Hour
 	case "publish":
-	case "play", "hls", "count":
+	case "play", "hls", "count", "floor":
 		n = "500"
 	case "churn":
 	case "start":
 	default:
-		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, play, hls, count, churn, start", mode)
+		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, play, floor, hls, count, churn, start", mode)
 	}
 	f := flag.NewFlagSet("bench "+mode, flag.ContinueOnError)
-	servers, rounds := "rtmpd", 1
+	servers, rounds, flush := "rtmpd", 1, ""
 	if both {
 		servers, rounds = "nginx,rtmpd", 3
+	}
+	if mode == "floor" {
+		servers, flush = "nginx,rtmpd", "100ms"
 	}
 	f.StringVar(&servers, "server", servers, "servers, taken in turns: rtmpd, nginx or a rtmp:// URL")
 	f.IntVar(&c.rounds, "rounds", rounds, "how often each server is measured")
@@ -168,7 +177,7 @@ func parse(mode string, args []string) (*command, error) {
 	f.StringVar(&c.rtmpd, "rtmpd", "", "rtmpd binary (default: build ./cmd/rtmpd)")
 	f.StringVar(&c.nginx, "nginx", "/usr/sbin/nginx", "nginx binary")
 	f.StringVar(&c.module, "module", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "nginx-rtmp module")
-	f.StringVar(&c.flush, "flush", "", "rtmpd's flush_interval (default: its own)")
+	f.StringVar(&c.flush, "flush", flush, "rtmpd's flush_interval (empty: its own), and the floor's beat")
 	f.StringVar(&c.shm, "shm", "/dev/shm", "directory on tmpfs for the servers' files")
 	f.IntVar(&c.pid, "pid", 0, "process of a server given by URL")
 	f.StringVar(&c.http, "http", "", "host:port of the HLS of a server given by URL")
@@ -288,26 +297,39 @@ func (c *command) repeat(ctx context.Context, mode string) error {
 // What it measured before an error stays in c.results.
 func (c *command) turns(ctx context.Context, measure func(context.Context, *target) ([]Result, error)) error {
 	for range c.rounds {
-		for _, name := range c.servers {
-			t, err := c.open(ctx, name)
-			if err != nil {
-				return err
-			}
-			results, err := measure(ctx, t)
-			if err != nil {
-				err = fmt.Errorf("%s: %w%s", name, err, t.lastLog())
-			}
-			t.stop()
-			for _, r := range results {
-				fmt.Fprintln(os.Stderr, r.line())
-			}
-			c.results = append(c.results, results...)
-			if err != nil {
-				return err
-			}
+		if err := c.round(ctx, measure); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// round runs measure once on a fresh server of each name.
+func (c *command) round(ctx context.Context, measure func(context.Context, *target) ([]Result, error)) error {
+	for _, name := range c.servers {
+		t, err := c.open(ctx, name)
+		if err != nil {
+			return err
+		}
+		results, err := measure(ctx, t)
+		if err != nil {
+			err = fmt.Errorf("%s: %w%s", name, err, t.lastLog())
+		}
+		t.stop()
+		c.note(results)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note keeps results and shows each in a line.
+func (c *command) note(results []Result) {
+	for _, r := range results {
+		fmt.Fprintln(os.Stderr, r.line())
+	}
+	c.results = append(c.results, results...)
 }
 
 // single makes a list of one result, none if there was an error.

@@ -4,7 +4,9 @@
 // the stream's wire log. A player is an offset into it. One flusher per core
 // walks its players and issues non-blocking sends on their sockets; its beat
 // follows the load: at once while a pass is short, up to the flush interval as
-// passes get longer. A socket that is full waits in the flusher's own epoll.
+// passes get longer. At the whole interval all flushers are in step, so that
+// whoever fills the streams knows when it has to be done: see Hub.InStep. A
+// socket that is full waits in the flusher's own epoll.
 //
 // A fan outlives the streams that come and go under its name: its players wait,
 // and resume.

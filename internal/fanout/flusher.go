@@ -10,6 +10,7 @@ import (
 // A Hub is the flushers: one for each core, with the players spread over them.
 type Hub struct {
 	flushers []*flusher
+	march    *march
 	metrics  *metrics
 	wg       sync.WaitGroup
 
@@ -19,16 +20,17 @@ type Hub struct {
 
 // NewHub starts the flushers. interval is their slowest beat.
 func NewHub(interval time.Duration) *Hub {
-	h := &Hub{metrics: newMetrics()}
+	h := &Hub{metrics: newMetrics(), march: &march{began: time.Now()}}
+	h.SetInterval(interval)
 	for range runtime.GOMAXPROCS(0) {
 		fl := &flusher{
-			interval: interval,
-			wakeC:    make(chan struct{}, 1),
-			urgent:   make(chan struct{}, 1),
-			stop:     make(chan struct{}),
-			fans:     make(map[*Fan]int),
-			now:      time.Now(),
-			metrics:  h.metrics,
+			march:   h.march,
+			wakeC:   make(chan struct{}, 1),
+			urgent:  make(chan struct{}, 1),
+			stop:    make(chan struct{}),
+			fans:    make(map[*Fan]int),
+			now:     time.Now(),
+			metrics: h.metrics,
 		}
 		fl.poll = newPoller()
 		h.flushers = append(h.flushers, fl)
@@ -46,21 +48,10 @@ func (h *Hub) Close() {
 }
 
 // SetInterval changes the slowest beat, from the next one on.
-func (h *Hub) SetInterval(d time.Duration) {
-	for _, fl := range h.flushers {
-		fl.mu.Lock()
-		fl.interval = d
-		fl.mu.Unlock()
-	}
-}
+func (h *Hub) SetInterval(d time.Duration) { h.march.interval.Store(int64(d)) }
 
 // Interval is the slowest beat.
-func (h *Hub) Interval() time.Duration {
-	fl := h.flushers[0]
-	fl.mu.Lock()
-	defer fl.mu.Unlock()
-	return fl.interval
-}
+func (h *Hub) Interval() time.Duration { return h.march.every() }
 
 // pick takes the flushers in turn.
 func (h *Hub) pick() *flusher {
@@ -83,10 +74,10 @@ type flusher struct {
 	stop   chan struct{}
 
 	metrics *metrics // the hub's
+	march   *march   // the hub's
 
-	mu       sync.Mutex // guards inbox and interval
-	inbox    []*Player  // joiners, and players that something is asked of
-	interval time.Duration
+	mu    sync.Mutex // guards inbox
+	inbox []*Player  // joiners, and players that something is asked of
 
 	conns sync.WaitGroup // goroutines of players that have their own
 
@@ -98,8 +89,9 @@ type flusher struct {
 	passed  time.Time     // when the last pass began
 	woken   time.Time     // when the first stream grew that the next pass is for
 	cost    time.Duration // of the last pass, as costOf has it
-	sends   int           // system calls of the pass
-	bytes   int64         // that they moved
+	gait    gait
+	sends   int   // system calls of the pass
+	bytes   int64 // that they moved
 }
 
 func (fl *flusher) wake() {
@@ -147,7 +139,7 @@ func (fl *flusher) run() {
 			fl.serveInbox()
 		case <-wake:
 			fl.woken = time.Now()
-			if wait := fl.pause() - fl.woken.Sub(fl.passed); wait > 0 {
+			if wait := fl.pause(fl.woken); wait > 0 {
 				pending = true
 				beat.Reset(wait)
 				continue
@@ -164,37 +156,13 @@ func (fl *flusher) run() {
 	}
 }
 
-// What a pass costs is reckoned, not timed: a machine that is busy with other
-// things would make a short pass look long, and delay a handful of players as
-// if they were thousands. The figures are for one core of 2.5 GHz.
-const (
-	sendCost   = 5 * time.Microsecond // a system call, both halves of TCP
-	perMegByte = 300 * time.Microsecond
-
-	// fullPass is the cost at and above which the beat is the whole interval:
-	// below, it shrinks with the cube, so that a hundred players hear at
-	// once and thousands in batches.
-	fullPass = 1500 * time.Microsecond
-)
-
-func costOf(sends int, bytes int64) time.Duration {
-	return time.Duration(sends)*sendCost + time.Duration(bytes)*perMegByte/1e6
-}
-
-// pause is how long after the last pass began the next may.
-func (fl *flusher) pause() time.Duration {
-	fl.mu.Lock()
-	interval := fl.interval
-	fl.mu.Unlock()
-	load := float64(fl.cost) / float64(fullPass)
-	if load >= 1 {
-		return interval
-	}
-	return time.Duration(load * load * load * float64(interval))
-}
-
 // pass is one beat: the logs take what the streams have, every player gets it.
 func (fl *flusher) pass() {
+	if fl.inTurn() {
+		fl.march.turn.Lock()
+		defer fl.march.turn.Unlock()
+	}
+	last := fl.passed
 	fl.now = time.Now()
 	fl.passed = fl.now
 	fl.sends, fl.bytes = 0, 0
@@ -208,10 +176,14 @@ func (fl *flusher) pass() {
 		}
 	}
 	if len(fl.players) > 0 {
-		fl.metrics.flush.Observe(time.Since(fl.woken).Seconds())
+		waited := time.Since(fl.woken)
+		if fl.gait == inStep { // it may have lain in the publisher's socket since the last pass
+			waited = min(waited+fl.march.every(), time.Since(last))
+		}
+		fl.metrics.flush.Observe(waited.Seconds())
 	}
-	fl.sweep()
 	fl.cost = costOf(fl.sends, fl.bytes)
+	fl.sweep()
 }
 
 // drain serves the players whose sockets have room again.
@@ -276,6 +248,7 @@ func (fl *flusher) sweep() {
 		}
 		return p.quit
 	})
+	fl.walk()
 }
 
 func (fl *flusher) end() {

@@ -10,7 +10,7 @@ import (
 
 // sendfileMin is from how many bytes on sendfile is cheaper than send, which
 // copies.
-const sendfileMin = 16 << 10
+const sendfileMin = 8 << 10
 
 // A rawSink sends on the socket itself, without blocking and without another
 // goroutine. The descriptor is used only inside a RawConn callback: a number

@@ -4,13 +4,18 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fanout"
 )
 
-// A beat gathers the publishers that nobody watches over RTMP: each is read
-// once a beat instead of at every packet it sends. A wake-up costs more than
-// what it reads, and HLS does not see the difference. Measured with 300
-// publishers of 2.65 Mb/s: see bench/RESULTS.md.
+// A beat gathers publishers whose packets have time: each is read once a beat
+// instead of at every packet it sends. A wake-up costs more than what it reads.
+// Measured with 300 publishers of 2.65 Mb/s: see bench/RESULTS.md.
 type beat struct {
+	// pause is how long it is until the beat that somebody has begun to wait
+	// for; waited is how many waited for the last one.
+	pause func(waited int) time.Duration
+
 	mu      sync.Mutex
 	next    chan struct{} // closed at the next beat
 	waiting int           // who let the last beat pass and waits for the next
@@ -18,23 +23,68 @@ type beat struct {
 	kick    chan struct{} // somebody waits again
 }
 
-// The beat is short while there are few publishers and their cost is no matter,
-// and slows down with each one more.
+// beats are those of a server. Publishers that nobody watches over RTMP have one
+// that is short while there are few of them and their cost is no matter, and
+// slows down with each one more: HLS does not see the difference. Those that are
+// watched have one while every player is served at the flush interval: just
+// before the players are.
+type beats struct {
+	hub                *fanout.Hub
+	unwatched, watched *beat
+}
+
 const (
 	beatShortest  = 40 * time.Millisecond
 	beatLongest   = 100 * time.Millisecond
 	beatPublisher = 600 * time.Microsecond // longer for each publisher
+
+	// What reading takes at most, so that it is done when the players' turn
+	// comes: timers are a millisecond late.
+	beatLead       = 3 * time.Millisecond
+	beatLeadLonger = 10 * time.Microsecond // for each publisher
 )
 
-func newBeat() *beat {
-	return &beat{next: make(chan struct{}), kick: make(chan struct{}, 1), idle: true}
+func newBeats(hub *fanout.Hub) *beats {
+	return &beats{
+		hub: hub,
+		unwatched: newBeat(func(waited int) time.Duration {
+			return min(beatShortest+time.Duration(waited)*beatPublisher, beatLongest)
+		}),
+		watched: newBeat(func(waited int) time.Duration {
+			lead := min(beatLead+time.Duration(waited)*beatLeadLonger, hub.Interval()/2)
+			return min(hub.UntilPass(lead), beatLongest)
+		}),
+	}
 }
 
-// wait returns at the next beat; false, at once, if st has RTMP players.
-func (b *beat) wait(st *stream) bool {
-	if st.fan.Load() != nil {
+// wait returns at the next beat of st's publisher; false, at once, if its
+// packets are urgent.
+func (b *beats) wait(st *stream) bool {
+	switch {
+	case st.fan.Load() == nil:
+		b.unwatched.wait()
+	case b.hub.InStep():
+		b.watched.wait()
+	default:
 		return false
 	}
+	return true
+}
+
+// run beats until ctx ends, and from then on holds nobody.
+func (b *beats) run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { b.unwatched.run(ctx) })
+	both.Go(func() { b.watched.run(ctx) })
+	both.Wait()
+}
+
+func newBeat(pause func(waited int) time.Duration) *beat {
+	return &beat{pause: pause, next: make(chan struct{}), kick: make(chan struct{}, 1), idle: true}
+}
+
+// wait returns at the next beat.
+func (b *beat) wait() {
 	b.mu.Lock()
 	next := b.next
 	b.waiting++
@@ -44,12 +94,10 @@ func (b *beat) wait(st *stream) bool {
 	}
 	b.mu.Unlock()
 	<-next
-	return true
 }
 
-// run beats until ctx ends, and from then on holds nobody.
 func (b *beat) run(ctx context.Context) {
-	interval := beatShortest
+	waited := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -57,8 +105,8 @@ func (b *beat) run(ctx context.Context) {
 			return
 		case <-b.kick:
 		}
-		time.Sleep(interval)
-		interval = min(beatShortest+time.Duration(b.strike(false))*beatPublisher, beatLongest)
+		time.Sleep(b.pause(waited))
+		waited = b.strike(false)
 	}
 }
 

@@ -59,7 +59,7 @@ type Server struct {
 	audience *audience
 	epochs   atomic.Uint64 // numbers applications, and the verdicts of their hooks
 	guesses  guessLimit
-	beat     *beat
+	beats    *beats
 	nextConn atomic.Uint64
 	accepted atomic.Uint64
 	fanned   atomic.Uint64 // bytes sent to the players of houses that have closed
@@ -93,8 +93,8 @@ func New(o Options) *Server {
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
 	s.metrics = s.newMetrics()
 	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
-	s.beat = newBeat()
-	s.goes.Go(func() { s.beat.run(s.ctx) })
+	s.beats = newBeats(s.hub)
+	s.goes.Go(func() { s.beats.run(s.ctx) })
 	s.goes.Go(func() { s.watchBitrates(s.ctx) })
 	s.goes.Go(func() { s.watchHouses(s.ctx) })
 	s.goes.Go(func() { s.watchHealth(s.ctx) })
