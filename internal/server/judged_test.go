@@ -124,6 +124,7 @@ func TestRepeatedHeadersOtherTracksAndDataBreakNoFragment(t *testing.T) {
 			p := r.publish("live", "cam")
 			for i, l := range repeating(sent) {
 				if i%20 == 0 {
+					text := text // the others send theirs
 					text.ts = l.ts
 					p.teach([]lesson{text})
 				}
