@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"runtime"
 	"testing"
 )
@@ -26,21 +25,20 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 	}
 	fan := r.fanOf("live", "cam", len(crowd))
 	st := r.stream("live", "cam")
+	begin := p.frames - 1 // the keyframe that they all begin at
+	for !isKeyframe(card().frames[begin]) {
+		begin--
+	}
 	all := func() {
 		t.Helper()
-		last := card().frames[(p.frames-1)%len(card().frames)].Payload
 		for i, s := range crowd {
-			r.eventually("everyone has the last frame", func() bool {
-				f := s.frames()
-				return len(f) > 0 && bytes.Equal(f[len(f)-1].Payload, last)
-			})
-			if n, first := len(s.frames()), len(crowd[0].frames()); n != first {
-				t.Fatalf("player %d has %d frames, the first %d", i, n, first)
+			r.eventually("everyone has the last frame", func() bool { return len(s.frames()) >= p.frames-begin })
+			if n := len(s.frames()); n != p.frames-begin {
+				t.Fatalf("player %d has %d frames, %d were sent", i, n, p.frames-begin)
 			}
 		}
 	}
 	all()
-	before, sent := len(crowd[0].frames()), p.sent.Load()
 	r.eventually("the players are served at the flush interval", func() bool {
 		p.seconds(0.2)
 		return r.srv.beats.wait(st)
@@ -58,7 +56,4 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 		return !r.srv.beats.wait(st)
 	})
 	all()
-	if got, want := len(crowd[0].frames())-before, int(p.sent.Load()-sent); got != want {
-		t.Errorf("%d frames since, %d were sent", got, want)
-	}
 }
