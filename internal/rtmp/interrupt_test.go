@@ -126,3 +126,20 @@ func TestAnInterruptionEndsAWaitForTheBeat(t *testing.T) {
 		t.Errorf("afterwards %v, %v", m, err)
 	}
 }
+
+// A read of TLS takes one record, and an encoder writes one for each message: at
+// so many reads a second it would fall behind for ever.
+func TestOnlyAPlainSocketIsReadInBeats(t *testing.T) {
+	c, far := talk(t, Options{})
+	c.Pace(func() bool {
+		t.Error("it waits for a beat")
+		return true
+	})
+	go func() {
+		_, _ = far.Write(appendMessage(nil, Message{Type: TypeAudio, ChunkStreamID: 4, Payload: []byte{0xaf, 1}}, defaultChunkSize))
+	}()
+	if m, err := c.ReadMessage(); err != nil || len(m.Payload) != 2 {
+		t.Errorf("%v, %v", m, err)
+	}
+	c.Pace(nil)
+}

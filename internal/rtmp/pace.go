@@ -9,14 +9,20 @@ import (
 // small pieces a second is read in fewer, larger ones, at the price of wait's
 // delay. wait returns false to have the connection read at once, as it is
 // without it. nil ends pacing. Call it from the reading goroutine.
+//
+// It does nothing for TLS, of which a read takes no more than one record, and
+// on systems other than Linux.
 func (c *Conn) Pace(wait func() bool) {
 	if c.pacer == nil && wait != nil {
 		c.pacer = newPacer(c.nc)
 	}
-	c.pace = wait
-	if wait == nil && c.pacer != nil {
+	switch {
+	case c.pacer == nil:
+		return
+	case wait == nil:
 		c.pacer.rest(false)
 	}
+	c.pace = wait
 }
 
 // paced reads at the beat of pace. done is false when the socket is to be read
@@ -29,12 +35,7 @@ func (c *Conn) paced(p []byte) (n int, done bool, err error) {
 		if c.more {
 			c.more = false // the last read was full: there is more to be had now
 		} else if !c.pace() {
-			if c.pacer != nil {
-				c.pacer.rest(false)
-			}
-			return 0, false, nil
-		}
-		if c.pacer == nil {
+			c.pacer.rest(false)
 			return 0, false, nil
 		}
 		c.pacer.rest(true)

@@ -4,7 +4,7 @@ package rtmp
 
 import "net"
 
-// A pacer is Linux's; elsewhere a paced connection waits, then reads as ever.
+// A pacer is Linux's; elsewhere connections are read as ever.
 type pacer struct{}
 
 func newPacer(net.Conn) *pacer          { return nil }
