@@ -20,17 +20,17 @@ type Hub struct {
 
 // NewHub starts the flushers. interval is their slowest beat.
 func NewHub(interval time.Duration) *Hub {
-	h := &Hub{metrics: newMetrics(), march: &march{began: time.Now()}}
-	h.SetInterval(interval)
+	h := &Hub{metrics: newMetrics(), march: newMarch(interval)}
 	for range runtime.GOMAXPROCS(0) {
 		fl := &flusher{
-			march:   h.march,
-			wakeC:   make(chan struct{}, 1),
-			urgent:  make(chan struct{}, 1),
-			stop:    make(chan struct{}),
-			fans:    make(map[*Fan]int),
-			now:     time.Now(),
-			metrics: h.metrics,
+			march:    h.march,
+			wakeC:    make(chan struct{}, 1),
+			urgent:   make(chan struct{}, 1),
+			stop:     make(chan struct{}),
+			fans:     make(map[*Fan]int),
+			now:      time.Now(),
+			metrics:  h.metrics,
+			patience: time.NewTimer(time.Hour),
 		}
 		fl.poll = newPoller()
 		h.flushers = append(h.flushers, fl)
@@ -47,8 +47,13 @@ func (h *Hub) Close() {
 	h.wg.Wait()
 }
 
-// SetInterval changes the slowest beat, from the next one on.
-func (h *Hub) SetInterval(d time.Duration) { h.march.interval.Store(int64(d)) }
+// SetInterval changes the slowest beat.
+func (h *Hub) SetInterval(d time.Duration) {
+	h.march.interval.Store(int64(d))
+	for _, fl := range h.flushers {
+		fl.hurry()
+	}
+}
 
 // Interval is the slowest beat.
 func (h *Hub) Interval() time.Duration { return h.march.every() }
@@ -70,7 +75,7 @@ func (h *Hub) wake(*Fan) {
 // A flusher serves its players, alone: what it does not lock, it owns.
 type flusher struct {
 	wakeC  chan struct{} // some stream has grown
-	urgent chan struct{} // the inbox has something
+	urgent chan struct{} // the inbox has something, or the interval is another
 	stop   chan struct{}
 
 	metrics *metrics // the hub's
@@ -82,16 +87,17 @@ type flusher struct {
 	conns sync.WaitGroup // goroutines of players that have their own
 
 	// Owned by run.
-	players []*Player
-	fans    map[*Fan]int // players of each
-	poll    *poller
-	now     time.Time     // of the beat; what deadlines are counted from
-	passed  time.Time     // when the last pass began
-	woken   time.Time     // when the first stream grew that the next pass is for
-	cost    time.Duration // of the last pass, as costOf has it
-	gait    gait
-	sends   int   // system calls of the pass
-	bytes   int64 // that they moved
+	players  []*Player
+	fans     map[*Fan]int // players of each
+	poll     *poller
+	now      time.Time     // of the beat; what deadlines are counted from
+	passed   time.Time     // when the last pass began
+	woken    time.Time     // when the first stream grew that the next pass is for
+	cost     time.Duration // of the last pass, as costOf has it
+	gait     gait
+	patience *time.Timer // of takeTurn
+	sends    int         // system calls of the pass
+	bytes    int64       // that they moved
 }
 
 func (fl *flusher) wake() {
@@ -109,6 +115,10 @@ func (fl *flusher) poke(p *Player) {
 		fl.inbox = append(fl.inbox, p)
 	}
 	fl.mu.Unlock()
+	fl.hurry()
+}
+
+func (fl *flusher) hurry() {
 	select {
 	case fl.urgent <- struct{}{}:
 	default:
@@ -126,6 +136,7 @@ func (fl *flusher) run() {
 	beat := time.NewTimer(time.Hour)
 	beat.Stop()
 	pending := false
+	every := fl.march.every()
 	for {
 		wake := fl.wakeC
 		if pending {
@@ -136,6 +147,10 @@ func (fl *flusher) run() {
 			return
 		case <-fl.urgent:
 			fl.now = time.Now()
+			if last := every; pending && last != fl.march.every() {
+				beat.Reset(fl.pause(fl.now))
+			}
+			every = fl.march.every()
 			fl.serveInbox()
 		case <-wake:
 			fl.woken = time.Now()
@@ -158,9 +173,8 @@ func (fl *flusher) run() {
 
 // pass is one beat: the logs take what the streams have, every player gets it.
 func (fl *flusher) pass() {
-	if fl.inTurn() {
-		fl.march.turn.Lock()
-		defer fl.march.turn.Unlock()
+	if fl.takeTurn() {
+		defer func() { <-fl.march.turn }()
 	}
 	last := fl.passed
 	fl.now = time.Now()
@@ -182,7 +196,7 @@ func (fl *flusher) pass() {
 		}
 		fl.metrics.flush.Observe(waited.Seconds())
 	}
-	fl.cost = costOf(fl.sends, fl.bytes)
+	fl.reckon(costOf(fl.sends, fl.bytes))
 	fl.sweep()
 }
 

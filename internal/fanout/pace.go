@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -40,7 +39,13 @@ type march struct {
 	quick    atomic.Int32 // flushers with players that are not in step
 	full     atomic.Int32 // flushers that are
 
-	turn sync.Mutex // held in a pass while there is time for all in turn
+	turn chan struct{} // has an item while a flusher passes that others wait for
+}
+
+func newMarch(interval time.Duration) *march {
+	m := &march{began: time.Now(), turn: make(chan struct{}, 1)}
+	m.interval.Store(int64(interval))
+	return m
 }
 
 func (m *march) every() time.Duration { return time.Duration(m.interval.Load()) }
@@ -51,17 +56,37 @@ func (m *march) next(t time.Time) time.Time {
 	return m.began.Add((t.Sub(m.began)/interval + 1) * interval)
 }
 
-// inTurn reports whether there is time for the flushers to pass one after the
-// other, each at fl's cost. At the same time they fight over the pages that they
-// all send: with two flushers that took a fifth more CPU for 500 players, and an
-// eighth for 100.
-func (fl *flusher) inTurn() bool {
-	flushers := fl.march.quick.Load() + fl.march.full.Load()
+// takeTurn waits, while there is time for the flushers to pass one after the
+// other at fl's cost, until no other passes. At the same time they fight over the
+// pages that they all send: with two flushers that took a fifth more CPU for 500
+// players, and an eighth for 100. It does not wait longer than the turns should
+// take: a pass may be a keyframe's. The caller gives the turn back if it has got
+// one.
+func (fl *flusher) takeTurn() bool {
+	m := fl.march
 	limit := quickTurns
-	if fl.gait == inStep {
-		limit = fl.march.every() / 5
+	switch fl.gait {
+	case still:
+		return false
+	case inStep:
+		limit = m.every() / 5
 	}
-	return fl.cost*time.Duration(flushers) <= limit
+	if fl.cost*time.Duration(m.quick.Load()+m.full.Load()) > limit {
+		return false
+	}
+	select {
+	case m.turn <- struct{}{}:
+		return true
+	default:
+	}
+	fl.patience.Reset(limit)
+	defer fl.patience.Stop()
+	select {
+	case m.turn <- struct{}{}:
+		return true
+	case <-fl.patience.C:
+		return false
+	}
 }
 
 // InStep reports whether every RTMP player is served at the whole interval, so
@@ -91,7 +116,7 @@ func (fl *flusher) walk() {
 	g := quick
 	switch {
 	case len(fl.players) == 0:
-		g = still
+		g, fl.cost = still, 0
 	case fl.cost >= fullPass && fl.march.every() >= minStep:
 		g = inStep
 	}
@@ -106,12 +131,25 @@ func (fl *flusher) walk() {
 	fl.march.full.Add(count[inStep])
 }
 
+// gather is how long a flusher in step waits for the rest of what came too late
+// for its moment.
+const gather = time.Millisecond
+
 // pause is how long after now the next pass may begin.
 func (fl *flusher) pause(now time.Time) time.Duration {
 	interval := fl.march.every()
-	if fl.gait == inStep {
-		return fl.march.next(fl.passed.Add(interval / 2)).Sub(now)
+	if fl.gait == inStep { // timers are late: the moment of the last pass is over
+		return max(fl.march.next(fl.passed.Add(interval/8)).Sub(now), gather)
 	}
 	load := min(float64(fl.cost)/float64(fullPass), 1)
 	return time.Duration(load*load*load*float64(interval)) - now.Sub(fl.passed)
+}
+
+// reckon notes what a pass cost. In step it is forgotten slowly: a pass may find
+// one stream late and have next to nothing to send.
+func (fl *flusher) reckon(cost time.Duration) {
+	if fl.gait == inStep {
+		cost = max(cost, fl.cost*3/4)
+	}
+	fl.cost = cost
 }

@@ -1,18 +1,20 @@
 package fanout
 
 import (
+	"bytes"
+	"fmt"
+	"net"
 	"testing"
 	"time"
 )
 
 // walker is a flusher with one player whose last pass cost so much.
 func walker(m *march, cost time.Duration) *flusher {
-	return &flusher{march: m, players: []*Player{{}}, cost: cost}
+	return &flusher{march: m, players: []*Player{{}}, cost: cost, patience: time.NewTimer(time.Hour)}
 }
 
 func TestTheBeatFollowsTheLoad(t *testing.T) {
-	m := &march{began: time.Now()}
-	m.interval.Store(int64(100 * time.Millisecond))
+	m := newMarch(100 * time.Millisecond)
 	fl := walker(m, 0)
 	fl.passed = m.began
 	last := time.Duration(-1)
@@ -33,8 +35,7 @@ func TestTheBeatFollowsTheLoad(t *testing.T) {
 
 // Flushers whose passes are full pass at the same moments, whenever they began.
 func TestFlushersWithFullPassesAreInStep(t *testing.T) {
-	m := &march{began: time.Now()}
-	m.interval.Store(int64(100 * time.Millisecond))
+	m := newMarch(100 * time.Millisecond)
 	h := &Hub{march: m}
 	a, b := walker(m, fullPass), walker(m, 2*fullPass)
 	if h.InStep() {
@@ -47,14 +48,14 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 	}
 	a.passed, b.passed = m.began.Add(130*time.Millisecond), m.began.Add(170*time.Millisecond)
 	at := func(fl *flusher) time.Duration { return fl.passed.Add(fl.pause(fl.passed)).Sub(m.began) }
-	if at(a) != 200*time.Millisecond || at(b) != 300*time.Millisecond {
-		t.Errorf("passes of 130 and 170 ms are followed by %v and %v, want the next multiple of the interval that is half of one away", at(a), at(b))
+	if at(a) != 200*time.Millisecond || at(b) != 200*time.Millisecond {
+		t.Errorf("passes of 130 and 170 ms are followed by %v and %v", at(a), at(b))
 	}
 	a.passed = m.began.Add(200*time.Millisecond + 500*time.Microsecond) // timers are late
-	if at(a) != at(b) {
-		t.Errorf("the next passes are at %v and %v", at(a), at(b))
+	if at(a) != 300*time.Millisecond {
+		t.Errorf("a pass of 200.5 ms is followed by %v", at(a))
 	}
-	if pause := a.pause(a.passed.Add(time.Second)); pause > 0 {
+	if pause := a.pause(a.passed.Add(time.Second)); pause > gather {
 		t.Errorf("a stream that was silent for a second waits for %v", pause)
 	}
 	for lead := range 5 {
@@ -74,6 +75,13 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 	if !h.InStep() {
 		t.Error("a flusher without players counts")
 	}
+	b.players = a.players
+	b.walk()
+	if b.gait != quick {
+		t.Error("what the players cost that have gone counts for the next one")
+	}
+	b.players = nil
+	b.walk()
 	a.players = nil
 	a.walk()
 	if h.InStep() || m.full.Load() != 0 || m.quick.Load() != 0 {
@@ -83,8 +91,7 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 
 // A publisher is not worth gathering for an interval of a few milliseconds.
 func TestAShortIntervalHasNobodyInStep(t *testing.T) {
-	m := &march{began: time.Now()}
-	m.interval.Store(int64(minStep - 1))
+	m := newMarch(minStep - 1)
 	fl := walker(m, 10*fullPass)
 	fl.walk()
 	if (&Hub{march: m}).InStep() {
@@ -97,33 +104,103 @@ func TestAShortIntervalHasNobodyInStep(t *testing.T) {
 
 // One after the other only while nobody waits long for it.
 func TestFlushersPassInTurnWhileThereIsTime(t *testing.T) {
-	m := &march{began: time.Now()}
-	m.interval.Store(int64(100 * time.Millisecond))
+	m := newMarch(100 * time.Millisecond)
 	var all []*flusher
-	add := func(n int, cost time.Duration) {
-		for range n {
-			fl := walker(m, cost)
-			fl.walk()
-			all = append(all, fl)
+	for range 5 {
+		fl := walker(m, quickTurns/5)
+		fl.walk()
+		all = append(all, fl)
+	}
+	turn := func(fl *flusher) bool {
+		took := fl.takeTurn()
+		if took {
+			<-m.turn
 		}
+		return took
 	}
-	add(4, quickTurns/4)
-	if !all[0].inTurn() {
-		t.Error("four short passes do not go in turn")
+	if !turn(all[0]) {
+		t.Error("five short passes do not go in turn")
 	}
-	add(1, quickTurns/4)
-	if all[0].inTurn() {
-		t.Errorf("five passes of %v go in turn", quickTurns/4)
+	all[0].cost = quickTurns / 4
+	if turn(all[0]) {
+		t.Error("passes that take too long together go in turn")
 	}
 	for _, fl := range all {
 		fl.cost = 4 * time.Millisecond
 		fl.walk()
 	}
-	if !all[0].inTurn() {
+	if !turn(all[0]) {
 		t.Error("full passes that take a fifth of the interval together do not go in turn")
 	}
+	if !all[0].takeTurn() || all[1].takeTurn() { // as long as a keyframe takes to send
+		t.Error("a flusher waits for one that does not end")
+	}
+	<-m.turn
 	all[0].cost = 5 * time.Millisecond
-	if all[0].inTurn() {
+	if turn(all[0]) {
 		t.Error("full passes that take a quarter of the interval go in turn")
 	}
+}
+
+// A stream that is late does not take the others' players out of step.
+func TestOneEmptyPassIsNoNewLoad(t *testing.T) {
+	fl := walker(newMarch(100*time.Millisecond), 3*fullPass)
+	fl.walk()
+	fl.reckon(0)
+	fl.walk()
+	if fl.gait != inStep {
+		t.Error("one empty pass ends the step")
+	}
+	for range 10 {
+		fl.reckon(0)
+		fl.walk()
+	}
+	if fl.gait != quick {
+		t.Error("eleven empty passes do not")
+	}
+}
+
+// heavy is a sink that takes nothing and costs as much as a thousand players.
+type heavy struct{ fl *flusher }
+
+func (h heavy) serve() bool                                 { h.fl.sends += 1000; return true }
+func (h heavy) send([]byte) (int, error)                    { return 0, nil }
+func (h heavy) sendLog(*segment, int64, int64) (int, error) { return 0, nil }
+
+// A player that waits for a slow beat has its frames at the new one.
+func TestAShorterIntervalCountsAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.hub.SetInterval(time.Hour)
+	for _, fl := range h.hub.flushers {
+		conn, _ := net.Pipe()
+		p := &Player{fan: h.fan, fl: fl, conn: conn, gone: make(chan struct{})}
+		p.sink = heavy{fl}
+		h.fan.mu.Lock()
+		h.fan.players[p] = struct{}{}
+		h.fan.mu.Unlock()
+		fl.poke(p)
+	}
+	_, c, w := h.join(patient)
+	for range 1000 {
+		h.write(1, 100)
+		if h.hub.InStep() {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	h.write(3, 100)
+	if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for last := []byte(fmt.Sprintf("%08d", h.frame-1)); ; {
+		m, err := w.next()
+		if err != nil {
+			break
+		}
+		if bytes.Contains(m.body, last) {
+			t.Fatal("it has its frames before the beat")
+		}
+	}
+	h.hub.SetInterval(time.Millisecond)
+	frames(t, c, w, h.frame-1)
 }

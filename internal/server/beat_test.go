@@ -3,6 +3,7 @@ package server
 import (
 	"runtime"
 	"testing"
+	"time"
 )
 
 // So many players that they are served at the flush interval have their
@@ -24,7 +25,7 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 		crowd[i] = r.spectate("live", "cam", dialling{})
 	}
 	fan := r.fanOf("live", "cam", len(crowd))
-	st := r.stream("live", "cam")
+	gathered := r.srv.beats.reader(r.stream("live", "cam"))
 	begin := p.frames - 1 // the keyframe that they all begin at
 	for !isKeyframe(card().frames[begin]) {
 		begin--
@@ -41,7 +42,7 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 	all()
 	r.eventually("the players are served at the flush interval", func() bool {
 		p.seconds(0.2)
-		return r.srv.beats.wait(st)
+		return gathered()
 	})
 	p.seconds(2)
 	all()
@@ -53,7 +54,46 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 	r.eventually("most have gone", func() bool { return fan.Players() == len(crowd) })
 	r.eventually("the few are served as it comes", func() bool {
 		p.seconds(0.1)
-		return !r.srv.beats.wait(st)
+		return !gathered()
 	})
 	all()
+}
+
+// A beat learns how long reading takes, and forgets it slowly.
+func TestABeatLeavesTimeForReading(t *testing.T) {
+	t.Parallel()
+	b := newBeat(func(*beat) time.Duration { return time.Hour })
+	let := func(read time.Time) time.Time { // one publisher, one beat
+		t.Helper()
+		got := make(chan time.Time)
+		go func() {
+			due, ok := b.wait(read)
+			if !ok {
+				t.Error("there are no more beats")
+			}
+			got <- due
+		}()
+		<-b.kick
+		b.strike(time.Now(), false)
+		return <-got
+	}
+	due := let(time.Time{})
+	if b.took != 0 {
+		t.Errorf("reading took %v before anybody read", b.took)
+	}
+	let(due.Add(-32 * time.Millisecond))
+	if b.took < 30*time.Millisecond {
+		t.Errorf("reading took 32 ms and counts as %v", b.took)
+	}
+	slow := b.took
+	for range 40 {
+		due = let(time.Time{})
+	}
+	if b.took > slow/8 {
+		t.Errorf("%v after 40 beats that nobody was slow at", b.took)
+	}
+	b.strike(time.Now(), true)
+	if _, ok := b.wait(due); ok {
+		t.Error("there are beats after the last")
+	}
 }

@@ -164,7 +164,7 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 // and may publish again, or goes on as next.
 func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream, in *ingest) (next *petition, err error) {
 	conn := s.conn.Load()
-	conn.Pace(func() bool { return s.srv.beats.wait(st) })
+	conn.Pace(s.srv.beats.reader(st))
 	defer conn.Pace(nil)
 	base, epoch := st.begin(s)
 	if in == nil {
