@@ -26,6 +26,7 @@ func NewHub(interval time.Duration) *Hub {
 			march:    h.march,
 			wakeC:    make(chan struct{}, 1),
 			urgent:   make(chan struct{}, 1),
+			step:     make(chan struct{}, 1),
 			stop:     make(chan struct{}),
 			fans:     make(map[*Fan]int),
 			now:      time.Now(),
@@ -76,6 +77,7 @@ func (h *Hub) wake(*Fan) {
 type flusher struct {
 	wakeC  chan struct{} // some stream has grown
 	urgent chan struct{} // the inbox has something, or the interval is another
+	step   chan struct{} // see Hub.Step
 	stop   chan struct{}
 
 	metrics *metrics // the hub's
@@ -160,6 +162,20 @@ func (fl *flusher) run() {
 				continue
 			}
 			fl.pass()
+		case <-fl.step:
+			if fl.gait != inStep {
+				continue
+			}
+			select {
+			case <-fl.wakeC:
+				fl.woken, pending = time.Now(), true
+			default:
+			}
+			if pending {
+				pending = false
+				beat.Stop()
+				fl.pass()
+			}
 		case <-beat.C:
 			pending = false
 			fl.pass()

@@ -30,9 +30,10 @@ const quickTurns = 2 * time.Millisecond
 // gathering a publisher's packets gains nothing.
 const minStep = 20 * time.Millisecond
 
-// A march is when flushers pass. Those whose passes are full pass together, at
-// the multiples of the interval, so that there is one moment by which whatever
-// they are to send has to be there: what comes earlier only waits.
+// A march is when flushers pass. Those whose passes are full pass together, once
+// an interval, so that there is one moment by which whatever they are to send has
+// to be there: what comes earlier only waits. The interval's multiples are when
+// it should be fetched; Step says that it has been, and they pass.
 type march struct {
 	began    time.Time    // the multiples are counted from here
 	interval atomic.Int64 // ns; the slowest beat
@@ -69,7 +70,7 @@ func (fl *flusher) takeTurn() bool {
 	case still:
 		return false
 	case inStep:
-		limit = m.every() / 5
+		limit = m.stepTime()
 	}
 	if fl.cost*time.Duration(m.quick.Load()+m.full.Load()) > limit {
 		return false
@@ -90,16 +91,32 @@ func (fl *flusher) takeTurn() bool {
 }
 
 // InStep reports whether every RTMP player is served at the whole interval, so
-// that nothing sends a packet before UntilPass is over.
+// that nothing sends a packet before the next Step.
 func (h *Hub) InStep() bool {
 	return h.march.full.Load() > 0 && h.march.quick.Load() == 0
 }
 
-// UntilPass is how long it is until the flushers in step pass, less lead; more
-// than 0.
-func (h *Hub) UntilPass(lead time.Duration) time.Duration {
+// UntilStep is how long it is until the moment at which the packets should be
+// fetched that the flushers in step are to send; more than 0.
+func (h *Hub) UntilStep() time.Duration {
 	now := time.Now()
-	return h.march.next(now.Add(lead)).Sub(now) - lead
+	return h.march.next(now).Sub(now)
+}
+
+// StepTime is how long after that moment the flushers in step wait for Step at
+// most.
+func (h *Hub) StepTime() time.Duration { return h.march.stepTime() }
+
+func (m *march) stepTime() time.Duration { return m.every() / 5 }
+
+// Step has the flushers in step pass: their packets have been fetched.
+func (h *Hub) Step() {
+	for _, fl := range h.flushers {
+		select {
+		case fl.step <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // gait is how a flusher passes.
@@ -131,15 +148,11 @@ func (fl *flusher) walk() {
 	fl.march.full.Add(count[inStep])
 }
 
-// gather is how long a flusher in step waits for the rest of what came too late
-// for its moment.
-const gather = time.Millisecond
-
-// pause is how long after now the next pass may begin.
+// pause is how long after now the next pass may begin; in step, without Step.
 func (fl *flusher) pause(now time.Time) time.Duration {
 	interval := fl.march.every()
-	if fl.gait == inStep { // timers are late: the moment of the last pass is over
-		return max(fl.march.next(fl.passed.Add(interval/8)).Sub(now), gather)
+	if fl.gait == inStep { // the moment of the last pass is over: it may have been early
+		return max(fl.march.next(fl.passed.Add(interval/8)).Sub(now), 0) + fl.march.stepTime()
 	}
 	load := min(float64(fl.cost)/float64(fullPass), 1)
 	return time.Duration(load*load*load*float64(interval)) - now.Sub(fl.passed)

@@ -47,7 +47,7 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 		t.Fatal("two flushers with full passes are not in step")
 	}
 	a.passed, b.passed = m.began.Add(130*time.Millisecond), m.began.Add(170*time.Millisecond)
-	at := func(fl *flusher) time.Duration { return fl.passed.Add(fl.pause(fl.passed)).Sub(m.began) }
+	at := func(fl *flusher) time.Duration { return fl.passed.Add(fl.pause(fl.passed)).Sub(m.began) - m.stepTime() }
 	if at(a) != 200*time.Millisecond || at(b) != 200*time.Millisecond {
 		t.Errorf("passes of 130 and 170 ms are followed by %v and %v", at(a), at(b))
 	}
@@ -55,14 +55,11 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 	if at(a) != 300*time.Millisecond {
 		t.Errorf("a pass of 200.5 ms is followed by %v", at(a))
 	}
-	if pause := a.pause(a.passed.Add(time.Second)); pause > gather {
+	if pause := a.pause(a.passed.Add(time.Second)); pause > m.stepTime() {
 		t.Errorf("a stream that was silent for a second waits for %v", pause)
 	}
-	for lead := range 5 {
-		lead := time.Duration(lead) * 10 * time.Millisecond
-		if d := h.UntilPass(lead); d <= 0 || d > m.every() {
-			t.Errorf("%v before the next pass is in %v", lead, d)
-		}
+	if d := h.UntilStep(); d <= 0 || d > m.every() {
+		t.Errorf("the next step is in %v", d)
 	}
 
 	b.cost = fullPass - 1
@@ -167,8 +164,9 @@ func (h heavy) serve() bool                                 { h.fl.sends += 1000
 func (h heavy) send([]byte) (int, error)                    { return 0, nil }
 func (h heavy) sendLog(*segment, int64, int64) (int, error) { return 0, nil }
 
-// A player that waits for a slow beat has its frames at the new one.
-func TestAShorterIntervalCountsAtOnce(t *testing.T) {
+// A player that waits for a slow beat has its frames at Step, and at the new beat
+// if there is one.
+func TestAStepAndAShorterIntervalEndAWait(t *testing.T) {
 	h := newHouse(t)
 	h.hub.SetInterval(time.Hour)
 	for _, fl := range h.hub.flushers {
@@ -189,10 +187,11 @@ func TestAShorterIntervalCountsAtOnce(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	h.write(3, 100)
+	last := fmt.Appendf(nil, "%08d", h.frame-1)
 	if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
-	for last := []byte(fmt.Sprintf("%08d", h.frame-1)); ; {
+	for {
 		m, err := w.next()
 		if err != nil {
 			break
@@ -201,6 +200,9 @@ func TestAShorterIntervalCountsAtOnce(t *testing.T) {
 			t.Fatal("it has its frames before the beat")
 		}
 	}
+	h.hub.Step()
+	frames(t, c, w, h.frame-1)
+	h.write(3, 100)
 	h.hub.SetInterval(time.Millisecond)
 	frames(t, c, w, h.frame-1)
 }

@@ -12,14 +12,12 @@ import (
 // instead of at every packet it sends. A wake-up costs more than what it reads.
 // Measured with 300 publishers of 2.65 Mb/s: see bench/RESULTS.md.
 type beat struct {
-	pause func(*beat) time.Duration // how long it is until the beat that somebody has begun to wait for
-
 	mu      sync.Mutex
 	next    chan struct{} // closed at the next beat
-	due     time.Time     // when the last beat was to be
+	number  uint64        // of the last one, from 1
 	waiting int           // who let the last beat pass and waits for the next
-	waited  int           // who waited for the last one
-	took    time.Duration // by when the slowest have read after a beat is due; what is long ago counts less
+	reading int           // who was let go by the last one and has not come back
+	done    chan struct{} // closed when all have
 	idle    bool          // nobody has waited since the last beat: the ticker rests
 	kick    chan struct{} // somebody waits again
 	over    bool          // there are no more beats
@@ -28,8 +26,8 @@ type beat struct {
 // beats are those of a server. Publishers that nobody watches over RTMP have one
 // that is short while there are few of them and their cost is no matter, and
 // slows down with each one more: HLS does not see the difference. Those that are
-// watched have one while every player is served at the flush interval: just
-// before the players are.
+// watched have one while every player is served at the flush interval: then the
+// players are served when the publishers have been read.
 type beats struct {
 	hub                *fanout.Hub
 	unwatched, watched *beat
@@ -39,66 +37,74 @@ const (
 	beatShortest  = 40 * time.Millisecond
 	beatLongest   = 100 * time.Millisecond
 	beatPublisher = 600 * time.Microsecond // longer for each publisher
-
-	// beatLead is how much sooner than the players' turn their publishers are
-	// read, beyond what reading takes.
-	beatLead = 2 * time.Millisecond
 )
 
 func newBeats(hub *fanout.Hub) *beats {
-	return &beats{
-		hub: hub,
-		unwatched: newBeat(func(b *beat) time.Duration {
-			return min(beatShortest+time.Duration(b.waited)*beatPublisher, beatLongest)
-		}),
-		watched: newBeat(func(b *beat) time.Duration {
-			return min(hub.UntilPass(min(beatLead+b.took*5/4, hub.Interval()/2)), beatLongest)
-		}),
-	}
+	return &beats{hub: hub, unwatched: newBeat(), watched: newBeat()}
 }
 
 // reader is what paces the reading of st's publisher: it returns at the next
 // beat; false, at once, if packets are urgent.
 func (b *beats) reader(st *stream) func() bool {
-	var due time.Time // of the watched beat that has been read at, and not yet reported
+	var last uint64 // the watched beat that has been read at
 	return func() bool {
-		if st.fan.Load() == nil {
-			_, ok := b.unwatched.wait(time.Time{})
-			return ok
-		}
-		if !b.hub.InStep() {
-			due = time.Time{}
+		switch {
+		case st.fan.Load() == nil:
+			return b.unwatched.wait(0) > 0
+		case !b.hub.InStep():
 			return false
 		}
-		var ok bool
-		due, ok = b.watched.wait(due)
-		return ok
+		last = b.watched.wait(last)
+		return last > 0
 	}
 }
 
 // run beats until ctx ends, and from then on holds nobody.
 func (b *beats) run(ctx context.Context) {
 	var both sync.WaitGroup
-	both.Go(func() { b.unwatched.run(ctx) })
-	both.Go(func() { b.watched.run(ctx) })
+	both.Go(func() {
+		waited := 0
+		for b.unwatched.wanted(ctx) {
+			time.Sleep(min(beatShortest+time.Duration(waited)*beatPublisher, beatLongest))
+			waited, _ = b.unwatched.strike()
+		}
+	})
+	both.Go(func() {
+		for b.watched.wanted(ctx) {
+			wait := b.hub.UntilStep()
+			time.Sleep(min(wait, beatLongest))
+			_, read := b.watched.strike()
+			if wait > beatLongest { // read more often than players are served
+				continue
+			}
+			timeout := time.NewTimer(b.hub.StepTime())
+			select {
+			case <-read:
+			case <-timeout.C:
+			}
+			timeout.Stop()
+			b.hub.Step()
+		}
+	})
 	both.Wait()
 }
 
-func newBeat(pause func(*beat) time.Duration) *beat {
-	return &beat{pause: pause, next: make(chan struct{}), kick: make(chan struct{}, 1), idle: true}
+func newBeat() *beat {
+	return &beat{next: make(chan struct{}), kick: make(chan struct{}, 1), idle: true}
 }
 
-// wait returns at the next beat, with when that was to be; read, if not zero, is
-// the one that the caller has now done with. It reports false when there are no
-// more beats.
-func (b *beat) wait(read time.Time) (due time.Time, ok bool) {
+// wait returns at the next beat, with its number; read, if not 0, is the one
+// that the caller has now done with. 0: there are no more beats.
+func (b *beat) wait(read uint64) (number uint64) {
 	b.mu.Lock()
 	if b.over {
 		b.mu.Unlock()
-		return time.Time{}, false
+		return 0
 	}
-	if !read.IsZero() {
-		b.took = max(b.took, time.Since(read))
+	if read == b.number && b.reading > 0 {
+		if b.reading--; b.reading == 0 {
+			close(b.done)
+		}
 	}
 	next := b.next
 	b.waiting++
@@ -110,38 +116,37 @@ func (b *beat) wait(read time.Time) (due time.Time, ok bool) {
 	<-next
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.due, !b.over
-}
-
-func (b *beat) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			b.strike(time.Now(), true)
-			return
-		case <-b.kick:
-		}
-		b.mu.Lock()
-		pause := b.pause(b)
-		b.mu.Unlock()
-		due := time.Now().Add(pause)
-		time.Sleep(pause)
-		b.strike(due, false)
+	if b.over {
+		return 0
 	}
+	return b.number
 }
 
-// strike lets everybody go who waits.
-func (b *beat) strike(due time.Time, last bool) {
+// wanted returns when somebody waits; false: ctx has ended, and the beats with
+// it.
+func (b *beat) wanted(ctx context.Context) bool {
+	select {
+	case <-b.kick:
+		return true
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	b.over = true
+	b.mu.Unlock()
+	b.strike()
+	return false
+}
+
+// strike lets everybody go who waits, and says how many they were; read is
+// closed when all of them wait again.
+func (b *beat) strike() (waited int, read <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.number++
+	b.reading, b.waiting = b.waiting, 0
+	b.done = make(chan struct{})
 	close(b.next)
-	b.due = due
-	b.waited, b.waiting = b.waiting, 0
-	b.took -= b.took / 16
-	if last {
-		b.over = true // next stays closed
-		return
-	}
 	b.next = make(chan struct{})
 	b.idle = true
+	return b.reading, b.done
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"runtime"
 	"testing"
 	"time"
@@ -59,41 +60,67 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 	all()
 }
 
-// A beat learns how long reading takes, and forgets it slowly.
-func TestABeatLeavesTimeForReading(t *testing.T) {
+// The players are served when every publisher that was let go has been read.
+func TestABeatKnowsWhenAllHaveRead(t *testing.T) {
 	t.Parallel()
-	b := newBeat(func(*beat) time.Duration { return time.Hour })
-	let := func(read time.Time) time.Time { // one publisher, one beat
+	b := newBeat()
+	numbers := make(chan uint64)
+	wait := func(read uint64) {
+		go func() { numbers <- b.wait(read) }()
+	}
+	waiting := func(n int) {
 		t.Helper()
-		got := make(chan time.Time)
-		go func() {
-			due, ok := b.wait(read)
-			if !ok {
-				t.Error("there are no more beats")
+		for end := time.Now().Add(patience); ; {
+			b.mu.Lock()
+			is := b.waiting
+			b.mu.Unlock()
+			if is == n {
+				return
 			}
-			got <- due
-		}()
-		<-b.kick
-		b.strike(time.Now(), false)
-		return <-got
+			if time.Now().After(end) {
+				t.Fatalf("%d wait, want %d", is, n)
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
-	due := let(time.Time{})
-	if b.took != 0 {
-		t.Errorf("reading took %v before anybody read", b.took)
+	wait(0)
+	wait(0)
+	waiting(2)
+	<-b.kick
+	waited, read := b.strike()
+	first, second := <-numbers, <-numbers
+	if waited != 2 || first != 1 || second != 1 {
+		t.Fatalf("%d waited, and were let go by %d and %d", waited, first, second)
 	}
-	let(due.Add(-32 * time.Millisecond))
-	if b.took < 30*time.Millisecond {
-		t.Errorf("reading took 32 ms and counts as %v", b.took)
+	is := func() bool {
+		select {
+		case <-read:
+			return true
+		default:
+			return false
+		}
 	}
-	slow := b.took
-	for range 40 {
-		due = let(time.Time{})
+	wait(0) // a newcomer
+	wait(first)
+	waiting(2)
+	if is() {
+		t.Error("one of two is back, and all have read")
 	}
-	if b.took > slow/8 {
-		t.Errorf("%v after 40 beats that nobody was slow at", b.took)
+	wait(second)
+	waiting(3)
+	if !is() {
+		t.Error("all are back, and not all have read")
 	}
-	b.strike(time.Now(), true)
-	if _, ok := b.wait(due); ok {
-		t.Error("there are beats after the last")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for b.wanted(ctx) { // the kick of those three may come first
+	}
+	for range 3 {
+		if n := <-numbers; n != 0 {
+			t.Errorf("the end is beat %d", n)
+		}
+	}
+	if n := b.wait(1); n != 0 {
+		t.Errorf("beat %d after the end", n)
 	}
 }
