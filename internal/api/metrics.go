@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,9 +106,21 @@ func (c *Collector) Handler(r *prometheus.Registry) (http.Handler, error) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 			return
 		}
-		inner.ServeHTTP(w, r)
+		inner.ServeHTTP(yielding{w}, r)
 	}), nil
 }
+
+// yielding lets others run before each write: a scrape is milliseconds of work,
+// and media goes first.
+type yielding struct{ http.ResponseWriter }
+
+func (y yielding) Write(b []byte) (int, error) {
+	runtime.Gosched()
+	return y.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (y yielding) Unwrap() http.ResponseWriter { return y.ResponseWriter }
 
 // label is a value that the exposition can have: the library refuses what is
 // not UTF-8, and escapes the rest.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -80,6 +81,7 @@ func (s *scrape) families() []*dto.MetricFamily {
 	var out []*dto.MetricFamily
 	values := make([]float64, len(labels))
 	for i := range streamFamilies {
+		runtime.Gosched() // media goes first
 		f := &streamFamilies[i]
 		for j, st := range s.own {
 			values[j] = f.value(st.Stream)

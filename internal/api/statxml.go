@@ -143,6 +143,7 @@ func (x *xmlWriter) application(a *Application) {
 	if a.Live {
 		x.open("live")
 		for i := range a.Streams {
+			runtime.Gosched() // media goes first
 			x.stream(&a.Streams[i])
 		}
 		x.count("nclients", uint64(a.clients()))

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -95,6 +96,7 @@ func (v *service) snapshot(now time.Time) (out api.Server, fanned, held uint64) 
 	for _, a := range v.all() {
 		app := api.Application{Name: a.name, Live: a.rules.Load().cfg.Live}
 		for _, g := range a.glance() {
+			runtime.Gosched() // media goes first
 			app.Streams = append(app.Streams, g.snapshot(now))
 			if g.house != nil {
 				fanned += g.house.fan.BytesOut.Load()
