@@ -70,7 +70,7 @@ func (fl *flusher) takeTurn() bool {
 	case still:
 		return false
 	case inStep:
-		limit = m.stepTime()
+		limit = m.every() / 3 // reckoned: it takes half as long
 	}
 	if fl.cost*time.Duration(m.quick.Load()+m.full.Load()) > limit {
 		return false

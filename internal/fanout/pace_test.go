@@ -123,19 +123,19 @@ func TestFlushersPassInTurnWhileThereIsTime(t *testing.T) {
 		t.Error("passes that take too long together go in turn")
 	}
 	for _, fl := range all {
-		fl.cost = 4 * time.Millisecond
+		fl.cost = 6 * time.Millisecond
 		fl.walk()
 	}
 	if !turn(all[0]) {
-		t.Error("full passes that take a fifth of the interval together do not go in turn")
+		t.Error("full passes that take less than a third of the interval together do not go in turn")
 	}
 	if !all[0].takeTurn() || all[1].takeTurn() { // as long as a keyframe takes to send
 		t.Error("a flusher waits for one that does not end")
 	}
 	<-m.turn
-	all[0].cost = 5 * time.Millisecond
+	all[0].cost = 7 * time.Millisecond
 	if turn(all[0]) {
-		t.Error("full passes that take a quarter of the interval go in turn")
+		t.Error("full passes that take more than a third of the interval together go in turn")
 	}
 }
 
