@@ -51,7 +51,7 @@ func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp
 	t = l.told
 	if meta, body := f.metadata(); meta != nil && meta != t.metadata {
 		t.metadata = meta
-		out = append(out, message(media.Data, body, at))
+		out = append(out, message(media.Data, body, metadataTime))
 	}
 	kind := p.Track.Kind
 	if kind > media.Audio {
@@ -75,7 +75,7 @@ func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp
 func (f *Fan) prefix(l *wireLog, p *Player, s *start) []byte {
 	var b []byte
 	if meta, body := f.metadata(); meta != nil && meta != p.told.metadata {
-		b = rtmp.AppendMessage(b, message(media.Data, body, s.at), l.chunkSize)
+		b = rtmp.AppendMessage(b, message(media.Data, body, metadataTime), l.chunkSize)
 	}
 	for kind, m := range s.told.media {
 		old := p.told.media[kind]
@@ -96,6 +96,11 @@ const (
 	csidVideo = 7
 	streamID  = 1 // one message stream per connection
 )
+
+// metadataTime is the timestamp of every onMetaData, whenever it is sent: players
+// built on libavformat (ffmpeg, VLC, mpv) take script data with another time for
+// a subtitle track, and then wait for its packets. nginx-rtmp does the same.
+const metadataTime time.Duration = 0
 
 func message(kind media.Kind, body []byte, at time.Duration) rtmp.Message {
 	m := rtmp.Message{StreamID: streamID, Timestamp: stamp(at), Payload: body}

@@ -32,7 +32,6 @@ const (
 	StatusPauseNotify   = "NetStream.Pause.Notify"
 	StatusUnpauseNotify = "NetStream.Unpause.Notify"
 	StatusSeekNotify    = "NetStream.Seek.Notify"
-	StatusDataStart     = "NetStream.Data.Start"
 	StatusFailed        = "NetStream.Failed"
 
 	StatusRecordStart  = "NetStream.Record.Start"

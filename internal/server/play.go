@@ -193,9 +193,6 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 	if err := conn.WriteData(streamID, "|RtmpSampleAccess", true, true); err != nil {
 		return err
 	}
-	if err := conn.WriteData(streamID, "onStatus", rtmp.StatusObject("status", rtmp.StatusDataStart, "")); err != nil {
-		return err
-	}
 	if err := conn.Flush(); err != nil {
 		return err
 	}
