@@ -73,7 +73,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	in := &instance{
 		load: l, logs: logs, log: logs.logger, cfg: cfg, stop: stop, notify: newNotifier(),
 		server: server.New(server.Options{
-			Log: logs.logger, Level: logs.level, Version: version(), Player: page,
+			Log: logs.logger, Level: logs.level, Version: version(), Built: built(), Player: page,
 			Announce: func(line string) { fmt.Fprintln(os.Stderr, line) },
 		}),
 	}

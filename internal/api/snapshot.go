@@ -12,6 +12,7 @@ import (
 // A Snapshot is the server at one moment.
 type Snapshot struct {
 	Version  string
+	Built    time.Time // when this rtmpd was built
 	Uptime   time.Duration
 	Accepted uint64 // RTMP connections since the start
 	BytesIn  uint64 // of RTMP connections, closed ones included
@@ -28,6 +29,10 @@ type Snapshot struct {
 	// Since the start: publishers and RTMP players that were let in, and HTTP
 	// viewers that came.
 	Published, Played, Viewed uint64
+
+	// Findings are what is wrong with the server itself, what matters most first.
+	// What is wrong with a stream or its outputs is in Stream.Health.
+	Findings []doctor.Finding
 
 	Reload Reload
 	Hooks  []Hook       // those there are, in no order
@@ -131,7 +136,7 @@ type Stream struct {
 	Viewers, ViewersPeak, ViewersUnique int
 
 	Ingest doctor.Figures   // of the present publisher
-	Health []doctor.Finding // what is wrong with it, what matters most first
+	Health []doctor.Finding // what is wrong with it and with the outputs, what matters most first
 }
 
 // A Client is one RTMP connection.

@@ -1,35 +1,37 @@
 package api
 
 import (
-	_ "embed" // the stylesheet
-	"io"
+	"mime"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
-//go:embed stat.xsl
-var stylesheet string
-
-// Stat is the handler of a stat location: nginx-rtmp's XML, or with ?format=json
-// the same tree as JSON. href is the stylesheet that browsers show the XML with;
-// empty: our own, which the location serves itself as ?stylesheet.
-func Stat(take func() *Snapshot, href string) http.Handler {
-	if href == "" {
-		href = "?stylesheet" // of the location, by whatever path it was reached
-	}
+// Stat is the handler of a stat location: nginx-rtmp's XML; with ?format=json the
+// same tree as JSON; a page of HTML for a client that asks for it, as browsers do.
+//
+// stylesheet is the XSL stylesheet that the XML names. With one, browsers get the
+// XML too, for as long as they still know XSL. ?format=xml and ?format=html
+// overrule what the client accepts.
+func Stat(take func() *Snapshot, stylesheet string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		query := r.URL.Query()
-		show := func() error { return WriteXML(w, take(), href) }
-		switch {
-		case query.Has("stylesheet"):
-			h.Set("Content-Type", "text/xsl; charset=utf-8")
-			h.Set("Cache-Control", "max-age=3600")
-			show = func() error { _, err := io.WriteString(w, stylesheet); return err }
-		case query.Get("format") == "json":
+		h.Set("Vary", "Accept")
+		format := r.URL.Query().Get("format")
+		if format == "" && stylesheet == "" && prefersHTML(r.Header.Values("Accept")) {
+			format = "html"
+		}
+		show := func() error { return WriteXML(w, take(), stylesheet) }
+		switch format {
+		case "json":
 			h.Set("Content-Type", "application/json")
 			show = func() error { return WriteJSON(w, take()) }
+		case "html":
+			h.Set("Content-Type", "text/html; charset=utf-8")
+			h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'")
+			show = func() error { return WriteHTML(w, take()) }
 		default:
 			h.Set("Content-Type", "text/xml")
 		}
@@ -37,4 +39,29 @@ func Stat(take func() *Snapshot, href string) http.Handler {
 			_ = show() // a reader that went away
 		}
 	})
+}
+
+// prefersHTML says whether the Accept header fields name text/html, and no XML or
+// JSON before it by quality (RFC 9110 §12.5.1). Scripts say */* or nothing.
+func prefersHTML(accept []string) bool {
+	html, other := 0., 0.
+	for _, field := range accept {
+		for item := range strings.SplitSeq(field, ",") {
+			kind, params, err := mime.ParseMediaType(item)
+			if err != nil {
+				continue
+			}
+			q, err := strconv.ParseFloat(params["q"], 64)
+			if err != nil {
+				q = 1
+			}
+			switch kind {
+			case "text/html":
+				html = max(html, q)
+			case "text/xml", "application/xml", "application/json":
+				other = max(other, q)
+			}
+		}
+	}
+	return html > 0 && html >= other
 }

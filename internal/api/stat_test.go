@@ -2,8 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -13,52 +11,79 @@ import (
 )
 
 func TestWhatAStatLocationAnswers(t *testing.T) {
+	const (
+		firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+		plain   = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<rtmp>"
+		mine    = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<?xml-stylesheet type=\"text/xsl\" href=\"/my.xsl\" ?>"
+		html    = "<!DOCTYPE html>"
+	)
 	taken := 0
 	take := func() *Snapshot { taken++; return snapshot() }
 	for _, c := range []struct {
-		href, what string
-		kind       string
-		begin      string
-		taken      int
+		stylesheet, accept, what string
+		kind, begin              string
 	}{
-		{"", "GET /stat", "text/xml", "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<?xml-stylesheet type=\"text/xsl\" href=\"?stylesheet\" ?>\r\n<rtmp>", 1},
-		{"/my.xsl", "GET /stat?x=1", "text/xml", "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<?xml-stylesheet type=\"text/xsl\" href=\"/my.xsl\" ?>", 1},
-		{"", "GET /stat?format=json", "application/json", `{"rtmp":{"nginx_version":"rtmpd/1.2.3",`, 1},
-		{"", "GET /stat?format=xml", "text/xml", "<?xml ", 1},
-		{"", "GET /stat?stylesheet", "text/xsl; charset=utf-8", "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n", 0},
-		{"", "HEAD /stat", "text/xml", "", 0},
-		{"", "HEAD /stat?format=json", "application/json", "", 0},
+		{"", "", "GET /stat", "text/xml", plain},
+		{"", "*/*", "GET /stat", "text/xml", plain},
+		{"", firefox, "GET /stat", "text/html; charset=utf-8", html},
+		{"", "TEXT/HTML", "GET /stat", "text/html; charset=utf-8", html},
+		{"", "text/html; q=0, */*", "GET /stat", "text/xml", plain},
+		{"", "application/xml, text/html;q=0.5", "GET /stat", "text/xml", plain},
+		{"", "application/json, text/plain, */*", "GET /stat", "text/xml", plain},
+		{"", ";;,text/", "GET /stat", "text/xml", plain},
+		{"", firefox, "GET /stat?format=xml", "text/xml", plain},
+		{"", firefox, "GET /stat?format=json", "application/json", `{"rtmp":{"nginx_version":"rtmpd/1.2.3",`},
+		{"", "", "GET /stat?format=html", "text/html; charset=utf-8", html},
+		{"/my.xsl", firefox, "GET /stat?x=1", "text/xml", mine},
+		{"/my.xsl", "", "GET /stat", "text/xml", mine},
+		{"", "", "HEAD /stat", "text/xml", ""},
+		{"", firefox, "HEAD /stat", "text/html; charset=utf-8", ""},
+		{"", "", "HEAD /stat?format=json", "application/json", ""},
 	} {
 		taken = 0
 		method, target, _ := strings.Cut(c.what, " ")
 		w := httptest.NewRecorder()
-		Stat(take, c.href).ServeHTTP(w, httptest.NewRequest(method, target, nil))
-		if got := w.Header().Get("Content-Type"); got != c.kind || w.Code != 200 || taken != c.taken || w.Header().Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: %d %s, %d snapshots", c.what, w.Code, got, taken)
+		r := httptest.NewRequest(method, target, nil)
+		if c.accept != "" {
+			r.Header.Set("Accept", c.accept)
+		}
+		Stat(take, c.stylesheet).ServeHTTP(w, r)
+		h := w.Header()
+		if got := h.Get("Content-Type"); got != c.kind || w.Code != 200 || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Vary") != "Accept" {
+			t.Errorf("%s, accepting %q: %d %s, want %s; %v", c.what, c.accept, w.Code, got, c.kind, h)
 		}
 		body := w.Body.String()
-		if !strings.HasPrefix(body, c.begin) || method == "HEAD" && body != "" {
-			t.Errorf("%s begins with %.120q, want %q", c.what, body, c.begin)
+		if !strings.HasPrefix(body, c.begin) || method == "HEAD" && (body != "" || taken > 0) {
+			t.Errorf("%s, accepting %q, begins with %.120q, want %q", c.what, c.accept, body, c.begin)
 		}
 	}
 }
 
-func TestTheStylesheetIsWellFormedAndHasNoScript(t *testing.T) {
-	d := xml.NewDecoder(strings.NewReader(stylesheet))
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e, ok := token.(xml.StartElement); ok && (e.Name.Local == "script" || e.Name.Local == "a") {
-			t.Errorf("the stylesheet makes a %s: a client's words could become one", e.Name.Local)
+func TestThePageForPeople(t *testing.T) {
+	var b strings.Builder
+	if err := WriteHTML(&b, snapshot()); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	for _, want := range []string{
+		"<h1>rtmpd/1.2.3</h1>", "up 1 d 1 h", "42 connections", "<td>test</td>", "2.50 Mb/s", "H264 High 1920×1080 30 fps", "AAC LC 48000 Hz 2 ch",
+		`<div class="warning">gop_long: A keyframe &lt;interval&gt; of 4 s &amp; more</div>`, `<div class="error">reload_failed: the file has a mistake</div>`,
+		"3 connected", "192.0.2.1", "no streams", "HEVC 3840×2160 60 fps", "MP3 44100 Hz 1 ch", "</html>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s\n%s", want, page)
 		}
 	}
-	if strings.Contains(stylesheet, "disable-output-escaping") {
-		t.Error("the stylesheet trusts what clients say")
+	if !strings.Contains(page, "&lt;b&gt;&#34;x&#34; &amp; &#39;y&#39;&lt;/b&gt;") {
+		t.Error("the hostile name is not shown")
+	}
+	for _, bad := range []string{"<b>", "<script", "<a ", "\x1b", "\x00", "\u202e", "not shown"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page has %q: a client's words could become one", bad)
+		}
+	}
+	if err := WriteHTML(&failingWriter{}, snapshot()); err == nil {
+		t.Error("a reader that went away is no error")
 	}
 }
 
@@ -104,7 +129,7 @@ func TestListsAreListsWhenTheyAreEmpty(t *testing.T) {
 	if err := WriteJSON(&b, s); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{`"servers":[[],[`, `"streams":[]`, `"clients":[]`, `"findings":[]`} {
+	for _, part := range []string{`"servers":[[],[`, `"streams":[]`, `"clients":[]`, `"findings":[]`, `"findings":[]}}`} {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("no %s in %s", part, b.String())
 		}
@@ -131,7 +156,16 @@ func crowd() *Snapshot {
 func BenchmarkStatXML(b *testing.B) {
 	s := crowd()
 	for b.Loop() {
-		if err := WriteXML(io.Discard, s, "?stylesheet"); err != nil {
+		if err := WriteXML(io.Discard, s, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkStatHTML(b *testing.B) {
+	s := crowd()
+	for b.Loop() {
+		if err := WriteHTML(io.Discard, s); err != nil {
 			b.Fatal(err)
 		}
 	}

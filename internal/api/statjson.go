@@ -5,8 +5,8 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"time"
 
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -17,10 +17,10 @@ import (
 // Beside that it has the figures of the publisher, in ms.
 func WriteJSON(w io.Writer, s *Snapshot) error {
 	root := statRoot{
-		NginxVersion: "rtmpd/" + s.Version, RTMPVersion: rtmpVersion, Compiler: runtime.Version(), Built: s.Version,
+		NginxVersion: "rtmpd/" + s.Version, RTMPVersion: rtmpVersion, Compiler: runtime.Version(), Built: builtText(s.Built),
 		PID: os.Getpid(), Uptime: int64(s.Uptime.Seconds()), Accepted: s.Accepted,
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut,
-		Servers: make([][]statApp, len(s.Servers)),
+		Servers: make([][]statApp, len(s.Servers)), Findings: append([]doctor.Finding{}, s.Findings...),
 	}
 	for i, server := range s.Servers {
 		apps := make([]statApp, len(server.Applications))
@@ -45,6 +45,8 @@ type statRoot struct {
 	BwOut        uint64      `json:"bw_out"`
 	BytesOut     uint64      `json:"bytes_out"`
 	Servers      [][]statApp `json:"servers"`
+
+	Findings []doctor.Finding `json:"findings"`
 }
 
 type statApp struct {
@@ -72,11 +74,11 @@ type statStream struct {
 	Publishing bool         `json:"publishing"`
 	Active     bool         `json:"active"`
 
-	Viewers       int           `json:"viewers"`
-	ViewersPeak   int           `json:"viewers_peak"`
-	ViewersUnique int           `json:"viewers_unique"`
-	Ingest        *statIngest   `json:"ingest,omitempty"`
-	Findings      []statFinding `json:"findings"`
+	Viewers       int              `json:"viewers"`
+	ViewersPeak   int              `json:"viewers_peak"`
+	ViewersUnique int              `json:"viewers_unique"`
+	Ingest        *statIngest      `json:"ingest,omitempty"`
+	Findings      []doctor.Finding `json:"findings"`
 }
 
 type statClient struct {
@@ -93,47 +95,39 @@ type statClient struct {
 	Active     bool   `json:"active"`
 }
 
+// statMeta always has both, as the XML does.
 type statMeta struct {
-	Video *statVideo `json:"video,omitempty"`
-	Audio *statAudio `json:"audio,omitempty"`
+	Video statVideo `json:"video"`
+	Audio statAudio `json:"audio"`
 }
 
 type statVideo struct {
 	Width     int     `json:"width"`
 	Height    int     `json:"height"`
 	FrameRate float64 `json:"frame_rate"`
-	Codec     string  `json:"codec"`
+	Codec     string  `json:"codec,omitempty"`
 	Profile   string  `json:"profile,omitempty"`
 	Compat    *uint8  `json:"compat,omitempty"`
 	Level     string  `json:"level,omitempty"`
 }
 
 type statAudio struct {
-	Codec      string `json:"codec"`
+	Codec      string `json:"codec,omitempty"`
 	Profile    string `json:"profile,omitempty"`
 	Channels   int    `json:"channels,omitempty"`
 	SampleRate int    `json:"sample_rate,omitempty"`
 }
 
-// statFinding is a doctor.Finding.
-type statFinding struct {
-	Name   string    `json:"name"`
-	Level  string    `json:"level"`
-	Advice string    `json:"advice"`
-	Since  time.Time `json:"since"`
-	Count  uint64    `json:"count"`
-}
-
-// statIngest is what was measured of a publisher; times in ms.
+// statIngest is what was measured of a publisher.
 type statIngest struct {
 	FrameRate float64 `json:"frame_rate"`
-	GOP       int64   `json:"gop"`
-	GOPMin    int64   `json:"gop_min"`
-	GOPMax    int64   `json:"gop_max"`
-	Gaps      uint64  `json:"gaps"`
-	Jumps     uint64  `json:"jumps"`
-	Jitter    float64 `json:"jitter"`
-	Late      int64   `json:"late"`
+	GOP       int64   `json:"keyframe_interval_ms"`
+	GOPMin    int64   `json:"keyframe_interval_min_ms"`
+	GOPMax    int64   `json:"keyframe_interval_max_ms"`
+	Gaps      uint64  `json:"timestamp_gaps"`
+	Jumps     uint64  `json:"timestamp_jumps"`
+	Jitter    float64 `json:"jitter_ms"`
+	Late      int64   `json:"late_ms"`
 	BFrames   bool    `json:"b_frames"`
 }
 
@@ -155,10 +149,7 @@ func newStatStream(s *Stream) statStream {
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
 		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active,
 		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
-		Findings: make([]statFinding, len(s.Health)),
-	}
-	for i, f := range s.Health {
-		out.Findings[i] = statFinding(f)
+		Findings: append([]doctor.Finding{}, s.Health...),
 	}
 	for i, c := range s.Clients {
 		out.Clients[i] = statClient{
@@ -182,13 +173,13 @@ func newStatStream(s *Stream) statStream {
 func newStatMeta(s *Stream) *statMeta {
 	var out statMeta
 	if v := s.Video; v != nil {
-		out.Video = &statVideo{Width: v.Width, Height: v.Height, FrameRate: s.frameRate(), Codec: v.Codec.String()}
+		out.Video = statVideo{Width: v.Width, Height: v.Height, FrameRate: s.frameRate(), Codec: v.Codec.String()}
 		if v.Codec == media.CodecH264 {
 			out.Video.Profile, out.Video.Compat, out.Video.Level = avcProfile(v.Profile), &v.Compat, avcLevel(v.Level)
 		}
 	}
 	if a := s.Audio; a != nil {
-		out.Audio = &statAudio{Codec: a.Codec.String(), Channels: a.Channels, SampleRate: a.SampleRate}
+		out.Audio = statAudio{Codec: a.Codec.String(), Channels: a.Channels, SampleRate: a.SampleRate}
 		if a.Codec == media.CodecAAC {
 			out.Audio.Profile = aacProfile(a.AudioObjectType)
 		}

@@ -1,6 +1,13 @@
 package api
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
+
+// builtText writes the time of the build as nginx-rtmp does (C's __DATE__ and
+// __TIME__: "Feb  5 2021 01:06:01"): exporters parse it.
+func builtText(t time.Time) string { return t.UTC().Format("Jan _2 2006 15:04:05") }
 
 // clients counts the RTMP connections of an application's streams, publishers
 // included, as nginx-rtmp does.

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -26,7 +27,7 @@ func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
 	x.line("nginx_version", "rtmpd/"+s.Version)
 	x.line("nginx_rtmp_version", rtmpVersion)
 	x.line("compiler", runtime.Version())
-	x.line("built", s.Version)
+	x.line("built", builtText(s.Built))
 	x.count("pid", uint64(os.Getpid()))
 	x.count("uptime", uint64(s.Uptime.Seconds()))
 	x.count("naccepted", s.Accepted)
@@ -41,6 +42,7 @@ func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
 		}
 		x.close("server")
 	}
+	x.findings(s.Findings) // nginx-rtmp has none
 	x.close("rtmp")
 	return x.Flush()
 }
@@ -179,7 +181,12 @@ func (x *xmlWriter) stream(s *Stream) {
 	x.count("viewers", uint64(s.Viewers))
 	x.count("viewers_peak", uint64(s.ViewersPeak))
 	x.count("viewers_unique", uint64(s.ViewersUnique))
-	for _, f := range s.Health {
+	x.findings(s.Health)
+	x.close("stream")
+}
+
+func (x *xmlWriter) findings(found []doctor.Finding) {
+	for _, f := range found {
 		x.raw(`<finding name="`) // attributes: some scrapers count every <name>
 		x.escaped(f.Name)
 		x.raw(`" level="`)
@@ -188,7 +195,6 @@ func (x *xmlWriter) stream(s *Stream) {
 		x.escaped(f.Advice)
 		x.raw("</finding>\r\n")
 	}
-	x.close("stream")
 }
 
 func (x *xmlWriter) client(c *Client) {
@@ -211,23 +217,27 @@ func (x *xmlWriter) client(c *Client) {
 	x.close("client")
 }
 
+// meta always has both <video> and <audio>, as nginx-rtmp has them: scripts read
+// their elements without looking whether the stream has both.
 func (x *xmlWriter) meta(s *Stream) {
-	x.raw("<meta>")
+	x.raw("<meta><video>")
+	var width, height int
+	if s.Video != nil {
+		width, height = s.Video.Width, s.Video.Height
+	}
+	x.number("width", int64(width))
+	x.number("height", int64(height))
+	x.number("frame_rate", int64(s.frameRate()+0.5))
 	if v := s.Video; v != nil {
-		x.raw("<video>")
-		x.number("width", int64(v.Width))
-		x.number("height", int64(v.Height))
-		x.number("frame_rate", int64(s.frameRate()+0.5))
 		x.text("codec", v.Codec.String())
 		if v.Codec == media.CodecH264 {
 			x.text("profile", avcProfile(v.Profile))
 			x.number("compat", int64(v.Compat))
 			x.value("level", avcLevel(v.Level))
 		}
-		x.raw("</video>")
 	}
+	x.raw("</video><audio>")
 	if a := s.Audio; a != nil {
-		x.raw("<audio>")
 		x.text("codec", a.Codec.String())
 		if a.Codec == media.CodecAAC {
 			x.text("profile", aacProfile(a.AudioObjectType))
@@ -238,7 +248,6 @@ func (x *xmlWriter) meta(s *Stream) {
 		if a.SampleRate > 0 {
 			x.number("sample_rate", int64(a.SampleRate))
 		}
-		x.raw("</audio>")
 	}
-	x.raw("</meta>\r\n")
+	x.raw("</audio></meta>\r\n")
 }

@@ -33,7 +33,9 @@ func snapshot() *Snapshot {
 	aac := &media.Track{Kind: media.Audio, Codec: media.CodecAAC, AudioObjectType: 2, Channels: 2, SampleRate: 48000}
 	return &Snapshot{
 		Version: "1.2.3", Uptime: 90061 * time.Second, Accepted: 42,
-		BytesIn: 1 << 40, BytesOut: 12345, BwIn: 2650000, BwOut: 1,
+		Built:    time.Date(2021, 2, 5, 1, 6, 1, 0, time.FixedZone("east", 0)),
+		Findings: []doctor.Finding{{Name: "reload_failed", Level: "error", Advice: "the file has a mistake", Since: time.Unix(1e9, 0).UTC(), Count: 1}},
+		BytesIn:  1 << 40, BytesOut: 12345, BwIn: 2650000, BwOut: 1,
 		Servers: []Server{
 			{Applications: []Application{
 				{Name: "empty", Live: true},
@@ -63,6 +65,7 @@ func snapshot() *Snapshot {
 			}},
 			{Applications: []Application{{Name: "codecs", Live: true, Streams: []Stream{
 				{Name: "hevc", Video: &media.Track{Codec: media.CodecHEVC, Width: 3840, Height: 2160}, FrameRate: 59.94, Audio: &media.Track{Kind: media.Audio, Codec: media.CodecOpus}},
+				{Name: "slides", Video: &media.Track{Codec: media.CodecH264, Profile: 77, Level: 30, Width: 640, Height: 480}},
 				{Name: "radio", Audio: &media.Track{Kind: media.Audio, Codec: media.CodecMP3, Channels: 1, SampleRate: 44100}},
 				{Name: "he", Video: &media.Track{Codec: media.CodecH264, Profile: 66, Compat: 192, Level: 31}, Audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, AudioObjectType: 29, Channels: 2, SampleRate: 24000}},
 			}}}},
@@ -166,6 +169,45 @@ func TestAStatPageIsWellFormedWhateverIsInIt(t *testing.T) {
 	}
 	if s := p.Servers[1].Applications[0].Live.Streams[0]; s.Rate != 60 || s.Codec != "Opus" {
 		t.Errorf("the metadata's frame rate: %+v", s)
+	}
+}
+
+// Scripts that watch nginx-rtmp parse the date of the build (rtmp_exporter) and
+// read both tracks of a stream that has one of them (NOALBS).
+func TestScrapersOfNginxRTMPReadOn(t *testing.T) {
+	var p struct {
+		Built   string `xml:"built"`
+		Streams []struct {
+			Name string `xml:"name"`
+			Meta *struct {
+				Tracks []struct {
+					XMLName xml.Name
+					Width   *int `xml:"width"`
+					Height  *int `xml:"height"`
+					Rate    *int `xml:"frame_rate"`
+				} `xml:",any"`
+			} `xml:"meta"`
+		} `xml:"server>application>live>stream"`
+	}
+	if err := xml.Unmarshal([]byte(page(t, snapshot(), "")), &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Built != "Feb  5 2021 01:06:01" {
+		t.Errorf("built %q", p.Built)
+	}
+	seen := 0
+	for _, s := range p.Streams {
+		if s.Meta == nil {
+			continue
+		}
+		seen++
+		if m := s.Meta.Tracks; len(m) != 2 || m[0].XMLName.Local != "video" || m[1].XMLName.Local != "audio" ||
+			m[0].Width == nil || m[0].Height == nil || m[0].Rate == nil {
+			t.Errorf("%s: <meta> has %+v", s.Name, m)
+		}
+	}
+	if seen != 5 {
+		t.Errorf("%d streams with <meta>", seen)
 	}
 }
 

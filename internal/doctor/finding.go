@@ -8,11 +8,11 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A Finding is something that is not as it should be with what a publisher
-// sends.
+// A Finding is something that is not as it should be: with what a publisher
+// sends, or with the server itself.
 type Finding struct {
 	Name   string    `json:"name"`  // stable, for machines
-	Level  string    `json:"level"` // "warning"; "note" for what may well be meant so
+	Level  string    `json:"level"` // Error, Warning or Note
 	Advice string    `json:"advice"`
 	Since  time.Time `json:"since"`
 	Count  uint64    `json:"count"` // how often it has come up for this publisher
@@ -20,8 +20,9 @@ type Finding struct {
 
 // The levels of a Finding.
 const (
-	Warning = "warning"
-	Note    = "note"
+	Error   = "error"   // the server can't do what it is configured to do
+	Warning = "warning" // viewers stall or miss something
+	Note    = "note"    // it may well be meant so
 )
 
 const (

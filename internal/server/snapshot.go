@@ -16,6 +16,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 	now := time.Now()
 	snap := &api.Snapshot{
 		Version:  s.opts.Version,
+		Built:    s.opts.Built,
 		Uptime:   now.Sub(s.started),
 		Accepted: s.accepted.Load(),
 	}

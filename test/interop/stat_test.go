@@ -107,12 +107,15 @@ http {
 	return s
 }
 
-// ffmpegs publishes the test card as name, and plays it.
-func (s *steered) ffmpegs(name string) {
+// ffmpegs publishes the test card as name, and plays it. options are ffmpeg's, of
+// the output.
+func (s *steered) ffmpegs(name string, options ...string) {
 	s.t.Helper()
 	url := "rtmp://" + s.address + "/live/" + name
-	background(s.t, command(s.t, 2*time.Minute, "ffmpeg", "-nostdin", "-re", "-stream_loop", "-1",
-		"-i", filepath.Join("..", "..", "internal", "demo", "testcard.flv"), "-c", "copy", "-f", "flv", url))
+	args := append([]string{
+		"-nostdin", "-re", "-stream_loop", "-1", "-i", filepath.Join("..", "..", "internal", "demo", "testcard.flv"), "-c", "copy",
+	}, options...)
+	background(s.t, command(s.t, 2*time.Minute, "ffmpeg", append(args, "-f", "flv", url)...))
 	s.waitStat("<publishing/>")
 	background(s.t, command(s.t, 2*time.Minute, "ffmpeg", "-nostdin", "-i", url, "-c", "copy", "-f", "null", "-"))
 	s.waitStat("<nclients>2</nclients>")
@@ -188,6 +191,24 @@ func TestStatBesideNginx(t *testing.T) {
 		if got, want := lineWith(pages[1], line), lineWith(pages[0], line); got != want || got == "" {
 			t.Errorf("line with %s:\n got %q\nwant %q", line, got, want)
 		}
+	}
+}
+
+// A stream of one medium has both in <meta>, as at nginx-rtmp.
+func TestStatOfOneMediumBesideNginx(t *testing.T) {
+	for _, option := range []string{"-an", "-vn"} {
+		t.Run(option, func(t *testing.T) {
+			var metas [2]string
+			for i, nginx := range []bool{true, false} {
+				s := startSteered(t, nginx)
+				s.ffmpegs("cam", option)
+				s.waitStat("<codec>") // nginx-rtmp has <meta> before it knows what is in it
+				metas[i] = lineWith(s.waitStat("</rtmp>"), "<meta>")
+			}
+			if metas[1] != metas[0] {
+				t.Errorf("got %s want %s", metas[1], metas[0])
+			}
+		})
 	}
 }
 
@@ -314,7 +335,7 @@ func streamsOf(t *testing.T, page string) []string {
 	return out
 }
 
-// The page that a browser makes of the XML with our own stylesheet.
+// A browser gets a page for people without asking for anything.
 func TestStatInChromium(t *testing.T) {
 	s := startSteered(t, false)
 	s.ffmpegs("Müller+1")
