@@ -47,6 +47,7 @@ type Doctor struct {
 	delayed            bool          // the next two are valid
 	delayMin, delayMax time.Duration // since the last Examine
 	jitter, late       time.Duration
+	pause              pause
 
 	// A ring of the last seconds, and of the last bit rates.
 	seconds    [secondsKept]second
@@ -109,6 +110,7 @@ func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 		return
 	}
 	at := now.Sub(d.start)
+	d.pause.arrive(at)
 	t := &d.tracks[kind]
 	gap, jump := t.add(p, at)
 	if gap {
@@ -198,6 +200,16 @@ func (d *Doctor) gopRange() (shortest, longest time.Duration) {
 		longest = max(longest, g)
 	}
 	return shortest, longest
+}
+
+// recentGOP is the longest of the newest two and of the one that is still going on:
+// after a change of the encoder's settings the older ones say nothing.
+func (d *Doctor) recentGOP() time.Duration {
+	longest := d.open()
+	for i := range min(d.gopsSum, 2) {
+		longest = max(longest, d.gops[(d.gopsSum-1-i)%gopsKept])
+	}
+	return longest
 }
 
 // open is how long the group of pictures is that is still going on.

@@ -156,6 +156,31 @@ func congested(due time.Duration) time.Duration {
 
 func dropped(due time.Duration) bool { return due >= 50*s && (due-20*s)%(30*s) < 3*s }
 
+// stall holds up for d what is due from begin on; a backlog then arrives in catchUp.
+func stall(begin, d, catchUp time.Duration) func(time.Duration) time.Duration {
+	return func(due time.Duration) time.Duration {
+		if due < begin || due > begin+d+catchUp {
+			return due
+		}
+		return begin + d + time.Duration(float64(due-begin)/float64(d+catchUp)*float64(catchUp))
+	}
+}
+
+// later delays by d, for good, what is due from begin on: an encoder stood still,
+// and its clock with it.
+func later(begin, d time.Duration) func(time.Duration) time.Duration {
+	return func(due time.Duration) time.Duration {
+		if due < begin {
+			return due
+		}
+		return due + d
+	}
+}
+
+func lumps(every time.Duration) func(time.Duration) time.Duration {
+	return func(due time.Duration) time.Duration { return (due + every - 1) / every * every }
+}
+
 func TestWhatIsWrongIsFound(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -198,13 +223,18 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			}
 			return due
 		}}, 5 * s, "timestamp_jumps"},
-		"an upload that is too slow": {source{seconds: 90, arrives: congested, lost: dropped}, 5 * s, "frames_late"},
-		"a stall of four seconds": {source{arrives: func(due time.Duration) time.Duration {
-			if due > 30*s && due < 34*s {
-				return 34 * s
-			}
-			return due
-		}}, 5 * s, "frames_late"},
+		"an upload that is too slow":                                  {source{seconds: 90, arrives: congested, lost: dropped}, 5 * s, "frames_late"},
+		"a stall of four seconds, and then all at once":               {source{arrives: stall(30*s, 4*s, 0)}, 5 * s, "input_stalled"},
+		"a stall of 15 seconds, and then all at once":                 {source{arrives: stall(30*s, 15*s, 0)}, 5 * s, "input_stalled"},
+		"a stall of 15 seconds that is caught up with in ten":         {source{arrives: stall(30*s, 15*s, 10*s)}, 5 * s, "input_stalled"},
+		"a stall of a second and a half, never caught up with":        {source{arrives: later(30*s, 1500*ms)}, 5 * s, ""},
+		"a stall of four seconds, never caught up with":               {source{arrives: later(30*s, 4*s)}, 5 * s, "input_stalled"},
+		"a stall of four seconds without audio":                       {source{noAudio: true, arrives: later(30*s, 4*s)}, 5 * s, "input_stalled no_audio"},
+		"a stall of four seconds without video":                       {source{noVideo: true, arrives: later(30*s, 4*s)}, 5 * s, "input_stalled no_video"},
+		"a frame in four seconds, as of a silent screen":              {source{fps: 0.25, noAudio: true, gop: 1, seconds: 300}, 5 * s, "no_audio"},
+		"an encoder that is too slow":                                 {source{arrives: func(due time.Duration) time.Duration { return due + due/5 }}, 5 * s, "frames_late"},
+		"a slow upload after a stall":                                 {source{seconds: 90, arrives: func(due time.Duration) time.Duration { return later(10*s, 4*s)(due) + max(due-30*s, 0)/5 }}, 5 * s, "frames_late input_stalled"},
+		"a connection that stands still for 1.4 of every 1.5 seconds": {source{arrives: lumps(1500 * ms)}, 5 * s, "arrival_jitter"},
 		"frames in lumps of a second": {source{arrives: func(due time.Duration) time.Duration {
 			return (due + 799*ms) / (800 * ms) * (800 * ms)
 		}}, 5 * s, "arrival_jitter"},
@@ -250,6 +280,60 @@ func TestAFindingIsReportedOnceAndGoes(t *testing.T) {
 	}
 	if got := e.Findings(); len(got) > 0 {
 		t.Errorf("still there after a minute that was well: %+v", got)
+	}
+}
+
+// What the finding says of keyframes is what is measured: it goes within ten
+// seconds of the encoder being mended, comes again, and its number follows.
+func TestTheKeyframeFindingFollowsWhatIsMeasured(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		fragment time.Duration
+		name     string
+	}{{5 * s, "gop_longer_than_fragment"}, {0, "gop_long"}} {
+		// 10 s apart until 60 s, then 2 s, from 120 s on 7 s.
+		src := source{seconds: 180, key: func(i int) bool {
+			switch at := i / 30; {
+			case i%30 > 0:
+				return false
+			case at < 60:
+				return at%10 == 0
+			case at < 120:
+				return at%2 == 0
+			default:
+				return (at-120)%7 == 0
+			}
+		}}
+		d, start := New(time.Time{}), time.Time{}
+		next := s
+		at := func(when time.Duration) string {
+			for _, f := range d.Findings() {
+				if f.Name == c.name {
+					return strings.SplitN(f.Advice, " or more", 2)[0]
+				}
+			}
+			return "none"
+		}
+		want := map[time.Duration]string{
+			4 * s: "none", 9 * s: "keyframes are 8.9 s apart", 40 * s: "keyframes are 10.0 s apart", 59 * s: "keyframes are 10.0 s apart",
+			71 * s: "none", 119 * s: "none", 150 * s: "keyframes are 7.0 s apart",
+		}
+		for _, a := range src.packets() {
+			for a.at >= next {
+				d.Examine(start.Add(next), c.fragment, nil)
+				if w, ok := want[next]; ok && at(next) != w {
+					t.Errorf("%s after %v: %q, want %q", c.name, next, at(next), w)
+				}
+				if got := at(next); got != "none" && d.recentGOP() < 5*s && !strings.Contains(got, "10.0 s") {
+					t.Errorf("%s after %v: %q of groups of %v", c.name, next, got, d.recentGOP())
+				}
+				next += s
+			}
+			d.Packet(a.p, start.Add(a.at))
+		}
+		if f := d.Findings(); len(f) == 0 || f[0].Count != 2 {
+			t.Errorf("%s: %+v", c.name, f)
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func (d *Doctor) Examine(now time.Time, fragment time.Duration, buf []Finding) [
 	video, audio := &d.tracks[media.Video], &d.tracks[media.Audio]
 	d.judge(noAudio, at, missing(audio, video, at))
 	d.judge(noVideo, at, missing(video, audio, at))
+	d.judge(inputStalled, at, d.stalled(at))
 	d.judgeGOPs(at, fragment)
 
 	since := d.minuteAgo()
@@ -72,23 +73,32 @@ func (d *Doctor) minuteAgo() second {
 // measure closes a second.
 func (d *Doctor) measure(at time.Duration) {
 	t := &d.tracks[d.clock]
-	delay := at - t.media - t.step // what it will be at least, if nothing came
+	delay, compare := at-t.media-t.step, true // what it will be at least, if nothing came
 	if d.delayed {
 		delay = d.delayMin
 		spread := max(d.delayMax-d.delayMin-batch, 0)
-		d.jitter += (spread - d.jitter) / 8
+		if compare = d.settled(at, spread); compare {
+			d.jitter += (spread - d.jitter) / 8
+		}
+	} else if d.quiet(at) >= pauseFrom {
+		compare = false // a pause is no lateness
 	}
 	d.delayed = false
+	if !compare {
+		delay = math.MaxInt64
+	}
 	d.seconds[d.secondsSum%secondsKept] = second{
 		delay: delay, frames: d.tracks[media.Video].packets, media: d.tracks[media.Video].media,
 		gaps: d.gaps, jumps: d.jumps,
 	}
 	d.secondsSum++
-	best := delay
-	for i := range min(d.secondsSum, secondsKept) {
-		best = min(best, d.seconds[i].delay)
+	if compare {
+		best := delay
+		for i := range min(d.secondsSum, secondsKept) {
+			best = min(best, d.seconds[i].delay)
+		}
+		d.late = delay - best
 	}
-	d.late = delay - best
 	d.chooseClock(at)
 }
 
@@ -106,10 +116,7 @@ func (d *Doctor) chooseClock(at time.Duration) {
 		return
 	}
 	d.clock = clock
-	for i := range d.seconds {
-		d.seconds[i].delay = math.MaxInt64
-	}
-	d.late, d.jitter = 0, 0
+	d.forgetDelays()
 }
 
 // there says whether the track is one that goes on.
@@ -128,15 +135,16 @@ func missing(t, other *track, at time.Duration) opinion {
 
 // judgeGOPs looks at the lengths of the groups of pictures.
 func (d *Doctor) judgeGOPs(at, fragment time.Duration) {
-	shortest, longest := d.gopRange()
-	longest = max(longest, d.open())
+	recent := d.recentGOP()
 	long, limit, other := gopLongerThanFragment, fragment, gopLong
 	if fragment <= 0 {
 		long, limit, other = gopLong, gopWithoutHLS, gopLongerThanFragment
 	}
-	d.judge(long, at, between(longest > limit+gopSlack, longest <= limit+gopSlack))
+	d.judge(long, at, between(recent > limit+gopSlack, recent <= limit+gopSlack))
 	d.judge(other, at, fine)
 
+	shortest, longest := d.gopRange()
+	longest = max(longest, d.open())
 	judged := d.gopsSum >= gopsJudged
 	spread := longest - shortest
 	d.judge(gopIrregular, at, between(

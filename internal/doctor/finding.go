@@ -31,6 +31,7 @@ const (
 	gopIrregular
 	noAudio
 	noVideo
+	inputStalled
 	timestampGaps
 	timestampJumps
 	framesLate
@@ -45,8 +46,11 @@ const (
 type kind struct {
 	name, level string
 	on, off     int
-	advice      string // a format for (*Doctor).advice if it is about keyframes
+	advice      string // a format for (*Doctor).advice if ofGOP
 }
+
+// ofGOP says whether a kind is about keyframes that are too far apart.
+func ofGOP(i int) bool { return i == gopLongerThanFragment || i == gopLong }
 
 // kinds is ordered by what matters most to a viewer.
 var kinds = [numFindings]kind{
@@ -70,6 +74,10 @@ var kinds = [numFindings]kind{
 		"no_video", Warning, 1, 3,
 		"there is no picture; a source may have failed, or the encoder: in OBS restart the stream, and try another encoder in Settings, Output",
 	},
+	inputStalled: {
+		"input_stalled", Warning, 1, 3,
+		"nothing arrives: the encoder stands still, or its connection does; look at the load of its computer and at its network; in OBS: View, Stats, Frames missed and Skipped frames",
+	},
 	timestampGaps: {
 		"timestamp_gaps", Warning, 1, 5,
 		"frames are missing: the upload or the encoder can't keep up; in OBS: see Dropped Frames in View, Stats, lower the bitrate in Settings, Output, use a cable in place of WLAN",
@@ -80,7 +88,7 @@ var kinds = [numFindings]kind{
 	},
 	framesLate: {
 		"frames_late", Warning, 3, 10,
-		"frames arrive late: the upload is too slow; in OBS: Settings, Output, lower the bitrate (to 70 % of the measured upload), Settings, Advanced, Dynamically change bitrate",
+		"frames arrive later and later: the upload is too slow, or the encoder can't keep up; in OBS, View, Stats: with Dropped frames lower the bitrate in Settings, Output (to 70 % of the measured upload), with Skipped frames take a faster encoder preset",
 	},
 	arrivalJitter: {
 		"arrival_jitter", Warning, 3, 10,
@@ -132,6 +140,7 @@ type state struct {
 	count  uint64
 	since  time.Duration
 	told   time.Duration // when it was reported; valid if count > 0
+	gop    time.Duration // that advice names
 	advice string
 }
 
@@ -168,8 +177,10 @@ func (d *Doctor) report(at, fragment time.Duration, buf []Finding) []Finding {
 		if !f.active {
 			continue
 		}
-		if f.since == at {
-			f.advice = d.advice(i, fragment)
+		// The number in the advice follows what is measured, but not that which
+		// speaks for the end of the finding.
+		if length := d.recentGOP().Round(100 * time.Millisecond); f.since == at || ofGOP(i) && f.run == 0 && length != f.gop {
+			f.gop, f.advice = length, d.advice(i, fragment)
 		}
 		if f.fresh {
 			f.fresh, f.told = false, at
@@ -199,7 +210,7 @@ func (d *Doctor) Findings() []Finding {
 // recommends, unless fragments are shorter.
 func (d *Doctor) advice(i int, fragment time.Duration) string {
 	text := kinds[i].advice
-	if i != gopLongerThanFragment && i != gopLong {
+	if !ofGOP(i) {
 		return text
 	}
 	interval := 2
@@ -210,6 +221,5 @@ func (d *Doctor) advice(i int, fragment time.Duration) string {
 	if step := d.tracks[media.Video].step; step > 0 {
 		rate = 1 / step.Seconds()
 	}
-	_, longest := d.gopRange()
-	return fmt.Sprintf(text, max(longest, d.open()).Seconds(), interval, int(math.Round(rate))*interval)
+	return fmt.Sprintf(text, d.recentGOP().Seconds(), interval, int(math.Round(rate))*interval)
 }
