@@ -112,6 +112,11 @@ func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 	at := now.Sub(d.start)
 	d.pause.arrive(at)
 	t := &d.tracks[kind]
+	if p.Continues { // no frame of its own
+		t.bytes += uint64(len(p.Tag))
+		t.arrived = at
+		return
+	}
 	gap, jump := t.add(p, at)
 	if gap {
 		d.gaps++

@@ -17,6 +17,7 @@ type Demuxer struct {
 	video, audio *media.Track
 	extras       [2]extra // of video and audio
 	data         *media.Track
+	picture      picture
 	drops        Drops
 }
 
@@ -29,7 +30,7 @@ func NewDemuxer(base time.Duration, epoch uint32) *Demuxer {
 // Restart begins another run of the same publisher's packets, with a DTS and an
 // epoch as of a new Demuxer: the tracks stay, whose headers an encoder sends once.
 func (d *Demuxer) Restart(base time.Duration, epoch uint32) {
-	d.epoch, d.clock = epoch, clock{base: base}
+	d.epoch, d.clock, d.picture = epoch, clock{base: base}, picture{}
 }
 
 // Tracks returns the tracks that the next packets will be coded with; nil for

@@ -136,21 +136,14 @@ func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, c
 		d.learnSize(data)
 	}
 	t := d.video
+	u := media.ReadUnits(t.Codec, data, t.NALULength)
 	// The frame type is believed when it says key: open GOPs and recovery
-	// points are cut there too. When it does not, an IDR or IRAP slice in the
-	// frame says so nevertheless, at the cost of reading the lengths of its
-	// few NAL units.
-	if !key {
-		switch t.Codec {
-		case media.CodecH264:
-			key = media.HasIDR(data, t.NALULength)
-		case media.CodecHEVC:
-			key = media.HasIRAP(data, t.NALULength)
-		}
-	}
+	// points are cut there too. When it does not, an IDR or IRAP slice says so
+	// nevertheless, and so does an SPS, which stands before one.
+	key = key || u.Random || u.SPS && !u.Slices
 	p := d.packet(t, timestamp, body, data)
 	p.CTS = time.Duration(cts) * time.Millisecond
-	p.Keyframe = key
+	p.Continues, p.Keyframe = d.picture.add(u, timestamp, key)
 	p.Disposable = frame == frameDisposable
 	return p
 }

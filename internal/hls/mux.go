@@ -29,6 +29,7 @@ type transport struct {
 	base    time.Duration
 	count   int64
 
+	parts        []*media.Packet // scratch: of one picture
 	pending      []*media.Packet // of the next audio PES
 	pendingBytes int
 	pendingStart time.Duration // its PTS
@@ -54,11 +55,15 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 	}
 	x.video, x.audio = video, audio
 	dst = x.muxer.AppendTables(dst)
-	for _, p := range g.packets {
+	for i, p := range g.packets {
 		if p.Track.Kind == media.Audio {
 			dst = x.appendAudio(dst, p, x.smooth(p, g.shifted(p)+p.CTS))
 			continue
 		}
+		if p.Continues {
+			continue // it is part of one before
+		}
+		p, x.parts = g.pictureAt(i, x.parts)
 		if len(x.pending) > 0 && p.DTS >= x.pendingStart+x.maxDelay {
 			dst = x.flush(dst)
 		}

@@ -37,17 +37,18 @@ type Packager struct {
 	pending   atomic.Pointer[change] // what Reconfigure asked for
 
 	// Owned by the goroutine in Run.
-	cfg     config.HLS
-	dir     *Directory
-	out     *output
-	seg     segmenter
-	ts      transport
-	clock   wallClock
-	carrier carrier
-	fault   fault
-	tiny    bucket
-	ending  bool // the last fragment: no new settings
-	warned  bool // of the keyframe interval
+	cfg      config.HLS
+	dir      *Directory
+	out      *output
+	seg      segmenter
+	pictures media.Pictures
+	ts       transport
+	clock    wallClock
+	carrier  carrier
+	fault    fault
+	tiny     bucket
+	ending   bool // the last fragment: no new settings
+	warned   bool // of the keyframe interval
 
 	mu    sync.Mutex
 	stats Snapshot
@@ -199,6 +200,7 @@ func (p *Packager) applyRules() {
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	if skipped > 0 {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
+		p.pictures.Reset()
 		p.seg.lose()
 		p.seg.dropped += skipped
 		p.dir.count.lapped.Add(float64(skipped))
@@ -213,7 +215,9 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	now, before := p.dir.now(), p.seg.dropped
 	for i, pkt := range packets {
 		if p.carrier.carries(pkt.Track) {
-			p.seg.push(pkt, now)
+			if pkt := p.pictures.Add(pkt); pkt != nil {
+				p.seg.push(pkt, now)
+			}
 		}
 		packets[i] = nil // the ring may forget it
 	}

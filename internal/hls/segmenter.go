@@ -44,6 +44,7 @@ type segmenter struct {
 	open     *segment
 	spare    *segment // the one emitted last, for its memory
 	line     timeline
+	picture  admitted
 	started  bool
 	epoch    uint32
 	broken   bool            // the next segment begins with a discontinuity
@@ -70,7 +71,14 @@ func (s *segmenter) push(p *media.Packet, now time.Time) {
 	if len(p.Data) == 0 {
 		return // a zero-length message: nothing to lose
 	}
-	kind := p.Track.Kind
+	if p.Continues {
+		s.goOn(p)
+		return
+	}
+	kind, sent := p.Track.Kind, p
+	if kind == media.Video {
+		s.picture.first = nil
+	}
 	if kind == media.Video && !p.Keyframe && s.headless(p) {
 		s.dropped++
 		return
@@ -93,6 +101,9 @@ func (s *segmenter) push(p *media.Packet, now time.Time) {
 	}
 	s.cutBefore(p, t)
 	s.add(p, t, now)
+	if kind == media.Video {
+		s.picture = admitted{first: p, moved: p.DTS + p.CTS - sent.DTS - sent.CTS}
+	}
 }
 
 // headless says that a video frame can't be decoded where it would go, since
@@ -242,6 +253,7 @@ func (s *segmenter) close(t time.Duration) {
 		return
 	}
 	s.open = nil
+	s.picture.first = nil
 	g.duration = max(t.Round(time.Millisecond)-g.start, time.Millisecond)
 	if s.limit > 0 {
 		g.duration = min(g.duration, s.limit)

@@ -108,7 +108,9 @@ func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.
 		pts := t + p.CTS
 		t = hand.t + time.Millisecond
 		q.DTS = t - l.shiftOf(kind)
-		q.CTS = max(pts-t, 0)
+		// It is shown when its publisher says, but one that comes in order is
+		// not shown before the one that it follows.
+		q.CTS = max(pts-t, min(p.CTS, 0))
 		p = &q
 	}
 	hand.move(t)

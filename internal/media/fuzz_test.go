@@ -105,7 +105,7 @@ func FuzzNALUs(f *testing.F) {
 		if total > len(b) {
 			t.Errorf("units of %d bytes out of %d", total, len(b))
 		}
-		HasIDR(b, size)
-		HasIRAP(b, size)
+		ReadUnits(CodecH264, b, size)
+		ReadUnits(CodecHEVC, b, size)
 	})
 }

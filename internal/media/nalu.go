@@ -42,27 +42,3 @@ func walkNALUs(data []byte, lengthSize int, yield func([]byte, error) bool) {
 		pos = end
 	}
 }
-
-// HasIDR reports whether an H.264 access unit contains an IDR slice. Bytes
-// that are no NAL units contain none.
-func HasIDR(data []byte, lengthSize int) bool {
-	for n, err := range NALUs(data, lengthSize) {
-		if err == nil && n[0]&0x1f == 5 {
-			return true
-		}
-	}
-	return false
-}
-
-// HasIRAP reports whether an H.265 access unit contains a slice of an intra
-// random access point (types 16 to 23: BLA, IDR, CRA).
-func HasIRAP(data []byte, lengthSize int) bool {
-	for n, err := range NALUs(data, lengthSize) {
-		if err == nil {
-			if t := n[0] >> 1 & 0x3f; t >= 16 && t <= 23 {
-				return true
-			}
-		}
-	}
-	return false
-}

@@ -63,7 +63,7 @@ func TestWalkingNALUsDoesNotAllocate(t *testing.T) {
 			}
 			total += len(n)
 		}
-		if HasIDR(data, 4) || HasIRAP(data, 4) {
+		if ReadUnits(CodecH264, data, 4).Random || ReadUnits(CodecHEVC, data, 4).Random {
 			t.Fatal("no IDR here")
 		}
 	})
@@ -86,11 +86,11 @@ func TestRandomAccessIsFoundInTheSlices(t *testing.T) {
 		{"HEVC RASL (type 9)", "00000002 1201", false, false},
 		{"what is no NAL unit is no keyframe", "000000ff 65", false, false},
 	} {
-		if got := HasIDR(unhex(c.in), 4); got != c.idr {
-			t.Errorf("%s: HasIDR: got %v, want %v", c.name, got, c.idr)
+		if got := ReadUnits(CodecH264, unhex(c.in), 4).Random; got != c.idr {
+			t.Errorf("%s: IDR: got %v, want %v", c.name, got, c.idr)
 		}
-		if got := HasIRAP(unhex(c.in), 4); got != c.irap {
-			t.Errorf("%s: HasIRAP: got %v, want %v", c.name, got, c.irap)
+		if got := ReadUnits(CodecHEVC, unhex(c.in), 4).Random; got != c.irap {
+			t.Errorf("%s: IRAP: got %v, want %v", c.name, got, c.irap)
 		}
 	}
 }

@@ -91,9 +91,15 @@ type Packet struct {
 	// packet before, an encoder (re)started and decoders need a discontinuity.
 	Epoch uint32
 
-	Timestamp  uint32 // the publisher's RTMP timestamp, ms modulo 2^32
-	Keyframe   bool   // video of track 0: an IDR/IRAP or FLV key frame; else false
-	Disposable bool   // video: no other frame refers to it
+	Timestamp uint32 // the publisher's RTMP timestamp, ms modulo 2^32
+	// Keyframe: video of track 0 that begins an IDR/IRAP or FLV key frame. Of
+	// the messages of one picture only the first that says so has it.
+	Keyframe   bool
+	Disposable bool // video: no other frame refers to it
+	// Continues: one more message of the picture that the video packet before
+	// belongs to: further slices, or what follows parameter sets sent apart.
+	// It has the same DTS. Pictures and Join make whole pictures.
+	Continues bool
 
 	Tag []byte // the whole RTMP message body
 	// Data is the coded frame, aliasing Tag: length-prefixed NAL units, one

@@ -66,7 +66,9 @@ type Recorder struct {
 
 	epoch     uint32
 	seenVideo bool // in this epoch
-	run       run
+	// inKeyframe: the newest video packet is one of a keyframe.
+	inKeyframe bool
+	run        run
 }
 
 // A run is what has been written to the file that is open.
@@ -311,7 +313,11 @@ func (r *Recorder) wants(p *media.Packet) bool {
 		// Nothing can be decoded before the first keyframe.
 		return p.Keyframe || r.file != nil && r.run.video
 	}
-	return p.Keyframe && slices.Contains(tracks, "keyframes")
+	if !slices.Contains(tracks, "keyframes") {
+		return false
+	}
+	r.inKeyframe = p.Keyframe || p.Continues && r.inKeyframe
+	return r.inKeyframe
 }
 
 // atBreak is where one file may end and another begin: at a keyframe, or without
