@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // The applications every server under test has: one without outputs and one
@@ -41,7 +43,7 @@ type target struct {
 	dir     string        // its files, on tmpfs, removed by stop
 }
 
-// A launcher starts servers, each fresh, on free loopback ports and with all
+// A launcher starts servers, each fresh, on loopback ports of its own and with all
 // its files in a directory of its own on tmpfs.
 type launcher struct {
 	rtmpd  string // binary; built by build when empty
@@ -88,12 +90,7 @@ func (l *launcher) start(ctx context.Context, kind string) (*target, error) {
 		return nil, err
 	}
 	t := &target{name: kind, dir: dir, done: make(chan error, 1)}
-	ports, err := freePorts(2)
-	if err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	t.rtmp, t.http = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
+	t.rtmp, t.http = testport.Address(), testport.Address()
 	if err := l.launch(ctx, kind, t); err != nil {
 		err = fmt.Errorf("start %s: %w%s", kind, err, t.lastLog())
 		t.stop()
@@ -226,24 +223,6 @@ func (t *target) lastLog() string {
 		}
 	}
 	return b.String()
-}
-
-// freePorts returns n TCP ports that nobody listens on at the moment.
-func freePorts(n int) ([]string, error) {
-	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all stay open until all are known, so that they differ
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		ports = append(ports, port)
-	}
-	return ports, nil
 }
 
 // segments is where the server writes HLS.

@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -23,27 +20,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
-
-var (
-	portBase   = sync.OnceValue(func() int { return rand.IntN(10000) })
-	portsGiven atomic.Int32
-)
-
-// freePort is a port nobody listens on, below those the kernel gives away.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 1000 {
-		p := 20000 + (portBase()+int(portsGiven.Add(1)))%10000 // never one that another test was given
-		ln, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
-		if err == nil {
-			ln.Close()
-			return p
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
 
 // taken is a port that somebody else (this process) listens on.
 func taken(t testing.TB) int {
@@ -183,7 +161,7 @@ rtmp {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p, q, free := freePort(t), freePort(t), freePort(t)
+			p, q, free := testport.Next(), testport.Next(), testport.Next()
 			r := start(t, ports(two, p, q))
 			w := r.witness("live", "cam")
 			before := r.srv.cfg.Load()
@@ -225,7 +203,7 @@ rtmp {
 // One old listener makes room for two new ones, and comes back once.
 func TestAListenerTakenBackTwiceComesBackOnce(t *testing.T) {
 	t.Parallel()
-	p := freePort(t)
+	p := testport.Next()
 	conf := func(listen string) string {
 		return ports("rtmp {\n  listen = "+listen+"\n  application \"live\" {}\n}", p, taken(t))
 	}
@@ -281,7 +259,7 @@ func TestListenersChangeOnAReload(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p, q, free := freePort(t), freePort(t), freePort(t)
+			p, q, free := testport.Next(), testport.Next(), testport.Next()
 			r := newRig(t)
 			var w *witness
 			for i, s := range c.steps {
@@ -303,7 +281,7 @@ func TestListenersChangeOnAReload(t *testing.T) {
 
 func TestARemovedListenerKeepsItsSessions(t *testing.T) {
 	t.Parallel()
-	p, q, s := freePort(t), freePort(t), freePort(t)
+	p, q, s := testport.Next(), testport.Next(), testport.Next()
 	r := start(t, ports(`
 rtmp {
   listen = ["127.0.0.1:<P>", "127.0.0.1:<Q>"]

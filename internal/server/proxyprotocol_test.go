@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/rtmpd/rtmpd/internal/rtmp"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // haproxy forwards TCP from a port of its own to back, with these words on the
@@ -25,12 +26,7 @@ func (r *rig) haproxy(back, words string) (front string) {
 	if err != nil {
 		r.Fatal("haproxy is not installed: apt-get install haproxy")
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		r.Fatal(err)
-	}
-	front = ln.Addr().String()
-	ln.Close()
+	front = testport.Address()
 	conf := r.write("haproxy-"+strings.ReplaceAll(words, " ", "")+".conf", fmt.Sprintf(`
 defaults
   mode tcp

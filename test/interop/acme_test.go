@@ -17,12 +17,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/server/acme"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 const month = 30 * 24 * time.Hour
 
 func TestACertificateForRTMPSIsProvedOverPlainHTTP(t *testing.T) {
-	plain, rtmps := freeAddress(t), freeAddress(t)
+	plain, rtmps := testport.Address(), testport.Address()
 	a := startAuthority(t, plain, "127.0.0.1:1", month)
 	l := startLocal(t, map[string]string{":80": plain, ":1936": rtmps})
 	l.apply(t, a, `
@@ -53,7 +54,7 @@ http {
 }
 
 func TestACertificateIsProvedOverTLSAlone(t *testing.T) {
-	secure := freeAddress(t)
+	secure := testport.Address()
 	a := startAuthority(t, "127.0.0.1:1", secure, month)
 	l := startLocal(t, map[string]string{":443": secure})
 	l.apply(t, a, `
@@ -107,7 +108,7 @@ http {
 `
 
 func TestOneDomainHasOneCertificateHoweverOftenNamed(t *testing.T) {
-	plain, secure, rtmps := freeAddress(t), freeAddress(t), freeAddress(t)
+	plain, secure, rtmps := testport.Address(), testport.Address(), testport.Address()
 	a := startAuthority(t, plain, secure, month)
 	moved := map[string]string{":80": plain, ":443": secure, ":1936": rtmps}
 	l := startLocal(t, moved)
@@ -185,7 +186,7 @@ func private(t *testing.T, dir string) {
 }
 
 func TestADomainThatCannotBeHadLeavesTheOthers(t *testing.T) {
-	plain, secure := freeAddress(t), freeAddress(t)
+	plain, secure := testport.Address(), testport.Address()
 	a := startAuthority(t, plain, secure, month)
 	a.dns.AddDNSARecord("elsewhere.example.org.", []string{"127.0.0.2"}) // where nobody listens
 	l := startLocal(t, map[string]string{":80": plain, ":443": secure})

@@ -19,7 +19,6 @@ import (
 // TestDemo is the first of the README's two commands: live video in a browser.
 func TestDemo(t *testing.T) {
 	var (
-		site  = freeAddress(t)
 		dir   = t.TempDir()
 		began = time.Now()
 	)
@@ -29,9 +28,9 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo leaves %v, %v", left, err)
 		}
 	})
-	cmd := exec.Command(rtmpd, "demo", "--rtmp", freeAddress(t), "--http", site)
+	cmd := exec.Command(rtmpd, "demo", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
-	watch(t, cmd)
+	site := listensAt(t, watch(t, cmd).String, "http", 1)[0]
 	eventually(t, 15*time.Second, "the page answers", func() bool {
 		_, err := get("http://" + site + "/")
 		return err == nil

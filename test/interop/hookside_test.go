@@ -15,11 +15,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // A side is one of the two servers of a comparison, with the hook script that
@@ -46,8 +48,8 @@ func (s *side) name() string {
 type hookScript struct {
 	url     string
 	reply   func(c hookCall) reply
-	address string // of the server that calls, which is ADDRESS in what it says
-	dir     string // of its recordings, which is DIR; empty: none
+	address atomic.Value // string: of the server that calls, which is ADDRESS in what it says
+	dir     string       // of its recordings, which is DIR; empty: none
 
 	mu    sync.Mutex
 	calls []hookCall
@@ -89,15 +91,15 @@ func parseCall(method, path, form string) hookCall {
 	return c
 }
 
-func newHookScript(t *testing.T, address string, answer func(hookCall) reply) *hookScript {
-	h := &hookScript{reply: answer, address: address}
+func newHookScript(t *testing.T, answer func(hookCall) reply) *hookScript {
+	h := &hookScript{reply: answer}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		form := r.URL.RawQuery
 		if r.Method == http.MethodPost {
 			b, _ := io.ReadAll(r.Body)
 			form = string(b)
 		}
-		form = strings.ReplaceAll(form, address, "ADDRESS")
+		form = strings.ReplaceAll(form, h.address.Load().(string), "ADDRESS")
 		if h.dir != "" {
 			form = strings.ReplaceAll(form, h.dir, "DIR")
 		}
@@ -176,8 +178,9 @@ func (h *hookScript) story() []hookCall {
 // startNginx runs nginx-rtmp with the text in its server block; $HOOK is the script.
 func startNginx(t *testing.T, text string, answer func(hookCall) reply) *side {
 	t.Helper()
-	s := &side{t: t, nginx: true, address: freeAddress(t), web: freeAddress(t), dir: recordings(t)}
-	s.script = newHookScript(t, s.address, answer)
+	s := &side{t: t, nginx: true, address: testport.Address(), web: testport.Address(), dir: recordings(t)}
+	s.script = newHookScript(t, answer)
+	s.script.address.Store(s.address)
 	s.script.dir = s.dir
 	dir := t.TempDir()
 	errorLog := filepath.Join(dir, "error.log")
@@ -213,8 +216,8 @@ http {
 // startHooked runs rtmpd with the text in its rtmp block.
 func startHooked(t *testing.T, text string, answer func(hookCall) reply) *side {
 	t.Helper()
-	s := &side{t: t, address: freeAddress(t), web: freeAddress(t), dir: recordings(t)}
-	s.script = newHookScript(t, s.address, answer)
+	s := &side{t: t, dir: recordings(t)}
+	s.script = newHookScript(t, answer)
 	s.script.dir = s.dir
 	dir, err := os.MkdirTemp("", "rtmpd-") // a socket's path is short, a test's name is not
 	if err != nil {
@@ -222,13 +225,14 @@ func startHooked(t *testing.T, text string, answer func(hookCall) reply) *side {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "rtmpd.hcl")
-	conf := fmt.Sprintf("state_dir = %q\nruntime_dir = %q\nrtmp {\n  listen = %q\n%s\n}\nhttp {\n  listen = %q\n  location \"/control\" {\n    control {}\n    access = [\"allow loopback\", \"deny all\"]\n  }\n}\n",
-		dir+"/state", dir+"/run", s.address, strings.NewReplacer("$HOOK", s.script.url, "$DIR", s.dir).Replace(text), s.web)
+	conf := fmt.Sprintf("state_dir = %q\nruntime_dir = %q\nrtmp {\n  listen = \"127.0.0.1:0\"\n%s\n}\nhttp {\n  listen = \"127.0.0.1:0\"\n  location \"/control\" {\n    control {}\n    access = [\"allow loopback\", \"deny all\"]\n  }\n}\n",
+		dir+"/state", dir+"/run", strings.NewReplacer("$HOOK", s.script.url, "$DIR", s.dir).Replace(text))
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path)).String
-	s.waitListening()
+	s.askAddress()
+	s.web = listensAt(t, s.log, "http", 1)[0]
 	return s
 }
 
@@ -263,6 +267,15 @@ func (s *side) control(call string) string {
 		s.t.Fatal(err)
 	}
 	return strings.ReplaceAll(fmt.Sprint(res.StatusCode, " ", string(b)), s.dir, "DIR")
+}
+
+// askAddress waits until rtmpd says where it listens for RTMP.
+func (s *side) askAddress() {
+	s.t.Helper()
+	s.address = listensAt(s.t, s.log, "rtmp", 1)[0]
+	if s.script != nil {
+		s.script.address.Store(s.address)
+	}
 }
 
 func (s *side) waitListening() {

@@ -15,18 +15,18 @@ import (
 
 const grafana = "../../packaging/grafana"
 
-// metricsConfig: $1 directory, $2 RTMP, $3 HTTP, $4 hook, $5 more at the top.
+// metricsConfig: $1 directory, $2 hook, $3 more at the top.
 // Fragments are shorter than the test card's keyframe interval: the doctor finds
 // something.
 const metricsConfig = `state_dir   = "%[1]s/state"
 runtime_dir = "%[1]s/run"
-%[5]s
+%[3]s
 rtmp {
-  listen = "%[2]s"
+  listen = "127.0.0.1:0"
   application "live" {
-    on_publish      = "%[4]s"
-    on_publish_done = "%[4]s"
-    on_play         = "%[4]s"
+    on_publish      = "%[2]s"
+    on_publish_done = "%[2]s"
+    on_play         = "%[2]s"
     hls {
       path     = "%[1]s/www/live"
       fragment = "0.5s"
@@ -34,7 +34,7 @@ rtmp {
   }
 }
 http {
-  listen = "%[3]s"
+  listen = "127.0.0.1:0"
   location "/live" {
     root = "%[1]s/www"
   }
@@ -47,17 +47,17 @@ http {
 // A Prometheus, its dashboards and its rules must make something of what a
 // server with one of everything says.
 func TestPrometheusReadsTheMetrics(t *testing.T) {
-	s := &side{t: t, address: freeAddress(t)}
-	s.script = newHookScript(t, s.address, func(hookCall) reply { return reply{} })
+	s := &side{t: t}
+	s.script = newHookScript(t, func(hookCall) reply { return reply{} })
 	dir, err := os.MkdirTemp("", "rtmpd-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	path, web := filepath.Join(dir, "rtmpd.hcl"), freeAddress(t)
+	path := filepath.Join(dir, "rtmpd.hcl")
 	configure := func(more string) {
 		t.Helper()
-		if err := os.WriteFile(path+"~", fmt.Appendf(nil, metricsConfig, dir, s.address, web, s.script.url, more), 0o600); err != nil {
+		if err := os.WriteFile(path+"~", fmt.Appendf(nil, metricsConfig, dir, s.script.url, more), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(path+"~", path); err != nil {
@@ -66,7 +66,8 @@ func TestPrometheusReadsTheMetrics(t *testing.T) {
 	}
 	configure("")
 	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path)).String
-	s.waitListening()
+	s.askAddress()
+	web := listensAt(t, s.log, "http", 1)[0]
 	scrape := func() string {
 		t.Helper()
 		b, err := get("http://" + web + "/metrics")

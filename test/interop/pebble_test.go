@@ -33,6 +33,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	inprocess "github.com/rtmpd/rtmpd/internal/server"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // authority is Let's Encrypt's test authority, pebble, with a DNS of its own in
@@ -55,7 +56,7 @@ func startAuthority(t *testing.T, plain, secure string, validity time.Duration) 
 	text := new(lockedBuffer)
 	t.Cleanup(func() { keep(t, "pebble.log", []byte(text.String())) })
 	logger := log.New(text, "", log.Ltime|log.Lmicroseconds)
-	names := freeAddress(t)
+	names := testport.Address()
 	a := &authority{db: db.NewMemoryStore(), roots: x509.NewCertPool()}
 	var err error
 	if a.dns, err = challtestsrv.New(challtestsrv.Config{Log: logger, DNSAddrs: []string{names}}); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // A proxy forwards /live/ to rtmpd with the prefix kept and says in
@@ -77,7 +79,7 @@ func TestProxies(t *testing.T) {
 
 // checkProxy starts p before s and plays the stream "test" through it.
 func checkProxy(t *testing.T, s *server, p proxy) {
-	address, dir := freeAddress(t), t.TempDir()
+	address, dir := testport.Address(), t.TempDir()
 	path := filepath.Join(dir, "proxy.yml")
 	if err := os.WriteFile(path, fmt.Appendf(nil, p.config, address, s.http, dir), 0o600); err != nil {
 		t.Fatal(err)

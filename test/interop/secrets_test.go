@@ -178,8 +178,8 @@ func (v *vault) judge(name, text string, hook bool) {
 }
 
 func openVault(t *testing.T, format string) *vault {
-	v := &vault{side: &side{t: t, address: freeAddress(t)}, web: [2]string{freeAddress(t), freeAddress(t)}}
-	v.script = newHookScript(t, v.address, func(c hookCall) reply {
+	v := &vault{side: &side{t: t}}
+	v.script = newHookScript(t, func(c hookCall) reply {
 		if c.call() == "publish" && strings.HasPrefix(c.get("name"), "hook-secret") {
 			if c.get("name") == hookSecret {
 				return reply{status: 302, location: "public"}
@@ -194,11 +194,12 @@ func openVault(t *testing.T, format string) *vault {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	v.dir, v.path = dir, filepath.Join(dir, "rtmpd.hcl")
-	v.configure(fmt.Sprintf(secretConfig, dir, v.address, v.web[0], v.web[1], strings.TrimPrefix(v.script.url, "http://"), format))
+	v.configure(fmt.Sprintf(secretConfig, dir, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.2:0", strings.TrimPrefix(v.script.url, "http://"), format))
 	v.cmd = v.command("run")
 	v.stderr = watch(t, v.cmd)
 	v.log = func() string { b, _ := os.ReadFile(filepath.Join(dir, "rtmpd.log")); return string(b) }
-	v.waitListening()
+	v.askAddress()
+	v.web = [2]string(listensAt(t, v.log, "http", 2))
 	return v
 }
 

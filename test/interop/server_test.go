@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,7 +30,7 @@ state_dir   = "%[1]s/state"
 runtime_dir = "%[1]s/run"
 
 rtmp {
-  listen = "%[2]s"
+  listen = "127.0.0.1:0"
 
   application "live" {
     reconnect_grace = "2s"
@@ -44,7 +44,7 @@ rtmp {
 }
 
 http {
-  listen     = "%[3]s"
+  listen     = "127.0.0.1:0"
   access_log = "%[1]s/access.log"
 
   location "/live" {
@@ -61,18 +61,25 @@ http {
 // SIGTERM at the end of the test and must then end with 0.
 func startServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{dir: t.TempDir(), rtmp: freeAddress(t), http: freeAddress(t)}
+	s := &server{dir: t.TempDir()}
+	s.run(t, fmt.Sprintf(serverConfig, s.dir))
+	return s
+}
+
+// run starts rtmpd with a configuration that listens on port 0, once per
+// protocol and with a location /health, and waits until it answers.
+func (s *server) run(t *testing.T, config string) {
+	t.Helper()
 	path := filepath.Join(s.dir, "rtmpd.hcl")
-	if err := os.WriteFile(path, fmt.Appendf(nil, serverConfig, s.dir, s.rtmp, s.http), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(rtmpd, "run", "-c", path)
-	s.log = watch(t, cmd)
+	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path))
+	s.rtmp, s.http = listensAt(t, s.log.String, "rtmp", 1)[0], listensAt(t, s.log.String, "http", 1)[0]
 	eventually(t, 15*time.Second, "rtmpd answers on "+s.http, func() bool {
 		_, err := get("http://" + s.http + "/health")
 		return err == nil
 	})
-	return s
 }
 
 // watch starts cmd (rtmpd), keeps its log as an artefact and ends it with the
@@ -163,15 +170,23 @@ func get(url string) ([]byte, error) {
 	return body, err
 }
 
-// freeAddress returns a loopback address whose port was free a moment ago.
-func freeAddress(t *testing.T) string {
+// listenLine is how rtmpd says where it listens, in both log formats.
+var listenLine = regexp.MustCompile(`"for": ?"(rtmp|http)", ?"listener": ?"([^"]+)"`)
+
+// listensAt waits until the log names n listeners of a kind (rtmp or http), and
+// returns their addresses in the order of the configuration.
+func listensAt(t *testing.T, log func() string, kind string, n int) (addresses []string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	eventually(t, 15*time.Second, "rtmpd says where it listens", func() bool {
+		addresses = nil
+		for _, m := range listenLine.FindAllStringSubmatch(log(), -1) {
+			if m[1] == kind {
+				addresses = append(addresses, m[2])
+			}
+		}
+		return len(addresses) >= n
+	})
+	return addresses
 }
 
 // A lockedBuffer may be read while a process writes it.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // A steered is one of two servers with stat and control, set up alike.
@@ -28,15 +30,14 @@ type steered struct {
 // and off with live off.
 func startSteered(t *testing.T, nginx bool) *steered {
 	t.Helper()
-	s := &steered{side: side{t: t, nginx: nginx, address: freeAddress(t)}}
-	web := freeAddress(t)
-	s.http = "http://" + web
+	s := &steered{side: side{t: t, nginx: nginx}}
 	dir, err := os.MkdirTemp("", "rtmpd-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if nginx {
+		s.address, s.web = testport.Address(), testport.Address()
 		path := filepath.Join(dir, "nginx.conf")
 		conf := fmt.Sprintf(`load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 daemon off;
@@ -62,7 +63,7 @@ http {
     location /dropper { rtmp_control drop; }
   }
 }
-`, dir, s.address, web)
+`, dir, s.address, s.web)
 		if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +73,7 @@ http {
 		conf := fmt.Sprintf(`state_dir = "%[1]s/state"
 runtime_dir = "%[1]s/run"
 rtmp {
-  listen = %[2]q
+  listen = "127.0.0.1:0"
   application "live" {}
   application "other" {}
   application "off" {
@@ -80,7 +81,7 @@ rtmp {
   }
 }
 http {
-  listen = %[3]q
+  listen = "127.0.0.1:0"
   location "/stat" {
     stat { stylesheet = "stat.xsl" }
   }
@@ -96,12 +97,15 @@ http {
     access = ["allow loopback", "deny all"]
   }
 }
-`, dir, s.address, web)
+`, dir)
 		if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.log = watch(t, exec.Command(rtmpd, "run", "-c", path)).String
+		s.askAddress()
+		s.web = listensAt(t, s.log, "http", 1)[0]
 	}
+	s.http = "http://" + s.web
 	s.waitListening()
 	eventually(t, 10*time.Second, s.name()+" answers HTTP", func() bool { _, err := get(s.http + "/stat"); return err == nil })
 	return s

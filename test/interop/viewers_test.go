@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,11 +20,11 @@ state_dir   = "%[1]s/state"
 runtime_dir = "%[1]s/run"
 
 rtmp {
-  listen = "%[2]s"
+  listen = "127.0.0.1:0"
 
   application "live" {
-    on_play      = "%[4]s"
-    on_play_done = "%[4]s"
+    on_play      = "%[2]s"
+    on_play_done = "%[2]s"
 
     hls {
       path     = "%[1]s/www/live"
@@ -38,7 +37,7 @@ rtmp {
 }
 
 http {
-  listen = "%[3]s"
+  listen = "127.0.0.1:0"
 
   location "/live" {
     root = "%[1]s/www"
@@ -98,16 +97,8 @@ func TestABrowserIsOneViewer(t *testing.T) {
 	door := new(doorman)
 	hook := httptest.NewServer(door)
 	t.Cleanup(hook.Close)
-	s := &server{dir: t.TempDir(), rtmp: freeAddress(t), http: freeAddress(t)}
-	path := filepath.Join(s.dir, "rtmpd.hcl")
-	if err := os.WriteFile(path, fmt.Appendf(nil, viewersConfig, s.dir, s.rtmp, s.http, hook.URL), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path))
-	eventually(t, 15*time.Second, "rtmpd answers on "+s.http, func() bool {
-		_, err := get("http://" + s.http + "/health")
-		return err == nil
-	})
+	s := &server{dir: t.TempDir()}
+	s.run(t, fmt.Sprintf(viewersConfig, s.dir, hook.URL))
 	for _, name := range []string{"cam_hi", "cam_lo"} {
 		background(t, command(t, 5*time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=15",
 			"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-f", "flv", s.rtmpURL(name)))
@@ -136,7 +127,7 @@ func TestABrowserIsOneViewer(t *testing.T) {
 	if ids := door.clients(); ids != len(asked) {
 		t.Errorf("%d clientids for %q", ids, asked)
 	}
-	for name, st := range s.viewers(t, path) {
+	for name, st := range s.viewers(t, filepath.Join(s.dir, "rtmpd.hcl")) {
 		if st.ViewersPeak > 1 || st.ViewersUnique > 1 || slices.Contains(asked, name) != (st.ViewersUnique == 1) {
 			t.Errorf("%s had %+v", name, st)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // behind is a server as the two proxies below see it; its page says who asked
@@ -86,7 +87,7 @@ func TestBehindRealProxies(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			back, _ := behind(t)
-			front := freeAddr(t)
+			front := testport.Address()
 			startProxy(t, p.conf(t, front, back), front, p.name, p.args...)
 			c := client(t, &http.Transport{})
 			get := func(path string, headers ...string) (*http.Response, string) {
@@ -152,7 +153,7 @@ func TestBehindHAProxyWithPROXYHeaders(t *testing.T) {
 		cfg := locations(config.Location{Path: "/", Root: dir, Access: rules("127.0.0.9/32")})
 		cfg.ProxyProtocol = loopback()
 		back, _ := listen(t, site(t, Deps{}, cfg))
-		front := freeAddr(t)
+		front := testport.Address()
 		startProxy(t, strings.ReplaceAll(haproxyConf(t, front, back), "server s "+back, "server s "+back+" "+send), front, "haproxy", "-db", "-f")
 		for from, want := range map[string]int{"127.0.0.9": 200, "127.0.0.1": 403} {
 			c := client(t, &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext})

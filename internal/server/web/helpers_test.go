@@ -244,17 +244,6 @@ func dialable(addr string) bool {
 	return true
 }
 
-// freeAddr is an address for a program that can't be given a listener.
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // startProxy runs a program in the foreground with a config file until the test
 // is over, and returns its pid once it listens.
 func startProxy(tb testing.TB, conf, addr, name string, args ...string) int {

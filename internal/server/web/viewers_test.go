@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // The load of perf.md §4: viewers of one stream, fragments of 2 s and 690 kB on
@@ -203,7 +204,7 @@ func rss(pids []int) (mb float64) {
 
 // benchNginx is nginx as one would set it up for this.
 func benchNginx(b *testing.B, dir string) (addr string, pids func() []int) {
-	addr = freeAddr(b)
+	addr = testport.Address()
 	conf := fmt.Sprintf(`
 daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/error.log; worker_rlimit_nofile 4096;
 events { worker_connections 4096; }
@@ -218,7 +219,7 @@ http {
 }
 
 func benchSelf(b *testing.B, dir string) (addr string, pids func() []int) {
-	addr = freeAddr(b)
+	addr = testport.Address()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestBenchServer$")
 	cmd.Env = append(os.Environ(), "WEB_BENCH_DIR="+dir, "WEB_BENCH_ADDR="+addr)
 	cmd.Stderr = os.Stderr
