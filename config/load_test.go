@@ -118,7 +118,7 @@ func TestTheExampleMeansWhatTheGuideSays(t *testing.T) {
 	if key := app.StreamKeys[0]; !key.Generated || key.Stream != "test" || key.Holder != "test" {
 		t.Errorf("stream key %+v", key)
 	}
-	if h := app.HLS; h.Path != "/nginx/live" || h.Fragment != 3*time.Second || h.MaxFragment != 9*time.Second || h.PlaylistLength != time.Minute {
+	if h := app.HLS; h.Path != "/nginx/live" || h.Fragment != 2*time.Second || h.MaxFragment != 6*time.Second || h.PlaylistLength != time.Minute {
 		t.Errorf("hls %+v", h)
 	}
 	if cfg.HTTP[0].Locations[0].Root != "/nginx" || cfg.HTTP[0].Locations[1].Stat == nil {

@@ -9,7 +9,7 @@ rtmp {
 
     hls {
       path            = "/nginx/live"
-      fragment        = "3s"
+      fragment        = "2s" # encoders send a keyframe every 2 s
       playlist_length = "60s"
     }
 

@@ -185,7 +185,7 @@ func TestContinuousOffStartsAPlaylistThatGoesOnCounting(t *testing.T) {
 		t.Errorf("%s", b.read("test.m3u8"))
 	}
 	b.read("test-4.ts") // a viewer may be at it
-	b.clock.advance(13 * time.Second)
+	b.clock.advance(18 * time.Second)
 	b.clean()
 	for _, f := range b.files() {
 		if f == "test-4.ts" {

@@ -17,16 +17,21 @@ const removeRetry = 30 * time.Second
 // sweptMaxAge is how long caches may keep a segment of an earlier process.
 const sweptMaxAge = 30 * time.Second
 
-// Run deletes what is due until ctx ends. What is not due by then is swept by
-// the next OpenDirectory.
+// Run deletes what is due until ctx ends, and looks whether the path still names
+// the directory in use. What is not due by then is swept by the next
+// OpenDirectory.
 func (d *Directory) Run(ctx context.Context) error {
 	stuck := false // some file can't be deleted; said once
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-look.C:
+			d.look()
 		case <-d.wake:
 		case <-timer.C:
 		}
@@ -153,7 +158,7 @@ func (d *Directory) retire(s *store, rec record, next, disc uint64) {
 	at := d.now().Add(time.Duration(rec.Keep) * time.Millisecond)
 	old := retiredName(rec.Name)
 	r := record{Name: old, Kind: kindRetired, App: rec.App, Stream: rec.Stream, Seq: next, Disc: disc}
-	if s.reserve(r) == nil {
+	if s.reserve(r, false) == nil {
 		s.schedule(at, old)
 	}
 }

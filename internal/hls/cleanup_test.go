@@ -115,8 +115,9 @@ func TestAFragmentStaysForItsDurationAndTheLongestPlaylistThatNamedIt(t *testing
 			there[f] = true
 		}
 		for name, at := range gone {
-			// 2 s of its own and 10 s, the most that were ever listed.
-			if age := now - at; there[name] != (age < 12*time.Second) {
+			// 2 s of its own, 10 s, the most that were ever listed, and 5 s for
+			// who had the playlist from a cache.
+			if age := now - at; there[name] != (age < 17*time.Second) {
 				t.Errorf("%s: there %t, %v after it left the playlist", name, there[name], age)
 			}
 		}
@@ -145,10 +146,7 @@ func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	s := newScript(t).play(10 * time.Second)
-	b.run(b.packager("test", cfg), s.packets, eof)
-	if !b.playlist("test.m3u8").Endlist {
-		t.Error("no ENDLIST")
-	}
+	b.run(b.packager("test", cfg), s.packets, nil)
 	b.clock.advance(15 * time.Second)
 	b.clean()
 	s.packets, s.epoch = nil, 1
@@ -157,9 +155,6 @@ func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 	v := newViewer(t, b.dir, "test.m3u8")
 	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
 		m := b.playlist("test.m3u8")
-		if m.Endlist {
-			t.Fatal("ENDLIST although the publisher is back")
-		}
 		if s.packets[i].DTS == 29*time.Second && (m.MediaSequence != 1 || !m.Segments[4].Discontinuity || m.Segments[4].URI != "test-5.ts") {
 			t.Errorf("%s", b.read("test.m3u8"))
 		}
@@ -171,6 +166,75 @@ func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 		}
 		v.poll()
 	}})
+}
+
+// After a bad evening of keyframes every 9 s the next one is not bound to them.
+func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		for _, kind := range []string{"live", "event"} {
+			b := newBench(t)
+			cfg := testConfig(b.dir)
+			cfg.MaxFragment, cfg.Type = 10*time.Second, kind
+			s := newScript(t)
+			s.gop = 9 * time.Second
+			s.play(27 * time.Second)
+			s.video = track(t, s.video.Codec, avcBaseline) // a discontinuity in it
+			s.gop = 2 * time.Second
+			s.play(9 * time.Second)
+			b.run(b.packager("test", cfg), s.packets, eof)
+			old := b.playlist("test.m3u8")
+			if !old.Endlist || old.TargetDuration != 9 {
+				t.Fatalf("%s", b.read("test.m3u8"))
+			}
+			disc := *old.DiscontinuitySequence
+			for _, e := range old.Segments {
+				if e.Discontinuity {
+					disc++
+				}
+			}
+			next := old.MediaSequence + len(old.Segments)
+			b.clock.advance(3 * time.Second)
+			if restart {
+				b.reopen()
+			}
+			s.packets, s.epoch, s.at = nil, 1, s.at+3*time.Second
+			s.play(9 * time.Second)
+			begun := 0
+			b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) {
+				m := b.playlist("test.m3u8")
+				if m.Endlist {
+					t.Fatal("ENDLIST although the publisher is back")
+				}
+				b.clean()
+				for _, e := range old.Segments {
+					b.read(e.URI) // a player may be at it
+				}
+				if m.MediaSequence < next {
+					return
+				}
+				begun++
+				if m.TargetDuration != 2 || m.MediaSequence != next || *m.DiscontinuitySequence != disc || !m.Segments[0].Discontinuity {
+					t.Fatalf("the playlist is not its own:\n%s", b.read("test.m3u8"))
+				}
+			}})
+			if begun == 0 {
+				t.Error("no playlist of its own")
+			}
+			if f, ok := b.d.Lookup("test.m3u8"); !ok || f.MaxAge != time.Second || f.Target != 2*time.Second {
+				t.Errorf("HTTP is told max-age %v and a target of %v", f.MaxAge, f.Target)
+			}
+		}
+	}
+}
+
+// RFC 8216 §6.3.4: a cache holds a playlist for half a target duration at most.
+func TestPlaylistsAreCachedForHalfOfATargetAtMost(t *testing.T) {
+	b := newBench(t)
+	for target, want := range map[int]time.Duration{0: 0, 1: 0, 2: time.Second, 3: time.Second, 5: 2 * time.Second, 10: 5 * time.Second} {
+		if f := b.d.livePlaylist(record{Kind: kindPlaylist}, []byte("x"), b.clock.Now(), target); f.MaxAge != want {
+			t.Errorf("a target of %d s: max-age %v, want %v", target, f.MaxAge, want)
+		}
+	}
 }
 
 func TestNumbersAreNotUsedAgainWhileCachesMayRememberThem(t *testing.T) {
@@ -258,7 +322,7 @@ func TestALinkToElsewhereIsNotFollowed(t *testing.T) {
 
 func TestALedgerOfLiesDeletesNothingElse(t *testing.T) {
 	b := newBench(t)
-	_ = b.d.Close()
+	b.d.Close()
 	b.foreign("keep.txt")
 	b.foreign("dir/keep.ts")
 	victim := filepath.Join(filepath.Dir(b.dir), "victim.ts")

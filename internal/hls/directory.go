@@ -3,6 +3,7 @@ package hls
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -73,6 +74,10 @@ type Directory struct {
 // OpenDirectory makes path (0755) if it is missing, shows that it is writable
 // and takes up what an earlier process left there. The caller runs Run and
 // calls Close when Run and every packager have returned.
+//
+// A directory that can't be used now (its disk is full, read-only, not mounted,
+// not ours) is no error: one line is logged, the packagers fail until it can be
+// used, and Run and they try again. Errors: a path that can't be a directory.
 func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -84,10 +89,7 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 		o.Metrics = NewMetrics()
 	}
 	wake := make(chan struct{}, 1)
-	main, err := openStore(path, ledgerPrefix, wake, o.fault)
-	if err != nil {
-		return nil, err
-	}
+	main := newStore(path, ledgerPrefix, wake, o.fault)
 	d := &Directory{
 		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, main: main, wake: wake,
 		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
@@ -98,18 +100,17 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 	for range cap(d.slots) {
 		d.slots <- nil
 	}
-	d.sweep(main)
+	if err := d.settle(main); mistyped(err) {
+		return nil, err
+	}
 	return d, nil
 }
 
 // Close lets go of the directory; files stay.
-func (d *Directory) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, s := range d.keyStores {
-		_ = s.close()
+func (d *Directory) Close() {
+	for _, s := range d.stores() {
+		s.close()
 	}
-	return d.main.close()
 }
 
 // Empty says that nothing of ours is left in the directory and nobody writes to it.
@@ -156,15 +157,24 @@ func (d *Directory) Streams() []string {
 	return names
 }
 
+var errTaken = errors.New("being written")
+
 // claim makes p the only writer of a playlist.
 func (d *Directory) claim(playlist string, p *Packager) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if other := d.claims[playlist]; other != nil && other != p {
-		return fmt.Errorf("%s is being written by stream %s/%s", playlist, other.app, other.name)
+		return fmt.Errorf("%s: %w by stream %s/%s", playlist, errTaken, other.app, other.name)
 	}
 	d.claims[playlist] = p
 	return nil
+}
+
+// claimed says whether somebody writes a playlist.
+func (d *Directory) claimed(playlist string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.claims[playlist] != nil
 }
 
 func (d *Directory) unclaim(playlist string, p *Packager) {
@@ -190,26 +200,16 @@ func (d *Directory) keyStore(path string) (*store, string, error) {
 		return d.main, rel + "/", nil
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.keyStores[path]; s != nil {
-		return s, "", nil
+	s := d.keyStores[path]
+	if s == nil {
+		// Two hls paths may share a keys path: a ledger for each.
+		sum := sha256.Sum256([]byte(d.path))
+		s = newStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]), d.wake, d.fault)
+		d.keyStores[path] = s
 	}
-	// Two hls paths may share a keys path: a ledger for each.
-	sum := sha256.Sum256([]byte(d.path))
-	s, err := openStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]), d.wake, d.fault)
-	if err != nil {
+	d.mu.Unlock()
+	if err := d.settle(s); err != nil {
 		return nil, "", fmt.Errorf("hls keys: %w", err)
 	}
-	d.sweep(s)
-	d.keyStores[path] = s
 	return s, "", nil
-}
-
-// heal opens what was deleted under us again.
-func (d *Directory) heal() {
-	for _, s := range d.stores() {
-		if again, err := s.disk.heal(); again && err == nil {
-			_ = s.ledger.restore()
-		}
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 )
 
 const (
@@ -21,8 +22,14 @@ const (
 // called, nothing outside it is touched. Names are slash separated and relative.
 type disk struct {
 	path  string
-	root  atomic.Pointer[os.Root]
+	held  atomic.Pointer[held]        // nil: the directory can't be used
 	fault func(op, name string) error // tests: fails the step before it happens
+}
+
+// held is the open directory, and its identity (device and inode).
+type held struct {
+	root *os.Root
+	info fs.FileInfo
 }
 
 // errTorn, returned by a fault at "write", leaves half of the file behind.
@@ -30,7 +37,7 @@ var errTorn = errors.New("torn write")
 
 func openDisk(dir string, fault func(op, name string) error) (*disk, error) {
 	k := &disk{path: dir, fault: fault}
-	return k, k.reopen()
+	return k, k.open()
 }
 
 // forbidden says who can help when this user may not write in dir.
@@ -41,15 +48,23 @@ func forbidden(dir string, err error) string {
 	return fmt.Sprintf(" (let root give it to you: install -d -o %d %s)", os.Geteuid(), dir)
 }
 
-// reopen makes the directory if it is missing, opens it and shows that files
-// can be written there.
-func (k *disk) reopen() error {
+// open makes the directory if it is missing, opens it and shows that files can
+// be written there.
+func (k *disk) open() error {
+	if err := k.step("open", "."); err != nil {
+		return fmt.Errorf("hls path %s: %w", k.path, err)
+	}
 	if err := os.MkdirAll(k.path, dirMode); err != nil {
 		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	root, err := os.OpenRoot(k.path)
 	if err != nil {
 		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
+	}
+	info, err := root.Stat(".")
+	if err != nil {
+		_ = root.Close()
+		return fmt.Errorf("hls path %s: %w", k.path, err)
 	}
 	probe, err := root.OpenFile(probeName, os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
@@ -58,27 +73,49 @@ func (k *disk) reopen() error {
 	}
 	_ = probe.Close()
 	_ = root.Remove(probeName)
-	if old := k.root.Swap(root); old != nil {
-		_ = old.Close()
-	}
+	k.hold(&held{root, info})
 	return nil
 }
 
 const probeName = ".rtmpd-probe"
 
-// heal opens the directory again if the one held is no longer what its path
-// names (deleted, or made anew, under us), and says whether it was so.
-func (k *disk) heal() (bool, error) {
-	held, err := k.root.Load().Stat(".")
-	if err == nil {
-		if now, err := os.Stat(k.path); err == nil && os.SameFile(held, now) {
-			return false, nil
-		}
+// hold makes h, which may be nil, the directory in use.
+func (k *disk) hold(h *held) {
+	if old := k.held.Swap(h); old != nil {
+		_ = old.root.Close() // calls under way finish
 	}
-	return true, k.reopen()
 }
 
-func (k *disk) close() error { return k.root.Load().Close() }
+// current says whether the directory in use is the one that path names. It is
+// another one after a rename, a mount over it, or when it was deleted.
+func (k *disk) current() bool {
+	h := k.held.Load()
+	if h == nil {
+		return false
+	}
+	now, err := os.Stat(k.path)
+	return err == nil && os.SameFile(h.info, now)
+}
+
+// errUnusable is why nothing can be done in a directory that can't be opened.
+var errUnusable = errors.New("the directory can't be used")
+
+// dir is the open directory.
+func (k *disk) dir() (*os.Root, error) {
+	if h := k.held.Load(); h != nil {
+		return h.root, nil
+	}
+	return nil, errUnusable
+}
+
+// mistyped says that a path can't ever be a directory: a mistake in the
+// configuration. Every other error may pass, like a disk that is full,
+// read-only, not mounted yet or not ours yet.
+func mistyped(err error) bool {
+	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL)
+}
+
+func (k *disk) close() { k.hold(nil) }
 
 func (k *disk) step(op, name string) error {
 	if k.fault == nil {
@@ -97,11 +134,14 @@ func temporary(name string) string {
 // replace makes name hold data in one instant: readers see the old file or the
 // whole new one. A failure leaves no temporary behind.
 func (k *disk) replace(name string, data []byte) error {
+	root, err := k.dir()
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Join(k.path, name), err)
+	}
 	tmp := temporary(name)
-	err := k.write(tmp, data)
-	if err == nil {
+	if err = k.write(root, tmp, data); err == nil {
 		if err = k.step("rename", name); err == nil {
-			err = k.root.Load().Rename(tmp, name)
+			err = root.Rename(tmp, name)
 		}
 	}
 	if err != nil {
@@ -111,11 +151,11 @@ func (k *disk) replace(name string, data []byte) error {
 	return nil
 }
 
-func (k *disk) write(name string, data []byte) error {
+func (k *disk) write(root *os.Root, name string, data []byte) error {
 	if err := k.step("create", name); err != nil {
 		return err
 	}
-	f, err := k.root.Load().OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
 	}
@@ -135,21 +175,35 @@ func (k *disk) remove(name string) error {
 	if err := k.step("remove", name); err != nil {
 		return err
 	}
-	if err := k.root.Load().Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	root, err := k.dir()
+	if err == nil {
+		err = root.Remove(name)
 	}
-	return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (k *disk) mkdir(name string) error {
 	if err := k.step("mkdir", name); err != nil {
 		return err
 	}
-	return k.root.Load().Mkdir(name, dirMode)
+	root, err := k.dir()
+	if err != nil {
+		return err
+	}
+	return root.Mkdir(name, dirMode)
 }
 
 // stat describes name itself, not what a link points to.
-func (k *disk) stat(name string) (fs.FileInfo, error) { return k.root.Load().Lstat(name) }
+func (k *disk) stat(name string) (fs.FileInfo, error) {
+	root, err := k.dir()
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(name)
+}
 
 func (k *disk) exists(name string) bool {
 	_, err := k.stat(name)
@@ -160,14 +214,18 @@ var errTooLarge = errors.New("file is larger than any we write")
 
 // read returns a regular file of at most limit bytes.
 func (k *disk) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
-	info, err := k.stat(name)
+	root, err := k.dir()
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := root.Lstat(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	f, err := k.root.Load().Open(name)
+	f, err := root.Open(name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -181,7 +239,11 @@ func (k *disk) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
 
 // list returns the names in a directory of the tree, unsorted.
 func (k *disk) list(dir string) ([]string, error) {
-	f, err := k.root.Load().Open(dir)
+	root, err := k.dir()
+	if err != nil {
+		return nil, err
+	}
+	f, err := root.Open(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -35,8 +35,9 @@ func (d *Directory) livePlaylist(rec record, body []byte, mod time.Time, target 
 		App: rec.App, Stream: rec.Stream, Kind: kind,
 		Body: body, Gzip: d.gzip.compress(body), Size: int64(len(body)), ModTime: mod,
 		// RFC 8216 §6.3.4: players poll after one target duration, or half
-		// of one if nothing changed; a cache must not hold it longer.
-		MaxAge: time.Duration(max(target/2, 1)) * time.Second,
+		// of one if nothing changed; a cache must not hold it longer. 0: at
+		// all.
+		MaxAge: time.Duration(target/2) * time.Second,
 		Target: time.Duration(target) * time.Second,
 		ETag:   `"` + strconv.FormatUint(h.Sum64(), 16) + `"`,
 	}

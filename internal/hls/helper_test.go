@@ -86,7 +86,7 @@ func newBench(t testing.TB) *bench {
 		clock: &testClock{now: testStart}, log: zap.New(core), logs: logs,
 	}
 	b.open()
-	t.Cleanup(func() { _ = b.d.Close() })
+	t.Cleanup(func() { b.d.Close() })
 	return b
 }
 
@@ -111,7 +111,7 @@ func (b *bench) open() {
 // reopen is a restart of the process.
 func (b *bench) reopen() {
 	b.Helper()
-	_ = b.d.Close()
+	b.d.Close()
 	b.open()
 }
 

@@ -82,7 +82,7 @@ func openKeyring(d *Directory, cfg *config.Keys) (*keyring, error) {
 // keys.url may be another server. As in nginx the key's number, which is the ID
 // of its first fragment, is the IV of all its fragments.
 func (r *keyring) next(n *names, id uint64, rec record, now time.Time) (*key, error) {
-	if r.current != nil && (r.every <= 0 || r.used < r.every) {
+	if r.current != nil && (r.every <= 0 || r.used < r.every) && r.store.whole(r.current.name) {
 		r.used++
 		return r.current, nil
 	}

@@ -71,9 +71,10 @@ func openLedger(k *disk, name string) (*ledger, error) {
 	l.replay(b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// A torn last line must not swallow the next one.
+	// A torn last line must not swallow the next one. A full disk takes no
+	// new file, but its old one serves on.
 	if err := l.rewriteLocked(); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
+		l.torn = true
 	}
 	return l, nil
 }
@@ -160,7 +161,11 @@ func (l *ledger) put(recs ...record) error {
 }
 
 func (l *ledger) openLocked() error {
-	f, err := l.disk.root.Load().OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+	root, err := l.disk.dir()
+	if err != nil {
+		return err
+	}
+	f, err := root.OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
 	if err == nil {
 		l.file = f
 	}
@@ -187,13 +192,6 @@ func (l *ledger) rewriteLocked() error {
 	l.closeLocked()
 	l.lines, l.torn = len(l.live), false
 	return l.openLocked()
-}
-
-// restore writes the ledger anew, after its directory was.
-func (l *ledger) restore() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.rewriteLocked()
 }
 
 func (l *ledger) closeLocked() {

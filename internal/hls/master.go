@@ -149,7 +149,8 @@ func (m *master) build() []byte {
 			b = append(b, ",FRAME-RATE="...)
 			b = strconv.AppendFloat(b, f, 'f', 3, 64)
 		}
-		b = append(b, '\n')
+		// RFC 8216 §4.3.4.2: else players look for captions in the video.
+		b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
 		b = append(b, r.uri...)
 		b = append(b, '\n')
 	}

@@ -85,7 +85,7 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 			if len(m.Variants) != 2 || m.Variants[0].URI != uri {
 				t.Fatalf("%s", b.read("show.m3u8"))
 			}
-			if text := string(b.read("show.m3u8")); !strings.Contains(text, `BANDWIDTH=5000000,AVERAGE-BANDWIDTH=4000000,CODECS="avc1.640028",RESOLUTION=1x2,FRAME-RATE=59.940`+"\n") {
+			if text := string(b.read("show.m3u8")); !strings.Contains(text, `BANDWIDTH=5000000,AVERAGE-BANDWIDTH=4000000,CODECS="avc1.640028",RESOLUTION=1x2,FRAME-RATE=59.940,CLOSED-CAPTIONS=NONE`+"\n") {
 				t.Errorf("what the config says is not there:\n%s", text)
 			}
 			f, ok := b.d.Lookup("show.m3u8")

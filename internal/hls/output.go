@@ -24,6 +24,7 @@ type output struct {
 	nextID  uint64 // sequential names: where to go on
 	follows bool   // there was something before the first fragment to come
 	unsaved bool   // the playlist on disk is older than list
+	renew   bool   // the first fragment begins a playlist of its own
 	variant *rendition
 }
 
@@ -31,6 +32,9 @@ type output struct {
 func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) {
 	n, err := namesFor(owner.app, owner.name, &cfg)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.settle(d.main); err != nil {
 		return nil, err
 	}
 	keys, err := openKeyring(d, cfg.Keys)
@@ -42,12 +46,14 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	}
 	o := &output{d: d, owner: owner, cfg: cfg, names: n, keys: keys}
 	o.list, o.gone = d.resume(&n, cfg.Continuous)
-	// Players that load an ended playlist do not come back for more: it is
-	// taken off at once, not with the first fragment.
+	// Players that load an ended playlist do not come back for more: ENDLIST
+	// is taken off at once. The first fragment then begins a playlist of its
+	// own: of the one that ended only the numbers go on.
+	o.renew = o.list.ended
 	o.unsaved = o.list.ended && len(o.list.entries) > 0
 	o.list.ended = false
 	o.follows = o.list.next() > 0 || o.list.disc > 0
-	if o.list.target > 0 {
+	if o.list.target > 0 && !o.renew {
 		// RFC 8216 §4.3.3.1: players that poll have seen the old one. Only a
 		// longer fragment may raise it, between two runs.
 		o.list.target = max(o.list.target, targetFor(cfg.Fragment, 0))
@@ -56,6 +62,14 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	o.findKeys()
 	o.variant = newRendition(&n, &cfg)
 	return o, nil
+}
+
+// target is the TARGETDURATION in seconds; 0: the first fragment will tell.
+func (o *output) target() int {
+	if o.renew {
+		return 0
+	}
+	return o.list.target
 }
 
 func (o *output) findKeys() {
@@ -73,7 +87,7 @@ func (o *output) carry(from *playlist) {
 		o.list.seq = from.next()
 		o.list.disc = max(o.list.disc, from.nextDisc())
 	}
-	if from.target > 0 {
+	if from.target > 0 && !o.renew {
 		o.list.target = max(o.list.target, from.target, targetFor(o.cfg.Fragment, 0))
 	}
 	o.follows = o.follows || from.next() > 0
@@ -127,6 +141,9 @@ func (o *output) record(name, kind string) record {
 
 // add writes g as a file and takes it into the list. It returns the file's size.
 func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
+	if err := o.d.settle(o.d.main); err != nil {
+		return 0, err
+	}
 	seq := o.list.next()
 	id := o.names.id(seq, g)
 	if o.names.naming != "timestamp" && o.names.naming != "system" {
@@ -138,6 +155,9 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 	var k *key
 	if o.keys != nil {
 		var err error
+		if err = o.d.settle(o.keys.store); err != nil {
+			return 0, err
+		}
 		if k, err = o.keys.next(&o.names, id, o.record("", kindKey), o.d.now()); err != nil {
 			return 0, err
 		}
@@ -147,6 +167,11 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 		return 0, err
 	}
 	o.nextID = id + 1
+	if o.renew {
+		o.renew = false
+		o.gone = append(o.gone, o.list.remove(len(o.list.entries))...)
+		o.list.target = 0
+	}
 	if o.list.target == 0 {
 		o.list.target = targetFor(o.cfg.Fragment, g.duration)
 	}
@@ -194,6 +219,7 @@ const maxScratch = 8 << 20
 // publish writes the playlist, then lets go of what it no longer names.
 func (o *output) publish() error {
 	l := &o.list
+	o.dropMissing()
 	if len(l.entries) == 0 {
 		return nil
 	}
@@ -214,59 +240,6 @@ func (o *output) publish() error {
 		return o.d.updateMaster(o, o.variant)
 	}
 	return nil
-}
-
-// letGo dates the files of entries that no playlist names any more. RFC 8216
-// §6.2.2: each stays for its duration plus that of the longest playlist that
-// named it.
-func (o *output) letGo() {
-	now := o.d.now()
-	var at time.Time
-	for i := range o.gone {
-		e := &o.gone[i]
-		at = now.Add(e.duration + e.longest)
-		o.d.main.release(at, o.keep(), e.name)
-	}
-	for _, k := range unused(o.gone, o.list.entries, o.currentKey()) {
-		k.store.release(at, o.keep(), k.name)
-	}
-	o.gone = nil
-}
-
-func (o *output) currentKey() *key {
-	if o.keys == nil {
-		return nil
-	}
-	return o.keys.current
-}
-
-// end is the end of the stream, or of its being written here. Everything goes
-// after twice the playlist's length, unless it is an event or clean-up is off.
-func (o *output) end() {
-	defer o.d.unclaim(o.names.playlist, o.owner)
-	if o.list.event {
-		return
-	}
-	o.letGo()
-	sum := o.list.duration()
-	at := o.d.now().Add(max(o.keep(), sum))
-	files := make([]string, 0, len(o.list.entries)+1)
-	files = append(files, o.names.playlist)
-	for i := range o.list.entries {
-		e := &o.list.entries[i]
-		files = append(files, e.name)
-		if at.Before(o.d.now().Add(e.duration + sum)) {
-			at = o.d.now().Add(e.duration + sum)
-		}
-	}
-	keys := unused(o.list.entries, nil, nil)
-	if k := o.currentKey(); k != nil {
-		keys = append(keys, k)
-	}
-	for _, k := range keys {
-		k.store.release(at, o.keep(), k.name)
-	}
-	o.d.main.release(at, o.keep(), files...)
 }
 
 // codecsOf are the RFC 6381 names of a segment's tracks; empty when one is unknown.

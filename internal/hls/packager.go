@@ -39,7 +39,7 @@ type Packager struct {
 	// Owned by the goroutine in Run.
 	cfg      config.HLS
 	dir      *Directory
-	out      *output
+	out      *output // nil until it could be opened
 	seg      segmenter
 	pictures media.Pictures
 	ts       transport
@@ -49,6 +49,11 @@ type Packager struct {
 	tiny     bucket
 	ending   bool // the last fragment: no new settings
 	warned   bool // of the keyframe interval
+	video    bool // there was a picture while out could not be opened
+	late     bool // out was opened late: it begins with the next keyframe
+
+	refused *change // what could not be applied, and is tried again
+	refusal string  // why
 
 	mu    sync.Mutex
 	stats Snapshot
@@ -69,7 +74,8 @@ type Snapshot struct {
 	Lost         uint64        // fragments that could not be written
 	Dropped      uint64        // packets that fit into no fragment
 	Errors       uint64        // writes that did not work
-	Failing      string        // why it can't write at the moment; empty: it can
+	Failing      string        // why it can't write at the moment, or not with its new settings; empty: it can
+	FailingSince time.Time     // zero: it can
 }
 
 // NewPackager makes the packager of a stream. Nothing is written before its
@@ -121,14 +127,8 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 	if c := p.pending.Swap(nil); c != nil {
 		p.cfg, p.dir = c.cfg, c.dir
 	}
-	out, err := openOutput(p, p.dir, p.cfg)
-	if err != nil {
+	if err := p.open(); errors.Is(err, errTaken) {
 		return fmt.Errorf("hls %s/%s: %w", p.app, p.name, err)
-	}
-	p.out = out
-	p.begin()
-	if out.unsaved {
-		p.publish()
 	}
 	buf := make([]*media.Packet, readAhead)
 	for {
@@ -148,6 +148,37 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 			return fmt.Errorf("hls %s/%s: %w", p.app, p.name, err)
 		}
 	}
+}
+
+// open begins the output. If that does not work now it is tried again later.
+func (p *Packager) open() error {
+	out, err := openOutput(p, p.dir, p.cfg)
+	if err != nil {
+		p.failed(err)
+		return err
+	}
+	p.out = out
+	p.begin()
+	if out.unsaved {
+		p.publish()
+	}
+	return nil
+}
+
+// openLate tries again to begin the output; packets come next. It says whether
+// there is one.
+func (p *Packager) openLate(packets []*media.Packet) bool {
+	for _, pkt := range packets {
+		p.video = p.video || pkt.Track.Kind == media.Video
+	}
+	if p.dir.now().Before(p.fault.retryAt) {
+		return false
+	}
+	if c := p.pending.Swap(nil); c != nil {
+		p.cfg, p.dir = c.cfg, c.dir
+	}
+	p.late = p.video
+	return p.open() == nil
 }
 
 // drain takes what the stream holds already.
@@ -178,7 +209,7 @@ func (p *Packager) begin() {
 func (p *Packager) applyRules() {
 	c := &p.cfg
 	p.ts.sync, p.ts.maxDelay = c.Sync, c.MaxAudioDelay
-	target := p.out.list.target
+	target := p.out.target()
 	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
 	if r.maxFragment == 0 {
 		r.maxFragment = 3 * r.fragment
@@ -198,6 +229,10 @@ func (p *Packager) applyRules() {
 }
 
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
+	if p.out == nil && !p.openLate(packets) {
+		clear(packets)
+		return
+	}
 	if skipped > 0 {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.pictures.Reset()
@@ -208,13 +243,14 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	if c := p.pending.Load(); c != nil {
 		if p.seg.open == nil {
 			p.reconfigure()
-		} else if p.seg.soon == 0 {
+		} else if p.seg.soon == 0 && p.refused != c {
 			p.seg.soon = c.cfg.Fragment
 		}
 	}
 	now, before := p.dir.now(), p.seg.dropped
 	for i, pkt := range packets {
-		if p.carrier.carries(pkt.Track) {
+		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
+		if !p.late && p.carrier.carries(pkt.Track) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
 				p.seg.push(pkt, now)
 			}
@@ -229,39 +265,56 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	p.mu.Unlock()
 }
 
-// reconfigure applies what Reconfigure asked for, between two fragments.
+// reconfigure applies what Reconfigure asked for, between two fragments. What
+// can't be applied now is tried again at the next cut.
 func (p *Packager) reconfigure() {
-	c := p.pending.Swap(nil)
+	c := p.pending.Load()
 	if c == nil {
 		return
 	}
-	if c.dir == p.dir && c.cfg.Nested == p.cfg.Nested {
-		if err := p.out.change(c.cfg); err != nil {
-			p.log.Error("hls output keeps its old settings", zap.Error(err))
-			return
+	if err := p.apply(c); err != nil {
+		if p.refused != c {
+			p.log.Error("hls output keeps its old settings until it can have the new ones", zap.String("path", c.cfg.Path), zap.Error(err))
 		}
-	} else {
-		out, err := openOutput(p, c.dir, c.cfg)
-		if err != nil {
-			p.log.Error("hls output keeps its old settings", zap.String("path", c.cfg.Path), zap.Error(err))
-			return
-		}
-		old := p.out
-		out.carry(&old.list)
-		old.end()
-		p.out, p.dir = out, c.dir
-		p.seg.broken = p.seg.broken || p.out.follows
-		p.fault = fault{}
+		p.refused, p.refusal = c, err.Error()
+		p.showFailing()
+		return
+	}
+	p.pending.CompareAndSwap(c, nil)
+	if p.refused != nil {
+		p.log.Info("hls output has its new settings", zap.String("path", c.cfg.Path))
+		p.refused, p.refusal = nil, ""
 	}
 	p.cfg = c.cfg
 	p.applyRules()
+	p.showFailing()
 	p.mu.Lock()
 	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
 	p.mu.Unlock()
 }
 
+func (p *Packager) apply(c *change) error {
+	if c.dir == p.dir && c.cfg.Nested == p.cfg.Nested {
+		return p.out.change(c.cfg)
+	}
+	out, err := openOutput(p, c.dir, c.cfg)
+	if err != nil {
+		return err
+	}
+	old := p.out
+	out.carry(&old.list)
+	old.end()
+	p.out, p.dir = out, c.dir
+	p.seg.broken = p.seg.broken || p.out.follows
+	p.fault = fault{}
+	return nil
+}
+
 // finish closes the open fragment and lets the cleaner have the files in time.
 func (p *Packager) finish(endlist bool) {
+	if p.out == nil {
+		return
+	}
 	p.ending = true
 	p.fault.retryAt = time.Time{} // a last try
 	p.seg.finish()

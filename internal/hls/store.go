@@ -17,6 +17,11 @@ type store struct {
 	ledger *ledger
 	wake   chan struct{} // tells the cleaner that a date has changed
 
+	settling sync.Mutex // one goroutine at a time opens the directory; see settle
+	opened   bool       // it was opened once; guarded by settling
+	failing  bool       // the last try to open it failed; guarded by settling
+	closed   bool       // for good; guarded by settling
+
 	// removing is held while a file is deleted, so that a packager that takes
 	// files over knows which of them are still there.
 	removing sync.Mutex
@@ -36,22 +41,48 @@ type file struct {
 	next, nextDisc uint64 // playlist: the numbers that follow what it says
 }
 
-func openStore(dir, ledgerName string, wake chan struct{}, fault func(op, name string) error) (*store, error) {
-	k, err := openDisk(dir, fault)
-	if err != nil {
-		return nil, err
-	}
-	l, err := openLedger(k, ledgerName)
-	if err != nil {
-		_ = k.close()
-		return nil, fmt.Errorf("hls path %s: %w", dir, err)
-	}
-	return &store{disk: k, ledger: l, wake: wake, files: make(map[string]*file)}, nil
+// newStore makes a store that is not open yet.
+func newStore(dir, ledgerName string, wake chan struct{}, fault func(op, name string) error) *store {
+	k := &disk{path: dir, fault: fault}
+	return &store{disk: k, ledger: &ledger{disk: k, name: ledgerName}, wake: wake, files: make(map[string]*file)}
 }
 
-func (s *store) close() error {
+// open opens the directory and reads its ledger.
+func (s *store) open() error {
+	if err := s.disk.open(); err != nil {
+		return err
+	}
+	l, err := openLedger(s.disk, s.ledger.name)
+	if err != nil {
+		s.disk.close()
+		return fmt.Errorf("hls path %s: %w", s.disk.path, err)
+	}
+	s.ledger = l
+	return nil
+}
+
+// adopt makes what was opened aside the store's: its directory, its ledger and
+// its files. An unopened one leaves s without a directory.
+func (s *store) adopt(fresh *store) {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.closeLocked()
+	l.file, l.lines, l.torn, l.live = fresh.ledger.file, fresh.ledger.lines, fresh.ledger.torn, fresh.ledger.live
+	s.files, s.due = fresh.files, fresh.due
+	s.disk.hold(fresh.disk.held.Load())
+}
+
+func (s *store) close() {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	s.closed = true
 	s.ledger.close()
-	return s.disk.close()
+	s.disk.close()
 }
 
 func (s *store) empty() bool {
@@ -80,7 +111,19 @@ func (s *store) taken(name string) bool {
 // write records rec, writes data under its name and shows live to Lookup. The
 // directory is made if need be. A file written again keeps no removal date.
 func (s *store) write(rec record, data []byte, live File) error {
-	if err := s.reserve(rec); err != nil {
+	for again := false; ; again = true {
+		held := s.disk.held.Load()
+		err := s.writeOnce(rec, data, live, again)
+		if s.disk.held.Load() == held {
+			return err
+		}
+		// The directory was exchanged meanwhile: the file is in the old one.
+	}
+}
+
+// writeOnce is write; again: what the ledger knows may be another directory's.
+func (s *store) writeOnce(rec record, data []byte, live File, again bool) error {
+	if err := s.reserve(rec, again); err != nil {
 		return err
 	}
 	err := s.inDirectory(rec, func() error { return s.disk.replace(rec.Name, data) })
@@ -97,13 +140,14 @@ func (s *store) write(rec record, data []byte, live File) error {
 	return err
 }
 
-// reserve puts rec into the ledger before its file exists.
-func (s *store) reserve(rec record) error {
+// reserve puts rec into the ledger before its file exists; again: even if it is
+// there already.
+func (s *store) reserve(rec record, again bool) error {
 	s.mu.Lock()
 	f := s.files[rec.Name]
 	known := f != nil && f.rec == rec
 	s.mu.Unlock()
-	if known {
+	if known && !again {
 		return nil
 	}
 	if err := s.ledger.put(rec); err != nil {
@@ -143,7 +187,7 @@ func (s *store) makeDirs(dir string, rec record) error {
 			return err
 		}
 	}
-	if err := s.reserve(record{Name: dir, Kind: kindDirectory, App: rec.App, Stream: rec.Stream}); err != nil {
+	if err := s.reserve(record{Name: dir, Kind: kindDirectory, App: rec.App, Stream: rec.Stream}, false); err != nil {
 		return err
 	}
 	if err := s.disk.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {

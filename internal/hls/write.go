@@ -1,8 +1,7 @@
 package hls
 
 import (
-	"errors"
-	"io/fs"
+	"cmp"
 	"path/filepath"
 	"time"
 
@@ -40,8 +39,8 @@ func (p *Packager) write(g *segment) {
 	default:
 		p.add(g, date)
 	}
-	if p.seg.limit == 0 && p.out.list.target > 0 {
-		p.seg.limit = limitFor(p.out.list.target)
+	if target := p.out.target(); p.seg.limit == 0 && target > 0 {
+		p.seg.limit = limitFor(target)
 	}
 	if !p.ending {
 		p.reconfigure()
@@ -82,7 +81,7 @@ func (p *Packager) publish() {
 	}
 	p.log.Info("hls output writes again", zap.Uint64("fragments_lost", p.fault.lost))
 	p.fault = fault{gap: p.fault.gap}
-	p.setFailing("")
+	p.showFailing()
 }
 
 // lose drops a fragment, and counts it.
@@ -100,9 +99,7 @@ func (p *Packager) failed(err error) {
 	now := p.dir.now()
 	p.fault.wait = min(max(2*p.fault.wait, minRetry), maxRetry)
 	p.fault.retryAt = now.Add(p.fault.wait)
-	if errors.Is(err, fs.ErrNotExist) {
-		p.dir.heal()
-	}
+	_ = p.dir.settle(p.dir.main) // the directory may be another one by now
 	p.mu.Lock()
 	p.stats.Errors++
 	p.mu.Unlock()
@@ -111,13 +108,21 @@ func (p *Packager) failed(err error) {
 			zap.String("path", p.dir.path), zap.Error(err))
 	}
 	p.fault.why = err.Error()
-	p.setFailing(p.fault.why)
+	p.showFailing()
 }
 
-func (p *Packager) setFailing(why string) {
+// showFailing has Snapshot say what does not work.
+func (p *Packager) showFailing() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stats.Failing = why
+	was := p.stats.Failing
+	p.stats.Failing = cmp.Or(p.fault.why, p.refusal)
+	switch {
+	case p.stats.Failing == "":
+		p.stats.FailingSince = time.Time{}
+	case was == "":
+		p.stats.FailingSince = p.dir.now()
+	}
 }
 
 const (

@@ -54,7 +54,7 @@ func (ds *directories) open(path string) (*directory, error) {
 			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
 				ds.log.Error("hls clean-up stopped", zap.String("path", path), zap.Error(err))
 			}
-			_ = h.Close()
+			h.Close()
 		})
 	}
 	d.refs++
