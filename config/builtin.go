@@ -24,6 +24,6 @@ func Builtin(o LoadOptions) (*Config, Files, hcl.Diagnostics) {
 		quote(dir), quote(strings.ReplaceAll(dir, "$", "$$")+"/hls"))
 	sources := []source{{name: "built-in.hcl", data: []byte(text)}}
 	cfg := l.load(sources)
-	cfg.Files = nil
+	cfg.Reading = nil
 	return cfg, l.files, tidy(l.diags, sources)
 }

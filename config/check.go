@@ -105,8 +105,7 @@ func (c *checker) keyPair(b *node, t *TLS) {
 	var pem [2][]byte
 	for i, name := range []string{"certificate", "key"} {
 		path := b.attrs[name].value.(string)
-		c.watch[path] = true
-		data, err := readRegular(path)
+		data, err := c.reading.file(path)
 		if err != nil {
 			c.secretFile(b.at(name), fmt.Sprintf("%s: %v", name, pathError(path, err)))
 			return
@@ -141,7 +140,7 @@ func (c *checker) whole(root *node) {
 	c.fetched(root)
 	if len(c.cfg.RTMP) == 0 && len(c.cfg.HTTP) == 0 && !c.broken && !c.diags.HasErrors() {
 		c.diags = append(c.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning, Summary: "this configuration has neither rtmp nor http: rtmpd listens nowhere",
+			Severity: hcl.DiagError, Summary: "this configuration has neither an rtmp nor an http block: rtmpd would listen nowhere",
 		})
 	}
 	if n := root.attrs["runtime_dir"]; n != nil && len(c.cfg.RuntimeDir) > 60 {

@@ -24,9 +24,13 @@ type Config struct {
 	HTTP            []HTTP        `hcl:"http,block"`
 	Triggers        []Trigger     `hcl:"trigger,block" reload:"now"`
 
-	// Files lists every file the configuration was read from, what file(),
-	// credential(), stream_keys_file and tls name included: what Watch watches.
-	Files []string
+	// Reading is every file that the configuration was read from or that was looked
+	// for, what file(), credential(), stream_keys_file and tls name included.
+	Reading Reading
+
+	// KeysFailing says of each stream_keys_file that can't be used what is wrong
+	// with it. Its keys are those that were read before.
+	KeysFailing map[string]string
 
 	// hidden holds the strings that came out of env, file and credential, so
 	// that Dump can leave them out.

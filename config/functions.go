@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -88,12 +87,11 @@ func (l *loader) fileFunc(dir string) function.Function {
 			if shown == arg {
 				shown = path
 			}
-			l.watch[path] = true
-			data, err := readRegular(path)
+			data, err := l.reading.file(path)
 			if err != nil {
 				return l.serviceOnly(pathError(shown, err))
 			}
-			return hide(strings.TrimSpace(string(data))), nil
+			return trimmed(data, shown)
 		},
 	})
 }
@@ -112,35 +110,27 @@ func (l *loader) credentialFunc() function.Function {
 			if dir == "" {
 				return l.serviceOnly(errors.New("$CREDENTIALS_DIRECTORY is not set: systemd does with LoadCredential= in the unit"))
 			}
-			l.watch[filepath.Join(dir, name)] = true
+			_, _ = l.reading.file(filepath.Join(dir, name)) // as a look will see it
 			data, err := readIn(dir, name)
+			if err == nil {
+				data, err = plainText(data)
+			}
 			if err != nil {
 				return l.serviceOnly(fmt.Errorf("credential %s: %w", shown, pathCause(err)))
 			}
-			return hide(strings.TrimSpace(string(data))), nil
+			return trimmed(data, "credential "+shown)
 		},
 	})
 }
 
-func readIn(dir, name string) ([]byte, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
+// trimmed is what a file says. An empty one says nothing: it is being written, or
+// the disk was full, and "" in place of a token would let everybody in.
+func trimmed(data []byte, shown string) (cty.Value, error) {
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return cty.NilVal, fmt.Errorf("%s: the file is empty", shown)
 	}
-	defer root.Close()
-	fi, err := root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile))
+	return hide(text), nil
 }
 
 // formatFunc is format(), with widths that fit in a config.

@@ -246,8 +246,8 @@ func TestFilesOfTheService(t *testing.T) {
 		t.Errorf("keys file: %+v", keys)
 	}
 	for _, name := range []string{"rtmpd.hcl", "secret", "cred", "keys"} {
-		if !slices.Contains(cfg.Files, filepath.Join(dir, name)) {
-			t.Errorf("%s is not in Files: %v", name, cfg.Files)
+		if !slices.Contains(cfg.Reading.Paths(), filepath.Join(dir, name)) {
+			t.Errorf("%s is not in Reading: %v", name, cfg.Reading.Paths())
 		}
 	}
 
@@ -259,10 +259,10 @@ func TestFilesOfTheService(t *testing.T) {
 		t.Error("no error at start")
 	}
 	again, _, diags := Load(path, LoadOptions{Env: env, Previous: cfg})
-	if diags.HasErrors() || len(diags) != 1 || len(again.RTMP[0].Applications[0].FileKeys) != 2 {
-		t.Errorf("later: %v, %+v", diags, again.RTMP[0].Applications[0].FileKeys)
+	if diags.HasErrors() || len(diags) != 1 || !KeepsKeys(diags[0]) || len(again.RTMP[0].Applications[0].FileKeys) != 2 || again.KeysFailing[filepath.Join(dir, "keys")] == "" {
+		t.Errorf("later: %v, %+v, %v", diags, again.RTMP[0].Applications[0].FileKeys, again.KeysFailing)
 	}
-	if !slices.Contains(again.Files, filepath.Join(dir, "keys")) {
+	if !slices.Contains(again.Reading.Paths(), filepath.Join(dir, "keys")) {
 		t.Error("a missing keys file is not watched any more")
 	}
 	// One that is there but wrong is an error: the running configuration stays.
@@ -270,11 +270,63 @@ func TestFilesOfTheService(t *testing.T) {
 	if _, _, diags := Load(path, LoadOptions{Env: env, Previous: cfg}); !diags.HasErrors() {
 		t.Error("a broken keys file is taken")
 	}
-	// One that is there but empty has no keys: nobody publishes.
-	write("keys", "# nobody\n")
-	empty, _, diags := Load(path, LoadOptions{Env: env, Previous: cfg})
-	if len(diags) > 0 || len(empty.RTMP[0].Applications[0].FileKeys) != 0 || empty.RTMP[0].Applications[0].StreamKeysFile == "" {
-		t.Errorf("empty: %v %+v", diags, empty.RTMP[0].Applications[0])
+	// One without any key is being written: the keys stay, over several loads. At the
+	// start nobody publishes.
+	for name, content := range map[string]string{"empty": "", "comments": "# nobody\n", "blank": "\n \n", "a byte order mark": "\xef\xbb\xbf"} {
+		write("keys", content)
+		kept := cfg
+		for range 2 {
+			kept, _, diags = Load(path, LoadOptions{Env: env, Previous: kept})
+			if diags.HasErrors() || len(diags) != 1 || len(kept.RTMP[0].Applications[0].FileKeys) != 2 || kept.KeysFailing[filepath.Join(dir, "keys")] == "" {
+				t.Errorf("%s, later: %v %+v", name, diags, kept.KeysFailing)
+			}
+		}
+		empty, _, diags := Load(path, LoadOptions{Env: env})
+		if len(diags) > 0 || len(empty.RTMP[0].Applications[0].FileKeys) != 0 || empty.RTMP[0].Applications[0].StreamKeysFile == "" || empty.KeysFailing != nil {
+			t.Errorf("%s, at the start: %v %+v", name, diags, empty.RTMP[0].Applications[0])
+		}
+	}
+	write("keys", "carol carols-own-secret-1\n")
+	good, _, diags := Load(path, LoadOptions{Env: env, Previous: again})
+	if len(diags) > 0 || good.KeysFailing != nil || len(good.RTMP[0].Applications[0].FileKeys) != 1 {
+		t.Errorf("good again: %v %v", diags, good.KeysFailing)
+	}
+}
+
+func TestFilesWithAByteOrderMark(t *testing.T) {
+	dir := t.TempDir()
+	const mark = "\xef\xbb\xbf"
+	for name, content := range map[string]string{
+		"a.hcl":      mark + "rtmp {\n  application \"a\" {\n    stream_keys_file = \"keys\"\n    stream_key \"x\" {\n      secret = file(\"secret\")\n    }\n    stream_key \"y\" {\n      secret = credential(\"c\")\n    }\n  }\n}\n",
+		"b.hcl.json": mark + `{"http": {"location": {"/health": {"health": {}}}}}`,
+		"keys":       mark + "alice alices-secret-0001\r\nbob bobs-secret-0001\r\n",
+		"secret":     mark + "the-secret-0001\n", "c": mark + "other-secret-0001",
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	cfg, files, diags := Load(dir, LoadOptions{Env: map[string]string{"CREDENTIALS_DIRECTORY": dir}})
+	if len(diags) > 0 {
+		t.Fatal(text(files, diags))
+	}
+	app := cfg.RTMP[0].Applications[0]
+	if len(app.FileKeys) != 2 || app.FileKeys[0].Holder != "alice" || app.StreamKeys[0].Secret != "the-secret-0001" || app.StreamKeys[1].Secret != "other-secret-0001" || len(cfg.HTTP) != 1 {
+		t.Errorf("got %+v, %q, %q", app.FileKeys, app.StreamKeys[0].Secret.Reveal(), app.StreamKeys[1].Secret.Reveal())
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "a.hcl"), []byte("\xff\xfer\x00t\x00"), 0o600))
+	if _, files, diags := Load(dir, LoadOptions{}); !strings.Contains(text(files, diags), "UTF-16: save it as UTF-8") {
+		t.Errorf("UTF-16: %s", text(files, diags))
+	}
+}
+
+func TestAnEmptyFileIsNoValue(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "token"), []byte("\n"), 0o600))
+	for _, f := range []string{"file", "credential"} {
+		must(t, os.WriteFile(filepath.Join(dir, "a.hcl"), []byte("http {\n  location \"/stat\" {\n    stat {}\n    token = "+f+"(\"token\")\n  }\n}\n"), 0o600))
+		_, files, diags := Load(filepath.Join(dir, "a.hcl"), LoadOptions{Env: map[string]string{"CREDENTIALS_DIRECTORY": dir}})
+		if !strings.Contains(text(files, diags), "the file is empty") {
+			t.Errorf("%s: %s", f, text(files, diags))
+		}
 	}
 }
 
@@ -338,7 +390,12 @@ func TestNoConfigurationIsAnError(t *testing.T) {
 		}
 	}
 	_, files, diags := loadText(t, "# nothing\n", LoadOptions{})
-	if diags.HasErrors() || len(diags) != 1 || !strings.Contains(text(files, diags), "listens nowhere") {
-		t.Errorf("an empty file: %s", text(files, diags))
+	if !diags.HasErrors() || len(diags) != 1 || !strings.Contains(text(files, diags), "listen nowhere") {
+		t.Errorf("only comments: %s", text(files, diags))
+	}
+	for name, source := range map[string]string{"empty": "", "a byte order mark": "\xef\xbb\xbf", "neither rtmp nor http": "log {\n  level = \"debug\"\n}\n"} {
+		if _, files, diags := loadText(t, source, LoadOptions{}); !diags.HasErrors() {
+			t.Errorf("%s: %s", name, text(files, diags))
+		}
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,20 +15,20 @@ import (
 //
 // and comments from # on. Errors name the line, never what stands there. A file
 // that can't be read is an error, unless the running configuration has its
-// content: then that stays.
+// content: then that stays. It stays for a file without any key, too: somebody may
+// be writing it anew, or the disk was full.
 func (c *checker) keysFile(path string, at hcl.Range, seen map[string]string) []StreamKey {
-	c.watch[path] = true
-	data, err := readRegular(path)
+	data, err := c.reading.file(path)
+	kept, running := c.keptKeys(path)
 	if err != nil {
-		if kept, ok := c.keptKeys(path); ok {
-			c.warnAt(at, fmt.Sprintf("stream_keys_file: %v", pathError(path, err)), "the keys that were read before stay")
-			return kept
+		if running {
+			return c.keepKeys(path, at, pathCause(err), kept)
 		}
 		c.secretFile(at, fmt.Sprintf("stream_keys_file: %v", pathError(path, err)))
 		return nil
 	}
 	var keys []StreamKey
-	offset := 0
+	offset, lines := 0, 0
 	for i, line := range strings.Split(string(bytes.TrimSuffix(data, []byte("\n"))), "\n") {
 		rng := hcl.Range{
 			Filename: path,
@@ -40,6 +41,7 @@ func (c *checker) keysFile(path string, at hcl.Range, seen map[string]string) []
 		if len(words) == 0 {
 			continue
 		}
+		lines++
 		k, err := parseKeyLine(words)
 		if err != nil {
 			c.errorAt(rng, err.Error(), "a line is: HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=2031-12-24T18:00:00Z]")
@@ -52,8 +54,26 @@ func (c *checker) keysFile(path string, at hcl.Range, seen map[string]string) []
 		}
 		keys = append(keys, k)
 	}
+	if lines == 0 && len(kept) > 0 {
+		return c.keepKeys(path, at, errors.New("there is no key in it"), kept)
+	}
 	return keys
 }
+
+// keepKeys notes that a keys file can't be used, and returns the keys that stay.
+func (c *checker) keepKeys(path string, at hcl.Range, err error, kept []StreamKey) []StreamKey {
+	if c.cfg.KeysFailing == nil {
+		c.cfg.KeysFailing = make(map[string]string)
+	}
+	c.cfg.KeysFailing[path] = err.Error()
+	c.warnAt(at, fmt.Sprintf("stream_keys_file: %s: %v", path, err), keysStay)
+	return kept
+}
+
+const keysStay = "the keys that were read before stay"
+
+// KeepsKeys says whether a diagnostic is about a keys file in Config.KeysFailing.
+func KeepsKeys(d *hcl.Diagnostic) bool { return d.Detail == keysStay }
 
 func parseKeyLine(words []string) (StreamKey, error) {
 	if len(words) < 2 {

@@ -3,12 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,8 +32,6 @@ type LoadOptions struct {
 // lines of diagnostics.
 type Files map[string]*hcl.File
 
-const maxFile = 1 << 20 // bytes of a config file, and of one read by file()
-
 // loader is the state of one load.
 type loader struct {
 	o        LoadOptions
@@ -43,7 +39,7 @@ type loader struct {
 	unbuilt  map[string]bool
 	diags    hcl.Diagnostics
 	files    Files
-	watch    map[string]bool // every file that was read or looked for
+	reading  Reading // every file that was read or looked for
 	hidden   map[string]bool
 	badLines map[line]bool // with a syntax error
 	broken   bool          // some file has a syntax error: what is missing may stand in its lost part
@@ -76,7 +72,7 @@ func newLoader(o LoadOptions) *loader {
 	}
 	return &loader{
 		o: o, schema: newSchema(), unbuilt: unbuilt(),
-		files: make(Files), watch: make(map[string]bool), hidden: make(map[string]bool), badLines: make(map[line]bool),
+		files: make(Files), reading: make(Reading), hidden: make(map[string]bool), badLines: make(map[line]bool),
 		contexts: make(map[string]*hcl.EvalContext), locals: make(map[string]*local),
 	}
 }
@@ -110,14 +106,14 @@ type source struct {
 func (l *loader) sources(path string) []source {
 	fi, err := os.Stat(path)
 	if err != nil {
+		_, _ = l.reading.note(path, nil, err) // it may come
 		l.fileError(path, err)
 		return nil
 	}
-	l.watch[AbsPath(path)] = true
 	if !fi.IsDir() {
 		return l.readSources(path)
 	}
-	names, err := configNames(path)
+	names, err := l.reading.directory(path)
 	if err != nil {
 		l.fileError(path, err)
 		return nil
@@ -151,12 +147,11 @@ func isConfigName(name string) bool {
 func (l *loader) readSources(paths ...string) []source {
 	var out []source
 	for _, path := range paths {
-		data, err := readRegular(path)
+		data, err := l.reading.file(path)
 		if err != nil {
 			l.fileError(path, err)
 			continue
 		}
-		l.watch[AbsPath(path)] = true
 		out = append(out, source{name: path, data: data})
 	}
 	return out
@@ -171,28 +166,6 @@ func (l *loader) fileError(path string, err error) {
 	l.diags = append(l.diags, &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: fmt.Sprintf("%s: %v", path, err),
 	})
-}
-
-// readRegular reads a regular file of bounded size: a config that names a
-// device or a pipe must not hang the server.
-func readRegular(path string) ([]byte, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("larger than %d bytes", maxFile)
-	}
-	return data, err
 }
 
 // fileBody is the first pass over a file: locals, before anything uses them.
@@ -230,7 +203,7 @@ func (l *loader) load(sources []source) *Config {
 	}
 	l.uniteBlocks(root)
 	cfg := l.decodeConfig(root)
-	cfg.Files = slices.Sorted(maps.Keys(l.watch))
+	cfg.Reading = l.reading
 	cfg.hidden = l.hidden
 	return cfg
 }

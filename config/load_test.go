@@ -149,7 +149,7 @@ func TestBuiltinLoadsAndNeedsItsKey(t *testing.T) {
 	if got, want := app.HLS.Path, `/srv/${a}"b/hls/live`; got != want {
 		t.Errorf("hls.path is %s, want %s", got, want)
 	}
-	if cfg.RTMP[0].Listen[0].String() != ":1935" || cfg.HTTP[0].Listen[0].String() != ":8080" || cfg.Path != "" || len(cfg.Files) != 0 {
+	if cfg.RTMP[0].Listen[0].String() != ":1935" || cfg.HTTP[0].Listen[0].String() != ":8080" || cfg.Path != "" || len(cfg.Reading.Paths()) != 0 {
 		t.Errorf("%+v", cfg)
 	}
 }
@@ -170,8 +170,8 @@ func TestADirectoryIsOneConfiguration(t *testing.T) {
 	for i := range want {
 		want[i] = AbsPath("testdata/valid/directory" + want[i])
 	}
-	if !slices.Equal(cfg.Files, want) {
-		t.Errorf("Files is %v, want %v", cfg.Files, want)
+	if !slices.Equal(cfg.Reading.Paths(), want) {
+		t.Errorf("Reading is %v, want %v", cfg.Reading.Paths(), want)
 	}
 }
 

@@ -2,9 +2,7 @@ package config
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,101 +12,139 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watch calls changed after the content of one of paths() has changed and then
-// been quiet for debounce, until ctx ends. A directory among the paths stands
-// for its *.hcl files. paths is asked again after every call.
+// A Watcher waits for files to change.
+type Watcher struct {
+	// Seen is what the last load has read: the files to watch, and what is no news
+	// of them. It is asked before each look.
+	Seen func() Reading
+	// Changed is called when the files hold something else.
+	Changed func()
+	// Debounce is how long events must have been quiet before a look.
+	Debounce time.Duration
+	// Interval is the time between two looks without any event.
+	Interval time.Duration
+	// Blind is told, once, that there are no events: then looks must do.
+	Blind func(error)
+}
+
+// LookInterval is a Watcher's Interval: a change that no event tells of is in force
+// within 5 s (config.md §5), the time for standing still included.
+const LookInterval = 2 * time.Second
+
+// Run calls Changed after each change, until ctx ends.
 //
 // It watches names, not inodes: editors write aside and rename, and Kubernetes
 // swaps a symlink. So it listens to the directories that hold the names and every
-// symlink on the way to them, and compares contents when something has moved.
-func Watch(ctx context.Context, paths func() []string, debounce time.Duration, changed func()) error {
-	fw, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch the configuration: %w", err)
+// symlink on the way to them. It listens to the files too: a file that is bind
+// mounted, or has another hard link, is written by a name elsewhere. What no event
+// tells of (NFS, a parent directory exchanged) is found by looks.
+func (w *Watcher) Run(ctx context.Context) error {
+	l := &lookout{watched: make(map[string]bool)}
+	defer l.close()
+	if err := l.open(); err != nil {
+		w.Blind(err)
 	}
-	defer fw.Close()
-	w := &watcher{fs: fw, dirs: make(map[string]bool), seen: make(map[string][32]byte)}
-	if err := w.follow(paths(), true); err != nil {
-		return err
-	}
+	l.follow(w.Seen().Paths())
 	// The first look comes by itself: it finds what changed while this began.
-	timer := time.NewTimer(debounce)
+	timer := time.NewTimer(w.Debounce)
 	defer timer.Stop()
+	tick := time.NewTicker(w.Interval)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case e, ok := <-fw.Events:
+		case e, ok := <-l.events:
 			if !ok {
-				return errors.New("watch the configuration: closed")
-			}
-			if w.concerns(e.Name) {
-				timer.Reset(debounce)
-			}
-		case err, ok := <-fw.Errors:
-			if !ok {
-				return errors.New("watch the configuration: closed")
-			}
-			if errors.Is(err, fsnotify.ErrEventOverflow) {
-				timer.Reset(debounce) // whatever it was
-				continue
-			}
-			return fmt.Errorf("watch the configuration: %w", err)
-		case <-timer.C:
-			now := paths()
-			if w.fresh(now) {
-				changed()
-				now = paths()
-				timer.Reset(debounce) // what moved meanwhile may not have been watched
-			}
-			if err := w.follow(now, false); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-type watcher struct {
-	fs    *fsnotify.Watcher
-	names map[string]bool     // whose events count
-	whole map[string]bool     // directories whose *.hcl files count
-	dirs  map[string]bool     // that are watched
-	seen  map[string][32]byte // contents as changed() last saw them
-}
-
-// follow watches what the paths lead through just now. A path it has not met
-// before counts as seen as it is.
-func (w *watcher) follow(paths []string, must bool) error {
-	w.names, w.whole = make(map[string]bool), make(map[string]bool)
-	want := make(map[string]bool)
-	for _, p := range paths {
-		if _, met := w.seen[p]; !met {
-			w.seen[p] = contents(p)
-		}
-		w.trace(p, want, 0)
-	}
-	for dir := range w.dirs {
-		if !want[dir] {
-			_ = w.fs.Remove(dir) // it may be gone, and its watch with it
-			delete(w.dirs, dir)
-		}
-	}
-	for dir := range want {
-		// Adding a directory again is how a new one of the same name is found.
-		if err := w.fs.Add(dir); err != nil {
-			if must && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("watch %s: %w", dir, err)
+				w.lost(l, errors.New("closed"))
+			} else if l.concerns(e.Name) {
+				timer.Reset(w.Debounce)
 			}
 			continue
+		case err, ok := <-l.errs:
+			if !ok {
+				err = errors.New("closed")
+			}
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				w.lost(l, err)
+			}
+			timer.Reset(w.Debounce) // whatever it was
+			continue
+		case <-timer.C:
+		case <-tick.C:
 		}
-		w.dirs[dir] = true
+		seen := w.Seen()
+		if !Read(seen.Paths()).Equal(seen) {
+			w.Changed()
+			seen = w.Seen()
+			timer.Reset(w.Debounce) // what moved meanwhile may not have been watched
+		}
+		l.follow(seen.Paths())
 	}
+}
+
+// lost gives up events.
+func (w *Watcher) lost(l *lookout, err error) {
+	l.close()
+	w.Blind(err)
+}
+
+// A lookout gets events of what happens to names.
+type lookout struct {
+	fs     *fsnotify.Watcher // nil: no events
+	events chan fsnotify.Event
+	errs   chan error
+
+	names   map[string]bool // whose events count
+	whole   map[string]bool // directories whose *.hcl files count
+	watched map[string]bool
+}
+
+func (l *lookout) open() error {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	l.fs, l.events, l.errs = w, w.Events, w.Errors
 	return nil
 }
 
-// trace adds the directories that hold a path's name and every symlink on the
-// way. What does not exist yet is waited for in the nearest directory that does.
-func (w *watcher) trace(path string, want map[string]bool, depth int) {
+func (l *lookout) close() {
+	if l.fs != nil {
+		_ = l.fs.Close()
+	}
+	l.fs, l.events, l.errs = nil, nil, nil
+}
+
+// follow watches what the paths lead through just now. What can't be watched is
+// looked at.
+func (l *lookout) follow(paths []string) {
+	if l.fs == nil {
+		return
+	}
+	l.names, l.whole = make(map[string]bool), make(map[string]bool)
+	want := make(map[string]bool)
+	for _, p := range paths {
+		l.trace(p, want, 0)
+	}
+	for path := range l.watched {
+		if !want[path] {
+			_ = l.fs.Remove(path) // it may be gone, and its watch with it
+			delete(l.watched, path)
+		}
+	}
+	for path := range want {
+		// Adding a path again is how a new file of the same name is found.
+		if l.fs.Add(path) == nil {
+			l.watched[path] = true
+		}
+	}
+}
+
+// trace adds a path's file, and the directories that hold its name and every symlink
+// on the way. What does not exist yet is waited for in the nearest directory that
+// does.
+func (l *lookout) trace(path string, want map[string]bool, depth int) {
 	if depth > 40 { // a ring of links
 		return
 	}
@@ -120,7 +156,7 @@ func (w *watcher) trace(path string, want map[string]bool, depth int) {
 		fi, err := os.Lstat(next)
 		last := i == len(parts)-1
 		if err != nil || last || fi.Mode()&fs.ModeSymlink != 0 {
-			w.names[next] = true
+			l.names[next] = true
 			want[at] = true
 		}
 		if err != nil {
@@ -134,55 +170,18 @@ func (w *watcher) trace(path string, want map[string]bool, depth int) {
 			if !filepath.IsAbs(target) {
 				target = filepath.Join(at, target)
 			}
-			w.trace(filepath.Join(append([]string{target}, parts[i+1:]...)...), want, depth+1)
+			l.trace(filepath.Join(append([]string{target}, parts[i+1:]...)...), want, depth+1)
 			return
 		}
 		at = next
-		if last && fi.IsDir() {
+		if last {
 			want[next] = true
-			w.whole[next] = true
+			l.whole[next] = fi.IsDir()
 		}
 	}
 }
 
 // concerns says whether an event's name is one of ours.
-func (w *watcher) concerns(name string) bool {
-	return w.names[name] || w.whole[filepath.Dir(name)] && isConfigName(filepath.Base(name)) || w.dirs[name]
-}
-
-// fresh reports whether some content is not what changed() last saw, and notes
-// it as seen: what changes from here on counts as new.
-func (w *watcher) fresh(paths []string) bool {
-	found := false
-	for _, p := range paths {
-		sum := contents(p)
-		if old, met := w.seen[p]; !met || old != sum {
-			found = true
-		}
-		w.seen[p] = sum
-	}
-	return found
-}
-
-// contents is a digest of a file, or of the names of a directory's *.hcl files
-// and what they hold. A missing file has one too.
-func contents(path string) [32]byte {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return sha256.Sum256([]byte("missing"))
-	}
-	if !fi.IsDir() {
-		data, err := readRegular(path)
-		if err != nil {
-			return sha256.Sum256([]byte("unreadable"))
-		}
-		return sha256.Sum256(append([]byte("file "), data...))
-	}
-	h := sha256.New()
-	names, _ := configNames(path)
-	for _, name := range names {
-		sum := contents(name)
-		fmt.Fprintf(h, "%q %x\n", name, sum)
-	}
-	return [32]byte(h.Sum(nil))
+func (l *lookout) concerns(name string) bool {
+	return l.names[name] || l.whole[filepath.Dir(name)] && isConfigName(filepath.Base(name)) || l.watched[name]
 }

@@ -12,9 +12,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// watching runs Watch until the test ends. It returns once everything is
-// watched; each call of changed is one value.
+// watching runs a Watcher until the test ends. It returns once everything is
+// watched; each change is one value.
 func watching(t *testing.T, paths func() []string) <-chan struct{} {
+	t.Helper()
+	return watchingEvery(t, time.Hour, paths)
+}
+
+func watchingEvery(t *testing.T, interval time.Duration, paths func() []string) <-chan struct{} {
 	t.Helper()
 	defer func() {
 		if t.Failed() {
@@ -25,21 +30,29 @@ func watching(t *testing.T, paths func() []string) <-chan struct{} {
 	calls := make(chan struct{}, 1000)
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		done <- Watch(ctx, func() []string {
-			asked <- struct{}{}
-			return paths()
-		}, 20*time.Millisecond, func() { calls <- struct{}{} })
-	}()
+	seen := Read(paths())
+	w := &Watcher{
+		Seen: func() Reading {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return seen
+		},
+		Changed:  func() { seen = Read(paths()); calls <- struct{}{} },
+		Debounce: 20 * time.Millisecond, Interval: interval,
+		Blind: func(err error) { t.Errorf("no events: %v", err) },
+	}
+	go func() { done <- w.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Watch ended with %v", err)
+			t.Errorf("Run ended with %v", err)
 		}
 		goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	})
 	for range 2 { // at the start, and at the first look
-		await(t, asked, "Watch to begin")
+		await(t, asked, "the first look")
 	}
 	return calls
 }
@@ -192,4 +205,59 @@ func TestWatchAsksAgainWhatToWatch(t *testing.T) {
 
 func TestWatchWithoutAnythingToWatchEndsWithItsContext(t *testing.T) {
 	watching(t, fixed())
+}
+
+func TestWatchSeesAFileWrittenByAnotherName(t *testing.T) {
+	// A file that is bind mounted into a container is saved in place on the host.
+	dir, host := t.TempDir(), t.TempDir()
+	path, other := filepath.Join(dir, "rtmpd.hcl"), filepath.Join(host, "rtmpd.hcl")
+	put(t, other, "0")
+	must(t, os.Link(other, path))
+	calls := watching(t, fixed(path))
+	for _, content := range []string{"1", "22", "3"} {
+		put(t, other, content)
+		await(t, calls, "content "+content)
+	}
+}
+
+func TestWatchLooksWhereNoEventComes(t *testing.T) {
+	// The directory above is exchanged: nothing happens in the directory that is
+	// watched.
+	dir := t.TempDir()
+	for _, v := range []string{"live", "next"} {
+		must(t, os.MkdirAll(filepath.Join(dir, v, "etc"), 0o755))
+		put(t, filepath.Join(dir, v, "etc", "keys"), v)
+	}
+	calls := watchingEvery(t, 10*time.Millisecond, fixed(filepath.Join(dir, "live", "etc", "keys")))
+	must(t, os.Rename(filepath.Join(dir, "live"), filepath.Join(dir, "old")))
+	must(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "live")))
+	await(t, calls, "the other directory")
+}
+
+func TestWatchGoesOnWithoutEvents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rtmpd.hcl")
+	put(t, path, "0")
+	seen := Read([]string{path})
+	calls := make(chan struct{}, 1)
+	blind := make(chan error, 1)
+	w := &Watcher{
+		Seen:     func() Reading { return seen },
+		Changed:  func() { seen = Read([]string{path}); calls <- struct{}{} },
+		Interval: 10 * time.Millisecond, Debounce: time.Hour,
+		Blind: func(err error) { blind <- err },
+	}
+	l := &lookout{watched: make(map[string]bool)}
+	must(t, l.open())
+	w.lost(l, errors.New("no more"))
+	if err := <-blind; err == nil || l.events != nil {
+		t.Fatalf("told %v, events %v", err, l.events)
+	}
+	l.follow([]string{path}) // to no effect
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	put(t, path, "1")
+	await(t, calls, "a change without an event in time")
+	cancel()
+	<-done
 }

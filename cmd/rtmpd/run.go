@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -30,8 +31,13 @@ type instance struct {
 	stop   context.CancelFunc // ends run: a stop
 	quit   func()             // starts a drain that ends in a stop
 
-	mu  sync.Mutex
-	cfg *config.Config // the last good one
+	reloading sync.Mutex      // one reload at a time; guards what follows
+	warned    map[string]bool // warnings of the last good configuration
+	failing   time.Time       // since when none was good; zero: the last one was
+
+	mu      sync.Mutex
+	cfg     *config.Config // the last good one
+	reading config.Reading // of the last one that was read, good or bad
 }
 
 // run serves until it is told to stop.
@@ -71,7 +77,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	signal.Notify(sig, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer signal.Stop(sig)
 	in := &instance{
-		load: l, logs: logs, log: logs.logger, cfg: cfg, stop: stop, notify: newNotifier(),
+		load: l, logs: logs, log: logs.logger, cfg: cfg, reading: cfg.Reading, stop: stop, notify: newNotifier(),
 		server: server.New(server.Options{
 			Log: logs.logger, Level: logs.level, Version: version(), Built: built(), Player: page,
 			Announce: func(line string) { fmt.Fprintln(os.Stderr, line) },
@@ -108,21 +114,25 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	return nil
 }
 
-const watchDebounce = 200 * time.Millisecond
-
 // untilStopped obeys signals and the watcher until ctx ends.
 func (in *instance) untilStopped(ctx context.Context, sig <-chan os.Signal) {
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	watchCtx, stopWatch := context.WithCancel(ctx)
-	defer stopWatch()
-	if in.load.path != "" {
-		watching.Go(func() {
-			err := config.Watch(watchCtx, in.watched, watchDebounce, func() { in.reload("file changed", true) })
-			if err != nil && watchCtx.Err() == nil {
-				in.log.Error("the configuration is not watched: reload by SIGHUP or rtmpd reload", zap.Error(err))
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hup := make(chan struct{}, 1)
+	running.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				in.reload(ctx, "SIGHUP", false)
 			}
-		})
+		}
+	})
+	if in.load.path != "" {
+		running.Go(func() { in.watch(ctx) })
 	}
 	for {
 		select {
@@ -131,7 +141,10 @@ func (in *instance) untilStopped(ctx context.Context, sig <-chan os.Signal) {
 		case s := <-sig:
 			switch s {
 			case syscall.SIGHUP:
-				in.reload("SIGHUP", false)
+				select {
+				case hup <- struct{}{}:
+				default: // one that begins later is waiting already
+				}
 			case syscall.SIGUSR1:
 				in.reopen()
 			case syscall.SIGQUIT:
@@ -144,35 +157,63 @@ func (in *instance) untilStopped(ctx context.Context, sig <-chan os.Signal) {
 	}
 }
 
-func (in *instance) watched() []string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.cfg.Files
+// watch reloads when files change, until ctx ends.
+func (in *instance) watch(ctx context.Context) {
+	w := &config.Watcher{
+		Seen: func() config.Reading {
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			return in.reading
+		},
+		Changed:  func() { in.reload(ctx, "file changed", true) },
+		Debounce: config.Still, Interval: config.LookInterval,
+		Blind: func(err error) {
+			in.log.Warn("the system tells of no changed files: they are looked at every few seconds", zap.Error(err))
+		},
+	}
+	_ = w.Run(ctx) // ends with ctx
 }
 
 // reload is the one way a running configuration changes. It says for a person
 // what happened. quiet reloads (of the watcher) that change nothing log nothing.
-func (in *instance) reload(why string, quiet bool) (text string, ok bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+func (in *instance) reload(ctx context.Context, why string, quiet bool) (text string, ok bool) {
+	in.reloading.Lock()
+	defer in.reloading.Unlock()
 	in.notify.reloading()
 	defer in.notify.send("READY=1")
-	cfg, files, diags := in.load.load(config.LoadOptions{Previous: in.cfg})
+	in.mu.Lock()
+	running, last := in.cfg, in.reading
+	in.mu.Unlock()
+	cfg, files, diags, err := config.LoadStill(ctx, last, running.Reading, func() (*config.Config, config.Files, hcl.Diagnostics) {
+		return in.load.load(config.LoadOptions{Previous: running})
+	})
+	switch {
+	case ctx.Err() != nil:
+		return "the server is stopping\n", false
+	case err != nil:
+		return in.rejected(why, err), false
+	}
+	in.mu.Lock()
+	in.reading = cfg.Reading
+	in.mu.Unlock()
 	var buf bytes.Buffer
 	report(&buf, files, diags)
 	if diags.HasErrors() {
-		in.server.Loaded(false)
 		for _, d := range diags {
 			in.log.Error("configuration not reloaded", zap.String("cause", why), zap.String("err", config.OneLine(d)))
 		}
-		return buf.String() + "the running configuration stays as it is\n", false
+		in.failed(errors.New(config.OneLine(firstError(diags))))
+		return buf.String() + staysAsItIs, false
 	}
 	plan, err := in.server.Apply(cfg)
 	if err != nil {
-		in.log.Error("configuration not reloaded", zap.String("cause", why), zap.Error(err))
-		return fmt.Sprintf("%s%s\nthe running configuration stays as it is\n", buf.String(), err), false
+		return buf.String() + in.rejected(why, err), false
 	}
+	in.mu.Lock()
 	in.cfg = cfg
+	in.mu.Unlock()
+	in.logWarnings(why, diags, !quiet || !plan.Empty())
+	in.good(why)
 	if plan.Empty() {
 		if !quiet {
 			in.log.Info("configuration reloaded: no change", zap.String("cause", why))
@@ -183,11 +224,60 @@ func (in *instance) reload(why string, quiet bool) (text string, ok bool) {
 	return buf.String() + plan.Text(), true
 }
 
+const staysAsItIs = "the running configuration stays as it is\n"
+
+// rejected logs why a new configuration is not taken.
+func (in *instance) rejected(why string, err error) string {
+	in.log.Error("configuration not reloaded", zap.String("cause", why), zap.Error(err))
+	in.failed(err)
+	return err.Error() + "\n" + staysAsItIs
+}
+
+func (in *instance) failed(err error) {
+	in.server.Loaded(err)
+	if in.failing.IsZero() {
+		in.failing = time.Now()
+	}
+}
+
+// good says that a configuration is good after one was not.
+func (in *instance) good(why string) {
+	if in.failing.IsZero() {
+		return
+	}
+	in.log.Info("the configuration is good again", zap.String("cause", why), zap.Int64("dur_ms", time.Since(in.failing).Milliseconds()))
+	in.failing = time.Time{}
+}
+
+// logWarnings logs the warnings of a good configuration: all, or those that the one
+// before did not have. The server logs those about keys files itself.
+func (in *instance) logWarnings(why string, diags hcl.Diagnostics, all bool) {
+	before := in.warned
+	in.warned = make(map[string]bool)
+	for _, d := range diags {
+		text := config.OneLine(d)
+		in.warned[text] = true
+		if !config.KeepsKeys(d) && (all || !before[text]) {
+			in.log.Warn("configuration", zap.String("cause", why), zap.String("warning", text))
+		}
+	}
+}
+
+func firstError(diags hcl.Diagnostics) *hcl.Diagnostic {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return d
+		}
+	}
+	return nil
+}
+
 // plan says what reload would do.
 func (in *instance) plan() (text string, ok bool) {
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	cfg, files, diags := in.load.load(config.LoadOptions{Previous: in.cfg})
+	running := in.cfg
+	in.mu.Unlock()
+	cfg, files, diags := in.load.load(config.LoadOptions{Previous: running})
 	var buf bytes.Buffer
 	report(&buf, files, diags)
 	if diags.HasErrors() {
@@ -210,7 +300,7 @@ func (in *instance) reopen() (text string, ok bool) {
 
 func (in *instance) verbs() server.Verbs {
 	return server.Verbs{
-		"reload": func(context.Context) (string, bool) { return in.reload("rtmpd reload", false) },
+		"reload": func(ctx context.Context) (string, bool) { return in.reload(ctx, "rtmpd reload", false) },
 		"plan":   func(context.Context) (string, bool) { return in.plan() },
 		"reopen": func(context.Context) (string, bool) { return in.reopen() },
 

@@ -18,6 +18,7 @@ var serverFamilies = []family{
 	{"rtmpd_build_info", "Always 1: which rtmpd this is.", []string{"version", "goversion"}},
 	{"rtmpd_config_last_reload_successful", "Whether the last attempt to load a configuration worked; after 0 the one before it runs on.", nil},
 	{"rtmpd_config_last_reload_success_timestamp_seconds", "When a configuration was loaded last, as Unix time.", nil},
+	{"rtmpd_keys_file_ok", "Whether every stream_keys_file can be used; at 0 the keys that were read before stay.", nil},
 	{"rtmpd_log_messages_total", "Lines written to the log, by level.", []string{"level"}},
 
 	{"rtmpd_connections", "Open connections, by protocol.", []string{"protocol"}},
@@ -61,6 +62,7 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
 	gauge("rtmpd_build_info", 1, s.Version, runtime.Version())
 	gauge("rtmpd_config_last_reload_successful", oneIf(s.Reload.Successful))
 	gauge("rtmpd_config_last_reload_success_timestamp_seconds", float64(s.Reload.At.UnixMilli())/1000)
+	gauge("rtmpd_keys_file_ok", oneIf(len(s.KeysFailing) == 0))
 	for _, l := range s.Logged {
 		counter("rtmpd_log_messages_total", l.Lines, l.Level)
 	}

@@ -34,15 +34,37 @@ type Snapshot struct {
 	// What is wrong with a stream or its outputs is in Stream.Health.
 	Findings []doctor.Finding
 
-	Reload Reload
-	Hooks  []Hook       // those there are, in no order
-	Logged []LevelCount // from debug to fatal
+	Reload      Reload
+	KeysFailing []KeysFile   // by path
+	HooksDown   []HookDown   // in the order of the applications
+	Hooks       []Hook       // those there are, in no order
+	Logged      []LevelCount // from debug to fatal
 }
 
 // Reload says how the configuration was loaded.
 type Reload struct {
 	Successful bool      // the last attempt was
 	At         time.Time // of the last successful one
+
+	FailingSince time.Time // the first failed attempt since then; zero: none
+	Error        string    // why the last attempt failed, one line; empty if it did not
+}
+
+// A KeysFile is a stream_keys_file that can't be used: the keys that were read
+// from it before stay in force.
+type KeysFile struct {
+	Path  string
+	Since time.Time
+	Error string
+}
+
+// A HookDown is a hook that gives no answer.
+type HookDown struct {
+	Application string // empty: of an rtmp block
+	Hook        string // on_publish …
+	Since       time.Time
+	Calls       int // without an answer since then
+	Error       string
 }
 
 // Hook is what the calls of one hook came to, since the start.

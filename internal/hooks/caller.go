@@ -21,8 +21,29 @@ type Caller struct {
 	done   queue // of laneDone
 	lists  queue // of lanePlaylist
 
-	mu      sync.Mutex
-	failing [numHooks]int // calls without an answer since the last with one
+	mu   sync.Mutex
+	down [numHooks]Down // guarded by mu
+}
+
+// Down says that a hook gives no answer.
+type Down struct {
+	Hook  Hook
+	Since time.Time // of the first call without an answer
+	Calls int       // without an answer since the last with one; 0: the hook answers
+	Err   string
+}
+
+// Down lists the hooks that give no answer.
+func (c *Caller) Down() []Down {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []Down
+	for _, d := range c.down {
+		if d.Calls > 0 {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // Caller makes a caller. log says whose it is.
@@ -78,18 +99,23 @@ func (c *Caller) call(ctx context.Context, target config.Secret, n *config.Notif
 		return a, sent, err // the server stops, which is no fault of the hook's
 	}
 	c.client.stats.called(e.Hook, time.Since(start), err, a.status/100 != 2 && a.status/100 != 3)
-	c.note(e.Hook, err)
+	c.note(e.Hook, cmp.Or(err, a.gatewayError()))
 	return a, sent, err
 }
 
 // note logs that a hook has stopped to answer, and that it does again.
 func (c *Caller) note(h Hook, err error) {
 	c.mu.Lock()
-	before := c.failing[h]
+	d := &c.down[h]
+	before := d.Calls
 	if err != nil {
-		c.failing[h]++
+		if before == 0 {
+			d.Hook, d.Since = h, time.Now()
+		}
+		d.Calls++
+		d.Err = errorText(err)
 	} else {
-		c.failing[h] = 0
+		*d = Down{}
 	}
 	c.mu.Unlock()
 	switch {

@@ -3,7 +3,6 @@ package hooks
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -217,7 +216,7 @@ func (c *Caller) deliver(l lane, n *config.Notify, call Call) bool {
 	if err != nil {
 		return sent
 	}
-	return a.status != http.StatusBadGateway && a.status != http.StatusServiceUnavailable
+	return !a.unavailable()
 }
 
 // lose counts calls that are given up.

@@ -44,6 +44,20 @@ type answer struct {
 	location string
 }
 
+// unavailable says that a gateway answered in the hook's place, which has not got
+// the call.
+func (a answer) unavailable() bool {
+	return a.status == http.StatusBadGateway || a.status == http.StatusServiceUnavailable
+}
+
+// gatewayError is why an answer is none of the hook's own; nil if it may be.
+func (a answer) gatewayError() error {
+	if a.unavailable() || a.status == http.StatusGatewayTimeout {
+		return fmt.Errorf("its gateway answers %s", statusText(a.status))
+	}
+	return nil
+}
+
 // judge reads an answer as nginx-rtmp does: 2xx is a yes, 3xx too, with another
 // name if it has a Location, and everything else a no. For an update, where no
 // name can change any more, a 3xx is a yes unless strict.

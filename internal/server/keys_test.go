@@ -187,9 +187,23 @@ rtmp {
 	if err := os.Remove(keys); err != nil {
 		t.Fatal(err)
 	}
-	r.write("keys", "# all gone\n")
+	r.write("keys", "# all gone\n") // half written
 	r.reload(conf)
+	p = r.publishFrom("127.0.0.2", "show", "first-secret-0001")
+	failing := r.srv.Snapshot().KeysFailing
+	if len(failing) != 1 || failing[0].Path != keys || failing[0].Error == "" || time.Since(failing[0].Since) > time.Minute {
+		t.Errorf("the snapshot has %+v", failing)
+	}
+	if n := r.logs.FilterMessageSnippet("stream_keys_file can't be used").Len(); n != 1 {
+		t.Errorf("%d lines in the log, want 1", n)
+	}
+	r.write("keys", "cam second-secret-001\n")
+	r.reload(conf)
+	p.ended()
 	r.refused("show", "first-secret-0001", dialling{from: "127.0.0.2"}, rtmp.StatusPublishDenied, wrongKey)
+	if failing := r.srv.Snapshot().KeysFailing; len(failing) != 0 || r.logs.FilterMessageSnippet("can be used again").Len() != 1 {
+		t.Errorf("good again: the snapshot has %+v", failing)
+	}
 }
 
 func TestKeylessLetsInStrangersByAddressAlone(t *testing.T) {

@@ -2,7 +2,10 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +24,9 @@ type counters struct {
 
 	lines [zapcore.FatalLevel - zapcore.DebugLevel + 1]atomic.Uint64 // logged, by level
 
-	reloaded  atomic.Int64 // Unix ns of the last good configuration
-	misloaded atomic.Bool  // one that came later is not good
+	mu          sync.Mutex
+	reload      api.Reload     // guarded by mu
+	keysFailing []api.KeysFile // guarded by mu
 }
 
 // newMetrics collects what there is to scrape, on a registry of the server's own.
@@ -56,20 +60,56 @@ func (c *counters) counted(log *zap.Logger) *zap.Logger {
 	}))
 }
 
-// Loaded notes whether a new configuration is good: Apply does for those that it
-// is given, and whoever reads them for those that can't be read.
-func (s *Server) Loaded(ok bool) {
-	if ok {
-		s.counters.reloaded.Store(time.Now().UnixNano())
+// Loaded notes how loading a configuration went: Apply does for those that it is
+// given, and whoever reads them for those that can't be read. failed is nil for a
+// good one.
+func (s *Server) Loaded(failed error) {
+	c, now := &s.counters, time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if failed == nil {
+		c.reload = api.Reload{Successful: true, At: now}
+		return
 	}
-	s.counters.misloaded.Store(!ok)
+	r := &c.reload
+	r.Successful, r.Error = false, failed.Error()
+	if r.FailingSince.IsZero() {
+		r.FailingSince = now
+	}
+}
+
+// noteKeysFiles notes which keys files of the new configuration can't be used,
+// and logs what changed.
+func (s *Server) noteKeysFiles(failing map[string]string) {
+	c := &s.counters
+	var now []api.KeysFile
+	c.mu.Lock()
+	before := c.keysFailing
+	for _, path := range slices.Sorted(maps.Keys(failing)) {
+		f := api.KeysFile{Path: path, Since: time.Now(), Error: failing[path]}
+		if i := slices.IndexFunc(before, func(b api.KeysFile) bool { return b.Path == path }); i >= 0 {
+			f.Since = before[i].Since
+		} else {
+			s.log.Error("stream_keys_file can't be used: the keys that were read before stay", zap.String("path", path), zap.String("err", f.Error))
+		}
+		now = append(now, f)
+	}
+	c.keysFailing = now
+	c.mu.Unlock()
+	for _, b := range before {
+		if failing[b.Path] == "" {
+			s.log.Info("stream_keys_file can be used again", zap.String("path", b.Path))
+		}
+	}
 }
 
 // count adds what the server and the hooks have counted.
 func (s *Server) count(snap *api.Snapshot) {
 	c := &s.counters
 	snap.Published, snap.Played, snap.Viewed = c.published.Load(), c.played.Load(), c.viewed.Load()
-	snap.Reload = api.Reload{Successful: !c.misloaded.Load(), At: time.Unix(0, c.reloaded.Load())}
+	c.mu.Lock()
+	snap.Reload, snap.KeysFailing = c.reload, slices.Clone(c.keysFailing)
+	c.mu.Unlock()
 	for i := range c.lines {
 		level := zapcore.DebugLevel + zapcore.Level(i)
 		snap.Logged = append(snap.Logged, api.LevelCount{Level: level.String(), Lines: c.lines[i].Load()})

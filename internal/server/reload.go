@@ -38,7 +38,7 @@ type acquired struct {
 func (s *Server) Apply(cfg *config.Config) (plan config.Plan, err error) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	defer func() { s.Loaded(err == nil) }()
+	defer func() { s.Loaded(err) }()
 	old := s.cfg.Load()
 	plan = config.Diff(old, cfg)
 	if s.stopping() {
@@ -218,6 +218,7 @@ func (s *Server) commit(a *acquired) {
 		v.removed.Store(true)
 		v.tidyLog()
 	}
+	s.noteKeysFiles(a.cfg.KeysFailing)
 	s.hub.SetInterval(flushInterval(a.cfg))
 	s.commitListeners(a, services)
 	s.acme.Apply(acmeSettings(a.cfg), acmeDomains(a.cfg)) // its challenges need the listeners

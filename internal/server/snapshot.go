@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
 
@@ -36,6 +37,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 	}
 	snap.BytesOut += s.fanned.Load()
 	for _, v := range services {
+		snap.HooksDown = append(snap.HooksDown, v.hooksDown()...)
 		server, out, held := v.snapshot(now)
 		snap.Servers = append(snap.Servers, server)
 		snap.BytesOut += out
@@ -111,6 +113,23 @@ func (v *service) snapshot(now time.Time) (out api.Server, fanned, held uint64) 
 		return cmp.Or(cmp.Compare(place[x.Name], place[y.Name]), cmp.Compare(x.Name, y.Name))
 	})
 	return out, fanned, held
+}
+
+// hooksDown lists the block's hooks that give no answer, then its applications'.
+func (v *service) hooksDown() []api.HookDown {
+	var out []api.HookDown
+	add := func(app string, c *hooks.Caller) {
+		for _, d := range c.Down() {
+			out = append(out, api.HookDown{Application: app, Hook: d.Hook.String(), Since: d.Since, Calls: d.Calls, Error: d.Err})
+		}
+	}
+	add("", v.hooks)
+	apps := v.all()
+	slices.SortFunc(apps, func(x, y *application) int { return cmp.Compare(x.name, y.name) })
+	for _, a := range apps {
+		add(a.name, a.hooks)
+	}
+	return out
 }
 
 // A glimpse is what there was of one name while the application was locked.
