@@ -32,6 +32,7 @@ type Record struct {
 	Filename        Template      `hcl:"filename" kind:"template" vars:"app name recorder stream base wildcard datetime year month day hour minute second unix"` // whole name; empty: nginx's
 	Unique          bool          `hcl:"unique"`
 	Append          bool          `hcl:"append"`
+	Overwrite       bool          `hcl:"overwrite"` // nginx-rtmp's way; else a name that is taken gets a number
 	Lock            bool          `hcl:"lock"`
 	MaxSize         int64         `hcl:"max_size" kind:"size" default:"0"` // 0: no limit
 	MaxFrames       int           `hcl:"max_frames" default:"0"`

@@ -26,7 +26,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 	if err := try(unix.F_WRLCK); err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, config.Record{Path: config.Template(dir), Lock: true}, nil)
+	b := newBench(t, config.Record{Path: config.Template(dir), Lock: true, Overwrite: true}, nil)
 	b.feed("kp")
 	if info, err := os.Stat(path); err != nil || info.Size() != 0 || b.logs.FilterMessageSnippet("can't write").Len() != 1 {
 		t.Errorf("somebody else's file is written: %v, %v", info, err)

@@ -21,7 +21,7 @@ type Options struct {
 	App, Stream string
 	Log         *zap.Logger
 	Store       *Store
-	Since       time.Time // when the stream began: older files may be overwritten
+	Since       time.Time // when the stream began: with overwrite, older files are overwritten
 
 	Started func(path string)             // the first frame is in the file
 	Done    func(path string, ended bool) // the file is closed; ended: and the stream is over
@@ -51,6 +51,7 @@ type Recorder struct {
 	pending   *config.Record
 	orders    []order
 	interrupt context.CancelFunc // wakes Run
+	stats     Snapshot
 
 	// Owned by the goroutine in Run.
 	cfg    *config.Record
@@ -58,6 +59,7 @@ type Recorder struct {
 	armed  bool // a file may be opened with the next packet
 	closed bool // by order or limit: the next break opens another
 	full   bool // a limit is reached: the next break closes it
+	moved  bool // the file is not where its path is: the next break opens another
 	opened time.Time
 	last   string // path of the newest file, without its number
 	fault  fault
@@ -69,6 +71,37 @@ type Recorder struct {
 	// inKeyframe: the newest video packet is one of a keyframe.
 	inKeyframe bool
 	run        run
+}
+
+// Snapshot is what a recorder does.
+type Snapshot struct {
+	Path         string    // of the file that is open; empty: none
+	Failing      string    // why it can't write at the moment; empty: it can
+	FailingSince time.Time // zero: it can
+}
+
+// Snapshot may be called from any goroutine.
+func (r *Recorder) Snapshot() Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stats
+}
+
+// show has Snapshot say what is so now.
+func (r *Recorder) show() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.stats
+	r.stats = Snapshot{Failing: r.fault.why}
+	if r.file != nil {
+		r.stats.Path = r.file.path
+	}
+	if r.fault.why != "" {
+		r.stats.FailingSince = was.FailingSince
+		if was.Failing == "" {
+			r.stats.FailingSince = r.o.Now()
+		}
+	}
 }
 
 // A run is what has been written to the file that is open.
@@ -329,6 +362,10 @@ func (r *Recorder) atBreak() {
 	r.mu.Unlock()
 	if next != nil {
 		r.reconfigure(next)
+	}
+	if r.file != nil && r.moved {
+		r.close()
+		r.armed, r.last = true, "" // the name is free there
 	}
 	if r.cfg.Manual {
 		return

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -271,10 +272,14 @@ func TestAFileOfTheName(t *testing.T) {
 		old  string
 		want map[string]string
 	}{
-		{"is overwritten by another publish", config.Record{}, "recording", map[string]string{"cam.flv": "HkSa 40"}},
+		{"stays: what comes next gets a number", config.Record{}, "recording", map[string]string{"cam.flv": "Hkp 40", "cam+1.flv": "HkSa 40"}},
+		{"stays, whatever it is", config.Record{}, "#!/bin/sh\n", map[string]string{"cam.flv": "flv: not an FLV file: it starts with 23212f62", "cam+1.flv": "HkSa 40"}},
+		{"is overwritten by another publish, as at nginx-rtmp", config.Record{Overwrite: true}, "recording", map[string]string{"cam.flv": "HkSa 40"}},
+		{"is gone on with, not overwritten", config.Record{Overwrite: true, Append: true}, "recording", map[string]string{"cam.flv": "HkpHkSa 80"}},
 		{"is gone on with", config.Record{Append: true}, "recording", map[string]string{"cam.flv": "HkpHkSa 80"}},
 		{"is no FLV: it stays", config.Record{Append: true}, "#!/bin/sh\n", map[string]string{"cam.flv": "flv: not an FLV file: it starts with 23212f62", "cam+1.flv": "HkSa 40"}},
-		{"is locked", config.Record{Lock: true}, "recording", map[string]string{"cam.flv": "HkSa 40"}},
+		{"is locked", config.Record{Lock: true, Overwrite: true}, "recording", map[string]string{"cam.flv": "HkSa 40"}},
+		{"of a suffix with a minute stays", config.Record{Suffix: "%S.flv"}, "recording", map[string]string{"cam.flv": "Hkp 40", "cam07.flv": "HkSa 40"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -405,14 +410,89 @@ func TestTroubleIsOneLineAndTriedAgain(t *testing.T) {
 		}
 	}
 	trouble, well := "error recorder can't write; the stream goes on without it until it can", "info recorder writes again"
-	if want := []string{trouble, well, trouble, well, trouble, well}; !slices.Equal(got, want) {
+	moved := "warn the recording was deleted or its directory replaced: it goes on in another file, where its path is now"
+	if want := []string{trouble, well, trouble, well, moved}; !slices.Equal(got, want) {
 		t.Errorf("logged %q", got)
 	}
-	if got := files(t, dir); len(got) != 1 || tags(t, filepath.Join(dir, got[0])) != "Hkp 40" {
-		t.Errorf("in the end there is %v", got)
+	if got := files(t, dir); len(got) != 1 || tags(t, filepath.Join(dir, got[0])) != "Hkpkp 120" {
+		t.Errorf("in the end there is %v: %s", got, tags(t, filepath.Join(dir, got[0])))
 	}
-	if want := []string{"cam.flv", "cam+1.flv", "cam.flv"}; len(b.closed) != 3 {
+	if want := []string{"cam.flv", "cam+1.flv", "cam.flv"}; !slices.Equal(b.closed, want) {
 		t.Errorf("done %v, want something like %v", b.closed, want)
+	}
+}
+
+// No frame is lost, and none goes into the new directory without its keyframe.
+func TestAPathThatIsReplacedUnderARecordingIsFollowed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		cfg      config.Record
+		replace  func(dir string) error
+		old, now string // tags; empty: there is no file
+	}{
+		{"renamed and made anew", config.Record{}, func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o755))
+		}, "HkppppSap 6240", "HkSap 80"},
+		{"renamed", config.Record{}, func(dir string) error { return os.Rename(dir, dir+".old") }, "HkppppSap 6240", "HkSap 80"},
+		{"renamed, with an interval", config.Record{Interval: time.Hour}, func(dir string) error { return os.Rename(dir, dir+".old") }, "HkppppSap 6240", "HkSap 80"},
+		{"deleted", config.Record{}, os.RemoveAll, "", "HkSap 80"},
+		{"the file deleted", config.Record{}, func(dir string) error { return os.Remove(filepath.Join(dir, "cam.flv")) }, "", "HkSap 80"},
+		{"the file renamed: that is where it is wanted", config.Record{}, func(dir string) error {
+			return errors.Join(os.Mkdir(dir+".old", 0o755), os.Rename(filepath.Join(dir, "cam.flv"), filepath.Join(dir+".old", "cam.flv")))
+		}, "HkppppSapkap 6360", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "rec")
+			c.cfg.Path = config.Template(dir)
+			b := newBench(t, c.cfg, nil)
+			b.feed("kpp")
+			if err := c.replace(dir); err != nil {
+				t.Fatal(err)
+			}
+			b.dts += 6 * time.Second
+			b.feed("6p")
+			if st := b.r.Snapshot(); st.Failing != "" || st.Path != filepath.Join(dir, "cam.flv") {
+				t.Errorf("%+v", st)
+			}
+			b.feed("papkap")
+			b.end()
+			for where, want := range map[string]string{dir: c.now, dir + ".old": c.old} {
+				path := filepath.Join(where, "cam.flv")
+				if _, err := os.Stat(path); want == "" {
+					if err == nil {
+						t.Errorf("there is %s", path)
+					}
+				} else if got := tags(t, path); got != want {
+					t.Errorf("%s holds %s, want %s", path, got, want)
+				}
+			}
+			lines := b.logs.FilterMessageSnippet("directory replaced").Len()
+			if want := min(len(c.now), 1); lines != want {
+				t.Errorf("logged %d times, want %d", lines, want)
+			}
+		})
+	}
+}
+
+func TestASnapshotSaysThatARecorderFails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, config.Record{Path: config.Template(t.TempDir()), MinFree: 1 << 20}, nil)
+	b.free = 0
+	begin := b.now
+	b.feed("kpkp1kp")
+	if st := b.r.Snapshot(); !strings.Contains(st.Failing, "min_free") || !st.FailingSince.Equal(begin) || st.Path != "" {
+		t.Errorf("%+v", st)
+	}
+	b.free = 1 << 40
+	b.feed("9kp")
+	if st := b.r.Snapshot(); st.Failing != "" || !st.FailingSince.IsZero() || filepath.Base(st.Path) != "cam.flv" {
+		t.Errorf("%+v", st)
+	}
+	b.end()
+	if st := b.r.Snapshot(); st.Path != "" {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -61,10 +61,11 @@ type file struct {
 	root  *os.Root // of the record block's path
 	f     *os.File
 	rec   *flv.Recording
-	path  string // absolute
-	plain string // path without a number
-	name  string // below root
-	empty bool   // it was made here, and has nothing yet
+	path  string      // absolute
+	plain string      // path without a number
+	name  string      // below root
+	empty bool        // it was made here, and has nothing yet
+	dir   fs.FileInfo // of the directory it is in
 }
 
 var errLocked = errors.New("another process has locked it")
@@ -74,7 +75,7 @@ type want struct {
 	dir       string
 	naming    naming
 	now       time.Time
-	since     time.Time // older files of the name are overwritten; zero: none
+	since     time.Time // with overwrite, older files of the name are overwritten; zero: none
 	last      string    // the plain path of the recorder's file before, which is not
 	keyframes int       // expected; 0 unknown
 }
@@ -140,11 +141,15 @@ func (f *file) openFile(w *want, numbered bool) error {
 	case !info.Mode().IsRegular():
 		return errors.New("it is there and no regular file")
 	case cfg.Append && !numbered:
-	case numbered, w.since.IsZero(), info.ModTime().After(w.since):
-		return fs.ErrExist // a rotation never overwrites
+	case numbered, !cfg.Overwrite, w.since.IsZero(), info.ModTime().After(w.since):
+		return fs.ErrExist // what is there stays; a rotation never overwrites
 	}
 	h, err := f.root.OpenFile(f.name, flags, fileMode)
 	if err != nil {
+		return err
+	}
+	if f.dir, err = f.root.Stat(path.Dir(f.name)); err != nil {
+		_ = h.Close()
 		return err
 	}
 	if err := f.begin(h, cfg.Lock, cfg.Append && !numbered, w.keyframes); err != nil {
@@ -178,6 +183,14 @@ func (f *file) begin(h *os.File, locked, resume bool, keyframes int) error {
 	f.empty = true
 	f.rec = flv.NewRecording(h, keyframes)
 	return nil
+}
+
+// moved says that the file is not where its path is any more: it was deleted, or
+// its directory was renamed, deleted, or another one mounted over it. A file that
+// was renamed itself is where somebody wants it.
+func (f *file) moved() bool {
+	now, err := os.Stat(filepath.Dir(f.path))
+	return deleted(f.f) || errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(f.dir, now)
 }
 
 // close finishes the file, and removes one in which nothing was written.

@@ -43,7 +43,8 @@ func (r *Recorder) open() error {
 		_ = f.close()
 		return err
 	}
-	r.file, r.last, r.opened, r.full = f, f.plain, now, false
+	r.file, r.last, r.opened, r.full, r.moved = f, f.plain, now, false, false
+	r.show()
 	r.look = now.Add(lookEvery)
 	r.run = run{base: f.rec.Last()}
 	r.status(Start)
@@ -63,11 +64,8 @@ func (r *Recorder) keyframes() int {
 	return 0
 }
 
-// room says no when the disk has less than min_free, or f was deleted.
+// room says no when the disk has less than min_free.
 func (r *Recorder) room(f *file) error {
-	if deleted(f.f) {
-		return fmt.Errorf("record %s: the file was deleted", f.path)
-	}
 	if r.cfg.MinFree == 0 {
 		return nil
 	}
@@ -91,6 +89,10 @@ func (r *Recorder) write(p *media.Packet) error {
 		r.look = now.Add(lookEvery)
 		if err := r.room(f); err != nil {
 			return err
+		}
+		if !r.moved && f.moved() {
+			r.moved = true
+			r.log.Warn("the recording was deleted or its directory replaced: it goes on in another file, where its path is now", zap.String("path", f.path))
 		}
 	}
 	if !run.began {
@@ -119,6 +121,7 @@ func (r *Recorder) write(p *media.Packet) error {
 	if r.fault.why != "" {
 		r.log.Info("recorder writes again", zap.String("path", f.path))
 		r.fault = fault{}
+		r.show()
 	}
 	r.log.Info("recording started", zap.String("path", f.path))
 	if r.o.Started != nil {
@@ -183,6 +186,7 @@ func (r *Recorder) close() {
 		return
 	}
 	r.file, r.full = nil, false
+	r.show()
 	empty := f.empty
 	if err := f.close(); err != nil && r.fault.why == "" {
 		r.log.Error("recording not finished", zap.String("path", f.path), zap.Error(err))
@@ -213,6 +217,7 @@ func (r *Recorder) failed(err error) {
 		r.status(Failed)
 	}
 	r.fault.why = err.Error()
+	r.show()
 }
 
 func (r *Recorder) status(s State) {
