@@ -40,12 +40,13 @@ func ResumeRecording(f RecordingFile, size int64) (*Recording, error) {
 		return nil, fmt.Errorf("flv: %w", ErrNotFLV)
 	}
 	r := &Recording{f: f, hasAudio: head[4]&4 != 0, hasVideo: head[4]&1 != 0}
-	finished := r.readMetadata(first)
+	finished := r.readMetadata(first, size)
 	if finished && r.readTail(first, size) {
 		r.written = size
 		return r, nil
 	}
 	r.index = keyIndex{room: r.index.room}
+	r.hasAudio, r.hasVideo = false, false // an unfinished file's header promises both
 	r.walk(first, size)
 	if r.written < size {
 		if err := f.Truncate(r.written); err != nil {
@@ -78,8 +79,9 @@ func (r *Recording) tagAt(off, end int64) (kind uint8, body int64, timestamp uin
 const maxMetadata = metaFixed + maxIndex*keyEntry
 
 // readMetadata takes over the onMetaData of a file that is ours, and its index;
-// finished says that it was filled in.
-func (r *Recording) readMetadata(first int64) (finished bool) {
+// finished says that it was filled in and is still true: the file has the size
+// it had then.
+func (r *Recording) readMetadata(first, fileSize int64) (finished bool) {
 	kind, size, _, ok := r.tagAt(first, math.MaxInt64)
 	if !ok || kind != TagScript || size > maxMetadata || size < metaFixed+minIndex*keyEntry {
 		return !ok || kind != TagScript // then nothing of it is needed
@@ -100,7 +102,7 @@ func (r *Recording) readMetadata(first int64) (finished bool) {
 	r.metaAt, r.metaSize = first+tagHeaderSize, int(size)
 	r.index.room = (r.metaSize - metaFixed) / keyEntry
 	r.index.adopt(meta)
-	return meta.Get("filesize") != nil
+	return meta.Get("filesize") == float64(fileSize)
 }
 
 // adopt takes over the index of a finished recording.
