@@ -11,7 +11,7 @@ import (
 //	| type 1 | length 3 | timestamp 3, its bits 24-31 1 | stream id 3 | data | back pointer 4 |
 //
 // Timestamps count from the first tag's, which is the message's own. Payloads
-// alias the body.
+// are copies: who keeps a frame of six bytes must not keep ten megabytes.
 type aggregate struct {
 	message Message
 	rest    []byte
@@ -39,7 +39,7 @@ func (a *aggregate) next() (m Message, ok bool, err error) {
 		}
 		m = a.message
 		m.Type = MessageType(h[0])
-		m.Payload = a.rest[11 : 11+n : 11+n]
+		payload := a.rest[11 : 11+n]
 		t := binary.BigEndian.Uint32([]byte{h[7], h[4], h[5], h[6]})
 		if !a.begun {
 			a.begun = true
@@ -50,6 +50,7 @@ func (a *aggregate) next() (m Message, ok bool, err error) {
 		a.rest = a.rest[min(4, len(a.rest)):] // the last back pointer may be missing
 		switch m.Type {
 		case TypeAudio, TypeVideo, TypeDataAMF0, TypeDataAMF3:
+			m.Payload = append(make([]byte, 0, n), payload...)
 			return m, true, nil
 		}
 	}

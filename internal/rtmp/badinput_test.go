@@ -185,11 +185,11 @@ func TestStrangersFiftyKilobytesAreTooMany(t *testing.T) {
 	}
 }
 
-// Sixty chunk streams of a publisher that claim the largest message each cost
+// Forty chunk streams of a publisher that claim the largest message each cost
 // what has arrived, and end the connection when they are in earnest.
 func TestPublishersClaims(t *testing.T) {
 	var wire bytes.Buffer
-	for i := range uint32(60) {
+	for i := range uint32(40) {
 		wire.WriteString(head(0, 10+i, 0, 10<<20, TypeVideo, 1) + text(128))
 	}
 	conn, _ := connOver(wire.String(), Options{})
@@ -197,8 +197,8 @@ func TestPublishersClaims(t *testing.T) {
 	if _, err := conn.ReadMessage(); err != io.ErrUnexpectedEOF {
 		t.Fatal(err)
 	}
-	if conn.in.held != 60*exactBody {
-		t.Errorf("%d bytes held for 60 messages, want %d", conn.in.held, 60*exactBody)
+	if conn.in.held != 40*exactBody {
+		t.Errorf("%d bytes held for 40 messages, want %d", conn.in.held, 40*exactBody)
 	}
 
 	wire.Reset()
@@ -212,8 +212,58 @@ func TestPublishersClaims(t *testing.T) {
 	if _, err := conn.ReadMessage(); err != errHeld {
 		t.Errorf("40 MB of begun messages: got %v, want errHeld", err)
 	}
-	if limit := 2*10<<20 + exactBody; conn.in.held > limit {
+	if limit := 10<<20 + trustedHeld; conn.in.held > limit {
 		t.Errorf("%d bytes held, want at most %d", conn.in.held, limit)
+	}
+}
+
+// A message that is begun, and restarted by each further chunk, costs what has
+// arrived of it and counts each time.
+func TestRestartedMessages(t *testing.T) {
+
+	begin := head(0, 6, 0, 9<<20, TypeVideo, 1) + "'"
+	restarts := map[string]string{
+		"type 2 chunk":             "\x86\x00\x00\x00'",
+		"type 1 chunk":             "\x46\x00\x00\x00\x90\x00\x00\x09'",
+		"type 0 chunk":             begin,
+		"abort and a type 3 chunk": controlWire(TypeAbort, 6) + "\xc6'",
+	}
+	for name, again := range restarts {
+		conn, _ := connOver(controlWire(TypeSetChunkSize, 1)+begin+strings.Repeat(again, 1000), Options{})
+		conn.Authorise()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := conn.ReadMessage(); err != io.ErrUnexpectedEOF {
+			t.Fatalf("%s: %v", name, err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 2*exactBody {
+			t.Errorf("%s: 1000 restarts allocate %d bytes, want at most %d", name, n, 2*exactBody)
+		}
+		if conn.in.rate.n < 1000 {
+			t.Errorf("%s: 1000 restarts count as %d messages", name, conn.in.rate.n)
+		}
+	}
+	// As fast as it can be sent, it ends the connection.
+	conn, _ := connOver(controlWire(TypeSetChunkSize, 1)+begin+strings.Repeat("\x86\x00\x00\x00'", maxPublishRate*11), Options{})
+	conn.Authorise()
+	if _, err := conn.ReadMessage(); err == nil || !strings.Contains(err.Error(), "messages a second") {
+		t.Errorf("got %v, want to be told that these are too many", err)
+	}
+}
+
+// A frame in an aggregate keeps its own bytes alone.
+func TestAggregatedFramesAreCopies(t *testing.T) {
+	body := "\x09\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00abcdef\x00\x00\x00\x11" + "\x63\x0f\x00\x00\x00\x00\x00\x00\x00\x00\x00" + text(0xf0000)
+	conn, _ := connOver(string(appendMessage([]byte(controlWire(TypeSetChunkSize, 1<<20)), message(4, TypeAggregate, 9, body), 1<<20)), Options{})
+	conn.Authorise()
+	m, err := conn.ReadMessage()
+	if err != nil || string(m.Payload) != "abcdef" {
+		t.Fatalf("got %q, %v", m.Payload, err)
+	}
+	whole := conn.aggregate.message.Payload
+	if len(whole) == 0 || &whole[11] == &m.Payload[0] {
+		t.Error("the frame aliases the aggregate message")
 	}
 }
 

@@ -89,7 +89,7 @@ func (r *chunkReader) header() (*chunkStream, error) {
 		return cs, r.begin(cs)
 	}
 	if cs.partial { // an encoder that started over: its new message counts
-		r.release(cs)
+		r.giveUp(cs)
 	}
 	if err := r.fields(cs, format); err != nil {
 		return nil, err

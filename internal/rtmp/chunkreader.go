@@ -25,6 +25,9 @@ const (
 	// exactBody is the length up to which a body is allocated at once; a
 	// longer one starts here and doubles as its bytes arrive.
 	exactBody = 256 << 10
+	// trustedHeld is what the bodies of incomplete messages may take beside
+	// one of the largest allowed.
+	trustedHeld = 4 * exactBody
 )
 
 // A chunkReader turns bytes into messages. It belongs to one goroutine.
@@ -38,6 +41,11 @@ type chunkReader struct {
 	chunkSize  uint32 // of the peer
 	maxMessage int
 	trusted    bool
+	rate       rate // of messages begun, and of the parts of aggregates
+	// wary is set by a message that was begun and given up. From then on a
+	// body is allocated only as its bytes arrive: else five bytes that restart
+	// a message would cost exactBody.
+	wary bool
 
 	streams  map[uint32]*chunkStream
 	last     *chunkStream
@@ -87,7 +95,7 @@ func (r *chunkReader) setChunkSize(n uint32) error {
 // abort drops csid's message as far as it has come (§5.4.2).
 func (r *chunkReader) abort(csid uint32) {
 	if cs := r.streams[csid]; cs != nil && cs.partial {
-		r.release(cs)
+		r.giveUp(cs)
 	}
 }
 
@@ -131,8 +139,18 @@ func (r *chunkReader) release(cs *chunkStream) {
 	cs.body, cs.got, cs.partial = nil, 0, false
 }
 
-// begin starts a message with cs's header.
+// giveUp ends cs's message, which is not complete.
+func (r *chunkReader) giveUp(cs *chunkStream) {
+	r.wary = true
+	r.release(cs)
+}
+
+// begin starts a message with cs's header. It counts messages here, and not
+// when they are complete: one that is restarted costs as much.
 func (r *chunkReader) begin(cs *chunkStream) error {
+	if err := r.rate.count(r.trusted); err != nil {
+		return err
+	}
 	cs.skip = cs.kind.ignored()
 	if limit := cs.kind.limit(r.maxMessage); !cs.skip && int(cs.length) > limit {
 		return fmt.Errorf("%s message of %d bytes; at most %d are allowed", cs.kind, cs.length, limit)
@@ -164,8 +182,12 @@ func (r *chunkReader) room(cs *chunkStream, n int) error {
 	size := int(cs.length)
 	budget := strangerHeld
 	if r.trusted {
-		budget = 2*r.maxMessage + exactBody
-		size = min(size, max(need, 2*have, exactBody))
+		budget = r.maxMessage + trustedHeld
+		if r.wary {
+			size = min(size, max(need, 2*have))
+		} else {
+			size = min(size, max(need, 2*have, exactBody))
+		}
 	} else {
 		size = min(size, max(need, 2*have))
 	}

@@ -404,7 +404,7 @@ func FuzzChunkReader(f *testing.F) {
 		budget := strangerHeld
 		if trusted {
 			r.trust()
-			budget = 2<<20 + exactBody
+			budget = 1<<20 + trustedHeld
 		}
 		if r.setChunkSize(chunkSize) != nil {
 			return

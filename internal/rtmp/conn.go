@@ -57,7 +57,6 @@ type Conn struct {
 	// Owned by the reading goroutine.
 	in        *chunkReader
 	aggregate aggregate
-	rate      rate
 	idle      idle
 	ackWindow uint32      // the peer's: it wants to hear of every so many bytes
 	acked     uint64      // bytesIn as last acknowledged
@@ -142,12 +141,12 @@ func (c *Conn) ReadMessage() (Message, error) {
 		if err != nil {
 			return Message{}, err
 		}
-		if !ok {
-			if m, err = c.in.next(); err != nil {
-				return Message{}, err
-			}
+		if ok {
+			err = c.in.rate.count(c.in.trusted)
+		} else {
+			m, err = c.in.next()
 		}
-		if err := c.rate.count(c.in.trusted); err != nil {
+		if err != nil {
 			return Message{}, err
 		}
 		switch m.Type {
