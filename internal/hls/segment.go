@@ -11,6 +11,8 @@ import (
 type segment struct {
 	packets []*media.Packet // in order of arrival
 	bytes   int64           // payload
+	held    int64           // memory
+	headers media.HeaderLedger
 	tracks  [2]*media.Track // by media.Kind; nil when it has none of that kind
 	frames  int             // video
 

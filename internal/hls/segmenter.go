@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// maxSegmentBytes of payload end a fragment whatever its duration: it is
-	// held by pointer and muxed in memory.
-	maxSegmentBytes = 64 << 20
+	// maxSegmentBytes of memory end a fragment whatever its duration: it is
+	// held by pointer and muxed in memory. 24 MiB are 2 s of 100 Mb/s.
+	maxSegmentBytes = 24 << 20
 	// cutTolerance lets a GOP of 1.996 s, which is what 2 s may become in
 	// RTMP's milliseconds, fill a fragment of 2 s.
 	cutTolerance = 10 * time.Millisecond
@@ -189,7 +189,7 @@ func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	silent := !leads && t-s.line.hands[media.Video].t > maxFrame
 	step := s.line.hands[kind].step
 	switch {
-	case g.bytes+int64(len(p.Data)) > maxSegmentBytes:
+	case g.held+p.Held() > maxSegmentBytes:
 	case !leads && !silent:
 		return // its video decides
 	case d >= s.rules.maxFragment && d >= s.rules.fragment:
@@ -299,6 +299,7 @@ func (s *segmenter) add(p *media.Packet, t time.Duration, now time.Time) {
 	g.tracks[kind] = p.Track
 	g.packets = append(g.packets, p)
 	g.bytes += int64(len(p.Data))
+	g.held += p.Held() + g.headers.Charge(p)
 	g.wall = min(g.wall, time.Duration(now.UnixNano())-t)
 	g.end = s.line.end()
 }

@@ -231,7 +231,7 @@ func TestPacketsPassedOverAreADiscontinuity(t *testing.T) {
 	}
 }
 
-func TestSixtyFourMegabytesEndAFragment(t *testing.T) {
+func TestTwentyFourMegabytesEndAFragment(t *testing.T) {
 	s := newScript(t)
 	s.audio = nil
 	s.gop = 100 * sec
@@ -247,8 +247,40 @@ func TestSixtyFourMegabytesEndAFragment(t *testing.T) {
 		g.push(p, testStart)
 	}
 	g.finish()
-	if len(sizes) != 5 || sizes[0] > maxSegmentBytes || sizes[0] < maxSegmentBytes-3<<20 {
+	if len(sizes) != 15 || sizes[0] > maxSegmentBytes || sizes[0] < maxSegmentBytes-3<<20 {
 		t.Errorf("fragments of %v bytes", sizes)
+	}
+}
+
+// Frames of a byte, all at one time, or each with a header of its own, are held by
+// pointer: what they keep ends a fragment, not their payload.
+func TestWhatAFragmentHoldsIsBounded(t *testing.T) {
+	for name, header := range map[string]int{"tiny frames": 0, "header before each frame": 60 << 10} {
+		s := newScript(t)
+		s.audio = nil
+		s.gop = 100 * sec
+		s.play(4 * sec)
+		frame := s.packets[1]
+		var most int64
+		g := segmenter{rules: rules{fragment: 50 * sec, maxFragment: 100 * sec}}
+		g.emit = func(s *segment) { most = max(most, int64(len(s.packets))*media.PacketOverhead) }
+		g.push(s.packets[0], testStart)
+		extra := &media.Extra{Headers: [][]byte{make([]byte, header)}}
+		for range 300000 {
+			p := *frame
+			p.Data, p.Tag = p.Data[:1], p.Data[:1]
+			if header > 0 {
+				p.Extra = &media.Extra{Headers: extra.Headers}
+			}
+			g.push(&p, testStart)
+			if g.open != nil && g.open.held > maxSegmentBytes+2*int64(header) {
+				t.Fatalf("%s: %d bytes held", name, g.open.held)
+			}
+		}
+		g.finish()
+		if most == 0 || most > maxSegmentBytes {
+			t.Errorf("%s: a fragment of %d bytes of packets", name, most)
+		}
 	}
 }
 

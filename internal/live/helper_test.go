@@ -8,6 +8,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
+const packetOverhead = media.PacketOverhead
+
 // A feed makes packets of one publisher.
 type feed struct {
 	video, audio *media.Track

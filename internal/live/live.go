@@ -26,7 +26,7 @@ const (
 // Options bounds what a stream remembers.
 type Options struct {
 	// MaxBytes bounds all that the ring holds: the newest GOP and what
-	// lagging cursors have not read. Default 16 MiB.
+	// lagging cursors have not read, headers included. Default 16 MiB.
 	MaxBytes int64
 	// Headroom is how much media time before the newest keyframe is kept for
 	// a lagging cursor; behind that it is lapped. Packets that the ring holds
@@ -49,8 +49,4 @@ const (
 	maxStep = time.Second
 	// lazyBacklog is how many unread packets wake a lazy cursor.
 	lazyBacklog = 32
-	// packetOverhead is charged for each packet beside its payload (the
-	// Packet, its allocation, the slot), so that a flood of empty packets is
-	// bounded by MaxBytes like any other.
-	packetOverhead = 192
 )

@@ -15,6 +15,8 @@ import (
 type model struct {
 	o       Options
 	all     []*media.Packet
+	sizes   []int64 // of memory
+	headers media.HeaderLedger
 	when    []time.Duration
 	tail    int
 	closed  bool
@@ -83,8 +85,8 @@ func (m *model) keep() (from, key int) {
 }
 
 func (m *model) bytes() (n int64) {
-	for _, p := range m.all[m.tail:] {
-		n += int64(len(p.Tag)) + packetOverhead
+	for _, size := range m.sizes[m.tail:] {
+		n += size
 	}
 	return n
 }
@@ -94,6 +96,7 @@ func (m *model) write(p *media.Packet) {
 		return
 	}
 	m.all = append(m.all, p)
+	m.sizes = append(m.sizes, int64(len(p.Tag))+packetOverhead+m.headers.Charge(p))
 	m.when = m.clock()
 	newest := len(m.all) - 1
 	_, video, key := m.state()

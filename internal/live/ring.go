@@ -10,6 +10,7 @@ import (
 // already have cursors.
 type slot struct {
 	packet  *media.Packet
+	size    int64         // charged for it
 	when    time.Duration // on the ring's clock
 	cursors int32         // whose position is this slot: they hold it and all after it
 }
@@ -20,7 +21,9 @@ type ring struct {
 	slots []slot // length a power of two, always more than head-tail
 	tail  uint64 // oldest packet held
 	head  uint64 // the packet to be written next
-	bytes int64  // held, packetOverhead included
+	bytes int64  // held, with headers and overhead
+
+	headers media.HeaderLedger
 
 	// clock is media time that only ever goes forward, in steps of at most
 	// maxStep; last is the DTS it stands at.
@@ -41,10 +44,6 @@ const (
 func newRing() ring { return ring{slots: make([]slot, minSlots)} }
 
 func (r *ring) at(seq uint64) *slot { return &r.slots[seq&uint64(len(r.slots)-1)] }
-
-func sizeOf(p *media.Packet) int64 {
-	return int64(max(len(p.Tag), len(p.Data))) + packetOverhead
-}
 
 // tick moves the clock on to dts. Audio that comes a little after later video
 // does not count twice; a jump back of more than maxStep starts afresh.
@@ -72,8 +71,8 @@ func (r *ring) push(p *media.Packet) (seq uint64) {
 		r.peak, r.writes = held, 0
 	}
 	s := r.at(r.head)
-	s.packet, s.when = p, r.clock
-	r.bytes += sizeOf(p)
+	s.packet, s.when, s.size = p, r.clock, p.Held()+r.headers.Charge(p)
+	r.bytes += s.size
 	r.head++
 	return r.head - 1
 }
@@ -89,7 +88,7 @@ func (r *ring) resize(n uint64) {
 // drop frees the oldest packet; there must be one.
 func (r *ring) drop() {
 	s := r.at(r.tail)
-	r.bytes -= sizeOf(s.packet)
+	r.bytes -= s.size
 	*s = slot{}
 	r.tail++
 }

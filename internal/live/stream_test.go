@@ -285,6 +285,44 @@ func TestEmptyPacketsAreBoundedToo(t *testing.T) {
 	}
 }
 
+// A publisher that sends another header before each frame fills the ring with
+// headers: they count like frames, of either medium and beside track 0.
+func TestHeadersAreBoundedToo(t *testing.T) {
+	t.Parallel()
+	const header = 60 << 10
+	for name, change := range map[string]func(f *feed, p *media.Packet){
+		"video header": func(f *feed, p *media.Packet) {
+			p.Track = &media.Track{Kind: media.Video, Codec: media.CodecH264, Tag: make([]byte, header)}
+		},
+		"audio header": func(f *feed, p *media.Packet) {
+			p.Track = &media.Track{Kind: media.Audio, Codec: media.CodecAAC, Tag: make([]byte, header)}
+		},
+		"headers of other tracks": func(f *feed, p *media.Packet) {
+			p.Extra = &media.Extra{Headers: [][]byte{make([]byte, header/2), make([]byte, header/2)}}
+		},
+		"256 parameter sets": func(f *feed, p *media.Packet) {
+			p.Track = &media.Track{Kind: media.Video, Codec: media.CodecHEVC, Tag: make([]byte, header), PPS: make([][]byte, 256)}
+		},
+	} {
+		s, f := NewStream("app", "name", Options{}), newFeed()
+		s.Write(f.key())
+		for range 2000 {
+			p := f.packet(f.video, false, 6)
+			change(f, p)
+			s.Write(p)
+		}
+		if n := s.Snapshot(); n.Held > defaultMaxBytes/header || n.HeldBytes > defaultMaxBytes {
+			t.Errorf("%s: %d packets are held, said to be %d bytes", name, n.Held, n.HeldBytes)
+		}
+	}
+	s, f := NewStream("app", "name", Options{}), newFeed() // one header for all is charged once
+	f.video.Tag = make([]byte, header)
+	f.gop(s, 99)
+	if n := s.Snapshot(); n.HeldBytes > header+100*300+1000 {
+		t.Errorf("%d bytes for 100 frames of 100 bytes and one header", n.HeldBytes)
+	}
+}
+
 func TestVideoThatHasGoneIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	s, f := NewStream("app", "name", Options{}), newFeed()
