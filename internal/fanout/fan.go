@@ -44,13 +44,15 @@ type Fan struct {
 	hub       *Hub
 	chunkSize int
 
-	mu      sync.Mutex
-	meta    string // copy, on or off; see SetMeta
-	stream  *live.Stream
-	logs    [kinds]*wireLog
-	players map[*Player]struct{}
-	buf     [64]*media.Packet
-	scratch []byte // for bodies that are rewritten
+	mu     sync.Mutex
+	meta   string // copy, on or off; see SetMeta
+	stream *live.Stream
+	logs   [kinds]*wireLog
+	// logBytes is the memory of all logs.
+	logBytes int64
+	players  map[*Player]struct{}
+	buf      [64]*media.Packet
+	scratch  []byte // for bodies that are rewritten
 
 	clock     clock
 	news      news
@@ -163,13 +165,7 @@ func (f *Fan) Timestamp() uint32 {
 func (f *Fan) Memory() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var n int64
-	for _, l := range f.logs {
-		if l != nil {
-			n += l.bytes
-		}
-	}
-	return n
+	return f.logBytes
 }
 
 // pull moves what the stream has new into the logs. Every flusher with players

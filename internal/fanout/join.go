@@ -73,7 +73,7 @@ func (f *Fan) joinLog(p *Player, k kind) {
 	at := f.lane(k)
 	l := f.logs[at]
 	if l == nil {
-		l = &wireLog{kind: at, chunkSize: f.chunkSize}
+		l = &wireLog{kind: at, chunkSize: f.chunkSize, total: &f.logBytes}
 		f.logs[at] = l
 	}
 	l.players++

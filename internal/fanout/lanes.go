@@ -42,7 +42,7 @@ func (f *Fan) part(unwritten []*media.Packet) {
 		f.logs[everything], f.logs[trackZero] = nil, both
 		return
 	}
-	zero := &wireLog{kind: trackZero, chunkSize: both.chunkSize, players: n, told: both.told, epoch: both.epoch, ended: both.ended}
+	zero := &wireLog{kind: trackZero, chunkSize: both.chunkSize, total: &f.logBytes, players: n, told: both.told, epoch: both.epoch, ended: both.ended}
 	if both.cursor != nil {
 		zero.cursor = both.cursor.Clone()
 		zero.backlog = slices.Concat(unwritten, both.backlog)

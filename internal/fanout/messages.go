@@ -70,23 +70,44 @@ func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp
 	return out, t
 }
 
+// A prefix is the headers that a player gets before it begins, encoded. Players
+// that begin at one place, and were told the same before, share the bytes.
+type prefix struct {
+	key   prefixKey
+	bytes []byte // nil: there is none
+}
+
+type prefixKey struct {
+	old, next told // before, and with it
+	kind      kind
+	same      bool // old was told in the words of this kind
+	at        time.Duration
+}
+
 // prefix is what p needs before it can begin at s: the headers that it was not
-// told before. It is told with them.
+// told before. It is told with them. The bytes are shared: nobody may write them.
 func (f *Fan) prefix(l *wireLog, p *Player, s *start) []byte {
-	var b []byte
-	if meta, body := f.metadata(); meta != nil && meta != p.told.metadata {
-		b = rtmp.AppendMessage(b, message(media.Data, body, metadataTime), l.chunkSize)
+	meta, about := f.metadata()
+	key := prefixKey{old: p.told, next: s.told, kind: l.kind, same: p.toldAs == l.kind, at: s.at}
+	key.next.metadata = meta
+	if l.first.bytes != nil && l.first.key == key {
+		return l.first.bytes
+	}
+	b := []byte{}
+	if meta != nil && meta != p.told.metadata {
+		b = rtmp.AppendMessage(b, message(media.Data, about, metadataTime), l.chunkSize)
 	}
 	for kind, m := range s.told.media {
 		old := p.told.media[kind]
-		if p.toldAs != l.kind && (old.extra != nil || m.extra != nil) {
+		if !key.same && (old.extra != nil || m.extra != nil) {
 			old = medium{} // in other words
 		}
 		for _, body := range m.headers(l.kind, media.Kind(kind), old) {
 			b = rtmp.AppendMessage(b, message(media.Kind(kind), body, s.at), l.chunkSize)
 		}
 	}
-	return b
+	l.first = prefix{key, b[:len(b):len(b)]}
+	return l.first.bytes
 }
 
 // Chunk streams of what players get; nginx-rtmp's numbers.

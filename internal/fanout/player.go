@@ -61,7 +61,7 @@ type Player struct {
 	bar    bar
 	off    int64
 	bound  int64         // the message boundary that off is on its way to
-	out    []byte        // the player's own bytes, sent before more of the log
+	out    []byte        // sent before more of the log; may be shared: only appended to
 	told   told          // headers it was given before it left the log
 	toldAs kind          // of log then
 	leftAt time.Duration // by the fan's clock: it never begins before that
@@ -217,16 +217,24 @@ func (p *Player) begin() bool {
 	if !f.seat(p, noAudio, noVideo) {
 		return len(p.out) > 0 // what judge has to tell
 	}
+	if len(p.out) > 0 { // goes first: what follows is shared with other players
+		return true
+	}
 	s, ok := f.place(p.log, p)
 	if !ok {
-		return len(p.out) > 0
+		return false
 	}
-	p.out = append(p.out, f.prefix(p.log, p, &s)...)
+	p.out = f.prefix(p.log, p, &s)
 	p.off, p.bound = s.off, s.off
 	p.seg.Store(s.seg.hold())
 	p.left = false
 	return true
 }
+
+// maxRest is the most that is copied of a message for a player that is moved on.
+// With more of it to come the player stays in the log, which is bounded: each of
+// many players could otherwise hold a copy of a publisher's largest message.
+const maxRest = 256 << 10
 
 // lag moves a player that is too far behind out of the log: it finishes the
 // message it is in from a copy, and begins again at the newest keyframe.
@@ -241,7 +249,11 @@ func (p *Player) lag() {
 	if time.Duration(f.now.Load())-seg.dtsAt(p.off) <= p.o.Queue {
 		return
 	}
-	p.out = append(p.out, seg.mem[p.off:seg.ends(p.off)]...)
+	end := seg.ends(p.off)
+	if end-p.off > maxRest {
+		return
+	}
+	p.out = append(p.out, seg.mem[p.off:end]...)
 	p.leavePlace()
 	p.lapped.Add(1)
 	f.Lapped.Add(1)

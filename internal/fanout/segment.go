@@ -26,6 +26,7 @@ type segment struct {
 	marks   []mark
 	news    []notice      // first what a player had been told before the segment
 	created time.Duration // when its first message is, by the fan's clock
+	held    int64         // of memory, as the log is charged for it
 }
 
 // A mark is where a message begins, and when, by the fan's clock.

@@ -14,8 +14,9 @@ const (
 	segmentTurn  = 1 << 20 // or at the first keyframe after this many bytes
 	segmentTime  = 2 * time.Second
 	maxSegments  = 16
-	maxLogBytes  = 64 << 20
-	joinMaxBytes = 8 << 20 // a joiner starts at most this far back
+	maxLogBytes  = 24 << 20 // of all logs of a fan: what players may be behind of one publisher
+	markBytes    = 32       // of memory for each message, beside its bytes
+	joinMaxBytes = 8 << 20  // a joiner starts at most this far back
 	joinMaxTime  = 5 * time.Second
 )
 
@@ -28,7 +29,9 @@ type wireLog struct {
 	cursor    *live.Cursor // nil while there is no stream
 
 	segs  []*segment // oldest first; the log holds each
-	bytes int64      // of capacity used by segs
+	bytes int64      // of memory used by segs
+	total *int64     // of all logs of the fan
+	first prefix     // the newest one that was encoded
 
 	told  told   // what the log has last written
 	epoch uint32 // of the newest packet read
@@ -85,9 +88,28 @@ func (l *wireLog) append(m rtmp.Message, at time.Duration, begins bool) (dropped
 	}
 	seg.marks = append(seg.marks, mark{off, at})
 	seg.written.Store(off + int64(len(out)))
-	l.bytes += int64(len(out))
+	l.charge(seg, int64(len(out))+markBytes)
 	l.start.behind += int64(len(out))
 	return dropped
+}
+
+// charge accounts for n more bytes of memory that seg takes.
+func (l *wireLog) charge(seg *segment, n int64) {
+	if seg.fd < 0 { // on the heap: all of it was charged when it was made
+		n = min(n, markBytes)
+	}
+	seg.held += n
+	l.bytes += n
+	*l.total += n
+}
+
+// drop gives back the oldest segment.
+func (l *wireLog) drop() {
+	old := l.segs[0]
+	l.bytes -= old.held
+	*l.total -= old.held
+	l.segs = l.segs[1:]
+	old.release()
 }
 
 // tell notes that what has been written up to now tells t.
@@ -133,6 +155,11 @@ func (l *wireLog) addSegment(capacity int, dts time.Duration) (seg *segment, dro
 		old.next.Store(seg.hold()) // a reader at the end of old finds seg; old holds it
 	}
 	l.segs = append(l.segs, seg)
+	if seg.fd < 0 {
+		seg.held = int64(capacity)
+		l.bytes += seg.held
+		*l.total += seg.held
+	}
 	return seg, l.shrink()
 }
 
@@ -143,7 +170,7 @@ func (l *wireLog) shrink() (dropped []*segment) {
 	for len(l.segs) > 1 {
 		old := l.segs[0]
 		wanted := l.hasStart && l.start.seg == old || !l.hasStart && len(l.segs) <= 2
-		over := len(l.segs) > maxSegments || l.bytes > maxLogBytes
+		over := len(l.segs) > maxSegments || *l.total > maxLogBytes
 		if wanted && !over || old.refs.Load() > 1 && !over {
 			return dropped
 		}
@@ -153,9 +180,7 @@ func (l *wireLog) shrink() (dropped []*segment) {
 		if old.refs.Load() > 1 {
 			dropped = append(dropped, old)
 		}
-		l.bytes -= old.written.Load()
-		l.segs = l.segs[1:]
-		old.release()
+		l.drop()
 	}
 	return dropped
 }
@@ -172,13 +197,14 @@ func (l *wireLog) renew() {
 	l.stopReading()
 	l.tell(told{})
 	l.start, l.hasStart, l.ended, l.epoch = start{}, false, false, 0
+	l.first = prefix{}
 }
 
 // close gives everything back.
 func (l *wireLog) close() {
 	l.renew()
-	for _, s := range l.segs {
-		s.release()
+	for len(l.segs) > 0 {
+		l.drop()
 	}
-	l.segs, l.bytes = nil, 0
+	l.segs = nil
 }
