@@ -24,17 +24,13 @@ type extra struct {
 	others []*media.Track // of which frames came
 }
 
-// A heldHeader is a message body that is the newest word on each of its parts.
+// A heldHeader is a message body that is the newest word on some tracks. Two of
+// the same about on one track replace each other.
 type heldHeader struct {
-	body  []byte
-	whole int // parts that it came with
-	parts []headerPart
-}
-
-// A headerPart is what a header is about: two of the same replace each other.
-type headerPart struct {
-	track uint8
-	about PacketType // PacketMPEG2TSSequenceStart counts as PacketSequenceStart
+	body   []byte
+	about  PacketType // PacketMPEG2TSSequenceStart counts as PacketSequenceStart
+	came   trackSet   // tracks that it came with
+	tracks trackSet   // and those on which nothing newer has come
 }
 
 // begin makes e.now where there is none yet; t, which may be nil, is track 0.
@@ -44,7 +40,7 @@ func (e *extra) begin(t *media.Track) {
 	}
 	e.now = &media.Extra{}
 	if t != nil && t.Tag != nil {
-		e.put(t.Tag, []headerPart{{0, PacketSequenceStart}})
+		e.put(t.Tag, PacketSequenceStart, trackSet{1})
 	}
 }
 
@@ -73,7 +69,7 @@ func (e *extra) multitrack(x exBody, t *media.Track) error {
 // header notes a sequence header of track 0 alone.
 func (e *extra) header(body []byte) {
 	if e.now != nil { // else Track.Tag says it
-		e.put(body, []headerPart{{0, PacketSequenceStart}})
+		e.put(body, PacketSequenceStart, trackSet{1})
 	}
 }
 
@@ -96,37 +92,39 @@ func (e *extra) keep(x exBody, body []byte, t *media.Track) {
 		e.header(body)
 		return
 	}
-	var parts []headerPart
+	var tracks trackSet
 	for p, ok, _ := x.next(); ok; p, ok, _ = x.next() {
-		parts = append(parts, headerPart{p.TrackID, about})
+		tracks.add(p.TrackID)
 	}
 	e.begin(t)
-	e.put(body, parts)
+	e.put(body, about, tracks)
 }
 
-// put makes body the newest word on parts. One that says it already changes
+// put makes body the newest word about tracks. One that says it already changes
 // nothing. Of too many the oldest are forgotten, those of other tracks first.
-func (e *extra) put(body []byte, parts []headerPart) {
+func (e *extra) put(body []byte, about PacketType, tracks trackSet) {
 	for _, h := range e.held {
-		if len(h.parts) == h.whole && bytes.Equal(h.body, body) {
+		if h.tracks == h.came && bytes.Equal(h.body, body) {
 			return
 		}
 	}
 	size := len(body)
 	held := make([]heldHeader, 0, len(e.held)+1)
 	for _, h := range e.held {
-		h.parts = slices.DeleteFunc(slices.Clone(h.parts), func(p headerPart) bool { return slices.Contains(parts, p) })
-		if len(h.parts) > 0 {
+		if h.about == about {
+			h.tracks.without(&tracks)
+		}
+		if !h.tracks.empty() {
 			held = append(held, h)
 			size += len(h.body)
 		}
 	}
 	for len(held) > 0 && (size > maxExtraBytes || len(held) >= maxHeaders) {
-		oldest := max(slices.IndexFunc(held, func(h heldHeader) bool { return h.parts[0].track != 0 }), 0)
+		oldest := max(slices.IndexFunc(held, func(h heldHeader) bool { return !h.tracks.has(0) }), 0)
 		size -= len(held[oldest].body)
 		held = slices.Delete(held, oldest, oldest+1)
 	}
-	e.held = append(held, heldHeader{body, len(parts), parts})
+	e.held = append(held, heldHeader{body, about, tracks, tracks})
 	e.change(func(n *media.Extra) {
 		n.Headers = make([][]byte, 0, len(e.held))
 		for _, h := range e.held {
@@ -144,9 +142,7 @@ func (e *extra) change(f func(*media.Extra)) {
 
 // has reports whether a sequence header of track id is held.
 func (e *extra) has(id uint8) bool {
-	return slices.ContainsFunc(e.held, func(h heldHeader) bool {
-		return slices.Contains(h.parts, headerPart{id, PacketSequenceStart})
-	})
+	return slices.ContainsFunc(e.held, func(h heldHeader) bool { return h.about == PacketSequenceStart && h.tracks.has(id) })
 }
 
 // track finds the track of p's packets; nil: there are too many.

@@ -25,13 +25,18 @@ type Metadata struct {
 // maxEncoder bounds a text that ends up in status pages.
 const maxEncoder = 256
 
+// MaxMetadata bounds onMetaData: every player that joins is sent it. Encoders
+// send about half a KiB.
+const MaxMetadata = 64 << 10
+
 // ParseMetadata reads the payload of an AMF0 data message (behind the format
 // byte in one of type 15), or of an FLV script tag:
 //
 //	["@setDataFrame"] "onMetaData" object-or-array
 //
 // ok is false for any other data message, which is no error: onTextData,
-// onCuePoint, @clearDataFrame. Errors wrap ErrMalformed.
+// onCuePoint, @clearDataFrame. Errors wrap ErrMalformed, or ErrUnsupported for
+// an onMetaData of more than MaxMetadata.
 func ParseMetadata(payload []byte) (m Metadata, ok bool, err error) {
 	name, rest, err := scriptName(payload)
 	if err == nil && name == "@setDataFrame" {
@@ -43,6 +48,9 @@ func ParseMetadata(payload []byte) (m Metadata, ok bool, err error) {
 	}
 	if name != "onMetaData" {
 		return m, false, nil
+	}
+	if len(payload) > MaxMetadata {
+		return m, false, fmt.Errorf("onMetaData of %d bytes, at most %d are taken: %w", len(payload), MaxMetadata, ErrUnsupported)
 	}
 	v, _, err := amf.Decode(rest)
 	if err != nil {
@@ -81,8 +89,16 @@ func ParseMetadata(payload []byte) (m Metadata, ok bool, err error) {
 	return m, true, nil
 }
 
-// scriptName reads the string that a data message begins with.
+// maxName is far longer than the name of any data message.
+const maxName = 1 << 10
+
+// scriptName reads the string that a data message begins with. It decodes no
+// value that is something else: the message may have ten megabytes.
 func scriptName(b []byte) (name string, rest []byte, err error) {
+	if whole := b; len(b) > maxName {
+		name, rest, err = scriptName(b[:maxName:maxName])
+		return name, whole[maxName-len(rest):], err
+	}
 	v, rest, err := amf.Decode(b)
 	if err != nil {
 		return "", nil, err

@@ -2,6 +2,7 @@ package flv
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -69,10 +70,15 @@ func isMultitrack(kind media.Kind, body []byte) bool {
 	return true
 }
 
+// maxParts bounds the tracks of one body.
+const maxParts = 64
+
 // findTrackZero walks the whole of x, so that one malformed part condemns the
-// body, and returns the part of track 0.
+// body, and returns the part of track 0. Nobody else walks a body that it has
+// refused: one of ten megabytes could have millions of parts.
 func findTrackZero(x exBody) (zero Part, found bool, err error) {
-	for {
+	var seen trackSet
+	for n := 0; ; n++ {
 		p, ok, err := x.next()
 		if err != nil {
 			return Part{}, false, err
@@ -80,11 +86,30 @@ func findTrackZero(x exBody) (zero Part, found bool, err error) {
 		if !ok {
 			return zero, found, nil
 		}
+		switch {
+		case n >= maxParts:
+			return Part{}, false, fmt.Errorf("more than %d tracks in a message: %w", maxParts, ErrUnsupported)
+		case seen.has(p.TrackID):
+			return Part{}, false, malformed(fmt.Sprintf("track %d twice", p.TrackID))
+		}
+		seen.add(p.TrackID)
 		if p.TrackID == 0 {
-			if found {
-				return Part{}, false, malformed("track 0 twice")
-			}
 			zero, found = p, true
 		}
 	}
 }
+
+// A trackSet is a set of track ids.
+type trackSet [4]uint64
+
+func (s *trackSet) add(id uint8)      { s[id/64] |= 1 << (id % 64) }
+func (s *trackSet) has(id uint8) bool { return s[id/64]&(1<<(id%64)) != 0 }
+
+// without takes the ids of o out of s.
+func (s *trackSet) without(o *trackSet) {
+	for i := range s {
+		s[i] &^= o[i]
+	}
+}
+
+func (s *trackSet) empty() bool { return *s == trackSet{} }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -192,11 +193,12 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream, in
 			s.lastMedia.Store(in.now.UnixNano())
 			s.timestamp.Store(m.Timestamp)
 			if !in.media(m) {
-				return nil, errBye // taken over; kick has told the client
+				return nil, in.over()
 			}
 		case rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
+			in.now = time.Now()
 			if !in.script(m) {
-				return nil, errBye
+				return nil, in.over()
 			}
 		case rtmp.TypeCommandAMF0, rtmp.TypeCommandAMF3:
 			cmd, err := rtmp.ParseCommand(m)
@@ -279,10 +281,23 @@ type ingest struct {
 	demuxer *flv.Demuxer
 	now     time.Time // when the present message arrived
 	warned  bool
+
+	headers headers
+	told    ration // changes of metadata
+	refused error  // ends the session
 }
 
-// media takes one audio or video message; false means that another publisher
-// has the stream now.
+// over is why nothing more is taken: what is wrong, else that another publisher
+// has the stream now, of which kick has told the client.
+func (in *ingest) over() error {
+	if in.refused != nil {
+		return in.refused
+	}
+	return errBye
+}
+
+// media takes one audio or video message; false means that it was the last: see
+// over.
 func (in *ingest) media(m rtmp.Message) bool {
 	if m.Type == rtmp.TypeVideo {
 		return in.put(in.demuxer.Video(m.Timestamp, m.Payload))
@@ -297,7 +312,17 @@ func (in *ingest) script(m rtmp.Message) bool {
 	if m.Type == rtmp.TypeDataAMF3 && len(body) > 0 {
 		body = body[1:] // the format, which is AMF0 with AMF3 values in it
 	}
-	if meta, ok, err := flv.ParseMetadata(body); ok && err == nil {
+	meta, ok, err := flv.ParseMetadata(body)
+	switch {
+	case errors.Is(err, flv.ErrUnsupported):
+		return in.put(nil, err)
+	case ok:
+		if known := in.stream.live.Metadata(); known != nil && bytes.Equal(known.Raw, meta.Raw) {
+			return true
+		}
+		if !in.told.take(in.now) {
+			return in.put(nil, errors.New("onMetaData changes too often: not passed on"))
+		}
 		in.stream.describe(in.session, meta.Raw)
 		return true
 	}
@@ -313,6 +338,10 @@ func (in *ingest) put(p *media.Packet, err error) bool {
 	}
 	if p == nil {
 		return true
+	}
+	if !in.headers.allow(p, in.now) {
+		in.refused = errHeaders
+		return false
 	}
 	return in.stream.put(in.session, p, in.now)
 }
