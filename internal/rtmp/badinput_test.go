@@ -220,7 +220,6 @@ func TestPublishersClaims(t *testing.T) {
 // A message that is begun, and restarted by each further chunk, costs what has
 // arrived of it and counts each time.
 func TestRestartedMessages(t *testing.T) {
-
 	begin := head(0, 6, 0, 9<<20, TypeVideo, 1) + "'"
 	restarts := map[string]string{
 		"type 2 chunk":             "\x86\x00\x00\x00'",
