@@ -13,6 +13,11 @@ import (
 // Format gives src its canonical form. It is not changed if it does not parse;
 // the diagnostics say why, the Files hold the source for WriteDiagnostics.
 func Format(src []byte, filename string) ([]byte, Files, hcl.Diagnostics) {
+	text, err := plainText(src) // canonical is without a byte order mark
+	if err != nil {
+		return src, nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: filename + ": " + err.Error()}}
+	}
+	src = text
 	s := source{name: filename, data: src}
 	parser := hclparse.NewParser()
 	if d := guard(s); d != nil {

@@ -156,7 +156,7 @@ func format(cmd *cobra.Command, paths []string, write, list bool) error {
 		case list:
 		case write && path != "-":
 			if changed {
-				err = replaceFile(path, out)
+				err = overwrite(path, src, out)
 			}
 		default:
 			_, err = cmd.OutOrStdout().Write(out)
@@ -178,20 +178,25 @@ func readFile(cmd *cobra.Command, path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// replaceFile writes aside and renames: a running server that watches path
-// never reads half of it.
-func replaceFile(path string, data []byte) error {
-	fi, err := os.Stat(path)
+// overwrite writes data over a file's content, in place: owner, mode, ACLs, hard
+// links, symlinks and bind mounts stay as they are. It is never empty meanwhile, and
+// a running server reads a file only once it stands still. If the disk is full, the
+// old content is put back: its room is there.
+func overwrite(path string, old, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	tmp := path + ".rtmpd-fmt"
-	if err := os.WriteFile(tmp, data, fi.Mode().Perm()); err != nil {
+	defer f.Close()
+	if err := writeOver(f, data); err != nil {
+		return errors.Join(err, writeOver(f, old))
+	}
+	return f.Close()
+}
+
+func writeOver(f *os.File, data []byte) error {
+	if _, err := f.WriteAt(data, 0); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		_ = os.Remove(tmp)
-		return err
-	}
-	return nil
+	return errors.Join(f.Truncate(int64(len(data))), f.Sync())
 }

@@ -68,6 +68,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 		return err
 	}
 	defer logs.Close()
+	checkTimezone(logs.logger, os.Getenv("TZ"))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -39,6 +40,9 @@ func handshakeServer(nc net.Conn, timeout time.Duration) (n int, err error) {
 	}
 	in := make([]byte, 1+packetSize)
 	n, err = io.ReadAtLeast(nc, in, 1)
+	if n == 0 && errors.Is(err, syscall.ECONNRESET) {
+		err = io.EOF // health checks close so
+	}
 	if err != nil {
 		return n, handshakeError("C0", n, 1, err)
 	}

@@ -4,9 +4,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,9 +48,25 @@ func (s *Server) arrive(l *listener, nc net.Conn) {
 		}
 	}
 	if cfg := l.tls.Load(); cfg != nil {
-		sess.nc = tls.Server(nc, cfg)
+		sess.nc = tls.Server(&begin{Conn: nc}, cfg)
 	}
 	s.startSession(sess)
+}
+
+// begin is a connection of which a reset before the first byte is its end: health
+// checks close so.
+type begin struct {
+	net.Conn
+	begun bool
+}
+
+func (b *begin) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	if !b.begun && n == 0 && errors.Is(err, syscall.ECONNRESET) {
+		err = io.EOF
+	}
+	b.begun = b.begun || n > 0
+	return n, err
 }
 
 // errTurnedAway ends a session that a limit does not let in. It has been logged.

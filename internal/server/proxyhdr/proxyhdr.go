@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/pires/go-proxyproto"
@@ -40,8 +41,8 @@ var (
 // source's address is the client's, unmapped; it is the zero AddrPort when the
 // proxy speaks for itself (its health checks) or for a unix socket. The read
 // deadline is gone afterwards. Errors wrap ErrNone or ErrMalformed, or are the
-// connection's: io.EOF if it was closed without a byte, as simple health checks
-// do.
+// connection's: io.EOF if it was closed or reset without a byte, as simple health
+// checks do.
 func Read(nc net.Conn, deadline time.Time) (netip.AddrPort, error) {
 	if err := nc.SetReadDeadline(deadline); err != nil {
 		return netip.AddrPort{}, err
@@ -60,6 +61,8 @@ func read(r io.Reader) (netip.AddrPort, error) {
 	head := make([]byte, shortest, longest1)
 	n, err := io.ReadFull(r, head)
 	switch {
+	case n == 0 && errors.Is(err, syscall.ECONNRESET):
+		return netip.AddrPort{}, io.EOF
 	case bytes.HasPrefix(head[:n], proxyproto.SIGV1) && err == nil:
 		head, err = line(r, head)
 	case bytes.HasPrefix(head[:n], proxyproto.SIGV2) && err == nil:

@@ -50,7 +50,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			// It is read with the first byte asked for, by the connection's own goroutine.
 			c.header = sync.OnceValues(func() (netip.AddrPort, error) {
 				source, err := proxyhdr.Read(nc, time.Now().Add(headerTimeout))
-				if err != nil && !errors.Is(err, io.EOF) && site.warned.first("PROXY "+peer.String()) {
+				if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && site.warned.first("PROXY "+peer.String()) {
 					site.log.Warn("connections without a good PROXY header are closed", zap.Stringer("remote", peer), zap.Error(err))
 				}
 				return source, err

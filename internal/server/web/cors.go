@@ -49,9 +49,10 @@ func (c cors) set(h http.Header, origin string) {
 	h["Access-Control-Expose-Headers"] = corsExpose
 }
 
-// preflight answers OPTIONS. No credentials come with one, so it comes before
-// they are asked for.
-func (x *exchange) preflight() {
+// preflight answers OPTIONS; l may be nil. No credentials come with one, so it comes
+// before they are asked for. The headers attribute is part of it: a browser sends
+// credentials only if Access-Control-Allow-Credentials is in both answers.
+func (x *exchange) preflight(l *location) {
 	h := x.Header()
 	if h["Access-Control-Allow-Origin"] != nil && x.r.Header.Get("Access-Control-Request-Method") != "" {
 		h["Access-Control-Allow-Methods"] = corsMethods
@@ -59,5 +60,10 @@ func (x *exchange) preflight() {
 		h["Access-Control-Max-Age"] = corsAge
 	}
 	h["Allow"] = corsMethods
+	if l != nil {
+		for _, a := range l.onError {
+			h[a.name] = a.value
+		}
+	}
 	x.WriteHeader(http.StatusNoContent)
 }

@@ -67,3 +67,17 @@ func TestPreflight(t *testing.T) {
 	differs(t, "plain OPTIONS", r.Header.Get("Allow"), "GET, HEAD, OPTIONS")
 	differs(t, "plain OPTIONS", r.Header.Get("Access-Control-Allow-Methods"), "")
 }
+
+func TestPreflightHasTheHeadersAttribute(t *testing.T) {
+	t.Parallel()
+	s := site(t, Deps{}, locations(config.Location{
+		Path: "/live", Alias: t.TempDir(), CORSOrigins: []string{"https://a.example"}, BasicAuth: map[string]config.Secret{"u": "$2a$04$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"},
+		Headers: map[string]string{"Access-Control-Allow-Credentials": "true", "Cache-Control": "no-store", "Access-Control-Max-Age": "60"},
+	}))
+	for _, request := range []string{"OPTIONS /live/x.m3u8", "GET /live/x.m3u8"} {
+		r := ask(t, s, request, "Origin: https://a.example", "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: authorization")
+		differs(t, request, r.Header.Get("Access-Control-Allow-Credentials"), "true")
+		differs(t, request, r.Header.Get("Access-Control-Allow-Origin"), "https://a.example")
+		differs(t, request, r.Header.Get("Access-Control-Max-Age"), "60")
+	}
+}

@@ -71,7 +71,7 @@ func (x *exchange) route() {
 	path, status := cleanPath(r.URL)
 	if status != 0 {
 		if r.Method == http.MethodOptions && r.URL.Path == "*" { // RFC 9110 §9.3.7: about the server as such
-			x.preflight()
+			x.preflight(nil)
 			return
 		}
 		x.fail(nil, status, "")
@@ -90,7 +90,7 @@ func (x *exchange) route() {
 	switch {
 	case r.Method == http.MethodGet, r.Method == http.MethodHead && !l.control, r.Method == http.MethodPost && l.control:
 	case r.Method == http.MethodOptions:
-		x.preflight()
+		x.preflight(l)
 		return
 	default:
 		x.Header()["Allow"] = methodsFiles

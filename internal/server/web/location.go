@@ -25,7 +25,7 @@ type location struct {
 	cors      cors
 	cache     []string // Cache-Control instead of ours; nil: ours
 	headers   []header // for answers that are no error
-	onError   []header // for errors: the same without what is about a body
+	onError   []header // for errors and OPTIONS: the same without what is about a body
 	serve     func(*exchange, *location, string)
 	tree      *tree // root and alias
 	autoindex bool

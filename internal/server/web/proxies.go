@@ -141,6 +141,9 @@ func (s *Site) who(r *http.Request) (peer, client netip.Addr) {
 	if list := r.Header["X-Forwarded-For"]; len(list) > 0 {
 		return peer, s.proxy.rightmost(list, peer)
 	}
+	if client, ok := s.proxy.forwardedFor(r.Header["Forwarded"], peer); ok {
+		return peer, client
+	}
 	if v := r.Header["X-Real-Ip"]; len(v) > 0 {
 		if a, ok := parseNode(v[len(v)-1]); ok {
 			return peer, a
@@ -177,28 +180,67 @@ func proxyHeader(h http.Header) string {
 // is the leftmost; something that is no address ends the walk at the proxy that
 // let it through.
 func (p *proxies) rightmost(lines []string, peer netip.Addr) netip.Addr {
-	client := peer
-	hops := 0
+	w := walk{proxies: p, client: peer}
 	for i := len(lines) - 1; i >= 0; i-- {
-		rest := lines[i]
-		for rest != "" || hops == 0 {
+		for rest, more := lines[i], true; more; {
 			var last string
 			if j := strings.LastIndexByte(rest, ','); j >= 0 {
 				last, rest = rest[j+1:], rest[:j]
 			} else {
-				last, rest = rest, ""
+				last, more = rest, false
 			}
-			a, ok := parseNode(last)
-			if hops++; !ok || hops > maxHops {
-				return client
-			}
-			client = a
-			if !p.trusts(a) {
-				return client
+			if !w.step(last) {
+				return w.client
 			}
 		}
 	}
-	return client
+	return w.client
+}
+
+// forwardedFor is rightmost for the for= of RFC 7239's header; false if none has it.
+func (p *proxies) forwardedFor(lines []string, peer netip.Addr) (netip.Addr, bool) {
+	w := walk{proxies: p, client: peer}
+	for i := len(lines) - 1; i >= 0; i-- {
+		elements := splitQuoted(lines[i], ',')
+		for j := len(elements) - 1; j >= 0; j-- {
+			node, said := parameter(elements[j], "for")
+			if !said && w.hops == 0 && strings.TrimSpace(elements[j]) != "" {
+				return peer, false // the peer does not say who asks
+			}
+			if !w.step(node) {
+				return w.client, true
+			}
+		}
+	}
+	return w.client, w.hops > 0
+}
+
+// A walk goes from a trusted peer back along the addresses that proxies wrote.
+type walk struct {
+	*proxies
+	client netip.Addr
+	hops   int
+}
+
+// step takes the next address; false: the walk is over, and client is who asked.
+func (w *walk) step(node string) bool {
+	a, ok := parseNode(node)
+	if w.hops++; !ok || w.hops > maxHops {
+		return false
+	}
+	w.client = a
+	return w.trusts(a)
+}
+
+// parameter is the value of a parameter of a Forwarded element, unquoted.
+func parameter(element, name string) (value string, ok bool) {
+	for _, pair := range splitQuoted(element, ';') {
+		k, v, _ := strings.Cut(pair, "=")
+		if strings.EqualFold(strings.TrimSpace(k), name) {
+			return unquote(strings.TrimSpace(v)), true
+		}
+	}
+	return "", false
 }
 
 // parseNode reads an address with or without port, brackets or quotes.

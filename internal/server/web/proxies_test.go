@@ -57,6 +57,17 @@ func TestWhoIsAsking(t *testing.T) {
 		{"real ip", []string{"X-Real-IP: 192.0.2.7"}, "192.0.2.7"},
 		{"real ip beside the list", []string{"X-Real-IP: 8.8.8.8", "X-Forwarded-For: 192.0.2.7"}, "192.0.2.7"},
 		{"real ip that is none", []string{"X-Real-IP: me"}, "127.0.0.1"},
+		{"Forwarded", []string{"Forwarded: for=192.0.2.7;proto=https;host=a.example"}, "192.0.2.7"},
+		{"Forwarded: IPv6 with a port", []string{`Forwarded: proto=https; For="[2001:db8::7]:4711"`}, "2001:db8::7"},
+		{"Forwarded: two hops", []string{"Forwarded: for=192.0.2.7, for=10.0.0.1"}, "192.0.2.7"},
+		{"Forwarded: a lie to the left", []string{"Forwarded: for=1.1.1.1, for=192.0.2.7"}, "192.0.2.7"},
+		{"Forwarded: a lie on a line before", []string{"Forwarded: for=1.1.1.1", "Forwarded: for=192.0.2.7"}, "192.0.2.7"},
+		{"Forwarded: a comma in a string", []string{`Forwarded: for=1.1.1.1, for=192.0.2.7;by="a, for=10.0.0.9"`}, "192.0.2.7"},
+		{"Forwarded: unknown", []string{"Forwarded: for=unknown, for=10.0.0.1"}, "10.0.0.1"},
+		{"Forwarded: hidden", []string{"Forwarded: for=_hidden"}, "127.0.0.1"},
+		{"Forwarded without for: X-Real-IP", []string{"Forwarded: proto=https", "X-Real-IP: 192.0.2.9"}, "192.0.2.9"},
+		{"X-Forwarded-For beside Forwarded", []string{"Forwarded: for=1.1.1.1", "X-Forwarded-For: 192.0.2.7"}, "192.0.2.7"},
+		{"Forwarded of an untrusted peer", []string{"peer: 192.0.2.8:1", "Forwarded: for=1.1.1.1"}, "192.0.2.8"},
 		{"more hops than are followed", []string{"X-Forwarded-For: 192.0.2.7" + strings.Repeat(", 10.0.0.1", 100)}, "10.0.0.1"},
 	} {
 		differs(t, c.name, s.ClientAddr(request(c.headers...)).String(), c.want)
@@ -155,6 +166,8 @@ func TestAccessRulesJudgeTheClientNotTheProxy(t *testing.T) {
 	differs(t, "let in", ask(t, s, "GET /", "peer: 127.0.0.1", "X-Forwarded-For: 192.0.2.7").StatusCode, 200)
 	differs(t, "refused", ask(t, s, "GET /", "peer: 127.0.0.1", "X-Forwarded-For: 203.0.113.7").StatusCode, 403)
 	differs(t, "forged", ask(t, s, "GET /", "peer: 203.0.113.7", "X-Forwarded-For: 192.0.2.7").StatusCode, 403)
+	differs(t, "Forwarded", ask(t, s, "GET /", "peer: 127.0.0.1", "Forwarded: for=192.0.2.7").StatusCode, 200)
+	differs(t, "Forwarded, refused", ask(t, s, "GET /", "peer: 127.0.0.1", "Forwarded: for=203.0.113.7").StatusCode, 403)
 	differs(t, "no proxy", ask(t, s, "GET /", "peer: 192.0.2.7").StatusCode, 200)
 }
 
