@@ -43,3 +43,38 @@ func TestDataMessagesThatAJoinerGets(t *testing.T) {
 		}
 	}
 }
+
+// ffmpeg and mpv drop all that comes between their seek and Seek.Notify. The
+// stream goes on meanwhile, every frame once.
+func TestASeekInALiveStreamIsAnswered(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith("reconnect_grace = 0"))
+	p := r.publish("live", "cam")
+	p.seconds(2)
+	s := r.spectate("live", "cam", dialling{})
+	s.first()
+	for n, command := range []string{"seek", "Seek"} {
+		before := len(s.codes())
+		if err := s.WriteCommand(1, command, 0, nil, 5000.0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("the answer", func() bool { return len(s.codes()) > before })
+		if got := s.codes()[before:]; len(got) != 1 || got[0] != rtmp.StatusSeekNotify {
+			t.Errorf("answer %d: %v", n, got)
+		}
+		p.seconds(1)
+	}
+	if err := p.Unpublish(); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("the stream has ended", func() bool { return r.stream("live", "cam") == nil })
+	sent := card().frames[:p.frames]
+	r.eventually("the last frame", func() bool {
+		got := s.frames()
+		return got[len(got)-1].Timestamp == sent[len(sent)-1].Timestamp
+	})
+	sameFrames(t, s.frames(), sent)
+}

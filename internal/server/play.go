@@ -272,7 +272,9 @@ func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command
 		case "receiveaudio", "receivevideo":
 			pl.receive(cmd)
 		case "seek":
-			err = conn.WriteStatus(max(streamID, 1), "error", "NetStream.Seek.Failed", "a live stream can't be sought")
+			// A live stream has one position, and the player is at it. It must be
+			// told so all the same: ffmpeg and mpv drop all media until the answer.
+			err = conn.WriteStatus(max(streamID, 1), "status", rtmp.StatusSeekNotify, "The live stream goes on")
 		default:
 			err = s.command(context.Background(), streamID, cmd)
 		}
