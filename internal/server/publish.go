@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -224,6 +225,10 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream, in
 func (s *session) mediaCommand(ctx context.Context, streamID uint32, cmd rtmp.Command) (done bool, err error) {
 	switch name := strings.ToLower(cmd.Name); name {
 	case "publish":
+		if unpublishes(cmd) {
+			s.leave(true)
+			return true, s.answerUnpublish(streamID, "closestream", cmd)
+		}
 		return false, &refusal{statusBadName, "this connection publishes already"}
 	case "play", "play2":
 		return false, &refusal{rtmp.StatusPlayFailed, "this connection publishes: play on another one"}
@@ -232,6 +237,24 @@ func (s *session) mediaCommand(ctx context.Context, streamID uint32, cmd rtmp.Co
 		return true, s.answerUnpublish(streamID, name, cmd)
 	}
 	return false, s.command(ctx, streamID, cmd)
+}
+
+// unpublishes reports whether a publish command names no stream: an empty string,
+// false, null or nothing. That is how Wirecast, and Flash's NetStream.publish(false),
+// stop.
+func unpublishes(cmd rtmp.Command) bool {
+	if len(cmd.Args) == 0 {
+		return true
+	}
+	switch name := cmd.Args[0].(type) {
+	case nil, amf.Undefined:
+		return true
+	case bool:
+		return !name
+	case string:
+		return strings.TrimSpace(name) == ""
+	}
+	return false
 }
 
 // leave detaches the publisher from its stream, if it has one.

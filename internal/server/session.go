@@ -196,6 +196,9 @@ func (s *session) command(ctx context.Context, streamID uint32, cmd rtmp.Command
 	case "fcunpublish", "deletestream", "closestream":
 		return s.answerUnpublish(streamID, name, cmd)
 	case "publish":
+		if s.published && unpublishes(cmd) { // it has stopped in another way before
+			return s.answerUnpublish(streamID, "closestream", cmd)
+		}
 		return s.publish(ctx, streamID, cmd)
 	case "play", "play2":
 		return s.play(ctx, streamID, cmd)
