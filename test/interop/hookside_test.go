@@ -207,7 +207,7 @@ http {
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	background(t, command(t, 2*time.Minute, "nginx", "-c", path, "-p", dir, "-e", errorLog))
+	background(t, command(t, 5*time.Minute, "nginx", "-c", path, "-p", dir, "-e", errorLog))
 	s.log = func() string { b, _ := os.ReadFile(errorLog); return string(b) }
 	s.waitListening()
 	return s
