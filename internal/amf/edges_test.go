@@ -283,3 +283,13 @@ func TestDateIsAMoment(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// DecodeAll bounds each value as Decode does.
+func TestDecodeAllHasTheSameBounds(t *testing.T) {
+	for depth, want := range map[int]error{32: nil, 33: ErrDepth} {
+		vs, err := DecodeAll(append([]byte("\x05"), nested(depth)...), MaxElements)
+		if !errors.Is(err, want) || err == nil && len(vs) != 2 {
+			t.Errorf("%d objects in each other behind a null: %d values, %v", depth, len(vs), err)
+		}
+	}
+}
