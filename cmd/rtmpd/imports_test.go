@@ -17,7 +17,7 @@ var layer = map[string]int{
 	"internal/hooks": 4, "internal/api": 4, "internal/player": 4, "internal/demo": 4,
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/mpegts": 3, "internal/mp4": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3,
-	"internal/media": 2, "internal/amf": 2, "config": 2, "internal/testport": 2,
+	"internal/media": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2,
 }
 
 // outside lists what a package of values may import besides the standard

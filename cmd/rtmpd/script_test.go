@@ -72,7 +72,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": cmdServe, "waitlog": cmdWaitLog, "nolog": cmdNoLog,
 			"hup": cmdSignal(syscall.SIGHUP), "usr1": cmdSignal(syscall.SIGUSR1), "int": cmdSignal(syscall.SIGINT), "quit": cmdSignal(syscall.SIGQUIT),
-			"term": cmdSignal(syscall.SIGTERM), "kill9": cmdSignal(syscall.SIGKILL), "ended": cmdEnded,
+			"term": cmdSignal(syscall.SIGTERM), "paused": cmdPaused, "kill9": cmdSignal(syscall.SIGKILL), "ended": cmdEnded,
 			"publish": cmdPublish, "unpublish": cmdUnpublish, "cut": cmdCut,
 			"fetch": cmdFetch, "waitfor": cmdWaitFor, "frames": cmdFrames,
 			"poll": cmdPoll, "polled": cmdPolled, "swap": cmdSwap,
@@ -215,6 +215,16 @@ func cmdSignal(sig syscall.Signal) func(*testscript.TestScript, bool, []string) 
 			<-p.done
 		}
 	}
+}
+
+// cmdPaused has rtmpd not run for a while.
+func cmdPaused(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	p := benchOf(ts).rtmpd.cmd.Process
+	ts.Check(p.Signal(syscall.SIGSTOP))
+	time.Sleep(d)
+	ts.Check(p.Signal(syscall.SIGCONT))
 }
 
 func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {

@@ -46,7 +46,7 @@ func memfds(t testing.TB) (n int) {
 // that has stopped: what they pin of files and memory is bounded, and given back.
 func TestStoppedPlayersOfAllIntraStreamsPinBoundedLogs(t *testing.T) {
 	const streams, size = 100, 2000
-	hub := NewHub(20 * time.Millisecond)
+	hub := NewHub(20*time.Millisecond, nil)
 	defer hub.Close()
 	type one struct {
 		fan    *Fan

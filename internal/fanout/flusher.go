@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/awake"
 )
 
 // A Hub is the flushers: one for each core, with the players spread over them.
@@ -18,12 +20,14 @@ type Hub struct {
 	next int
 }
 
-// NewHub starts the flushers. interval is their slowest beat.
-func NewHub(interval time.Duration) *Hub {
+// NewHub starts the flushers. interval is their slowest beat; clock, which may be
+// nil, is that of the players' timeout.
+func NewHub(interval time.Duration, clock *awake.Clock) *Hub {
 	h := &Hub{metrics: newMetrics(), march: newMarch(interval)}
 	for range runtime.GOMAXPROCS(0) {
 		fl := &flusher{
 			march:    h.march,
+			clock:    clock,
 			wakeC:    make(chan struct{}, 1),
 			urgent:   make(chan struct{}, 1),
 			step:     make(chan struct{}, 1),
@@ -82,6 +86,7 @@ type flusher struct {
 
 	metrics *metrics // the hub's
 	march   *march   // the hub's
+	clock   *awake.Clock
 
 	mu    sync.Mutex // guards inbox
 	inbox []*Player  // joiners, and players that something is asked of
@@ -257,7 +262,7 @@ func (fl *flusher) overdue() {
 		if !p.full {
 			continue
 		}
-		if p.o.Timeout > 0 && fl.now.Sub(p.since) > p.o.Timeout {
+		if p.o.Timeout > 0 && fl.clock.Quiet(p.since, fl.now) > p.o.Timeout {
 			p.fail(ErrStuck)
 		} else {
 			p.lag()

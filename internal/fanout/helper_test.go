@@ -83,7 +83,7 @@ func newHouse(t testing.TB) *house {
 	h := &house{
 		t:     t,
 		epoch: 1,
-		hub:   NewHub(20 * time.Millisecond),
+		hub:   NewHub(20*time.Millisecond, nil),
 		video: &media.Track{Kind: media.Video, Codec: media.CodecH264, Tag: []byte("\x17\x00avcC")},
 		audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, Tag: []byte("\xaf\x00asc")},
 	}

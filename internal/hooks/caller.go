@@ -79,7 +79,7 @@ func (c *Caller) Ask(ctx context.Context, target config.Secret, n *config.Notify
 }
 
 func (c *Caller) ask(ctx context.Context, target config.Secret, n *config.Notify, e Event) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(n.Timeout, defaultTimeout))
+	ctx, cancel := c.client.Awake.WithTimeout(ctx, cmp.Or(n.Timeout, defaultTimeout))
 	defer cancel()
 	l := e.Hook.lane()
 	if err := c.gate.enter(ctx, l, n.Concurrency); err != nil {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/awake"
 )
 
 const (
@@ -32,6 +33,8 @@ const (
 
 // A Client makes the calls of all callers, over connections that are kept.
 type Client struct {
+	Awake *awake.Clock // of notify_timeout; nil: one that is never away. Set it before the first call
+
 	log       *zap.Logger
 	transport *http.Transport
 	stats     stats

@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strconv"
 	"sync"
@@ -210,7 +209,7 @@ func (c *Caller) deliver(l lane, n *config.Notify, call Call) bool {
 		return false
 	}
 	defer c.gate.leave(l)
-	ctx, cancel := context.WithTimeout(c.client.ctx, cmp.Or(n.Timeout, defaultTimeout))
+	ctx, cancel := c.client.Awake.WithTimeout(c.client.ctx, cmp.Or(n.Timeout, defaultTimeout))
 	defer cancel()
 	a, sent, err := c.call(ctx, call.Target, n, call.Event)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/awake"
 )
 
 // Options of a connection. Zero values that are not useful mean the default.
@@ -19,6 +21,7 @@ type Options struct {
 	MaxMessage       int           // bytes of a media message taken; default 10 MiB
 	ChunkSize        int           // of what is sent; default 65536
 	AckWindow        int           // bytes after which the peer is to acknowledge; default 5000000
+	Awake            *awake.Clock  // of Ping and PingTimeout; nil: one that is never away
 }
 
 func (o Options) withDefaults() Options {

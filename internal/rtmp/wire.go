@@ -15,6 +15,8 @@ type idle struct {
 	lastRead time.Time
 	deadline time.Time // as set on the connection; zero: none of ours
 	waiting  bool      // a ping went out and nothing has come since
+	asked    time.Time // when it went out
+	last     bool      // its time is over; what lies in the socket is still looked at
 	pinged   time.Time // when the unanswered ping went out; zero: none
 }
 
@@ -71,7 +73,7 @@ func (w wire) Read(p []byte) (int, error) {
 func (c *Conn) received(n int) {
 	if c.o.Ping > 0 {
 		c.idle.lastRead = time.Now()
-		c.idle.waiting = false
+		c.idle.waiting, c.idle.last = false, false
 	}
 	total := c.bytesIn.Add(uint64(n))
 	if total-c.acked < uint64(c.ackWindow) {
@@ -84,6 +86,9 @@ func (c *Conn) received(n int) {
 	c.out.mu.Unlock()
 	c.replies = true
 }
+
+// lastLook is the end of PingTimeout, in which a peer is read from once more.
+const lastLook = 100 * time.Millisecond
 
 // wake makes a waiting Read return at t.
 func (c *Conn) wake(t time.Time) error {
@@ -98,17 +103,27 @@ func (c *Conn) silent(err error) error {
 		return err // somebody else's deadline: they want ReadMessage to end
 	}
 	if c.idle.waiting {
+		look := min(lastLook, c.o.PingTimeout/2)
+		left := c.o.PingTimeout - c.o.Awake.Quiet(c.idle.asked, now)
+		switch {
+		case left > look:
+			c.idle.last = false
+			return c.wake(now.Add(left - look))
+		case !c.idle.last: // a read whose deadline is over takes nothing, whatever there is
+			c.idle.last = true
+			return c.wake(now.Add(look))
+		}
 		return fmt.Errorf("%w: nothing came for %s, nor for %s after a ping", ErrPingTimeout, c.o.Ping, c.o.PingTimeout)
 	}
 	if due := c.idle.lastRead.Add(c.o.Ping); now.Before(due) {
 		return c.wake(due)
 	}
-	c.idle.waiting, c.idle.pinged = true, now
+	c.idle.waiting, c.idle.asked, c.idle.pinged = true, now, now
 	c.out.mu.Lock()
 	c.out.appendUserControl(PingRequest, uint32(now.UnixMilli()))
 	c.out.mu.Unlock()
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	return c.wake(now.Add(c.o.PingTimeout))
+	return c.wake(now.Add(c.o.PingTimeout - min(lastLook, c.o.PingTimeout/2)))
 }

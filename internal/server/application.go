@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -191,7 +190,7 @@ func (a *application) detach(st *stream, sess *session, clean bool) {
 		return // a stop ends no stream: the next start goes on with its playlist
 	}
 	if grace > 0 && !a.gone {
-		st.grace = time.AfterFunc(grace, func() { a.endIfWaiting(st) })
+		st.grace = a.srv.awake.AfterFunc(grace, func() { a.endIfWaiting(st) })
 		a.mu.Unlock()
 		sess.log.Info("publisher lost; the stream waits for it",
 			zap.String("stream", st.name), zap.Duration("grace", grace), zap.Bool("clean", clean))

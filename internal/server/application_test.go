@@ -416,14 +416,14 @@ func TestMediaPutsOffTheDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
 		defer peer.Close()
-		s := &session{srv: &Server{}, nc: nc}
+		s := &session{srv: &Server{started: time.Now()}, nc: nc}
 		s.watchIdle(30 * time.Second)
 		for i := range 5 {
 			time.Sleep(29 * time.Second)
 			if s.kicked.Load() != nil {
 				t.Fatalf("dropped after message %d", i)
 			}
-			s.lastMedia.Store(time.Now().UnixNano())
+			s.sawMedia(time.Now())
 		}
 		time.Sleep(30*time.Second - 1)
 		synctest.Wait()
@@ -437,7 +437,7 @@ func TestMediaPutsOffTheDrop(t *testing.T) {
 		}
 		s.srv.goes.Wait()
 
-		never := &session{srv: &Server{}, nc: nc}
+		never := &session{srv: &Server{started: time.Now()}, nc: nc}
 		never.watchIdle(0)
 		time.Sleep(time.Hour)
 		if never.kicked.Load() != nil {

@@ -42,10 +42,12 @@ const (
 )
 
 func newAudience(s *Server) *audience {
-	return &audience{
+	au := &audience{
 		srv: s, verdicts: viewers.NewVerdicts(), halls: make(map[place]*hall),
 		pool: viewers.NewPool(func() uint64 { return s.nextConn.Add(1) }),
 	}
+	au.pool.Awake = s.awake
+	return au
 }
 
 // guard is told of a configuration before it holds.
@@ -199,13 +201,22 @@ func (au *audience) Media(f web.LiveFile, addr netip.Addr, agent string, now tim
 		return nil
 	}
 	asked := &rules.asked
-	epoch, ok := au.verdicts.Passed(h.pass(addr, agent), now)
+	epoch, ok := au.verdicts.Passed(h.pass(addr, agent), au.beforeGap(now, h.viewers.Timeout()))
 	// Who watched through a reload has time to ask for the playlist again.
 	late := now.Sub(asked.since) < h.viewers.Timeout()
 	if ok && epoch == asked.epoch || late && (ok || asked.open) {
 		return nil
 	}
 	return &web.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
+}
+
+// beforeGap is now; or, for as long after a gap in our own time, the moment it
+// began: nobody could ask for anything meanwhile.
+func (au *audience) beforeGap(now time.Time, grace time.Duration) time.Time {
+	if left, woke := au.srv.awake.Gap(); now.Sub(woke) < grace {
+		return left
+	}
+	return now
 }
 
 // Guards implements web.Audience.

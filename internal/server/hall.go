@@ -99,7 +99,7 @@ func (au *audience) all() []*hall {
 }
 
 func (au *audience) sweep(now time.Time) {
-	au.verdicts.Purge(now)
+	au.verdicts.Purge(au.beforeGap(now, time.Minute))
 	for _, h := range au.all() {
 		h.sayGone(h.viewers.Expire(now))
 		if now.Unix()-h.used.Load() < int64(emptyHall/time.Second) || !h.viewers.Empty(now) {

@@ -191,7 +191,7 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, st *stream, in
 		switch m.Type {
 		case rtmp.TypeVideo, rtmp.TypeAudio:
 			in.now = time.Now()
-			s.lastMedia.Store(in.now.UnixNano())
+			s.sawMedia(in.now)
 			s.timestamp.Store(m.Timestamp)
 			if !in.media(m) {
 				return nil, in.over()
@@ -278,24 +278,17 @@ func (s *session) leave(clean bool) {
 
 // watchIdle arms drop_idle_publisher: from now on, and again at each message.
 func (s *session) watchIdle(limit time.Duration) {
-	s.lastMedia.Store(time.Now().UnixNano())
+	s.sawMedia(time.Now())
 	if limit <= 0 {
 		return
 	}
-	var check func()
-	var timer *time.Timer
-	check = func() {
-		quiet := time.Since(time.Unix(0, s.lastMedia.Load()))
-		if quiet >= limit {
-			s.kick(statusDenied, fmt.Sprintf("no media for %s (drop_idle_publisher)", limit))
-			return
-		}
-		timer.Reset(limit - quiet)
-	}
-	timer = time.AfterFunc(time.Hour, check)
-	timer.Reset(limit)
-	s.idle = timer
+	last := func() time.Time { return s.srv.started.Add(time.Duration(s.lastMedia.Load())) }
+	s.idle = s.srv.awake.Watch(limit, last, func() {
+		s.kick(statusDenied, fmt.Sprintf("no media for %s (drop_idle_publisher)", limit))
+	})
 }
+
+func (s *session) sawMedia(now time.Time) { s.lastMedia.Store(int64(now.Sub(s.srv.started))) }
 
 // ingest is one run of a publisher's messages into a stream.
 type ingest struct {

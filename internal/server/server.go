@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/record"
@@ -54,6 +55,7 @@ type Server struct {
 	files    record.Store  // that recorders have open
 	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
+	awake    *awake.Clock // of every timer that watches a peer
 	hooks    *hooks.Client
 	metrics  http.Handler
 	counters counters
@@ -81,18 +83,24 @@ type Server struct {
 // New makes a Server that does nothing until Apply.
 func New(o Options) *Server {
 	s := &Server{
-		opts: o, started: time.Now(),
-		hub:       fanout.NewHub(defaultFlush),
+		opts: o, started: time.Now(), awake: awake.New(),
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
 	}
 	s.log = s.counters.counted(o.Log)
+	s.hub = fanout.NewHub(defaultFlush, s.awake)
 	s.dirs, s.acme, s.hooks = newDirectories(s.log), acme.New(s.log, 0), hooks.New(s.log)
+	s.hooks.Awake = s.awake
 	s.audience = newAudience(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
 	s.metrics = s.newMetrics()
+	s.goes.Go(func() {
+		s.awake.Run(s.outputCtx, func(gap time.Duration) {
+			s.log.Warn("the process did not run: the machine or the process was paused; every timer begins anew", zap.Duration("away", gap.Round(time.Millisecond)))
+		})
+	})
 	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
 	s.beats = newBeats(s.hub)
 	s.goes.Go(func() { s.beats.run(s.ctx) })

@@ -45,6 +45,7 @@ func (v *service) options() rtmp.Options {
 		MaxMessage:       c.MaxMessage,
 		ChunkSize:        c.ChunkSize,
 		AckWindow:        c.AckWindow,
+		Awake:            v.srv.awake,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -51,16 +52,16 @@ type session struct {
 	visit  visit
 	seated seat // from play on
 
-	owner     owner // set before claim, read under app.mu
-	published bool  // a publish was accepted once: stray media afterwards is no error
-	lastMedia atomic.Int64
-	settled   atomic.Bool // it was let publish or play once
+	owner     owner        // set before claim, read under app.mu
+	published bool         // a publish was accepted once: stray media afterwards is no error
+	lastMedia atomic.Int64 // since srv.started, ns
+	settled   atomic.Bool  // it was let publish or play once
 	timestamp atomic.Uint32
 	kicked    atomic.Pointer[kick]
-	idle      *time.Timer
-	stranger  *time.Timer // of strangerTime
-	stop      func() bool // ends the watch for the server's stop
-	condemned atomic.Bool // by new rules or an operator: its name is not kept for it
+	idle      *awake.Timer
+	stranger  *awake.Timer // of strangerTime
+	stop      func() bool  // ends the watch for the server's stop
+	condemned atomic.Bool  // by new rules or an operator: its name is not kept for it
 	moving    atomic.Pointer[move]
 }
 
@@ -86,7 +87,7 @@ var errBye = errors.New("closed by the client")
 // run is the session from the first byte on.
 func (s *session) run(ctx context.Context) {
 	s.stop = context.AfterFunc(ctx, func() { s.kick(statusUnpublished, "the server is stopping") })
-	s.stranger = time.AfterFunc(strangerTime, func() {
+	s.stranger = s.srv.awake.AfterFunc(strangerTime, func() {
 		if !s.settled.Load() {
 			s.kick(rtmp.StatusFailed, fmt.Sprintf("neither publish nor play within %s", strangerTime))
 		}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/live"
@@ -25,7 +26,7 @@ type stream struct {
 	before    uint64   // bytes that publisher's connection had received when it attached
 	owner     owner    // of the last publisher
 	fanned    uint64   // bytes sent to the players of its houses that have closed
-	grace     *time.Timer
+	grace     *awake.Timer
 
 	outputs *outputs
 	notice  atomic.Pointer[notice] // of the last publisher, for on_playlist

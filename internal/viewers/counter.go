@@ -186,7 +186,7 @@ func (c *Counter) Clear() []Viewer {
 // else is looked at.
 func (c *Counter) expireLocked(now time.Time) {
 	drop := func(l *list.List, after time.Duration) {
-		for el := l.Front(); el != nil && now.Sub(el.Value.(*entry).last) >= after; el = l.Front() {
+		for el := l.Front(); el != nil && c.pool.Awake.Quiet(el.Value.(*entry).last, now) >= after; el = l.Front() {
 			c.dropLocked(el)
 		}
 	}

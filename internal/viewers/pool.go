@@ -8,6 +8,8 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
+
+	"github.com/rtmpd/rtmpd/internal/awake"
 )
 
 const (
@@ -22,6 +24,8 @@ type ID uint64
 
 // A Pool is what Counters share.
 type Pool struct {
+	Awake *awake.Clock // of the viewers' silence; nil: one that is never away. Set it before the first Counter
+
 	serial func() uint64
 	seed   maphash.Seed
 	secret [sha256.Size]byte // signs tokens
