@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Application is one application block with all its defaults inherited. The
@@ -26,15 +28,15 @@ type Application struct {
 	DropIdlePublisher time.Duration `hcl:"drop_idle_publisher" default:"30s" off:"yes" reload:"publish"` // 0: off
 	MaxPublishers     int           `hcl:"max_publishers" default:"0" reload:"now"`
 	MaxPlayers        int           `hcl:"max_players" default:"0" stream:"yes" reload:"now"`
-	MaxBitrate        int64         `hcl:"max_bitrate" kind:"bitrate" default:"0" stream:"yes" reload:"now"`   // bits/s in
-	MaxBandwidth      int64         `hcl:"max_bandwidth" kind:"bitrate" default:"0" stream:"yes" reload:"now"` // bits/s out, per stream
+	MaxBitrate        value.Bitrate `hcl:"max_bitrate" default:"0" stream:"yes" reload:"now"`   // bits/s in
+	MaxBandwidth      value.Bitrate `hcl:"max_bandwidth" default:"0" stream:"yes" reload:"now"` // bits/s out, per stream
 	PlayerQueue       time.Duration `hcl:"player_queue" default:"10s" stream:"yes" reload:"connection"`
 	OnConflict        string        `hcl:"on_conflict" default:"auto" one:"auto reject replace standby" stream:"yes" reload:"now"`
 	ReconnectGrace    time.Duration `hcl:"reconnect_grace" default:"30s" off:"yes" stream:"yes" reload:"now"`
 	HandoverGrace     time.Duration `hcl:"handover_grace" default:"0s" off:"yes" stream:"yes" reload:"now"`
 	Access            Access        `hcl:"access,block" stream:"yes" reload:"judge"`
 	StreamKeys        []StreamKey   `hcl:"stream_key,block" reload:"judge"`
-	StreamKeysFile    string        `hcl:"stream_keys_file" kind:"path" reload:"judge"` // empty: none
+	StreamKeysFile    value.Path    `hcl:"stream_keys_file" reload:"judge"` // empty: none
 	FileKeys          []StreamKey   // what StreamKeysFile says
 	Hooks             Hooks         `hcl:",inline" reload:"now"`
 	Notify            Notify        `hcl:",inline" reload:"now"`
@@ -60,9 +62,9 @@ type StreamRule struct {
 // Access is an application's access block. Nil lists let everyone in, except
 // Keyless, which lets in no one: see AllowsKeyless.
 type Access struct {
-	Publish Rules `hcl:"publish"`
-	Play    Rules `hcl:"play" stream:"yes"` // RTMP players
-	Keyless Rules `hcl:"keyless"`           // who may publish without a key although keys are in force
+	Publish value.Rules `hcl:"publish"`
+	Play    value.Rules `hcl:"play" stream:"yes"` // RTMP players
+	Keyless value.Rules `hcl:"keyless"`           // who may publish without a key although keys are in force
 }
 
 // AllowsKeyless says whether addr may publish without a key although keys are
@@ -73,29 +75,29 @@ func (a Access) AllowsKeyless(addr netip.Addr) bool {
 
 // StreamKey is one way to publish under a name.
 type StreamKey struct {
-	Holder    string    `hcl:"HOLDER,label"`
-	Stream    string    `hcl:"stream"` // public name; the holder when unset
-	Secret    Secret    `hcl:"secret"` // empty with SHA256 or Generated
-	SHA256    []byte    `hcl:"secret_sha256"`
-	Generated bool      // neither said: the state directory keeps one
-	NotBefore time.Time `hcl:"not_before"`
-	NotAfter  time.Time `hcl:"not_after"` // zero: for ever
-	Priority  int       `hcl:"priority" kind:"integer" default:"0"`
+	Holder    string        `hcl:"HOLDER,label"`
+	Stream    string        `hcl:"stream"` // public name; the holder when unset
+	Secret    value.Secret  `hcl:"secret"` // empty with SHA256 or Generated
+	SHA256    value.SHA256  `hcl:"secret_sha256"`
+	Generated bool          // neither said: the state directory keeps one
+	NotBefore time.Time     `hcl:"not_before"`
+	NotAfter  time.Time     `hcl:"not_after"` // zero: for ever
+	Priority  value.Integer `hcl:"priority" default:"0"`
 	Range     hcl.Range
 }
 
 // Hooks are the HTTP callbacks of an application; empty means none.
 type Hooks struct {
-	OnPublish       Secret `hcl:"on_publish" kind:"url"`
-	OnPlay          Secret `hcl:"on_play" kind:"url"`
-	OnDone          Secret `hcl:"on_done" kind:"url"`
-	OnPlayDone      Secret `hcl:"on_play_done" kind:"url"`
-	OnPublishDone   Secret `hcl:"on_publish_done" kind:"url"`
-	OnUpdate        Secret `hcl:"on_update" kind:"url"`
-	OnRecordStarted Secret `hcl:"on_record_started" kind:"url"`
-	OnRecordDone    Secret `hcl:"on_record_done" kind:"url"`
-	OnPlaylist      Secret `hcl:"on_playlist" kind:"url"`
-	OnPlayHTTP      bool   `hcl:"on_play_http" default:"true"`
+	OnPublish       value.URL `hcl:"on_publish"`
+	OnPlay          value.URL `hcl:"on_play"`
+	OnDone          value.URL `hcl:"on_done"`
+	OnPlayDone      value.URL `hcl:"on_play_done"`
+	OnPublishDone   value.URL `hcl:"on_publish_done"`
+	OnUpdate        value.URL `hcl:"on_update"`
+	OnRecordStarted value.URL `hcl:"on_record_started"`
+	OnRecordDone    value.URL `hcl:"on_record_done"`
+	OnPlaylist      value.URL `hcl:"on_playlist"`
+	OnPlayHTTP      bool      `hcl:"on_play_http" default:"true"`
 }
 
 // Sessions is a sessions block: what makes two HTTP requests one viewer.
@@ -111,7 +113,7 @@ type Sessions struct {
 // merged with the first stream block that matches, or the application itself.
 func (a *Application) For(stream string) *Application {
 	for i := range a.Streams {
-		if matches(a.Streams[i].Pattern, stream) {
+		if value.Matches(a.Streams[i].Pattern, stream) {
 			return a.Streams[i].Application
 		}
 	}
@@ -158,15 +160,15 @@ func (a *Application) expandApp() {
 	}
 	a.Records = slices.Clone(a.Records)
 	for i := range a.Records {
-		a.Records[i].Path = Template(expandApp(string(a.Records[i].Path), a.Name))
+		a.Records[i].Path = expandApp(a.Records[i].Path, a.Name)
 	}
 }
 
-func expandApp(path, app string) string {
-	return Template(path).Expand(func(name string) string {
+func expandApp(path value.Path, app string) value.Path {
+	return value.Path(value.Template(path).Expand(func(name string) string {
 		if name == "app" {
 			return app
 		}
 		return ""
-	})
+	}))
 }

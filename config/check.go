@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // checker holds what is wrong only in relation to something else: attribute to
@@ -17,7 +19,7 @@ type checker struct {
 	*loader
 	cfg     *Config
 	claims  []claim
-	listen  []Address
+	listen  value.Addresses
 	acme    []hcl.Range // domains of tls blocks
 	answers bool        // an authority gets an answer here
 }
@@ -26,7 +28,7 @@ func (c *checker) rtmp(n *node, r *RTMP) {
 	if c.listenTLS(n, r.Listen, r.TLS) && r.TLS.Redirect {
 		c.errorAt(n.one("tls").attrs["redirect"].nameRng, "redirect is for http", "RTMP has no redirect to RTMPS")
 	}
-	c.logFormat(n, r.AccessLog, r.AccessLogFormat, "rtmp.log")
+	c.logFormat(n, r.AccessLog, string(r.AccessLogFormat), "rtmp.log")
 }
 
 func (c *checker) http(n *node, h *HTTP) {
@@ -34,12 +36,12 @@ func (c *checker) http(n *node, h *HTTP) {
 		h.TLS.Redirect = true
 	}
 	c.asked(h)
-	c.logFormat(n, h.AccessLog, h.AccessLogFormat, "access.log")
+	c.logFormat(n, h.AccessLog, string(h.AccessLogFormat), "access.log")
 	c.locations(n, h)
 }
 
 // logFormat reports a format for a log that there is not.
-func (c *checker) logFormat(n *node, path, format, example string) {
+func (c *checker) logFormat(n *node, path value.Path, format, example string) {
 	if format != "combined" && path == "" && !n.said("access_log") && !c.broken {
 		c.errorAt(n.at("access_log_format"), "access_log_format without an access_log", "write access_log = \"/var/log/rtmpd/"+example+"\"")
 	}
@@ -47,7 +49,7 @@ func (c *checker) logFormat(n *node, path, format, example string) {
 
 // listenTLS checks what rtmp and http blocks have in common. It reports whether
 // there is a tls block.
-func (c *checker) listenTLS(n *node, plain []Address, t *TLS) bool {
+func (c *checker) listenTLS(n *node, plain value.Addresses, t *TLS) bool {
 	if !n.bad("listen") {
 		c.listen = append(c.listen, withRange(plain, n)...)
 	}
@@ -86,8 +88,8 @@ func (c *checker) listenTLS(n *node, plain []Address, t *TLS) bool {
 	return true
 }
 
-func withRange(list []Address, n *node) []Address {
-	out := make([]Address, len(list))
+func withRange(list value.Addresses, n *node) value.Addresses {
+	out := make(value.Addresses, len(list))
 	for i, a := range list {
 		if a.Range.Filename == "" {
 			a.Range = n.rng
@@ -104,7 +106,7 @@ func (c *checker) keyPair(b *node, t *TLS) {
 	}
 	var pem [2][]byte
 	for i, name := range []string{"certificate", "key"} {
-		path := b.attrs[name].value.(string)
+		path := string(b.attrs[name].value.(value.Path))
 		data, err := c.reading.file(path)
 		if err != nil {
 			c.secretFile(b.at(name), fmt.Sprintf("%s: %v", name, pathError(path, err)))
@@ -156,11 +158,11 @@ type claim struct {
 	at   hcl.Range
 }
 
-func (c *checker) claim(app, path string, at hcl.Range) {
+func (c *checker) claim(app string, path value.Path, at hcl.Range) {
 	if path == "" {
 		return
 	}
-	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: resolve(path), at: at})
+	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: resolve(string(path)), at: at})
 }
 
 // resolve follows the symlinks of the part of a path that exists.
@@ -218,5 +220,5 @@ func (w claim) makes(a claim) (name string, ok bool) {
 		return "", false
 	}
 	name = a.path[len(prefix) : len(a.path)-len(suffix)]
-	return name, (name != a.app || w.rtmp != a.rtmp) && ValidStreamName(name) == nil
+	return name, (name != a.app || w.rtmp != a.rtmp) && value.ValidStreamName(name) == nil
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // defaults checks what a defaults block may not say although an application may.
@@ -24,8 +26,8 @@ func (c *checker) needsApp(n *node, where string) {
 		if b == nil {
 			return
 		}
-		if a := b.attrs["path"]; a != nil && a.value != nil && !b.disabled() && !Template(a.value.(string)).holds("app") {
-			c.errorAt(a.rng, "this path needs $app", fmt.Sprintf("%s serves several applications: write %q", where, a.value.(string)+"/$app"))
+		if a := b.attrs["path"]; a != nil && a.value != nil && !b.disabled() && !value.Template(a.value.(value.Path)).Holds("app") {
+			c.errorAt(a.rng, "this path needs $app", fmt.Sprintf("%s serves several applications: write %q", where, a.value.(value.Path)+"/$app"))
 		}
 	}
 	if h := n.one("hls"); h != nil {
@@ -39,7 +41,7 @@ func (c *checker) needsApp(n *node, where string) {
 // the block itself says.
 func (c *checker) application(full, own *node, app *Application) {
 	if app.Name != "*" {
-		if err := ValidStreamName(app.Name); err != nil {
+		if err := value.ValidStreamName(app.Name); err != nil {
 			c.errorAt(own.rng, fmt.Sprintf("%q can't be an application: %s", app.Name, strings.Replace(err.Error(), "the stream name", "the name", 1)),
 				"letters, digits and ._+~@=-, not starting with . or -; or \"*\" for all others")
 		}
@@ -54,8 +56,8 @@ func (c *checker) application(full, own *node, app *Application) {
 // expand puts the name of an application into its paths. What was hidden stays so.
 func (c *checker) expand(app *Application) {
 	for path := range c.hidden {
-		if Template(path).holds("app") {
-			c.hidden[expandApp(path, app.Name)] = true
+		if value.Template(path).Holds("app") {
+			c.hidden[string(expandApp(value.Path(path), app.Name))] = true
 		}
 	}
 	app.expandApp()
@@ -63,7 +65,7 @@ func (c *checker) expand(app *Application) {
 
 // stream checks a stream block: own as it stands there, full merged with its application.
 func (c *checker) stream(full, own *node, app, s *Application) {
-	if err := checkPattern(own.labels[0], false); err != nil {
+	if err := value.CheckPattern(own.labels[0]); err != nil {
 		c.errorAt(own.rng, err.Error(), "")
 	}
 	if app.Name == "*" {
@@ -84,14 +86,14 @@ func (c *checker) outputs(n *node, app *Application) {
 		b := n.one("dash")
 		c.claim(app.Name, d.Path, b.at("path"))
 		if d.PlaylistLength < d.Fragment && !b.bad("fragment") {
-			c.errorAt(b.at("playlist_length"), "playlist_length is shorter than a fragment", "it is at least "+durationText(d.Fragment))
+			c.errorAt(b.at("playlist_length"), "playlist_length is shorter than a fragment", "it is at least "+value.FormatDuration(d.Fragment))
 		}
 		if d.Clock != "off" && d.ClockURI == "" && !b.said("clock_uri") {
 			c.errorAt(b.at("clock"), "clock needs clock_uri", "write where players ask for the time")
 		}
 	}
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
-		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+durationText(3*app.HLS.Fragment))
+		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}
 	for _, r := range n.all("record") {
 		c.recordNames(r)
@@ -138,14 +140,14 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 	if h.MaxFragment == 0 {
 		h.MaxFragment = 3 * h.Fragment
 	} else if h.MaxFragment < h.Fragment {
-		c.errorAt(n.at("max_fragment"), "max_fragment is shorter than fragment", "it is at least "+durationText(h.Fragment))
+		c.errorAt(n.at("max_fragment"), "max_fragment is shorter than fragment", "it is at least "+value.FormatDuration(h.Fragment))
 	}
 	if h.PlaylistLength < h.Fragment && !n.bad("fragment") && !n.bad("playlist_length") {
 		at := n.at("fragment")
 		if n.said("playlist_length") {
 			at = n.at("playlist_length")
 		}
-		c.errorAt(at, "playlist_length is shorter than a fragment", fmt.Sprintf("fragment is %s, playlist_length %s: a playlist needs room for some fragments", durationText(h.Fragment), durationText(h.PlaylistLength)))
+		c.errorAt(at, "playlist_length is shorter than a fragment", fmt.Sprintf("fragment is %s, playlist_length %s: a playlist needs room for some fragments", value.FormatDuration(h.Fragment), value.FormatDuration(h.PlaylistLength)))
 	}
 	if h.LowLatency && h.Format != "fmp4" {
 		c.errorAt(n.at("low_latency"), "low_latency needs format = \"fmp4\"", "players take low-latency HLS in that format only")
@@ -154,13 +156,13 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 		c.errorAt(n.at("part"), "part is longer than fragment", "it is some 200ms")
 	}
 	for _, v := range n.all("variant") {
-		if suffix := v.labels[0]; ValidStreamName("x"+suffix) != nil {
+		if suffix := v.labels[0]; value.ValidStreamName("x"+suffix) != nil {
 			c.errorAt(v.rng, fmt.Sprintf("%q can't end a stream's name", suffix), "letters, digits and ._+~@=-")
 		}
 	}
 	if k := n.one("keys"); k != nil && h.Keys != nil && h.Keys.Path != "" {
 		c.claim(app.Name, h.Keys.Path, k.at("path"))
-		if resolve(h.Keys.Path) == resolve(h.Path) {
+		if resolve(string(h.Keys.Path)) == resolve(string(h.Path)) {
 			c.errorAt(k.at("path"), "keys must not lie beside the fragments they encrypt", "a directory of their own is not served by root")
 		}
 	}
@@ -175,7 +177,7 @@ func (c *checker) keys(n *node, app *Application) {
 		if k.Stream == "" && !b.said("stream") {
 			k.Stream = k.Holder
 		}
-		if err := ValidStreamName(k.Stream); err != nil && !b.bad("stream") {
+		if err := value.ValidStreamName(k.Stream); err != nil && !b.bad("stream") {
 			c.errorAt(b.at("stream"), err.Error(), "viewers see this name: letters, digits and ._+~@=-")
 		}
 		if !k.NotBefore.IsZero() && !k.NotAfter.IsZero() && k.NotAfter.Before(k.NotBefore) {
@@ -192,7 +194,7 @@ func (c *checker) keys(n *node, app *Application) {
 		case b.bad("secret") || b.bad("secret_sha256"):
 			continue
 		case secret:
-			if err := ValidSecret(k.Secret.Reveal()); err != nil {
+			if err := value.ValidSecret(k.Secret.Reveal()); err != nil {
 				c.errorAt(b.at("secret"), err.Error(), "")
 				continue
 			}
@@ -206,7 +208,7 @@ func (c *checker) keys(n *node, app *Application) {
 		}
 	}
 	if app.StreamKeysFile != "" {
-		app.FileKeys = c.keysFile(app.StreamKeysFile, n.at("stream_keys_file"), seen)
+		app.FileKeys = c.keysFile(string(app.StreamKeysFile), n.at("stream_keys_file"), seen)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // locations checks the location blocks of an http block.
@@ -66,9 +68,9 @@ func (c *checker) location(b *node, loc *Location) {
 		}
 	}
 	if a := b.attrs["token"]; a != nil && a.value != nil {
-		if s := loc.Token.Reveal(); len(s) < minSecret || strings.Contains(strings.ToLower(s), "change-me") {
-			c.errorAt(a.rng, fmt.Sprintf("a token has at least %d characters and is not change-me", minSecret), "rtmpd key new makes one")
-		} else if strings.ContainsAny(s, " \t\r\n") || headerValue(s) != nil {
+		if s := loc.Token.Reveal(); len(s) < value.MinSecret || strings.Contains(strings.ToLower(s), "change-me") {
+			c.errorAt(a.rng, fmt.Sprintf("a token has at least %d characters and is not change-me", value.MinSecret), "rtmpd key new makes one")
+		} else if strings.ContainsAny(s, " \t\r\n") || value.CheckHeaderValue(s) != nil {
 			c.errorAt(a.rng, "a token is one word", "it is sent as Authorization: Bearer TOKEN")
 		}
 	}

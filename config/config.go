@@ -1,21 +1,24 @@
 // Package config is the HCL schema of rtmpd as Go values: load, default,
 // validate with source ranges, compare. A loaded Config is read-only.
 //
-// The structs are the schema: a field's tags say the attribute's name (hcl), its
-// documented default (default), what it may hold (kind, one, min) and when a
-// reload applies it (reload: now, cut = the next keyframe cut, connection =
+// The structs are the schema: a field's type is the language of its value (package
+// value), its tags say the attribute's name (hcl), its documented default
+// (default), what it may hold (one, min, max, off, vars) and when a reload applies
+// it (reload: now, cut = the next keyframe cut, connection =
 // the next connection, publish = the next publish, start = the next start).
 package config
 
 import (
 	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Config is one whole configuration after defaults and inheritance.
 type Config struct {
 	Path            string        // absolute path of the file or directory it came from; empty for the built-in one
-	StateDir        string        `hcl:"state_dir" kind:"path" reload:"start"`   // absolute; kept stream keys
-	RuntimeDir      string        `hcl:"runtime_dir" kind:"path" reload:"start"` // absolute; the control socket
+	StateDir        value.Path    `hcl:"state_dir" reload:"start"`   // absolute; kept stream keys
+	RuntimeDir      value.Path    `hcl:"runtime_dir" reload:"start"` // absolute; the control socket
 	ShutdownTimeout time.Duration `hcl:"shutdown_timeout" default:"10s" reload:"now"`
 	Log             Log           `hcl:"log,block" reload:"now"`
 	ACME            ACME          `hcl:"acme,block" reload:"now"`
@@ -39,16 +42,16 @@ type Config struct {
 
 // Log is the top-level log block.
 type Log struct {
-	Level  string `hcl:"level" default:"info" one:"debug info warn error"`
-	Format string `hcl:"format" default:"text" one:"text json"`
-	File   string `hcl:"file" kind:"path"` // empty: stderr
+	Level  string     `hcl:"level" default:"info" one:"debug info warn error"`
+	Format string     `hcl:"format" default:"text" one:"text json"`
+	File   value.Path `hcl:"file"` // empty: stderr
 }
 
 // ACME is the top-level acme block.
 type ACME struct {
-	Email        string `hcl:"email" kind:"email"`                 // the authority writes there; may be empty
-	DirectoryURL string `hcl:"directory_url" kind:"directory_url"` // empty: Let's Encrypt
-	Storage      string `hcl:"storage" kind:"path"`                // empty: acme in the state directory
+	Email        value.Email        `hcl:"email"`         // the authority writes there; may be empty
+	DirectoryURL value.DirectoryURL `hcl:"directory_url"` // empty: Let's Encrypt
+	Storage      value.Path         `hcl:"storage"`       // empty: acme in the state directory
 }
 
 // Metrics is the top-level metrics block.

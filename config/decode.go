@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 var rangeType = reflect.TypeFor[hcl.Range]()
@@ -24,10 +26,10 @@ func (l *loader) decodeConfig(root *node) *Config {
 		}
 	}
 	if cfg.StateDir == "" {
-		cfg.StateDir = stateDir(l.o.Env)
+		cfg.StateDir = value.Path(stateDir(l.o.Env))
 	}
 	if cfg.RuntimeDir == "" {
-		cfg.RuntimeDir = runtimeDir(l.o.Env)
+		cfg.RuntimeDir = value.Path(runtimeDir(l.o.Env))
 	}
 	c := &checker{loader: l, cfg: cfg}
 	for _, n := range root.all("rtmp") {
@@ -126,35 +128,17 @@ func (l *loader) decodeAttrs(n *node, schema *blockSchema, v reflect.Value) {
 		case s.def != nil:
 			f.Set(reflect.ValueOf(s.def))
 		case a == nil && s.need && !l.broken:
-			l.errorAt(n.rng, fmt.Sprintf("%s needs %s", n.title(), s.name), "write "+s.name+" = "+exampleOf(s))
+			l.errorAt(n.rng, fmt.Sprintf("%s needs %s", n.title(), s.name), "write "+s.name+" = "+s.language(nil).Example())
 		}
 	}
 }
 
-func exampleOf(s *attrSchema) string {
-	switch s.kind {
-	case "path", "template_path":
-		return `"/a/directory"`
-	case "command":
-		return `["PROGRAM", "ARGUMENT"]`
-	case "rtmp_url":
-		return `"rtmp://HOST/…"`
-	}
-	return `…`
-}
-
 // placed puts the place in the config on addresses: errors of binding name it.
 func placed(a *attr) any {
-	list, ok := a.value.([]Address)
-	if !ok {
-		return a.value
+	if list, ok := a.value.(value.Addresses); ok {
+		return list.At(a.rng)
 	}
-	out := make([]Address, len(list))
-	for i, addr := range list {
-		addr.Range = a.rng
-		out[i] = addr
-	}
-	return out
+	return a.value
 }
 
 // decodeBlock decodes n's blocks of one type into the field of v they belong to.
@@ -221,7 +205,7 @@ func runtimeDir(env map[string]string) string {
 // been loaded with errors, or be nil.
 func RuntimeDir(c *Config, env map[string]string) string {
 	if c != nil && c.RuntimeDir != "" {
-		return c.RuntimeDir
+		return string(c.RuntimeDir)
 	}
 	return runtimeDir(env)
 }

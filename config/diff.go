@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Diff says what going from old to new changes. It is pure; old may be nil, the
@@ -46,7 +48,7 @@ type differ struct {
 	plan   Plan
 }
 
-func listenText(list []Address, t *TLS) string {
+func listenText(list value.Addresses, t *TLS) string {
 	var out []string
 	for _, a := range list {
 		out = append(out, a.String())
@@ -63,7 +65,7 @@ func listenText(list []Address, t *TLS) string {
 func (d *differ) listeners(old, new *Config) {
 	all := func(c *Config) map[string]Listener {
 		m := make(map[string]Listener)
-		add := func(service string, plain []Address, t *TLS) {
+		add := func(service string, plain value.Addresses, t *TLS) {
 			for _, a := range plain {
 				m[service+a.String()] = Listener{service, a}
 			}

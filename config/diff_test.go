@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestDiffSaysWhatAReloadDoes(t *testing.T) {
@@ -238,7 +240,7 @@ func fill(v reflect.Value) {
 		}
 		fill(v.Elem())
 	case reflect.Slice:
-		if v.Type().Elem().Kind() != reflect.Struct || v.Type().Elem() == reflect.TypeFor[Address]() || v.Type().Elem() == reflect.TypeFor[netip.Prefix]() {
+		if v.Type().Elem().Kind() != reflect.Struct || v.Type().Elem() == reflect.TypeFor[value.Address]() || v.Type().Elem() == reflect.TypeFor[netip.Prefix]() {
 			return
 		}
 		if v.Len() == 0 {
@@ -264,12 +266,12 @@ func change(v reflect.Value) {
 	switch x := v.Addr().Interface().(type) {
 	case *time.Time:
 		*x = x.Add(time.Hour)
-	case *[]Address:
-		*x = append([]Address{{Network: "tcp", Port: 7}}, *x...)
-	case *[]netip.Prefix:
-		*x = append([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, *x...)
-	case *Rules:
-		*x = append(Rules{{Prefix: netip.MustParsePrefix("198.51.100.0/24")}}, *x...)
+	case *value.Addresses:
+		*x = append(value.Addresses{{Network: "tcp", Port: 7}}, *x...)
+	case *value.Networks:
+		*x = append(value.Networks{netip.MustParsePrefix("198.51.100.0/24")}, *x...)
+	case *value.Rules:
+		*x = append(value.Rules{{Prefix: netip.MustParsePrefix("198.51.100.0/24")}}, *x...)
 	default:
 		switch v.Kind() {
 		case reflect.Bool:
@@ -333,7 +335,7 @@ func TestEqualIgnoresOnlyPlaces(t *testing.T) {
 	if Equal(*a.HLS, c) || Equal(a.HLS, nil) {
 		t.Error("a difference goes unnoticed")
 	}
-	if Equal(Rules{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}}, Rules{{Prefix: netip.MustParsePrefix("10.0.0.0/9")}}) {
+	if Equal(value.Rules{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}}, value.Rules{{Prefix: netip.MustParsePrefix("10.0.0.0/9")}}) {
 		t.Error("prefixes are not compared")
 	}
 }

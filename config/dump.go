@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Dump writes the effective configuration, all defaults said, as HCL. Loading it
@@ -78,9 +79,9 @@ func (d *dumper) open(body *hclwrite.Body, name string, labels []string) *hclwri
 }
 
 func (d *dumper) attr(body *hclwrite.Body, s *blockSchema, a *attrSchema, f reflect.Value) {
-	v := a.value(f.Interface())
+	v := a.language(f.Interface()).Encode()
 	switch {
-	case v.IsNull(), a.def == nil && f.IsZero() && f.Kind() != reflect.Slice && a.kind != "redirect":
+	case v.IsNull(), a.def == nil && f.IsZero() && f.Kind() != reflect.Slice && !a.computed:
 		return // not said; where something else is the default, it is computed again
 	}
 	body.SetAttributeValue(a.name, d.mask(a, v))
@@ -89,7 +90,13 @@ func (d *dumper) attr(body *hclwrite.Body, s *blockSchema, a *attrSchema, f refl
 // mask puts stand-ins in the place of secrets. They pass the checks that the
 // secrets have passed.
 func (d *dumper) mask(a *attrSchema, v cty.Value) cty.Value {
-	secret := a.typ == reflect.TypeFor[Secret]() || a.typ == reflect.TypeFor[map[string]Secret]()
+	secret, url := false, false
+	switch a.language(nil).(type) {
+	case *value.Secret, *value.SHA256, *value.Environment, *value.SecretHeaders, *value.Passwords:
+		secret = true
+	case *value.URL, *value.RTMPURL, *value.DirectoryURL:
+		url = true
+	}
 	switch {
 	case v.Type().IsTupleType():
 		list := v.AsValueSlice()
@@ -109,9 +116,9 @@ func (d *dumper) mask(a *attrSchema, v cty.Value) cty.Value {
 		return cty.ObjectVal(m)
 	case v.Type() != cty.String:
 		return v
-	case strings.HasSuffix(a.kind, "url") && !d.hidden[v.AsString()]:
+	case url && !d.hidden[v.AsString()]:
 		return cty.StringVal(maskURL(v.AsString()))
-	case secret || a.kind == "sha256" || d.hidden[v.AsString()]:
+	case secret || d.hidden[v.AsString()]:
 		return d.standIn(a)
 	}
 	return v
@@ -129,28 +136,8 @@ func maskURL(s string) string {
 
 func (d *dumper) standIn(a *attrSchema) cty.Value {
 	d.n++
-	switch a.kind {
-	case "path", "template_path", "target":
-		if a.vars != "" {
-			return cty.StringVal(fmt.Sprintf("/hidden-%d/$app", d.n))
-		}
-		return cty.StringVal(fmt.Sprintf("/hidden-%d", d.n))
-	case "url", "urls", "origins", "sources":
-		return cty.StringVal(fmt.Sprintf("http://hidden-%d", d.n))
-	case "rtmp_url":
-		return cty.StringVal(fmt.Sprintf("rtmp://hidden-%d/live", d.n))
-	case "http_log", "rtmp_log":
-		return cty.StringVal("$remote_addr (hidden)")
-	case "bcrypt":
-		return cty.StringVal("$2y$10$" + strings.Repeat(".", 46) + fmt.Sprintf("%07d", d.n))
-	case "sha256":
-		return cty.StringVal(fmt.Sprintf("%064x", d.n))
-	case "resolution":
-		return cty.StringVal("1x1")
-	case "directory_url":
-		return cty.StringVal(fmt.Sprintf("https://hidden-%d", d.n))
-	case "email":
-		return cty.StringVal(fmt.Sprintf("hidden-%d@hidden.example", d.n))
+	if m, ok := a.language(nil).(value.Masker); ok {
+		return m.StandIn(d.n, a.allows)
 	}
 	return cty.StringVal(fmt.Sprintf("hidden-%07d", d.n))
 }

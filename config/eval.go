@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // local is one attribute of a locals block.
@@ -139,7 +141,7 @@ func (l *loader) checkVariables(expr hcl.Expression) bool {
 		}
 		slices.Sort(names)
 		advice := "locals { " + name + " = … } would make it"
-		if near := didYouMean(name, names); near != "" {
+		if near := value.Nearest(name, names); near != "" {
 			advice = "did you mean local." + near + "?"
 		}
 		l.errorAt(t.SourceRange(), "there is no local."+name, advice)

@@ -11,6 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // functions are those of config.md §2, file() relative to dir.
@@ -46,7 +48,7 @@ func argument(v cty.Value) (s, shown string) {
 	bare, marks := v.Unmark()
 	s = bare.AsString()
 	if len(marks) > 0 {
-		return s, hiddenText
+		return s, value.Hidden
 	}
 	return s, s
 }
@@ -80,7 +82,7 @@ func (l *loader) fileFunc(dir string) function.Function {
 		Type:   function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			arg, shown := argument(args[0])
-			path, err := convContext{dir: dir}.absolute(arg)
+			path, err := value.Absolute(arg, dir)
 			if err != nil {
 				return cty.NilVal, err
 			}
@@ -141,7 +143,7 @@ func formatFunc() function.Function {
 		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType, AllowNull: true},
 		Type:     function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			if len(args[0].AsString()) > maxString || wide.MatchString(args[0].AsString()) {
+			if len(args[0].AsString()) > value.MaxString || wide.MatchString(args[0].AsString()) {
 				return cty.NilVal, errors.New("too long, or a width or precision of more than three digits")
 			}
 			return stdlib.Format(args[0], args[1:]...)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Bounds on the shape of a file. HCL's parser and evaluator recurse: a file of
@@ -301,7 +303,7 @@ func (s *blockSchema) nearest(name string) string {
 	for _, b := range s.blocks {
 		names = append(names, b.name)
 	}
-	return didYouMean(name, names)
+	return value.Nearest(name, names)
 }
 
 // whereKnown says in which blocks a name that is wrong here can stand; "" if

@@ -4,11 +4,13 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // HLS is an hls block.
 type HLS struct {
-	Path                      string        `hcl:"path" kind:"path" vars:"app" need:"yes"` // absolute, $app expanded
+	Path                      value.Path    `hcl:"path" vars:"app" need:"yes"` // absolute, $app expanded
 	Fragment                  time.Duration `hcl:"fragment" default:"5s" min:"100ms" max:"1h"`
 	MaxFragment               time.Duration `hcl:"max_fragment" min:"100ms"` // 3 × fragment when unset
 	PlaylistLength            time.Duration `hcl:"playlist_length" default:"30s" min:"100ms"`
@@ -22,7 +24,7 @@ type HLS struct {
 	Type                      string        `hcl:"type" default:"live" one:"live event"`
 	Continuous                bool          `hcl:"continuous" default:"true"`
 	Cleanup                   bool          `hcl:"cleanup" default:"true"`
-	BaseURL                   string        `hcl:"base_url" kind:"base"`
+	BaseURL                   value.Base    `hcl:"base_url"`
 	Sync                      time.Duration `hcl:"sync" default:"2ms" off:"yes"`
 	MaxAudioDelay             time.Duration `hcl:"max_audio_delay" default:"300ms" off:"yes"`
 	Datetime                  bool          `hcl:"datetime" default:"true"`
@@ -34,25 +36,25 @@ type HLS struct {
 
 // Variant is an hls variant block; zero fields are measured.
 type Variant struct {
-	Suffix           string  `hcl:"SUFFIX,label"`
-	Bandwidth        int64   `hcl:"bandwidth" kind:"bitrate"`
-	AverageBandwidth int64   `hcl:"average_bandwidth" kind:"bitrate"`
-	Resolution       string  `hcl:"resolution" kind:"resolution"`
-	Codecs           string  `hcl:"codecs"`
-	FrameRate        float64 `hcl:"frame_rate"`
+	Suffix           string           `hcl:"SUFFIX,label"`
+	Bandwidth        value.Bitrate    `hcl:"bandwidth"`
+	AverageBandwidth value.Bitrate    `hcl:"average_bandwidth"`
+	Resolution       value.Resolution `hcl:"resolution"`
+	Codecs           string           `hcl:"codecs"`
+	FrameRate        float64          `hcl:"frame_rate"`
 }
 
 // Keys is an hls keys block.
 type Keys struct {
-	Path            string `hcl:"path" kind:"path" vars:"app" need:"yes"` // absolute
-	URL             string `hcl:"url" kind:"base"`
-	FragmentsPerKey int    `hcl:"fragments_per_key" default:"0"`
-	Method          string `hcl:"method" default:"AES-128" one:"AES-128"`
+	Path            value.Path `hcl:"path" vars:"app" need:"yes"` // absolute
+	URL             value.Base `hcl:"url"`
+	FragmentsPerKey int        `hcl:"fragments_per_key" default:"0"`
+	Method          string     `hcl:"method" default:"AES-128" one:"AES-128"`
 }
 
 // DASH is a dash block.
 type DASH struct {
-	Path           string        `hcl:"path" kind:"path" vars:"app" need:"yes"` // absolute, $app expanded
+	Path           value.Path    `hcl:"path" vars:"app" need:"yes"` // absolute, $app expanded
 	Fragment       time.Duration `hcl:"fragment" default:"5s" min:"100ms" max:"1h"`
 	PlaylistLength time.Duration `hcl:"playlist_length" default:"30s" min:"100ms"`
 	Nested         bool          `hcl:"nested"`

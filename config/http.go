@@ -1,21 +1,21 @@
 package config
 
 import (
-	"net/netip"
-
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // HTTP is one http block.
 type HTTP struct {
-	Listen          []Address      `hcl:"listen" default:":8080" reload:"now"`
-	TLS             *TLS           `hcl:"tls,block" reload:"now"`
-	PublicURL       []string       `hcl:"public_url" kind:"urls" reload:"now"`
-	TrustedProxies  []netip.Prefix `hcl:"trusted_proxies" default:"loopback" reload:"now"`
-	ProxyProtocol   []netip.Prefix `hcl:"proxy_protocol" reload:"connection"`
-	AccessLog       string         `hcl:"access_log" kind:"path" reload:"now"`
-	AccessLogFormat string         `hcl:"access_log_format" kind:"http_log" default:"combined" reload:"now"` // combined json or variables
-	Locations       []Location     `hcl:"location,block" reload:"request"`
+	Listen          value.Addresses     `hcl:"listen" default:":8080" reload:"now"`
+	TLS             *TLS                `hcl:"tls,block" reload:"now"`
+	PublicURL       value.BaseURLs      `hcl:"public_url" reload:"now"`
+	TrustedProxies  value.Networks      `hcl:"trusted_proxies" default:"loopback" reload:"now"`
+	ProxyProtocol   value.Networks      `hcl:"proxy_protocol" reload:"connection"`
+	AccessLog       value.Path          `hcl:"access_log" reload:"now"`
+	AccessLogFormat value.HTTPLogFormat `hcl:"access_log_format" default:"combined" reload:"now"` // combined json or variables
+	Locations       []Location          `hcl:"location,block" reload:"request"`
 	Range           hcl.Range
 }
 
@@ -25,22 +25,22 @@ type Location struct {
 	Path  string `hcl:"PATH,label"` // prefix; or the whole path when Exact
 	Exact bool   // "= /x"
 
-	Root     string   `hcl:"root" kind:"path"`
-	Alias    string   `hcl:"alias" kind:"path"`
-	Redirect string   `hcl:"redirect" kind:"target"`
-	Stat     *Stat    `hcl:"stat,block"`
-	Control  *Control `hcl:"control,block"`
-	Metrics  bool     `hcl:"metrics,block"` // the empty block
-	API      bool     `hcl:"api,block"`
-	Health   bool     `hcl:"health,block"`
-	Player   *Player  `hcl:"player,block"`
+	Root     value.Path   `hcl:"root"`
+	Alias    value.Path   `hcl:"alias"`
+	Redirect value.Target `hcl:"redirect"`
+	Stat     *Stat        `hcl:"stat,block"`
+	Control  *Control     `hcl:"control,block"`
+	Metrics  bool         `hcl:"metrics,block"` // the empty block
+	API      bool         `hcl:"api,block"`
+	Health   bool         `hcl:"health,block"`
+	Player   *Player      `hcl:"player,block"`
 
-	Access       Rules             `hcl:"access"`
-	Token        Secret            `hcl:"token"`
-	BasicAuth    map[string]Secret `hcl:"basic_auth" kind:"bcrypt"`    // user to bcrypt hash
-	CORSOrigins  []string          `hcl:"cors_origins" kind:"origins"` // nil: the kind's default
-	Headers      map[string]string `hcl:"headers" kind:"headers"`
-	CacheControl string            `hcl:"cache_control" kind:"header"`
+	Access       value.Rules       `hcl:"access"`
+	Token        value.Secret      `hcl:"token"`
+	BasicAuth    value.Passwords   `hcl:"basic_auth"`   // user to bcrypt hash
+	CORSOrigins  value.Origins     `hcl:"cors_origins"` // nil: the kind's default
+	Headers      value.Headers     `hcl:"headers"`
+	CacheControl value.HeaderValue `hcl:"cache_control"`
 	Autoindex    bool              `hcl:"autoindex"`
 	Range        hcl.Range
 }
@@ -57,10 +57,10 @@ type Control struct {
 
 // Player is a player block.
 type Player struct {
-	Applications []string `hcl:"applications"` // nil: all
-	Title        string   `hcl:"title"`
-	Poster       string   `hcl:"poster"`
-	OfflineText  string   `hcl:"offline_text"`
-	Autoplay     bool     `hcl:"autoplay" default:"true"`
-	EmbedFrom    []string `hcl:"embed_from" kind:"origins" default:"*"`
+	Applications []string      `hcl:"applications"` // nil: all
+	Title        string        `hcl:"title"`
+	Poster       string        `hcl:"poster"`
+	OfflineText  string        `hcl:"offline_text"`
+	Autoplay     bool          `hcl:"autoplay" default:"true"`
+	EmbedFrom    value.Origins `hcl:"embed_from" default:"*"`
 }

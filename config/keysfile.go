@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // keysFile reads a stream_keys_file: a line for each key,
@@ -81,24 +83,24 @@ func parseKeyLine(words []string) (StreamKey, error) {
 	}
 	k := StreamKey{Holder: words[0], Stream: words[0]}
 	if hash, ok := strings.CutPrefix(words[1], "sha256:"); ok {
-		sum, err := toSHA256(hash)
+		sum, err := value.ParseSHA256(hash)
 		if err != nil {
 			return k, err
 		}
 		k.SHA256 = sum
 	} else {
-		if err := ValidSecret(words[1]); err != nil {
+		if err := value.ValidSecret(words[1]); err != nil {
 			return k, err
 		}
-		k.Secret = Secret(words[1])
+		k.Secret = value.Secret(words[1])
 	}
 	for _, w := range words[2:] {
-		name, value, _ := strings.Cut(w, "=")
+		name, text, _ := strings.Cut(w, "=")
 		switch name {
 		case "stream":
-			k.Stream = value
+			k.Stream = text
 		case "not_after":
-			t, err := toTime(value)
+			t, err := value.ParseTime(text)
 			if err != nil {
 				return k, err
 			}
@@ -107,7 +109,7 @@ func parseKeyLine(words []string) (StreamKey, error) {
 			return k, fmt.Errorf("only stream= and not_after= may follow the secret")
 		}
 	}
-	if err := ValidStreamName(k.Stream); err != nil {
+	if err := value.ValidStreamName(k.Stream); err != nil {
 		return k, err
 	}
 	return k, nil
@@ -120,7 +122,7 @@ func (c *checker) keptKeys(path string) ([]StreamKey, bool) {
 	}
 	for _, r := range c.o.Previous.RTMP {
 		for _, app := range r.Applications {
-			if app.StreamKeysFile == path {
+			if string(app.StreamKeysFile) == path {
 				return app.FileKeys, true
 			}
 		}

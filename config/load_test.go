@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -124,7 +126,7 @@ func TestTheExampleMeansWhatTheGuideSays(t *testing.T) {
 	if cfg.HTTP[0].Locations[0].Root != "/nginx" || cfg.HTTP[0].Locations[1].Stat == nil {
 		t.Errorf("locations %+v", cfg.HTTP[0].Locations)
 	}
-	if got, want := cfg.StateDir, "/home/u/.local/state/rtmpd"; got != want {
+	if got, want := cfg.StateDir, "/home/u/.local/state/rtmpd"; got != value.Path(want) {
 		t.Errorf("state_dir is %s, want %s", got, want)
 	}
 	env := map[string]string{"SHOW_KEY": "a-key-from-the-unit", "STATE_DIRECTORY": "/var/lib/rtmpd:/x", "RUNTIME_DIRECTORY": "/run/r"}
@@ -146,7 +148,7 @@ func TestBuiltinLoadsAndNeedsItsKey(t *testing.T) {
 	if app == nil || len(app.StreamKeys) != 1 || !app.StreamKeys[0].Generated || app.Access.Keyless != nil {
 		t.Errorf("application live: %+v", app)
 	}
-	if got, want := app.HLS.Path, `/srv/${a}"b/hls/live`; got != want {
+	if got, want := app.HLS.Path, `/srv/${a}"b/hls/live`; got != value.Path(want) {
 		t.Errorf("hls.path is %s, want %s", got, want)
 	}
 	if cfg.RTMP[0].Listen[0].String() != ":1935" || cfg.HTTP[0].Listen[0].String() != ":8080" || cfg.Path != "" || len(cfg.Reading.Paths()) != 0 {
@@ -163,7 +165,7 @@ func TestADirectoryIsOneConfiguration(t *testing.T) {
 		t.Fatalf("%+v", cfg)
 	}
 	app := cfg.RTMP[0].Application("show")
-	if app.HLS.Path != AbsPath("testdata/valid/directory/hls") || app.HLS.Fragment != 3*time.Second || app.ReconnectGrace != time.Minute || cfg.RTMP[0].ChunkSize != 4096 {
+	if app.HLS.Path != value.Path(AbsPath("testdata/valid/directory/hls")) || app.HLS.Fragment != 3*time.Second || app.ReconnectGrace != time.Minute || cfg.RTMP[0].ChunkSize != 4096 {
 		t.Errorf("not united: %+v %+v", app.HLS, app)
 	}
 	want := []string{"", "/10-rtmp.hcl", "/20-more.hcl", "/30-app.hcl.json"}

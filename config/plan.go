@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Plan is what going from one configuration to another does.
@@ -19,7 +21,7 @@ type Plan struct {
 // Listener is an address and what is spoken there.
 type Listener struct {
 	Service string // rtmp rtmps http https
-	Address Address
+	Address value.Address
 }
 
 // String is ":1935 (rtmp)".

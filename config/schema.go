@@ -5,10 +5,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // blockSchema is what the tags of one struct say: the attributes and blocks
@@ -35,14 +36,12 @@ type attrSchema struct {
 	name      string
 	index     []int // of the field; nil for enabled
 	typ       reflect.Type
-	kind      string   // the name of its value's language: see kinds
-	one       []string // what it may be
-	min, max  any      // of the field's type; nil: none
-	off       bool     // a timer: takes 0 and "off"
-	vars      string   // placeholders it takes
-	def       any      // documented default, of the field's type; nil: none
+	allows    value.Context // what its value may be; Dir is of the file that is read
+	min, max  any           // of the field's type; nil: none
+	def       any           // documented default, of the field's type; nil: none
 	defText   string
 	need      bool
+	computed  bool // the default depends on other attributes
 	inStreams bool
 	reload    string
 }
@@ -107,7 +106,7 @@ func (s *blockSchema) addBlock(name string, f reflect.StructField, index []int, 
 	b.inStreams = f.Tag.Get("stream") != ""
 	if b.output = f.Tag.Get("output") != ""; b.output {
 		b.attrs = append(b.attrs, &attrSchema{
-			name: "enabled", typ: reflect.TypeFor[bool](), kind: "bool", def: true, defText: "true", reload: when, inStreams: true,
+			name: "enabled", typ: reflect.TypeFor[bool](), def: true, defText: "true", reload: when, inStreams: true,
 		})
 	}
 	s.blocks = append(s.blocks, b)
@@ -123,7 +122,7 @@ func (s *blockSchema) addBlock(name string, f reflect.StructField, index []int, 
 // have such fields themselves, else all.
 func (s *blockSchema) streamSchema(when string) *blockSchema {
 	b := &blockSchema{name: "stream", typ: s.typ, whole: s, reload: when}
-	b.labels = []*attrSchema{{name: "PATTERN", typ: reflect.TypeFor[string](), kind: "string"}}
+	b.labels = []*attrSchema{{name: "PATTERN", typ: reflect.TypeFor[string]()}}
 	narrow(s, b)
 	return b
 }
@@ -151,18 +150,18 @@ func narrow(from, to *blockSchema) {
 func newAttr(name string, f reflect.StructField, index []int, when string) *attrSchema {
 	tag := f.Tag
 	a := &attrSchema{
-		name: name, index: index, typ: f.Type, kind: tag.Get("kind"),
-		one: strings.Fields(tag.Get("one")), off: tag.Get("off") != "", vars: tag.Get("vars"),
-		defText: tag.Get("default"), need: tag.Get("need") != "", inStreams: tag.Get("stream") != "", reload: when,
+		name: name, index: index, typ: f.Type,
+		allows:  value.Context{Off: tag.Get("off") != "", Vars: tag.Get("vars")},
+		defText: tag.Get("default"), need: tag.Get("need") != "", computed: tag.Get("computed") != "", inStreams: tag.Get("stream") != "", reload: when,
 	}
-	if len(a.one) == 0 {
-		a.one = nil
+	if words := strings.Fields(tag.Get("one")); len(words) > 0 {
+		a.allows.One = words
 	}
-	if a.kind == "" {
-		a.kind = kindOf(a)
+	if a.language(nil) == nil {
+		panic(fmt.Sprintf("schema of %s: a %s has no language: give the field a type of config/value", name, f.Type))
 	}
 	must := func(text string) any {
-		v, err := a.convert(defaultValue(a, text), convContext{})
+		v, err := a.read(a.literal(text), value.Context{})
 		if err != nil {
 			panic(fmt.Sprintf("schema of %s: %q: %v", name, text, err))
 		}
@@ -180,72 +179,66 @@ func newAttr(name string, f reflect.StructField, index []int, when string) *attr
 	return a
 }
 
-// defaultValue is a tag's text as the config would say it: a list is separated
-// by spaces.
-func defaultValue(a *attrSchema, text string) cty.Value {
-	if a.typ.Kind() != reflect.Slice {
-		if a.typ.Kind() == reflect.Bool {
-			return cty.BoolVal(text == "true")
+// literal is a tag's text as the config would say it: a list is separated by
+// spaces.
+func (a *attrSchema) literal(text string) cty.Value {
+	switch a.typ.Kind() {
+	case reflect.Slice:
+		var list []cty.Value
+		for s := range strings.FieldsSeq(text) {
+			list = append(list, cty.StringVal(s))
 		}
-		if a.kind == "count" || a.kind == "integer" {
-			return cty.MustParseNumberVal(text)
-		}
-		return cty.StringVal(text)
+		return cty.TupleVal(list)
+	case reflect.Bool:
+		return cty.BoolVal(text == "true")
+	case reflect.Int:
+		return cty.MustParseNumberVal(text)
 	}
-	var list []cty.Value
-	for _, s := range strings.Fields(text) {
-		list = append(list, cty.StringVal(s))
-	}
-	return cty.TupleVal(list)
+	return cty.StringVal(text)
 }
 
-// kindOf is the language of a field's type, unless its tag names another.
-func kindOf(a *attrSchema) string {
-	switch a.typ {
-	case reflect.TypeFor[time.Duration]():
-		return "duration"
-	case reflect.TypeFor[Template]():
-		return "template"
-	case reflect.TypeFor[Secret]():
-		return "secret"
-	case reflect.TypeFor[Rules]():
-		return "rules"
-	case reflect.TypeFor[Patterns]():
-		return "patterns"
-	case reflect.TypeFor[[]Address]():
-		return "addresses"
-	case reflect.TypeFor[[]Template]():
-		return "command"
-	case reflect.TypeFor[time.Time]():
-		return "time"
-	case reflect.TypeFor[[]byte]():
-		return "sha256"
+// language is the language of the attribute, set to v; nil is the zero value.
+func (a *attrSchema) language(v any) value.Value {
+	p := reflect.New(a.typ)
+	if v != nil {
+		p.Elem().Set(reflect.ValueOf(v))
 	}
-	switch a.typ.Kind() {
-	case reflect.Bool:
-		return "bool"
-	case reflect.Int, reflect.Int64:
-		return "count"
-	case reflect.Float64:
-		return "number"
-	case reflect.Uint16:
-		return "tls_version"
-	case reflect.Map:
-		return "map"
-	case reflect.Slice:
-		if a.typ.Elem().Kind() == reflect.Struct {
-			return "cidrs"
-		}
-		if a.one != nil {
-			return "words"
-		}
-		return "list"
-	}
-	if a.one != nil {
-		return "word"
-	}
-	return "string"
+	return value.Of(p.Interface(), a.allows)
 }
+
+// read makes the Go value of the field out of v, which is known, unmarked and not
+// null. The error says what to write instead.
+func (a *attrSchema) read(v cty.Value, at value.Context) (any, error) {
+	p := reflect.New(a.typ)
+	c := a.allows
+	c.Dir = at.Dir
+	if err := value.Of(p.Interface(), c).Decode(v, c); err != nil {
+		return nil, err
+	}
+	return p.Elem().Interface(), nil
+}
+
+// describe says in an error that may not show the value what the attribute takes.
+func (a *attrSchema) describe() string {
+	if a.allows.One != nil {
+		return "one of " + strings.Join(a.allows.One, ", ")
+	}
+	return value.Describe(a.language(nil), a.name)
+}
+
+// bounds holds a value that was read against the tag's min and max.
+func (a *attrSchema) bounds(v any) error {
+	switch {
+	case a.min != nil && reflect.ValueOf(v).Int() < reflect.ValueOf(a.min).Int():
+		return fmt.Errorf("this is at least %s", a.text(a.min))
+	case a.max != nil && reflect.ValueOf(v).Int() > reflect.ValueOf(a.max).Int():
+		return fmt.Errorf("this is at most %s", a.text(a.max))
+	}
+	return nil
+}
+
+// text is a value of the attribute for a person.
+func (a *attrSchema) text(v any) string { return value.Show(a.language(v)) }
 
 // hcl is the schema as the HCL parser wants it.
 func (s *blockSchema) hcl() *hcl.BodySchema {

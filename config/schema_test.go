@@ -57,7 +57,7 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 		if block != nil {
 			words = append(words, "block")
 			for _, l := range block.labels {
-				words = append(words, strings.TrimSpace(l.name+" "+strings.Join(l.one, "|")))
+				words = append(words, strings.TrimSpace(l.name+" "+strings.Join(l.allows.One, "|")))
 			}
 			if !block.single {
 				words = append(words, "many")
@@ -69,9 +69,9 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 				words = append(words, "unbuilt")
 			}
 		} else {
-			words = append(words, strings.ReplaceAll(a.kind, "_", " "))
-			if a.one != nil {
-				words = append(words, strings.Join(a.one, "|"))
+			words = append(words, a.language(nil).Kind())
+			if a.allows.One != nil {
+				words = append(words, strings.Join(a.allows.One, "|"))
 			}
 			if a.def != nil {
 				words = append(words, "default "+a.text(a.def))
@@ -82,11 +82,11 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 			if a.max != nil {
 				words = append(words, "max "+a.text(a.max))
 			}
-			if a.off {
+			if a.allows.Off {
 				words = append(words, "or off")
 			}
-			if a.vars != "" {
-				words = append(words, "$"+a.vars)
+			if a.allows.Vars != "" {
+				words = append(words, "$"+a.allows.Vars)
 			}
 			if a.need {
 				words = append(words, "required")
@@ -200,7 +200,7 @@ func TestUnbuiltRowsExist(t *testing.T) {
 		}
 		known[a.name] = true
 		known[parent.name+"."+a.name] = true
-		for _, v := range a.one {
+		for _, v := range a.allows.One {
 			known[parent.name+"."+a.name+"="+v] = true
 		}
 	})
@@ -224,7 +224,7 @@ func TestEveryFieldIsInTheSchema(t *testing.T) {
 			ty = ty.Elem()
 		}
 		if ty.Kind() != reflect.Struct || seen[ty] || ty.PkgPath() != reflect.TypeFor[Config]().PkgPath() ||
-			ty == reflect.TypeFor[Address]() || ty == reflect.TypeFor[Rule]() || ty == reflect.TypeFor[StreamRule]() {
+			ty == reflect.TypeFor[StreamRule]() {
 			return
 		}
 		seen[ty] = true

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // node is a block as it was read: evaluated and converted, not yet merged.
@@ -115,39 +117,37 @@ func (l *loader) readAttr(a *hcl.Attribute, n *node) {
 	if !v.IsWhollyKnown() {
 		return // reported where it became unknown
 	}
-	c := convContext{dir: configDir(n.file), hidden: len(marks) > 0}
-	value, err := s.convert(v, c)
+	read, err := s.read(v, value.Context{Dir: configDir(n.file)})
+	if err != nil && len(marks) > 0 { // no error may show it
+		err = fmt.Errorf("the value that env(), file() or credential() gave is not %s", s.describe())
+	}
+	if err == nil {
+		err = s.bounds(read)
+	}
 	if err != nil {
 		l.errorAt(out.rng, fmt.Sprintf("%s: %v", a.Name, err), "")
 		return
 	}
-	out.value = value
-	if c.hidden {
-		l.hide(s, value, marked)
+	out.value = read
+	if len(marks) > 0 {
+		l.hide(s, read, marked)
 	}
 	l.checkBuilt(n, out)
 }
 
 // hide remembers the strings that came out of env, file or credential. Words and
 // numbers of a fixed language are no secrets.
-func (l *loader) hide(s *attrSchema, value any, marked cty.Value) {
-	if s.one != nil {
+func (l *loader) hide(s *attrSchema, read any, marked cty.Value) {
+	if s.allows.One != nil {
 		return
 	}
-	switch v := value.(type) {
-	case string:
-		l.hidden[v] = true
-	case Template:
-		l.hidden[string(v)] = true
-	case []string:
-		for _, e := range v {
+	for _, e := range value.Strings(read) {
+		l.hidden[e] = true
+	}
+	headers, _ := read.(value.Headers)
+	for k, e := range headers {
+		if marked.IsMarked() || !marked.Type().IsObjectType() || marked.GetAttr(k).IsMarked() {
 			l.hidden[e] = true
-		}
-	case map[string]string:
-		for k, e := range v {
-			if marked.IsMarked() || !marked.Type().IsObjectType() || marked.GetAttr(k).IsMarked() {
-				l.hidden[e] = true
-			}
 		}
 	}
 }
@@ -162,12 +162,12 @@ func (l *loader) checkLabels(n *node, b *hcl.Block) {
 		if i >= len(b.LabelRanges) {
 			break
 		}
-		if s.one != nil {
-			if err := s.word(n.labels[i]); err != nil {
+		if s.allows.One != nil {
+			if err := value.CheckWord(n.labels[i], s.allows.One); err != nil {
 				l.errorAt(b.LabelRanges[i], err.Error(), "")
 			}
 		}
-		if n.labels[i] == "" || len(n.labels[i]) > maxString || strings.ContainsAny(n.labels[i], "\x00\n") {
+		if n.labels[i] == "" || len(n.labels[i]) > value.MaxString || strings.ContainsAny(n.labels[i], "\x00\n") {
 			l.errorAt(b.LabelRanges[i], fmt.Sprintf("%s needs a name here", n.schema.name), "")
 		}
 	}
@@ -262,7 +262,7 @@ func listenKey(n *node) string {
 	if a == nil || a.value == nil {
 		return ""
 	}
-	list := a.value.([]Address)
+	list := a.value.(value.Addresses)
 	if len(list) == 0 && n.one("tls") != nil {
 		return "tls " + listenKey(n.one("tls"))
 	}

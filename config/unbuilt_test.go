@@ -30,8 +30,8 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 			line := b.name
 			for _, l := range b.labels {
 				label := "x"
-				if l.one != nil {
-					label = l.one[0]
+				if l.allows.One != nil {
+					label = l.allows.One[0]
 				}
 				line += fmt.Sprintf(" %q", label)
 			}
@@ -39,7 +39,7 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 			return
 		}
 		schema[parent.name+"."+a.name] = a.name + " = " + other(a)
-		for _, v := range a.one {
+		for _, v := range a.allows.One {
 			schema[parent.name+"."+a.name+"="+v] = fmt.Sprintf("%s = %q", a.name, v)
 		}
 	})
@@ -80,7 +80,7 @@ func other(a *attrSchema) string {
 		return fmt.Sprint(a.def != true)
 	case a.typ == reflect.TypeFor[time.Duration]():
 		return `"7s"`
-	case a.kind == "count" || a.kind == "integer" || a.kind == "size":
+	case a.typ.Kind() == reflect.Int || a.typ.Kind() == reflect.Int64:
 		return "77"
 	}
 	return `"http://127.0.0.1/x"`

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/demo"
 	"github.com/rtmpd/rtmpd/internal/player"
 	"github.com/rtmpd/rtmpd/internal/server"
@@ -111,18 +112,18 @@ func demoConfig(d demoOptions, dir, key string) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--http: %w", err)
 	}
-	cfg.RTMP[0].Listen = []config.Address{rtmpAddr}
-	cfg.HTTP[0].Listen = []config.Address{httpAddr}
-	cfg.RTMP[0].Applications[0].StreamKeys = []config.StreamKey{{Holder: "demo", Stream: "demo", Secret: config.Secret(key)}}
+	cfg.RTMP[0].Listen = value.Addresses{rtmpAddr}
+	cfg.HTTP[0].Listen = value.Addresses{httpAddr}
+	cfg.RTMP[0].Applications[0].StreamKeys = []config.StreamKey{{Holder: "demo", Stream: "demo", Secret: value.Secret(key)}}
 	cfg.HTTP[0].Locations = append(cfg.HTTP[0].Locations, config.Location{Path: "/", Player: &config.Player{}})
 	return cfg, nil
 }
 
 // demoAddress is what a flag says, else host with the default port, or with a
 // free one if that is taken.
-func demoAddress(flag, host, port string) (config.Address, error) {
+func demoAddress(flag, host, port string) (value.Address, error) {
 	if flag != "" {
-		return config.ParseAddress(flag)
+		return value.ParseAddress(flag)
 	}
 	ln, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
@@ -130,5 +131,5 @@ func demoAddress(flag, host, port string) (config.Address, error) {
 	} else {
 		ln.Close()
 	}
-	return config.ParseAddress(net.JoinHostPort(host, port))
+	return value.ParseAddress(net.JoinHostPort(host, port))
 }

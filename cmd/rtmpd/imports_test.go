@@ -17,7 +17,7 @@ var layer = map[string]int{
 	"internal/hooks": 4, "internal/api": 4, "internal/player": 4, "internal/demo": 4,
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/mpegts": 3, "internal/mp4": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3,
-	"internal/media": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2,
+	"internal/media": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2, "config/value": 1,
 }
 
 // outside lists what a package of values may import besides the standard
@@ -26,8 +26,8 @@ var outside = map[string][]string{
 	"internal/media": {"github.com/bluenviron/mediacommon/v2/pkg"}, "internal/amf": {},
 	"config": {
 		"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty", "github.com/fsnotify/fsnotify",
-		"github.com/agext/levenshtein",
 	},
+	"config/value": {"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty/cty", "github.com/agext/levenshtein"},
 }
 
 func TestImportsPointStrictlyDownward(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -51,8 +52,8 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 	case len(apps) == 0:
 		return fmt.Errorf("no stream_key %q in %s", holder, configName(l.path))
 	}
-	secret, err := server.KeptKey(cfg.StateDir, apps[0], holder)
-	if errors.Is(err, fs.ErrNotExist) && l.env["STATE_DIRECTORY"] == "" && cfg.StateDir == config.DefaultStateDir(l.env) {
+	secret, err := server.KeptKey(string(cfg.StateDir), apps[0], holder)
+	if errors.Is(err, fs.ErrNotExist) && l.env["STATE_DIRECTORY"] == "" && string(cfg.StateDir) == config.DefaultStateDir(l.env) {
 		secret, err = server.KeptKey(o.service.state, apps[0], holder) // nobody said where: the service's
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -71,7 +72,7 @@ func hashKey(cmd *cobra.Command) error {
 		return err
 	}
 	secret := strings.TrimRight(line, "\r\n")
-	if err := config.ValidSecret(secret); err != nil {
+	if err := value.ValidSecret(secret); err != nil {
 		return fmt.Errorf("this key would not work: %w", err)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%x\n", sha256.Sum256([]byte(secret)))

@@ -25,7 +25,7 @@ type logOutput struct {
 }
 
 func newLog(c config.Log) (*logOutput, error) {
-	out := &logOutput{path: c.File, f: os.Stderr, level: zap.NewAtomicLevel()}
+	out := &logOutput{path: string(c.File), f: os.Stderr, level: zap.NewAtomicLevel()}
 	if err := out.Reopen(); err != nil {
 		return nil, err
 	}

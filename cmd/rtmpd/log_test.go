@@ -14,12 +14,13 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func openLog(t *testing.T, level, format string) (*logOutput, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rtmpd.log")
-	out, err := newLog(config.Log{Level: level, Format: format, File: path})
+	out, err := newLog(config.Log{Level: level, Format: format, File: value.Path(path)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestLogWithoutAFileIsStandardErrorAndStaysOpen(t *testing.T) {
 	}
 	for _, c := range []config.Log{
 		{Level: "loud", Format: "text"},
-		{Level: "info", Format: "text", File: filepath.Join(t.TempDir(), "missing", "x.log")},
+		{Level: "info", Format: "text", File: value.Path(filepath.Join(t.TempDir(), "missing", "x.log"))},
 	} {
 		if out, err := newLog(c); err == nil {
 			out.Close()

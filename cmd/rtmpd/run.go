@@ -90,7 +90,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 			stop()
 		}()
 	})
-	socket := server.ControlSocket(cfg.RuntimeDir, config.AbsPath(l.path))
+	socket := server.ControlSocket(string(cfg.RuntimeDir), config.AbsPath(l.path))
 	wait, err := server.ServeControl(ctx, socket, in.verbs())
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -71,7 +72,7 @@ func TestAPersonFindsTheService(t *testing.T) {
 	key := func(cmd *cobra.Command, o *options) error { return showKey(cmd, o, "", "test") }
 	reload := func(cmd *cobra.Command, o *options) error { return signalRunning(cmd, o, "reload") }
 
-	if out, err := try(key); err != nil || config.ValidSecret(strings.TrimSpace(out)) != nil {
+	if out, err := try(key); err != nil || value.ValidSecret(strings.TrimSpace(out)) != nil {
 		t.Errorf("key show: %q, %v", out, err)
 	}
 	if out, err := try(reload); err != nil || out != "the service\n" {

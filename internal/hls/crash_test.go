@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 var errKilled = errors.New("killed")
@@ -42,7 +43,7 @@ func TestKilledAtAnyStepThePlaylistStaysValidAndGoesOn(t *testing.T) {
 		{"plain", "test.m3u8", func(*config.HLS) {}},
 		{"nested with keys", "test/index.m3u8", func(c *config.HLS) {
 			c.Nested = true
-			c.Keys = &config.Keys{Path: filepath.Join(c.Path, "keys"), FragmentsPerKey: 2}
+			c.Keys = &config.Keys{Path: value.Path(filepath.Join(string(c.Path), "keys")), FragmentsPerKey: 2}
 		}},
 		{"variant", "test_low.m3u8", func(c *config.HLS) { c.Variants = []config.Variant{{Suffix: "_low"}} }},
 	} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -268,7 +269,7 @@ func TestURIsOfFragmentsAndKeys(t *testing.T) {
 		{true, "", "", "0.ts", "0.key"},
 		{true, "http://cdn/x/", "http://keys/", "http://cdn/x/%C3%BC/0.ts", "http://keys/%C3%BC/0.key"},
 	} {
-		cfg := config.HLS{Nested: c.nested, BaseURL: c.base, Keys: &config.Keys{URL: c.keys}}
+		cfg := config.HLS{Nested: c.nested, BaseURL: value.Base(c.base), Keys: &config.Keys{URL: value.Base(c.keys)}}
 		n, err := namesFor("show", "ü", &cfg)
 		if err != nil {
 			t.Fatal(err)

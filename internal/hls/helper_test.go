@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -161,7 +162,7 @@ func (b *bench) playlist(name string) m3u8.Media {
 
 func testConfig(dir string) config.HLS {
 	return config.HLS{
-		Path: dir, Fragment: 2 * time.Second, MaxFragment: 6 * time.Second, PlaylistLength: 10 * time.Second,
+		Path: value.Path(dir), Fragment: 2 * time.Second, MaxFragment: 6 * time.Second, PlaylistLength: 10 * time.Second,
 		Format: "mpegts", FragmentNaming: "sequential", FragmentSlicing: "plain", Type: "live",
 		Continuous: true, Cleanup: true, Sync: 2 * time.Millisecond, MaxAudioDelay: 300 * time.Millisecond,
 		Datetime: true, Endlist: true,

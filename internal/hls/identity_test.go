@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // consistent fails the test if a playlist names what is not there, or HTTP is
@@ -70,7 +71,7 @@ func TestAPathThatIsReplacedUnderUsIsFollowed(t *testing.T) {
 			{"plain", "test.m3u8", func(*config.HLS) {}},
 			{"nested with keys", "test/index.m3u8", func(c *config.HLS) {
 				c.Nested = true
-				c.Keys = &config.Keys{Path: filepath.Join(c.Path, "keys"), FragmentsPerKey: 0}
+				c.Keys = &config.Keys{Path: value.Path(filepath.Join(string(c.Path), "keys")), FragmentsPerKey: 0}
 			}},
 			{"event", "test.m3u8", func(c *config.HLS) { c.Type = "event" }},
 		} {
@@ -356,7 +357,7 @@ func TestKeysPathsAreFollowedAsWell(t *testing.T) {
 	b := newBench(t)
 	keys := filepath.Join(t.TempDir(), "keys")
 	cfg := testConfig(b.dir)
-	cfg.Keys = &config.Keys{Path: keys}
+	cfg.Keys = &config.Keys{Path: value.Path(keys)}
 	s := newScript(t).play(30 * time.Second)
 	moved := false
 	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
@@ -397,7 +398,7 @@ func TestASettingThatCannotBeHadIsTriedAgain(t *testing.T) {
 		at := s.packets[i].DTS
 		if i > 0 && at >= 9*time.Second && s.packets[i-1].DTS < 9*time.Second {
 			next := cfg
-			next.Path = other
+			next.Path = value.Path(other)
 			p.Reconfigure(next, d)
 		}
 		if at >= 13*time.Second && at < 20*time.Second {

@@ -70,7 +70,7 @@ func openKeyring(d *Directory, cfg *config.Keys) (*keyring, error) {
 	if cfg.Method != "" && cfg.Method != "AES-128" {
 		return nil, fmt.Errorf("hls keys: method %s is not supported; use AES-128", cfg.Method)
 	}
-	s, prefix, err := d.keyStore(cfg.Path)
+	s, prefix, err := d.keyStore(string(cfg.Path))
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // decrypt undoes a fragment with the key file and IV that the playlist names.
@@ -57,7 +58,7 @@ func TestEncryptedFragmentsDecryptToWhatWasSent(t *testing.T) {
 			outside := filepath.Join(t.TempDir(), "keys")
 			cfg := testConfig(b.dir)
 			cfg.Nested = tt.nested
-			cfg.Keys = &config.Keys{Path: outside, URL: tt.url, FragmentsPerKey: tt.every, Method: "AES-128"}
+			cfg.Keys = &config.Keys{Path: value.Path(outside), URL: value.Base(tt.url), FragmentsPerKey: tt.every, Method: "AES-128"}
 			s := newScript(t).play(8 * time.Second)
 			b.run(b.packager("test", cfg), s.packets, eof)
 			dir, file := "", "test.m3u8"
@@ -98,7 +99,7 @@ func TestEncryptedFragmentsDecryptToWhatWasSent(t *testing.T) {
 func TestKeysBelowTheDirectoryAreKnownAsKeys(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	cfg.Keys = &config.Keys{Path: filepath.Join(b.dir, "keys"), URL: "/keys/"}
+	cfg.Keys = &config.Keys{Path: value.Path(filepath.Join(b.dir, "keys")), URL: "/keys/"}
 	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, nil)
 	f, ok := b.d.Lookup("keys/test-0.key")
 	if !ok || f.Kind != Key || f.Stream != "test" {
@@ -110,7 +111,7 @@ func TestKeysStayAsLongAsFragmentsNeedThem(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.PlaylistLength = 4 * time.Second
-	cfg.Keys = &config.Keys{Path: b.dir, FragmentsPerKey: 1}
+	cfg.Keys = &config.Keys{Path: value.Path(b.dir), FragmentsPerKey: 1}
 	check := func() {
 		b.clean()
 		for _, f := range b.files() {

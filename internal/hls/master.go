@@ -2,6 +2,7 @@ package hls
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,22 +131,22 @@ func (m *master) build() []byte {
 	for i := range all {
 		r := &all[i]
 		b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
-		b = strconv.AppendInt(b, or(r.block.Bandwidth, r.bandwidth), 10)
-		if avg := or(r.block.AverageBandwidth, r.average); avg > 0 {
+		b = strconv.AppendInt(b, cmp.Or(int64(r.block.Bandwidth), r.bandwidth), 10)
+		if avg := cmp.Or(int64(r.block.AverageBandwidth), r.average); avg > 0 {
 			b = append(b, ",AVERAGE-BANDWIDTH="...)
 			b = strconv.AppendInt(b, avg, 10)
 		}
-		if c := or(r.block.Codecs, r.codecs); c != "" {
+		if c := cmp.Or(r.block.Codecs, r.codecs); c != "" {
 			b = append(append(append(b, `,CODECS="`...), c...), '"')
 		}
 		measured := ""
 		if r.width > 0 && r.height > 0 {
 			measured = strconv.Itoa(r.width) + "x" + strconv.Itoa(r.height)
 		}
-		if s := or(r.block.Resolution, measured); s != "" {
+		if s := cmp.Or(string(r.block.Resolution), measured); s != "" {
 			b = append(append(b, ",RESOLUTION="...), s...)
 		}
-		if f := or(r.block.FrameRate, r.frameRate); f > 0 {
+		if f := cmp.Or(r.block.FrameRate, r.frameRate); f > 0 {
 			b = append(b, ",FRAME-RATE="...)
 			b = strconv.AppendFloat(b, f, 'f', 3, 64)
 		}
@@ -153,15 +154,6 @@ func (m *master) build() []byte {
 		b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
 		b = append(b, r.uri...)
 		b = append(b, '\n')
-	}
-	return b
-}
-
-// or is a unless that is zero.
-func or[T comparable](a, b T) T {
-	var zero T
-	if a != zero {
-		return a
 	}
 	return b
 }

@@ -45,18 +45,18 @@ func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 	escaped := url.PathEscape(stream)
 	if !n.nested {
 		n.playlist, n.prefix = stream+".m3u8", stream+"-"
-		n.uri = cfg.BaseURL + escaped + "-"
+		n.uri = string(cfg.BaseURL) + escaped + "-"
 		if cfg.Keys != nil {
-			n.keyURI = cfg.Keys.URL + escaped + "-"
+			n.keyURI = string(cfg.Keys.URL) + escaped + "-"
 		}
 		return n, nil
 	}
 	n.playlist, n.prefix = stream+"/index.m3u8", stream+"/"
 	if cfg.BaseURL != "" {
-		n.uri = cfg.BaseURL + escaped + "/"
+		n.uri = string(cfg.BaseURL) + escaped + "/"
 	}
 	if cfg.Keys != nil && cfg.Keys.URL != "" {
-		n.keyURI = cfg.Keys.URL + escaped + "/"
+		n.keyURI = string(cfg.Keys.URL) + escaped + "/"
 	}
 	return n, nil
 }
@@ -113,7 +113,7 @@ func variantOf(cfg *config.HLS, name string) (base string, index int, ok bool) {
 // variantURI is what a multivariant playlist calls the stream's playlist.
 func (n *names) variantURI(cfg *config.HLS) string {
 	if n.nested {
-		return cfg.BaseURL + path.Join(url.PathEscape(n.stream), "index.m3u8")
+		return string(cfg.BaseURL) + path.Join(url.PathEscape(n.stream), "index.m3u8")
 	}
-	return cfg.BaseURL + url.PathEscape(n.stream) + ".m3u8"
+	return string(cfg.BaseURL) + url.PathEscape(n.stream) + ".m3u8"
 }

@@ -211,9 +211,6 @@ func (p *Packager) applyRules() {
 	p.ts.sync, p.ts.maxDelay = c.Sync, c.MaxAudioDelay
 	target := p.out.target()
 	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
-	if r.maxFragment == 0 {
-		r.maxFragment = 3 * r.fragment
-	}
 	r.maxFragment = max(r.maxFragment, r.fragment)
 	p.seg.limit = 0
 	if target > 0 {
@@ -274,7 +271,7 @@ func (p *Packager) reconfigure() {
 	}
 	if err := p.apply(c); err != nil {
 		if p.refused != c {
-			p.log.Error("hls output keeps its old settings until it can have the new ones", zap.String("path", c.cfg.Path), zap.Error(err))
+			p.log.Error("hls output keeps its old settings until it can have the new ones", zap.String("path", string(c.cfg.Path)), zap.Error(err))
 		}
 		p.refused, p.refusal = c, err.Error()
 		p.showFailing()
@@ -282,7 +279,7 @@ func (p *Packager) reconfigure() {
 	}
 	p.pending.CompareAndSwap(c, nil)
 	if p.refused != nil {
-		p.log.Info("hls output has its new settings", zap.String("path", c.cfg.Path))
+		p.log.Info("hls output has its new settings", zap.String("path", string(c.cfg.Path)))
 		p.refused, p.refusal = nil, ""
 	}
 	p.cfg = c.cfg

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // reloaded runs 20 s of a stream and changes the config at 9 s, between two cuts.
@@ -46,7 +47,9 @@ func TestReloadInPlaceHasNoGapRepeatOrDiscontinuity(t *testing.T) {
 		{name: "a fragment above the target waits", change: func(c *config.HLS) { c.Fragment = 8 * time.Second }, lines: []string{"#EXT-X-TARGETDURATION:2"}},
 		{name: "event", change: func(c *config.HLS) { c.Type = "event" }, lines: []string{"#EXT-X-PLAYLIST-TYPE:EVENT"}},
 		{name: "sync", change: func(c *config.HLS) { c.Sync = 0; c.MaxAudioDelay = 0 }},
-		{name: "keys", change: func(c *config.HLS) { c.Keys = &config.Keys{Path: filepath.Join(c.Path, "k"), URL: "/k/"} }, lines: []string{`#EXT-X-KEY:METHOD=AES-128,URI="/k/test-5.key",IV=0x00000000000000000000000000000005`}},
+		{name: "keys", change: func(c *config.HLS) {
+			c.Keys = &config.Keys{Path: value.Path(filepath.Join(string(c.Path), "k")), URL: "/k/"}
+		}, lines: []string{`#EXT-X-KEY:METHOD=AES-128,URI="/k/test-5.key",IV=0x00000000000000000000000000000005`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,7 +122,7 @@ func TestReloadToAnotherPathLosesNothingAndGoesOnCounting(t *testing.T) {
 	}
 	defer d.Close()
 	s := newScript(t)
-	p, v := reloaded(b, s, func(c *config.HLS) { c.Path = other }, d)
+	p, v := reloaded(b, s, func(c *config.HLS) { c.Path = value.Path(other) }, d)
 	if got := p.Snapshot().Path; got != other {
 		t.Fatalf("writes to %s", got)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // BenchmarkPublishes is the goal of 1000 publishes a second against a hook that
@@ -25,7 +25,7 @@ func BenchmarkPublishes(b *testing.B) {
 		waiting <- struct{}{}
 		sessions.Go(func() {
 			defer func() { <-waiting }()
-			if _, err := caller.Ask(b.Context(), config.Secret(srv.URL), n, Publish(ffmpeg, Stream{Name: "s"}, "live")); err != nil {
+			if _, err := caller.Ask(b.Context(), value.URL(srv.URL), n, Publish(ffmpeg, Stream{Name: "s"}, "live")); err != nil {
 				b.Error(err)
 			}
 		})

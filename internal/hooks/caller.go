@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // A Caller makes the calls of one application, or of one rtmp block.
@@ -58,7 +59,7 @@ func (c *Client) Caller(log *zap.Logger) *Caller {
 // the most. No target means yes. An error that is not ctx's is a *Refusal: the
 // hook says no, or nothing. An update that gets no answer, or another one than
 // 4xx, is a yes unless notify_update_strict.
-func (c *Caller) Ask(ctx context.Context, target config.Secret, n *config.Notify, e Event) (Verdict, error) {
+func (c *Caller) Ask(ctx context.Context, target value.URL, n *config.Notify, e Event) (Verdict, error) {
 	if target == "" {
 		return Verdict{}, nil
 	}
@@ -78,7 +79,7 @@ func (c *Caller) Ask(ctx context.Context, target config.Secret, n *config.Notify
 	return v, err
 }
 
-func (c *Caller) ask(ctx context.Context, target config.Secret, n *config.Notify, e Event) (answer, error) {
+func (c *Caller) ask(ctx context.Context, target value.URL, n *config.Notify, e Event) (answer, error) {
 	ctx, cancel := c.client.Awake.WithTimeout(ctx, cmp.Or(n.Timeout, defaultTimeout))
 	defer cancel()
 	l := e.Hook.lane()
@@ -92,7 +93,7 @@ func (c *Caller) ask(ctx context.Context, target config.Secret, n *config.Notify
 }
 
 // call makes a call that has its place, counts it and says what changed.
-func (c *Caller) call(ctx context.Context, target config.Secret, n *config.Notify, e Event) (a answer, sent bool, err error) {
+func (c *Caller) call(ctx context.Context, target value.URL, n *config.Notify, e Event) (a answer, sent bool, err error) {
 	start := time.Now()
 	a, sent, err = c.client.call(ctx, target, n, e)
 	if errors.Is(ctx.Err(), context.Canceled) {

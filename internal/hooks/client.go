@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/awake"
 )
 
@@ -75,7 +76,7 @@ func New(log *zap.Logger) *Client {
 
 // call makes one call. sent says that the hook may have got it, whatever came
 // of it. Errors hold addresses, but neither the URL nor what was sent.
-func (c *Client) call(ctx context.Context, target config.Secret, n *config.Notify, e Event) (a answer, sent bool, err error) {
+func (c *Client) call(ctx context.Context, target value.URL, n *config.Notify, e Event) (a answer, sent bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wrote atomic.Bool
@@ -100,7 +101,7 @@ func (c *Client) call(ctx context.Context, target config.Secret, n *config.Notif
 }
 
 // request is what is sent: the fields in the body, or behind the ? of a GET.
-func request(ctx context.Context, target config.Secret, n *config.Notify, e Event) (*http.Request, error) {
+func request(ctx context.Context, target value.URL, n *config.Notify, e Event) (*http.Request, error) {
 	u, err := url.Parse(target.Reveal())
 	if err != nil {
 		return nil, errors.New("the URL of the hook is none") // err shows it

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 var publishEvent = Publish(ffmpeg, Stream{Name: "s", Args: "tok=1"}, "live")
@@ -41,7 +41,7 @@ func TestWhatIsSent(t *testing.T) {
 	const urlencoded = "application/x-www-form-urlencoded"
 	for _, c := range []struct {
 		name, method, url string
-		headers           map[string]config.Secret
+		headers           map[string]value.Secret
 		want              request
 	}{
 		{"post", "post", srv.URL + "/on?x=1", nil, request{"POST /on?x=1", host, form, urlencoded, "rtmpd", ":", ""}},
@@ -50,14 +50,14 @@ func TestWhatIsSent(t *testing.T) {
 		{"no path", "get", srv.URL, nil, request{"GET /?" + form, host, "", urlencoded, "rtmpd", ":", ""}},
 		{
 			"userinfo and headers", "post", "http://u:p%40@" + host + "/",
-			map[string]config.Secret{"X-Extra": "e", "Host": "hooks.example", "User-Agent": "nginx"},
+			map[string]value.Secret{"X-Extra": "e", "Host": "hooks.example", "User-Agent": "nginx"},
 			request{"POST /", "hooks.example", form, urlencoded, "nginx", "u:p@", "e"},
 		},
 	} {
 		_, caller, _ := newTestClient(t)
 		n := notify()
 		n.Method, n.Headers = c.method, c.headers
-		if _, err := caller.Ask(t.Context(), config.Secret(c.url), n, publishEvent); err != nil {
+		if _, err := caller.Ask(t.Context(), value.URL(c.url), n, publishEvent); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
@@ -103,7 +103,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			c.transport.TLSClientConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig
 		}
 		for range 20 {
-			if _, err := caller.Ask(t.Context(), config.Secret(srv.URL), notify(), publishEvent); err != nil {
+			if _, err := caller.Ask(t.Context(), value.URL(srv.URL), notify(), publishEvent); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -121,7 +121,7 @@ func TestAnUnknownCertificateRefuses(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	_, caller, _ := newTestClient(t)
-	_, err := caller.Ask(t.Context(), config.Secret(srv.URL), notify(), publishEvent)
+	_, err := caller.Ask(t.Context(), value.URL(srv.URL), notify(), publishEvent)
 	var unknown *tls.CertificateVerificationError
 	if !errors.As(err, &unknown) || err.Error() != "on_publish could not be asked" {
 		t.Errorf("got %v", err)
@@ -157,7 +157,7 @@ func TestAConnectionThatTheHookClosedIsNoDeadHook(t *testing.T) {
 	}()
 	_, caller, _ := newTestClient(t)
 	for range 3 {
-		if _, err := caller.Ask(t.Context(), config.Secret("http://"+ln.Addr().String()), notify(), publishEvent); err != nil {
+		if _, err := caller.Ask(t.Context(), value.URL("http://"+ln.Addr().String()), notify(), publishEvent); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -291,7 +291,7 @@ func TestBadAnswers(t *testing.T) {
 			if strings.HasPrefix(c.want, "on_publish gave no") {
 				n.Timeout = 50 * time.Millisecond
 			}
-			v, err := caller.Ask(t.Context(), config.Secret("http://hookuser:hookpass@"+ln.Addr().String()+"/?hooktoken=1"), n, publishEvent)
+			v, err := caller.Ask(t.Context(), value.URL("http://hookuser:hookpass@"+ln.Addr().String()+"/?hooktoken=1"), n, publishEvent)
 			switch {
 			case c.want == "" && (err != nil || v.Name != ""):
 				t.Errorf("got %+v, %v, want a yes", v, err)
@@ -326,7 +326,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	srv := httptest.NewServer(http.RedirectHandler(other.URL+"/alice", http.StatusTemporaryRedirect))
 	defer srv.Close()
 	_, caller, _ := newTestClient(t)
-	v, err := caller.Ask(t.Context(), config.Secret(srv.URL), notify(), publishEvent)
+	v, err := caller.Ask(t.Context(), value.URL(srv.URL), notify(), publishEvent)
 	if v.Name != "alice" || err != nil || second.Load() {
 		t.Errorf("got %+v, %v, followed %t", v, err, second.Load())
 	}
@@ -335,8 +335,8 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 func TestNothingSecretIsLogged(t *testing.T) {
 	_, caller, logs := newTestClient(t)
 	n := notify()
-	n.Headers = map[string]config.Secret{"Authorization": "hooksecret", "X-Bad": "hooksecret\n"}
-	for _, target := range []config.Secret{
+	n.Headers = map[string]value.Secret{"Authorization": "hooksecret", "X-Bad": "hooksecret\n"}
+	for _, target := range []value.URL{
 		"http://u:hooksecret@127.0.0.1:1/hooksecret?token=hooksecret", "http://[::1/hooksecret", "https://u:hooksecret@127.0.0.1:1/",
 	} {
 		e := Publish(ffmpeg, Stream{Name: "s", Args: "token=hooksecret"}, "live")
@@ -366,7 +366,7 @@ func TestAClientThatIsGoneEndsItsCall(t *testing.T) {
 	c, caller, logs := newTestClient(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
-	_, err := caller.Ask(ctx, config.Secret(srv.URL), notify(), publishEvent)
+	_, err := caller.Ask(ctx, value.URL(srv.URL), notify(), publishEvent)
 	if !errors.Is(err, context.Canceled) || c.Stats()[OnPublish].Failed != 0 || logs.Len() != 0 {
 		t.Errorf("got %v, %+v, %d lines", err, c.Stats()[OnPublish], logs.Len())
 	}
@@ -377,7 +377,7 @@ func TestCallsAreCounted(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	c, caller, logs := newTestClient(t)
 	ask := func() error {
-		_, err := caller.Ask(t.Context(), config.Secret(srv.URL), notify(), publishEvent)
+		_, err := caller.Ask(t.Context(), value.URL(srv.URL), notify(), publishEvent)
 		return err
 	}
 	if err := ask(); err != nil {

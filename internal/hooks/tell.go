@@ -10,11 +10,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // A Call is an event on its way to a hook.
 type Call struct {
-	Target config.Secret // no URL: there is no such hook
+	Target value.URL // no URL: there is no such hook
 	Event  Event
 }
 

@@ -6,13 +6,13 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // A Verdict is a hook's yes.
 type Verdict struct {
 	// Name is what the stream (of on_connect: the application) is to be called
-	// from here on; empty: as before. It has passed config.ValidStreamName.
+	// from here on; empty: as before. It has passed value.ValidStreamName.
 	Name string
 }
 
@@ -82,7 +82,7 @@ func (a answer) judge(h Hook, strict bool) (Verdict, error) {
 		return no("%s redirects to another server: relay is not built yet", h)
 	}
 	name := nameIn(a.location)
-	if err := config.ValidStreamName(name); err != nil {
+	if err := value.ValidStreamName(name); err != nil {
 		return no("%s redirects to what is no name: %s", h, err)
 	}
 	return Verdict{Name: name}, nil

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -107,7 +107,7 @@ func FuzzVerdict(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, location string) {
 		for h := range numHooks {
 			v, err := answer{status, location}.judge(h, status%2 == 0)
-			if v.Name != "" && (err != nil || config.ValidStreamName(v.Name) != nil || status/100 != 3) {
+			if v.Name != "" && (err != nil || value.ValidStreamName(v.Name) != nil || status/100 != 3) {
 				t.Errorf("%s: %d %q gives %q, %v", h, status, location, v.Name, err)
 			}
 			if err == nil && status/100 != 2 && status/100 != 3 {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Locks of an open file description stand for those of another process.
@@ -26,7 +27,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 	if err := try(unix.F_WRLCK); err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, config.Record{Path: config.Template(dir), Lock: true, Overwrite: true}, nil)
+	b := newBench(t, config.Record{Path: value.Path(dir), Lock: true, Overwrite: true}, nil)
 	b.feed("kp")
 	if info, err := os.Stat(path); err != nil || info.Size() != 0 || b.logs.FilterMessageSnippet("can't write").Len() != 1 {
 		t.Errorf("somebody else's file is written: %v, %v", info, err)

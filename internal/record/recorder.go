@@ -409,7 +409,7 @@ func (r *Recorder) reconfigure(next *config.Record) {
 // once, it ends at the next keyframe: no frame is lost between two files.
 func (r *Recorder) limit() {
 	c := r.cfg
-	if (c.MaxSize == 0 || r.file.rec.Size() < c.MaxSize) && (c.MaxFrames == 0 || r.run.frames < c.MaxFrames) {
+	if (c.MaxSize == 0 || r.file.rec.Size() < int64(c.MaxSize)) && (c.MaxFrames == 0 || r.run.frames < c.MaxFrames) {
 		return
 	}
 	if !c.Manual && c.Interval == 0 {

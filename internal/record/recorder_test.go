@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -244,7 +245,7 @@ func TestWhatIsRecordedWhere(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "new", "dir")
-			c.cfg.Path = config.Template(dir)
+			c.cfg.Path = value.Path(dir)
 			b := newBench(t, c.cfg, nil)
 			b.feed(c.feed)
 			b.end()
@@ -284,7 +285,7 @@ func TestAFileOfTheName(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			c.cfg.Path = config.Template(dir)
+			c.cfg.Path = value.Path(dir)
 			if c.old == "recording" {
 				b := newBench(t, config.Record{Path: c.cfg.Path}, nil)
 				b.feed("kp")
@@ -309,7 +310,7 @@ func TestAFileOfTheName(t *testing.T) {
 func TestARecorderObeysControl(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	b := newBench(t, config.Record{Path: config.Template(dir), Manual: true}, nil)
+	b := newBench(t, config.Record{Path: value.Path(dir), Manual: true}, nil)
 	b.feed("kap")
 	if got := b.order(b.r.Stop); got != "" {
 		t.Errorf("a stop before the start says %q", got)
@@ -349,8 +350,8 @@ func TestARecorderObeysControl(t *testing.T) {
 func TestTwoRecordersNeverShareAFile(t *testing.T) {
 	t.Parallel()
 	dir, store := t.TempDir(), new(Store)
-	a := newBench(t, config.Record{Name: "a", Path: config.Template(dir)}, store)
-	b := newBench(t, config.Record{Name: "b", Path: config.Template(dir), Append: true}, store)
+	a := newBench(t, config.Record{Name: "a", Path: value.Path(dir)}, store)
+	b := newBench(t, config.Record{Name: "b", Path: value.Path(dir), Append: true}, store)
 	a.feed("kp")
 	b.feed("kpp")
 	a.end()
@@ -365,7 +366,7 @@ func TestTwoRecordersNeverShareAFile(t *testing.T) {
 func TestAReloadLosesNoFrame(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	cfg := config.Record{Path: config.Template(dir), Format: "flv", Tracks: []string{"audio", "video"}}
+	cfg := config.Record{Path: value.Path(dir), Format: "flv", Tracks: []string{"audio", "video"}}
 	b := newBench(t, cfg, nil)
 	b.feed("kap")
 	cfg.MaxFrames = 1000
@@ -388,7 +389,7 @@ func TestTroubleIsOneLineAndTriedAgain(t *testing.T) {
 	if err := os.WriteFile(dir, nil, 0o644); err != nil { // no directory can be there
 		t.Fatal(err)
 	}
-	b := newBench(t, config.Record{Path: config.Template(dir), MinFree: 1 << 20}, nil)
+	b := newBench(t, config.Record{Path: value.Path(dir), MinFree: 1 << 20}, nil)
 	b.feed("kpkpkp2kp4kp")
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
@@ -445,7 +446,7 @@ func TestAPathThatIsReplacedUnderARecordingIsFollowed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "rec")
-			c.cfg.Path = config.Template(dir)
+			c.cfg.Path = value.Path(dir)
 			b := newBench(t, c.cfg, nil)
 			b.feed("kpp")
 			if err := c.replace(dir); err != nil {
@@ -478,7 +479,7 @@ func TestAPathThatIsReplacedUnderARecordingIsFollowed(t *testing.T) {
 
 func TestASnapshotSaysThatARecorderFails(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, config.Record{Path: config.Template(t.TempDir()), MinFree: 1 << 20}, nil)
+	b := newBench(t, config.Record{Path: value.Path(t.TempDir()), MinFree: 1 << 20}, nil)
 	b.free = 0
 	begin := b.now
 	b.feed("kpkp1kp")
@@ -511,7 +512,7 @@ func TestBadNamesAreNoFiles(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "cam.flv")); err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, config.Record{Path: config.Template(dir)}, nil)
+	b := newBench(t, config.Record{Path: value.Path(dir)}, nil)
 	b.feed("kp")
 	b.end()
 	if got, _ := os.ReadFile(outside); string(got) != "mine" || len(b.closed) != 0 {

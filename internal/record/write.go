@@ -76,7 +76,7 @@ func (r *Recorder) room(f *file) error {
 	} else {
 		free, err = freeBytes(f.f)
 	}
-	if err == nil && free < r.cfg.MinFree {
+	if err == nil && free < int64(r.cfg.MinFree) {
 		return fmt.Errorf("record %s: %d MiB are free, less than min_free = %d MiB", f.path, free>>20, r.cfg.MinFree>>20)
 	}
 	return nil

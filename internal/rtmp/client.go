@@ -1,6 +1,7 @@
 package rtmp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -138,7 +139,7 @@ func (c *Client) open(ctx context.Context, nc net.Conn, o ClientOptions) error {
 	object := amf.Object{
 		{Name: "app", Value: c.app},
 		{Name: "type", Value: "nonprivate"},
-		{Name: "flashVer", Value: orElse(o.FlashVer, "FMLE/3.0 (compatible; rtmpd)")},
+		{Name: "flashVer", Value: cmp.Or(o.FlashVer, "FMLE/3.0 (compatible; rtmpd)")},
 		{Name: "tcUrl", Value: o.TCURL},
 	}
 	if o.SWFURL != "" {
@@ -341,11 +342,4 @@ func interrupt(ctx context.Context, nc net.Conn) (stop func() bool) {
 		_ = nc.SetDeadline(time.Time{})
 		return true
 	}
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

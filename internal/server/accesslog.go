@@ -63,11 +63,11 @@ func (s *Server) openAccessLog(b *config.RTMP) (*sessionLog, error) {
 	if text == "combined" {
 		text = rtmpCombined
 	}
-	format, err := accesslog.Compile(text, sessionVariable)
+	format, err := accesslog.Compile(string(text), sessionVariable)
 	if err != nil {
 		return nil, fmt.Errorf("rtmp: access_log_format: %w", err)
 	}
-	l, err := accesslog.Open(b.AccessLog, format, accesslog.Options{Log: s.log})
+	l, err := accesslog.Open(string(b.AccessLog), format, accesslog.Options{Log: s.log})
 	if err != nil {
 		return nil, fmt.Errorf("rtmp: %w", err)
 	}

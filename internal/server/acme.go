@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/server/acme"
 )
 
@@ -37,19 +38,19 @@ func acmeDomains(cfg *config.Config) []string {
 // forwarded to it.
 func acmeSettings(cfg *config.Config) acme.Settings {
 	s := acme.Settings{
-		Directory: cfg.ACME.DirectoryURL,
-		Email:     cfg.ACME.Email,
-		Storage:   cmp.Or(cfg.ACME.Storage, filepath.Join(cfg.StateDir, "acme")),
+		Directory: string(cfg.ACME.DirectoryURL),
+		Email:     string(cfg.ACME.Email),
+		Storage:   cmp.Or(string(cfg.ACME.Storage), filepath.Join(string(cfg.StateDir), "acme")),
 	}
-	var plain, secure []config.Address
+	var plain, secure value.Addresses
 	for i := range cfg.HTTP {
 		plain = append(plain, cfg.HTTP[i].Listen...)
 		if t := cfg.HTTP[i].TLS; t != nil {
 			secure = append(secure, t.Listen...)
 		}
 	}
-	on := func(all []config.Address, port uint16) bool {
-		return slices.ContainsFunc(all, func(a config.Address) bool { return a.Network != "unix" && a.Port == port })
+	on := func(all value.Addresses, port uint16) bool {
+		return slices.ContainsFunc(all, func(a value.Address) bool { return a.Network != "unix" && a.Port == port })
 	}
 	s.HTTP, s.TLS = on(plain, httpChallengePort), on(secure, tlsChallengePort)
 	if !s.HTTP && !s.TLS {

@@ -7,20 +7,21 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/server/acme"
 )
 
 func TestChallengesAreOfferedWhereAnAuthorityAsks(t *testing.T) {
 	t.Parallel()
-	at := func(ports ...uint16) (list []config.Address) {
+	at := func(ports ...uint16) (list value.Addresses) {
 		for _, p := range ports {
-			list = append(list, config.Address{Network: "tcp", Port: p})
+			list = append(list, value.Address{Network: "tcp", Port: p})
 		}
 		return list
 	}
 	for _, c := range []struct {
 		name          string
-		plain, secure []config.Address
+		plain, secure value.Addresses
 		http, tls     bool
 	}{
 		{"both ports", at(80), at(443), true, true},
@@ -28,7 +29,7 @@ func TestChallengesAreOfferedWhereAnAuthorityAsks(t *testing.T) {
 		{"port 443, and plain http elsewhere", at(8080), at(443), false, true},
 		{"plain http on 443 and https on 80 answer nobody, but may be all there is", at(443), at(80), true, true},
 		{"ports that somebody forwards", at(8080), nil, true, false},
-		{"a socket is no port", []config.Address{{Network: "unix", Port: 80}}, at(443), false, true},
+		{"a socket is no port", value.Addresses{{Network: "unix", Port: 80}}, at(443), false, true},
 		{"nothing", nil, nil, false, false},
 	} {
 		cfg := &config.Config{StateDir: "/state", HTTP: []config.HTTP{{Listen: c.plain}, {TLS: &config.TLS{Listen: c.secure}}}}
@@ -54,7 +55,7 @@ func TestChallengesAreOfferedWhereAnAuthorityAsks(t *testing.T) {
 func TestAReloadWithAStorageThatCannotBeMadeChangesNothing(t *testing.T) {
 	t.Parallel()
 	a := &acquired{srv: &Server{acme: acme.New(nil, 0)}, cfg: &config.Config{
-		ACME: config.ACME{Storage: filepath.Join("/dev/null", "acme")},
+		ACME: config.ACME{Storage: value.Path(filepath.Join("/dev/null", "acme"))},
 	}}
 	if err := a.prepareACME(); err != nil {
 		t.Errorf("without domains: %v", err)

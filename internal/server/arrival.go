@@ -124,12 +124,12 @@ func (s *Server) tlsConfig(b *config.RTMP) (*tls.Config, error) {
 	if b.TLS == nil {
 		return nil, nil
 	}
-	c := &tls.Config{MinVersion: max(b.TLS.MinVersion, tls.VersionTLS12)}
+	c := &tls.Config{MinVersion: uint16(max(b.TLS.MinVersion, tls.VersionTLS12))}
 	if len(b.TLS.Domains) > 0 {
 		c.GetCertificate = s.acme.Getter(b.TLS.Domains)
 		return c, nil
 	}
-	files, err := tlsfiles.Open(b.TLS.Certificate, b.TLS.Key, s.log, time.Now)
+	files, err := tlsfiles.Open(string(b.TLS.Certificate), string(b.TLS.Key), s.log, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("rtmp: %w", err)
 	}

@@ -112,7 +112,7 @@ func (au *audience) application(p place) *application {
 			continue
 		}
 		writes := slices.ContainsFunc(withStreams(rules.cfg), func(c *config.Application) bool {
-			return c.HLS != nil && c.HLS.Path == p.dir
+			return c.HLS != nil && string(c.HLS.Path) == p.dir
 		})
 		if found == nil || writes {
 			found = v
@@ -247,7 +247,7 @@ func (au *audience) Shut(absPath string) bool {
 				continue
 			}
 			for _, app := range withStreams(&cfg.Applications[i]) {
-				if app.HLS != nil && (lies(absPath, app.HLS.Path) || app.HLS.Keys != nil && lies(absPath, app.HLS.Keys.Path)) {
+				if app.HLS != nil && (lies(absPath, string(app.HLS.Path)) || app.HLS.Keys != nil && lies(absPath, string(app.HLS.Keys.Path))) {
 					return true
 				}
 			}

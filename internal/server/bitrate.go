@@ -74,20 +74,9 @@ func (s *Server) checkBitrates(windows map[*session]*rateWindow) map[*session]*r
 			}
 		}
 		next[p] = w
-		if exceeds(w.add(p.conn.Load().BytesIn()), limit) {
-			p.kick(statusDenied, fmt.Sprintf("max_bitrate = %s exceeded over %d s", bitrateText(limit), rateSpan))
+		if exceeds(w.add(p.conn.Load().BytesIn()), int64(limit)) {
+			p.kick(statusDenied, fmt.Sprintf("max_bitrate = %s exceeded over %d s", limit, rateSpan))
 		}
 	})
 	return next
-}
-
-// bitrateText writes bits/s as the configuration does.
-func bitrateText(bits int64) string {
-	switch {
-	case bits >= 1e6 && bits%1e5 == 0:
-		return fmt.Sprintf("%gM", float64(bits)/1e6)
-	case bits%1000 == 0:
-		return fmt.Sprintf("%dk", bits/1000)
-	}
-	return fmt.Sprint(bits)
 }

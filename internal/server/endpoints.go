@@ -11,13 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/server/web"
 )
 
 // An endpoint is an address and what is spoken there.
 type endpoint struct {
 	kind string // rtmp rtmps http https
-	addr config.Address
+	addr value.Address
 }
 
 // key tells endpoints apart over reloads, whatever line they stand on.
@@ -39,7 +40,7 @@ func rtmpEndpoints(b *config.RTMP) []endpoint { return endpointsOf("rtmp", b.Lis
 
 func httpEndpoints(h *config.HTTP) []endpoint { return endpointsOf("http", h.Listen, h.TLS) }
 
-func endpointsOf(kind string, plain []config.Address, secure *config.TLS) []endpoint {
+func endpointsOf(kind string, plain value.Addresses, secure *config.TLS) []endpoint {
 	var all []endpoint
 	for _, a := range plain {
 		all = append(all, endpoint{kind, a})
@@ -197,7 +198,7 @@ func (s *Server) closeHTTP(deadline time.Time) {
 }
 
 // Port is the port that an address of the configuration got, for ":0".
-func (s *Server) Port(kind string, addr config.Address) int {
+func (s *Server) Port(kind string, addr value.Address) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.listeners[endpoint{kind, addr}.key()]

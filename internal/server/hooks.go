@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -26,7 +27,7 @@ const (
 // of names that no application can have: a URL in the wrong field of an encoder
 // ends in a stream key. An error ends the session.
 func (s *session) askConnect(ctx context.Context, c rtmp.Connect) (app string, err error) {
-	if config.ValidStreamName(c.App) != nil {
+	if value.ValidStreamName(c.App) != nil {
 		return c.App, nil
 	}
 	if len(c.Args) > maxHookArgs {

@@ -78,9 +78,9 @@ func (a *application) roomFor(name string, cfg *config.Application) error {
 	if cfg.MaxBandwidth == 0 || st == nil {
 		return nil
 	}
-	if rate := bitRate(st.live.Snapshot(), time.Now()); rate*int64(n) > cfg.MaxBandwidth {
+	if rate := bitRate(st.live.Snapshot(), time.Now()); rate*int64(n) > int64(cfg.MaxBandwidth) {
 		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_bandwidth = %s reached: %d times the stream's %d kb/s would be more",
-			bitrateText(cfg.MaxBandwidth), n, rate/1000)}
+			cfg.MaxBandwidth, n, rate/1000)}
 	}
 	return nil
 }

@@ -56,8 +56,8 @@ func keyPaths(cfg *config.Config) []string {
 	for i := range cfg.RTMP {
 		for j := range cfg.RTMP[i].Applications {
 			for _, app := range withStreams(&cfg.RTMP[i].Applications[j]) {
-				if app.HLS != nil && app.HLS.Keys != nil && !slices.Contains(out, app.HLS.Keys.Path) {
-					out = append(out, app.HLS.Keys.Path)
+				if app.HLS != nil && app.HLS.Keys != nil && !slices.Contains(out, string(app.HLS.Keys.Path)) {
+					out = append(out, string(app.HLS.Keys.Path))
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // A keyID is the SHA-256 of a stream key's secret. It stands for the key
@@ -115,7 +116,7 @@ func (k *keyring) holds(typed string) bool {
 // from here on nobody sees the secret again.
 func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name string, o owner, err error) {
 	if !r.keys.inForce {
-		return p.name, owner{addr: addr}, config.ValidStreamName(p.name)
+		return p.name, owner{addr: addr}, value.ValidStreamName(p.name)
 	}
 	key, err := r.keys.match(p, now)
 	if err == nil {
@@ -124,7 +125,7 @@ func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name s
 	// A key out of its time is none of a stranger's: as a name it would be
 	// there for all to read.
 	stranger := errors.Is(err, errNoKey) || errors.Is(err, errWrongKey)
-	if stranger && r.cfg.Access.AllowsKeyless(addr) && config.ValidStreamName(p.name) == nil {
+	if stranger && r.cfg.Access.AllowsKeyless(addr) && value.ValidStreamName(p.name) == nil {
 		return p.name, owner{addr: addr}, nil
 	}
 	return "", owner{}, err

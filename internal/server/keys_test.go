@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -453,11 +453,11 @@ rtmp {
 	if len(r.said) != 1 || !strings.Contains(r.said[0], `stream key of "cam" in application "show"`) {
 		t.Fatalf("announced %q", r.said)
 	}
-	secret, err := KeptKey(r.cfg.StateDir, "show", "cam")
-	if err != nil || config.ValidSecret(secret) != nil || !strings.HasSuffix(r.said[0], ": "+secret) {
+	secret, err := KeptKey(string(r.cfg.StateDir), "show", "cam")
+	if err != nil || value.ValidSecret(secret) != nil || !strings.HasSuffix(r.said[0], ": "+secret) {
 		t.Fatalf("kept key %q, %v; announced %q", secret, err, r.said)
 	}
-	fi, err := os.Stat(filepath.Join(r.cfg.StateDir, keyFile("show", "cam")))
+	fi, err := os.Stat(filepath.Join(string(r.cfg.StateDir), keyFile("show", "cam")))
 	if err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v, %v, want mode 0600", fi.Mode(), err)
 	}
@@ -469,7 +469,7 @@ rtmp {
 	if strings.Contains(r.allText(), secret) {
 		t.Error("the key stands in the log")
 	}
-	if err := os.WriteFile(filepath.Join(r.cfg.StateDir, keyFile("show", "cam")), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(string(r.cfg.StateDir), keyFile("show", "cam")), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.srv.Apply(r.load(conf)); err == nil || !strings.Contains(err.Error(), "is empty") {
@@ -492,7 +492,7 @@ rtmp {
 	if _, err := r.srv.Apply(cfg); err == nil || len(r.said) != 0 {
 		t.Fatalf("an address in use: %v, announced %q", err, r.said)
 	}
-	if key, err := KeptKey(cfg.StateDir, "show", "cam"); err == nil {
+	if key, err := KeptKey(string(cfg.StateDir), "show", "cam"); err == nil {
 		t.Errorf("kept %s, which nobody was told", key)
 	}
 	r.reload(strings.Replace(conf, "<P>", "0", 1))
@@ -533,7 +533,7 @@ func TestNewKeysAreValidAndDiffer(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 100 {
 		k := NewKey()
-		if config.ValidSecret(k) != nil || len(k) != 26 || seen[k] {
+		if value.ValidSecret(k) != nil || len(k) != 26 || seen[k] {
 			t.Fatalf("key %q", k)
 		}
 		seen[k] = true

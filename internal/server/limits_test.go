@@ -319,12 +319,3 @@ func TestTheWindowOfABitrate(t *testing.T) {
 		t.Error("0 is a limit")
 	}
 }
-
-func TestABitRateReadsAsItIsWritten(t *testing.T) {
-	t.Parallel()
-	for bits, want := range map[int64]string{6e6: "6M", 2.5e6: "2.5M", 2_550_000: "2550k", 800e3: "800k", 1234: "1234"} {
-		if got := bitrateText(bits); got != want {
-			t.Errorf("%d is written %s, want %s", bits, got, want)
-		}
-	}
-}

@@ -12,12 +12,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // bind listens on a. An address in use is an error that names the line of the
 // configuration and, where the system tells, the process that has it.
-func bind(a config.Address) (net.Listener, error) {
+func bind(a value.Address) (net.Listener, error) {
 	if a.Network == "unix" {
 		return bindUnix(a)
 	}
@@ -40,7 +40,7 @@ func bind(a config.Address) (net.Listener, error) {
 }
 
 // where names an address and the line that asks for it.
-func where(a config.Address) string {
+func where(a value.Address) string {
 	if a.Range.Filename == "" {
 		return a.String()
 	}
@@ -48,7 +48,7 @@ func where(a config.Address) string {
 }
 
 // bindUnix listens on a socket file, in the place of one that nobody serves.
-func bindUnix(a config.Address) (net.Listener, error) {
+func bindUnix(a value.Address) (net.Listener, error) {
 	if fi, err := os.Lstat(a.Path); err == nil && fi.Mode()&os.ModeSocket != 0 {
 		c, err := net.DialTimeout("unix", a.Path, time.Second)
 		if err == nil {

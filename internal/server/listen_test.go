@@ -18,7 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
@@ -423,7 +423,7 @@ func TestAUnixSocketOfSomebodyElseIsNotTaken(t *testing.T) {
 		plain:                              "address already in use",
 		filepath.Join(dir, "missing", "x"): "no such file or directory",
 	} {
-		ln, err := bind(config.Address{Network: "unix", Path: path})
+		ln, err := bind(value.Address{Network: "unix", Path: path})
 		if err == nil {
 			ln.Close()
 		}

@@ -101,15 +101,15 @@ func (o *outputs) changeHLS(cfg config.HLS) {
 	if h.packager == nil {
 		return // not begun: it will read cfg when it does
 	}
-	dir, err := o.stream.app.srv.dirs.open(cfg.Path)
+	dir, err := o.stream.app.srv.dirs.open(string(cfg.Path))
 	if err != nil {
-		log.Error("hls output keeps its old settings", zap.String("path", cfg.Path), zap.Error(err))
+		log.Error("hls output keeps its old settings", zap.String("path", string(cfg.Path)), zap.Error(err))
 		return
 	}
 	old := h.dir
 	h.dir = dir
 	h.packager.Reconfigure(cfg, dir.Directory)
-	log.Info("hls output changes at the next keyframe", zap.String("path", cfg.Path))
+	log.Info("hls output changes at the next keyframe", zap.String("path", string(cfg.Path)))
 	o.stream.app.srv.dirs.release(old)
 }
 
@@ -151,7 +151,7 @@ func (o *outputs) oneHLS(ctx context.Context, h *hlsOutput, cur *live.Cursor, lo
 	o.mu.Lock()
 	cfg := h.cfg
 	o.mu.Unlock()
-	dir, err := dirs.open(cfg.Path)
+	dir, err := dirs.open(string(cfg.Path))
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func planRings(cfg *config.Config, i int) *serviceRules {
 	for j := range cfg.RTMP[i].Applications {
 		app := &cfg.RTMP[i].Applications[j]
 		ring, err := newKeyring(app, func(name, holder string) (string, error) {
-			secret, err := KeptKey(cfg.StateDir, name, holder)
+			secret, err := KeptKey(string(cfg.StateDir), name, holder)
 			if err != nil {
 				secret = NewKey()
 			}

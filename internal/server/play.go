@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -32,7 +33,7 @@ type seat struct {
 func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
 	name, args := splitName(cmd)
 	s.visits(false, rawArgs(cmd))
-	if err := config.ValidStreamName(name); err != nil {
+	if err := value.ValidStreamName(name); err != nil {
 		return &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
 	}
 	rules := s.app.rules.Load()

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -48,7 +48,7 @@ func (s *session) identify(rules *appRules, cmd rtmp.Command) (*petition, error)
 	typed, args := splitName(cmd)
 	s.visits(true, rawArgs(cmd))
 	// With keys or a hook it may be a secret, or nearly one.
-	if !rules.keys.inForce && rules.cfg.Hooks.OnPublish == "" && config.ValidStreamName(typed) == nil {
+	if !rules.keys.inForce && rules.cfg.Hooks.OnPublish == "" && value.ValidStreamName(typed) == nil {
 		s.visit.name = typed
 	}
 	switch { // 1. local and cheap first

@@ -103,7 +103,7 @@ func (a *acquired) rings(b *config.RTMP) (*serviceRules, error) {
 	for i := range b.Applications {
 		app := &b.Applications[i]
 		ring, err := newKeyring(app, func(name, holder string) (string, error) {
-			secret, made, err := keepKey(a.cfg.StateDir, name, holder)
+			secret, made, err := keepKey(string(a.cfg.StateDir), name, holder)
 			if made {
 				a.made = append(a.made, fmt.Sprintf("stream key of %q in application %q, made just now: %s", holder, name, secret))
 				a.madeIn = append(a.madeIn, keyFile(name, holder))
@@ -122,10 +122,10 @@ func (a *acquired) rings(b *config.RTMP) (*serviceRules, error) {
 // Those with $app in them are opened when somebody publishes.
 func (a *acquired) openDirs(app *config.Application) error {
 	for _, app := range withStreams(app) {
-		if app.HLS == nil || strings.Contains(app.HLS.Path, "$app") {
+		if app.HLS == nil || strings.Contains(string(app.HLS.Path), "$app") {
 			continue
 		}
-		d, err := a.srv.dirs.open(app.HLS.Path)
+		d, err := a.srv.dirs.open(string(app.HLS.Path))
 		if err != nil {
 			return fmt.Errorf("application %q: hls: %w", app.Name, err)
 		}
@@ -185,7 +185,7 @@ func (a *acquired) release() {
 		a.srv.dirs.release(d)
 	}
 	// Nobody was told of them: the next attempt makes others, and announces them.
-	if err := forgetKeys(a.cfg.StateDir, a.madeIn); err != nil {
+	if err := forgetKeys(string(a.cfg.StateDir), a.madeIn); err != nil {
 		a.srv.log.Error("stream keys that were never announced stay", zap.Error(err))
 	}
 }

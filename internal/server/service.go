@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -42,9 +43,9 @@ func (v *service) options() rtmp.Options {
 		Timeout:          c.Timeout,
 		Ping:             c.Ping,
 		PingTimeout:      c.PingTimeout,
-		MaxMessage:       c.MaxMessage,
-		ChunkSize:        c.ChunkSize,
-		AckWindow:        c.AckWindow,
+		MaxMessage:       int(c.MaxMessage),
+		ChunkSize:        int(c.ChunkSize),
+		AckWindow:        int(c.AckWindow),
 		Awake:            v.srv.awake,
 	}
 }
@@ -73,7 +74,7 @@ func (v *service) application(name string) *application {
 		return a
 	}
 	rules := v.rules.Load().find(name)
-	if rules == nil || config.ValidStreamName(name) != nil || len(v.apps) >= maxWildApps {
+	if rules == nil || value.ValidStreamName(name) != nil || len(v.apps) >= maxWildApps {
 		return nil
 	}
 	a := newApplication(v, name, rules)

@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/hooks"
@@ -240,7 +240,7 @@ func (s *session) onConnect(ctx context.Context, cmd rtmp.Command) error {
 	if app == nil {
 		why := fmt.Sprintf("no application %q here", name)
 		err := &refusal{"", why}
-		if config.ValidStreamName(name) != nil {
+		if value.ValidStreamName(name) != nil {
 			// A URL in the wrong field of an encoder ends in a stream key.
 			err.reason = "no such application here"
 		}

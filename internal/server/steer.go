@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -104,7 +104,7 @@ func drop(targets []target) {
 // moved: a publisher that asks in vain would lose the name it has.
 func redirect(targets []target, newName string) error {
 	name, query, _ := strings.Cut(newName, "?")
-	if err := config.ValidStreamName(name); err != nil {
+	if err := value.ValidStreamName(name); err != nil {
 		return &api.ControlError{Status: http.StatusBadRequest, Reason: "newname: " + err.Error()}
 	}
 	publisher := make(map[*application]*session)

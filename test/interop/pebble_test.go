@@ -32,6 +32,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	inprocess "github.com/rtmpd/rtmpd/internal/server"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
@@ -227,8 +228,8 @@ func (l *local) apply(t *testing.T, a *authority, text string) {
 	}
 }
 
-func (l *local) move(plain []config.Address, secure *config.TLS) {
-	all := [][]config.Address{plain}
+func (l *local) move(plain value.Addresses, secure *config.TLS) {
+	all := []value.Addresses{plain}
 	if secure != nil {
 		all = append(all, secure.Listen)
 	}

@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // TestAccessIsJudgedFirst: in every kind of location the rules are looked at in
 // their order, before the method, credentials, and what is there.
 func TestAccessIsJudgedFirst(t *testing.T) {
 	t.Parallel()
-	rule := func(allow bool, prefix string) config.Rule {
-		return config.Rule{Allow: allow, Prefix: netip.MustParsePrefix(prefix)}
+	rule := func(allow bool, prefix string) value.Rule {
+		return value.Rule{Allow: allow, Prefix: netip.MustParsePrefix(prefix)}
 	}
-	ordered := config.Rules{
+	ordered := value.Rules{
 		rule(false, "192.0.2.7/32"), rule(true, "192.0.2.0/24"), rule(false, "192.0.2.8/32"), // too late
 		rule(true, "2001:db8::/32"), {All: true},
 	}
@@ -25,8 +26,8 @@ func TestAccessIsJudgedFirst(t *testing.T) {
 	var reached atomic.Int32
 	inner := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reached.Add(1) })
 	kinds := map[string]config.Location{
-		"root":     {Root: dir},
-		"alias":    {Alias: dir + "/alias"},
+		"root":     {Root: value.Path(dir)},
+		"alias":    {Alias: value.Path(dir + "/alias")},
 		"redirect": {Redirect: "/elsewhere"},
 		"health":   {Health: true},
 		"stat":     {Stat: &config.Stat{}},

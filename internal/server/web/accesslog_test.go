@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/accesslog"
 )
 
@@ -29,9 +30,9 @@ func logged(t *testing.T, format, what string, headers ...string) string {
 	out := &memLog{}
 	cfg := locations(
 		config.Location{Path: "/ok", Health: true},
-		config.Location{Path: "/auth", Health: true, BasicAuth: map[string]config.Secret{"eva m": hashed(t, "p")}},
+		config.Location{Path: "/auth", Health: true, BasicAuth: map[string]value.Secret{"eva m": hashed(t, "p")}},
 	)
-	cfg.AccessLog, cfg.AccessLogFormat, cfg.TrustedProxies = "x", format, loopback()
+	cfg.AccessLog, cfg.AccessLogFormat, cfg.TrustedProxies = "x", value.HTTPLogFormat(format), loopback()
 	now := time.Date(2026, 11, 21, 2, 4, 30, 120e6, time.FixedZone("", 3600))
 	s, err := Compile(cfg, Deps{OpenLog: func(string) (io.WriteCloser, error) { return out, nil }, Now: func() time.Time { now = now.Add(250 * time.Millisecond); return now }})
 	if err != nil {
@@ -128,7 +129,7 @@ func TestFormatsWithVariables(t *testing.T) {
 	}
 	for _, bad := range []string{"$nothing", "$", "a $ b", "$http_authorization", "$http_cookie", "$http_", "a\nb", "$remote_addrx", "${status"} {
 		cfg := locations()
-		cfg.AccessLog, cfg.AccessLogFormat = "x", bad
+		cfg.AccessLog, cfg.AccessLogFormat = "x", value.HTTPLogFormat(bad)
 		if _, err := Compile(cfg, Deps{OpenLog: func(string) (io.WriteCloser, error) { return &memLog{}, nil }}); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
@@ -139,7 +140,7 @@ func TestTheLogIsMadeAndReopened(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "made", "access.log")
 	cfg := locations(config.Location{Path: "/", Health: true})
-	cfg.AccessLog = name
+	cfg.AccessLog = value.Path(name)
 	s, err := Compile(cfg, Deps{})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +167,7 @@ func TestTheLogIsMadeAndReopened(t *testing.T) {
 		t.Errorf("the log is open to all: %v %v", fi.Mode(), err)
 	}
 
-	cfg.AccessLog = filepath.Join(name, "below-a-file")
+	cfg.AccessLog = value.Path(filepath.Join(name, "below-a-file"))
 	if _, err := Compile(cfg, Deps{}); err == nil || !strings.Contains(err.Error(), "access_log") {
 		t.Errorf("got %v, want an error that names access_log", err)
 	}

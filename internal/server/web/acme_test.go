@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // fakeACME has one certificate, and is being asked one question.
@@ -49,10 +50,10 @@ func newFakeACME(t *testing.T) *fakeACME {
 func TestPlainListenersAnswerTheAuthorityBeforeAnythingElse(t *testing.T) {
 	t.Parallel()
 	deps := Deps{ACME: newFakeACME(t)}
-	deny := config.Rules{{Allow: false, All: true}}
+	deny := value.Rules{{Allow: false, All: true}}
 	locked := locations(config.Location{Path: "/", Health: true, Access: deny})
 	redirected := locations(config.Location{Path: "/", Health: true})
-	redirected.TLS = &config.TLS{Domains: []string{"live.example"}, Redirect: true, Listen: []config.Address{{Port: 443}}}
+	redirected.TLS = &config.TLS{Domains: []string{"live.example"}, Redirect: true, Listen: value.Addresses{{Port: 443}}}
 	for name, c := range map[string]struct {
 		cfg   config.HTTP
 		other int
@@ -78,7 +79,7 @@ func TestTLSListenersAnswerTheAuthorityAndServeWhatItGave(t *testing.T) {
 	fetched := locations(config.Location{Path: "/", Health: true})
 	fetched.TLS = &config.TLS{Domains: []string{"live.example"}}
 	kept := locations(config.Location{Path: "/", Health: true})
-	kept.TLS = &config.TLS{Certificate: files + "/cert.pem", Key: files + "/key.pem"}
+	kept.TLS = &config.TLS{Certificate: value.Path(files + "/cert.pem"), Key: value.Path(files + "/key.pem")}
 	for name, c := range map[string]struct {
 		cfg  config.HTTP
 		want int64

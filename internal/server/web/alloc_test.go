@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // These are the requests of a viewer, without the network: parse, decide,
@@ -68,7 +69,7 @@ func newViewer(tb testing.TB, path string) (*viewer, *sink) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cfg := locations(config.Location{Path: "/live", Root: dir})
+	cfg := locations(config.Location{Path: "/live", Root: value.Path(dir)})
 	cfg.AccessLog, cfg.TrustedProxies = "x", loopback()
 	s := site(tb, Deps{Live: live, OpenLog: func(string) (io.WriteCloser, error) { return out, nil }}, cfg)
 	to := &sink{}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -39,7 +40,7 @@ type Denial struct {
 }
 
 // Error is the reason.
-func (d *Denial) Error() string { return or(d.Reason, http.StatusText(d.Status)) }
+func (d *Denial) Error() string { return cmp.Or(d.Reason, http.StatusText(d.Status)) }
 
 // A Visit is a request for a live playlist.
 type Visit struct {

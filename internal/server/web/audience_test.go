@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // fakeAudience says what it was told to, and keeps what it was asked.
@@ -111,7 +112,7 @@ func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 	a := &fakeAudience{token: "TOK"}
 	top := t.TempDir()
 	s, live, dir := liveSite(t, Deps{Audience: a}, config.Location{
-		Path: "/cached", Alias: top, CacheControl: "max-age=60", Headers: map[string]string{"Cache-Control": "public", "Expires": "never", "X-Own": "y"},
+		Path: "/cached", Alias: value.Path(top), CacheControl: "max-age=60", Headers: map[string]string{"Cache-Control": "public", "Expires": "never", "X-Own": "y"},
 	})
 	m := playlist(variants)
 	m.Kind = Master

@@ -12,15 +12,16 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
-func hashed(t *testing.T, password string) config.Secret {
+func hashed(t *testing.T, password string) value.Secret {
 	t.Helper()
 	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Secret(h)
+	return value.Secret(h)
 }
 
 func basic(user, password string) string {
@@ -31,7 +32,7 @@ const token = "0123456789abcdef"
 
 func TestCredentials(t *testing.T) {
 	t.Parallel()
-	users := map[string]config.Secret{"eva": hashed(t, "pässword"), "tim": hashed(t, "other")}
+	users := map[string]value.Secret{"eva": hashed(t, "pässword"), "tim": hashed(t, "other")}
 	s := site(t, Deps{}, locations(
 		config.Location{Path: "/token", Health: true, Token: token},
 		config.Location{Path: "/basic", Health: true, BasicAuth: users},
@@ -73,7 +74,7 @@ func TestCredentials(t *testing.T) {
 
 func TestCompileRefusesWhatIsNoBcryptHash(t *testing.T) {
 	t.Parallel()
-	if _, err := Compile(locations(config.Location{Path: "/", Health: true, BasicAuth: map[string]config.Secret{"a": "plain"}}), Deps{}); err == nil {
+	if _, err := Compile(locations(config.Location{Path: "/", Health: true, BasicAuth: map[string]value.Secret{"a": "plain"}}), Deps{}); err == nil {
 		t.Error("a password in the clear is taken")
 	}
 }
@@ -81,7 +82,7 @@ func TestCompileRefusesWhatIsNoBcryptHash(t *testing.T) {
 func TestAPasswordIsHashedOnceNotPerFragment(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
-	s := site(t, Deps{Now: func() time.Time { return now }}, locations(config.Location{Path: "/", Health: true, BasicAuth: map[string]config.Secret{"eva": hashed(t, "right")}}))
+	s := site(t, Deps{Now: func() time.Time { return now }}, locations(config.Location{Path: "/", Health: true, BasicAuth: map[string]value.Secret{"eva": hashed(t, "right")}}))
 	differs(t, "first", ask(t, s, "GET /", basic("eva", "right")).StatusCode, 200)
 	// With every place taken a bcrypt could not run: what is answered now comes from memory.
 	for range cap(s.guard.busy) {
@@ -109,7 +110,7 @@ func TestGuessingIsSlowedPerAddress(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	s := site(t, Deps{Now: func() time.Time { return now }}, locations(
 		config.Location{Path: "/t", Health: true, Token: token},
-		config.Location{Path: "/b", Health: true, BasicAuth: map[string]config.Secret{"eva": hashed(t, "right")}},
+		config.Location{Path: "/b", Health: true, BasicAuth: map[string]value.Secret{"eva": hashed(t, "right")}},
 	))
 	bearer := "Authorization: Bearer " + token
 	for _, a := range []struct{ guesser, neighbour, other string }{
@@ -144,7 +145,7 @@ func TestGuessingIsSlowedPerAddress(t *testing.T) {
 
 func TestALoginWaitsItsTurnAndNotForEver(t *testing.T) {
 	t.Parallel()
-	s := site(t, Deps{}, locations(config.Location{Path: "/", Health: true, BasicAuth: map[string]config.Secret{"eva": hashed(t, "right")}}))
+	s := site(t, Deps{}, locations(config.Location{Path: "/", Health: true, BasicAuth: map[string]value.Secret{"eva": hashed(t, "right")}}))
 	for range cap(s.guard.busy) {
 		s.guard.busy <- struct{}{}
 	}

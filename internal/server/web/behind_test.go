@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
@@ -26,7 +27,7 @@ func behind(t *testing.T) (addr string, s *Site) {
 	live := &fakeLive{dirs: map[string][]string{dir + "/live": {"test.m3u8"}}}
 	live.set(dir+"/live/test.m3u8", playlist(list))
 	cfg := locations(
-		config.Location{Path: "/live", Root: dir},
+		config.Location{Path: "/live", Root: value.Path(dir)},
 		config.Location{Path: "/who", Player: &config.Player{}},
 		config.Location{Path: "/go", Redirect: "/live/test.m3u8"},
 		config.Location{Path: "/stat", Stat: &config.Stat{}},
@@ -150,7 +151,7 @@ func TestBehindHAProxyWithPROXYHeaders(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.ts", strings.Repeat("0123456789", 30_000))
 	for _, send := range []string{"send-proxy", "send-proxy-v2"} {
-		cfg := locations(config.Location{Path: "/", Root: dir, Access: rules("127.0.0.9/32")})
+		cfg := locations(config.Location{Path: "/", Root: value.Path(dir), Access: rules("127.0.0.9/32")})
 		cfg.ProxyProtocol = loopback()
 		back, _ := listen(t, site(t, Deps{}, cfg))
 		front := testport.Address()
@@ -176,7 +177,7 @@ func TestClientsThatLeaveInTheMiddle(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "a.ts", strings.Repeat("a", 4<<20))
-	addr, srv := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: dir})))
+	addr, srv := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})))
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestNoStrangersPageReachesControl(t *testing.T) {
@@ -14,7 +15,7 @@ func TestNoStrangersPageReachesControl(t *testing.T) {
 	block := locations(
 		config.Location{Path: "/ruled", Control: &config.Control{}, Access: rules("192.0.2.0/24", "127.0.0.0/8")},
 		config.Location{Path: "/token", Control: &config.Control{}, Token: token},
-		config.Location{Path: "/basic", Control: &config.Control{}, BasicAuth: map[string]config.Secret{"admin": "$2a$04$K1GZCVPS1cxTqLe4/2WFBO0lkKQoyDP1aBfSnnwT3ufeNMjuJ2p2y"}},
+		config.Location{Path: "/basic", Control: &config.Control{}, BasicAuth: map[string]value.Secret{"admin": "$2a$04$K1GZCVPS1cxTqLe4/2WFBO0lkKQoyDP1aBfSnnwT3ufeNMjuJ2p2y"}},
 	)
 	block.PublicURL = []string{"https://live.example:8443/x"}
 	s := site(t, Deps{Control: func(config.Control) http.Handler { return control }}, block)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestWhichOriginsMayRead(t *testing.T) {
@@ -11,9 +12,9 @@ func TestWhichOriginsMayRead(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.ts", "")
 	s := site(t, Deps{}, locations(
-		config.Location{Path: "/open", Alias: dir},
-		config.Location{Path: "/some", Alias: dir, CORSOrigins: []string{"https://a.example", "https://b.example"}},
-		config.Location{Path: "/none", Alias: dir, CORSOrigins: []string{}},
+		config.Location{Path: "/open", Alias: value.Path(dir)},
+		config.Location{Path: "/some", Alias: value.Path(dir), CORSOrigins: []string{"https://a.example", "https://b.example"}},
+		config.Location{Path: "/none", Alias: value.Path(dir), CORSOrigins: []string{}},
 		config.Location{Path: "/health", Health: true},
 		config.Location{Path: "/health2", Health: true, CORSOrigins: []string{"*"}},
 	))
@@ -41,10 +42,10 @@ func TestPreflight(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := site(t, Deps{}, locations(
-		config.Location{Path: "/open", Alias: dir},
-		config.Location{Path: "/locked", Alias: dir, Token: "0123456789abcdef"},
-		config.Location{Path: "/far", Alias: dir, Access: rules("10.0.0.0/8")},
-		config.Location{Path: "/none", Alias: dir, CORSOrigins: []string{}},
+		config.Location{Path: "/open", Alias: value.Path(dir)},
+		config.Location{Path: "/locked", Alias: value.Path(dir), Token: "0123456789abcdef"},
+		config.Location{Path: "/far", Alias: value.Path(dir), Access: rules("10.0.0.0/8")},
+		config.Location{Path: "/none", Alias: value.Path(dir), CORSOrigins: []string{}},
 	))
 	for _, c := range []struct {
 		path    string
@@ -71,7 +72,7 @@ func TestPreflight(t *testing.T) {
 func TestPreflightHasTheHeadersAttribute(t *testing.T) {
 	t.Parallel()
 	s := site(t, Deps{}, locations(config.Location{
-		Path: "/live", Alias: t.TempDir(), CORSOrigins: []string{"https://a.example"}, BasicAuth: map[string]config.Secret{"u": "$2a$04$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"},
+		Path: "/live", Alias: value.Path(t.TempDir()), CORSOrigins: []string{"https://a.example"}, BasicAuth: map[string]value.Secret{"u": "$2a$04$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"},
 		Headers: map[string]string{"Access-Control-Allow-Credentials": "true", "Cache-Control": "no-store", "Access-Control-Max-Age": "60"},
 	}))
 	for _, request := range []string{"OPTIONS /live/x.m3u8", "GET /live/x.m3u8"} {

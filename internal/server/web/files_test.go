@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestRootAddsTheWholePathAndAliasReplacesThePrefix(t *testing.T) {
@@ -20,10 +21,10 @@ func TestRootAddsTheWholePathAndAliasReplacesThePrefix(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "live/a.ts", "root", "other/a.ts", "alias", "one.txt", "exact")
 	s := site(t, Deps{}, locations(
-		config.Location{Path: "/live", Root: dir},
-		config.Location{Path: "/files", Alias: dir + "/other"},
-		config.Location{Path: "/slash/", Alias: dir + "/other/"},
-		config.Location{Path: "/one.txt", Exact: true, Root: dir},
+		config.Location{Path: "/live", Root: value.Path(dir)},
+		config.Location{Path: "/files", Alias: value.Path(dir + "/other")},
+		config.Location{Path: "/slash/", Alias: value.Path(dir + "/other/")},
+		config.Location{Path: "/one.txt", Exact: true, Root: value.Path(dir)},
 	))
 	for _, c := range []struct {
 		path, body string
@@ -63,7 +64,7 @@ func TestTypesAreOurOwn(t *testing.T) {
 	for name := range want {
 		write(t, dir, name, "<html>")
 	}
-	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: dir}))
+	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)}))
 	for name, typ := range want {
 		differs(t, name, ask(t, s, "GET /"+name).Header.Get("Content-Type"), typ)
 	}
@@ -73,7 +74,7 @@ func TestDirectoriesServeTheirIndex(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "a/index.html", "page", "b/x.txt", "", "c/index.html/x", "")
-	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: dir}))
+	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)}))
 	for path, want := range map[string]int{"/a": 200, "/a/": 200, "/b": 404, "/b/": 404, "/c/": 404, "/": 404} {
 		r := ask(t, s, "GET "+path)
 		differs(t, path, r.StatusCode, want)
@@ -88,7 +89,7 @@ func TestAutoindexEscapesAndHides(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "d/<b>\"&.ts", "12345", "d/a:b.ts", "", "d/sub/x", "", "d/.secret", "", "d/.tmp-4.ts", "", "d/.rtmpd-lock", "", "d/k/a.key", "", "d/100%.txt", "")
-	s := site(t, Deps{KeyPaths: []string{dir + "/d/k"}}, locations(config.Location{Path: "/", Root: dir, Autoindex: true}))
+	s := site(t, Deps{KeyPaths: []string{dir + "/d/k"}}, locations(config.Location{Path: "/", Root: value.Path(dir), Autoindex: true}))
 	r := ask(t, s, "GET /d/")
 	got := bodyOf(t, r)
 	differs(t, "status", r.StatusCode, 200)
@@ -129,10 +130,10 @@ func TestWhatIsNeverServed(t *testing.T) {
 	log, logs := observed()
 	live := &fakeLive{dirs: map[string][]string{dir + "/mixed": nil}}
 	s := site(t, Deps{Live: live, KeyPaths: []string{dir + "/keys", dir + "/mixed"}, Log: log}, locations(
-		config.Location{Path: "/", Root: dir},
-		config.Location{Path: "/all", Alias: dir},
-		config.Location{Path: "/k", Alias: dir + "/keys"},
-		config.Location{Path: "/keys/deep", Root: dir},
+		config.Location{Path: "/", Root: value.Path(dir)},
+		config.Location{Path: "/all", Alias: value.Path(dir)},
+		config.Location{Path: "/k", Alias: value.Path(dir + "/keys")},
+		config.Location{Path: "/keys/deep", Root: value.Path(dir)},
 	))
 	for path, want := range map[string]int{
 		"/.htpasswd": 404, "/live/.tmp-1.ts": 404, "/live/.rtmpd": 404, "/.git/config": 404, "/keys/a.key": 404, "/keys": 404, "/all/keys/a.key": 404, "/mixed/a.key": 404,
@@ -157,7 +158,7 @@ func TestADirectoryMayComeLaterAndBeReplaced(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "later")
 	now := time.Unix(1e9, 0)
-	s := site(t, Deps{Now: func() time.Time { return now }}, locations(config.Location{Path: "/", Root: dir}))
+	s := site(t, Deps{Now: func() time.Time { return now }}, locations(config.Location{Path: "/", Root: value.Path(dir)}))
 	differs(t, "before", ask(t, s, "GET /a.txt").StatusCode, 404)
 	write(t, dir, "a.txt", "one")
 	differs(t, "after", bodyOf(t, ask(t, s, "GET /a.txt")), "one")
@@ -181,7 +182,7 @@ func TestConfiguredLinksAreFollowedOnce(t *testing.T) {
 	// hls.path is a link below the root, which is a link itself.
 	live := &fakeLive{dirs: map[string][]string{top + "/root/live": nil}}
 	live.set(top+"/root/live/test.m3u8", playlist("#EXTM3U\n"))
-	s := site(t, Deps{Live: live}, locations(config.Location{Path: "/", Root: top + "/root"}))
+	s := site(t, Deps{Live: live}, locations(config.Location{Path: "/", Root: value.Path(top + "/root")}))
 	differs(t, "index", bodyOf(t, ask(t, s, "GET /")), "www")
 	differs(t, "fragment", bodyOf(t, ask(t, s, "GET /live/a.ts")), "linked")
 	differs(t, "playlist", bodyOf(t, ask(t, s, "GET /live/test.m3u8")), "#EXTM3U\n")
@@ -192,7 +193,7 @@ func TestRangesAndConditions(t *testing.T) {
 	dir := t.TempDir()
 	const text = "0123456789"
 	write(t, dir, "a.bin", text)
-	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: dir}))
+	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)}))
 	full := ask(t, s, "GET /a.bin")
 	etag, mod := full.Header.Get("Etag"), full.Header.Get("Last-Modified")
 	if etag == "" || mod == "" || full.Header.Get("Accept-Ranges") != "bytes" {
@@ -238,7 +239,7 @@ func TestSeveralRangesAreOneMultipartAnswer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "a.ts", "0123456789")
-	addr, _ := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: dir})))
+	addr, _ := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})))
 	req, _ := http.NewRequest("GET", "http://"+addr+"/a.ts", nil)
 	req.Header.Set("Range", "bytes=0-1,5-6")
 	r, err := client(t, &http.Transport{}).Do(req)
@@ -270,8 +271,8 @@ func TestCacheControlAndHeadersAttributes(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.txt", "a", "old.m3u8", "#EXTM3U")
 	s := site(t, Deps{}, locations(
-		config.Location{Path: "/", Root: dir},
-		config.Location{Path: "/x", Alias: dir, CacheControl: "public, max-age=60", Headers: map[string]string{"x-frame-options": "DENY", "Expires": "never"}},
+		config.Location{Path: "/", Root: value.Path(dir)},
+		config.Location{Path: "/x", Alias: value.Path(dir), CacheControl: "public, max-age=60", Headers: map[string]string{"x-frame-options": "DENY", "Expires": "never"}},
 	))
 	differs(t, "no cache_control", ask(t, s, "GET /a.txt").Header.Get("Cache-Control"), "")
 	differs(t, "playlist of a stream that ended", ask(t, s, "GET /old.m3u8").Header.Get("Cache-Control"), "no-cache")
@@ -284,7 +285,7 @@ func TestCacheControlAndHeadersAttributes(t *testing.T) {
 	differs(t, "error's header", r.Header.Get("X-Frame-Options"), "DENY")
 	differs(t, "error's header about the body", r.Header.Get("Expires"), "")
 	for _, h := range []map[string]string{{"a b": "c"}, {"a": "b\r\nc: d"}} {
-		if _, err := Compile(locations(config.Location{Path: "/", Root: dir, Headers: h}), Deps{}); err == nil {
+		if _, err := Compile(locations(config.Location{Path: "/", Root: value.Path(dir), Headers: h}), Deps{}); err == nil {
 			t.Errorf("%v is taken", h)
 		}
 	}
@@ -292,7 +293,7 @@ func TestCacheControlAndHeadersAttributes(t *testing.T) {
 
 func TestOtherMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: t.TempDir()}))
+	s := site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(t.TempDir())}))
 	for _, m := range []string{"POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"} {
 		r := ask(t, s, m+" /")
 		differs(t, m, r.StatusCode, 405)

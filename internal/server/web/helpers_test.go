@@ -24,6 +24,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestMain(m *testing.M) {
@@ -210,11 +211,11 @@ func zapPath(p string) zap.Field { return zap.String("path", p) }
 
 func loopback() []netip.Prefix { return prefixes("127.0.0.0/8", "::1/128") }
 
-func rules(allow ...string) (r config.Rules) {
+func rules(allow ...string) (r value.Rules) {
 	for _, prefix := range allow {
-		r = append(r, config.Rule{Allow: true, Prefix: netip.MustParsePrefix(prefix)})
+		r = append(r, value.Rule{Allow: true, Prefix: netip.MustParsePrefix(prefix)})
 	}
-	return append(r, config.Rule{All: true})
+	return append(r, value.Rule{All: true})
 }
 
 // differs reports one mismatch in the house's order.

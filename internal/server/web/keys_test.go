@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestAStreamKeyInAURLIsInNoLog(t *testing.T) {
@@ -28,8 +29,8 @@ func TestAStreamKeyInAURLIsInNoLog(t *testing.T) {
 		{"/live/not-there.txt", "/live/not-there.txt"},
 	} {
 		log := filepath.Join(t.TempDir(), "access.log")
-		cfg := locations(config.Location{Path: "/live", Alias: dir})
-		cfg.AccessLog, cfg.AccessLogFormat = log, "$request_uri|$uri|$args|$http_referer"
+		cfg := locations(config.Location{Path: "/live", Alias: value.Path(dir)})
+		cfg.AccessLog, cfg.AccessLogFormat = value.Path(log), "$request_uri|$uri|$args|$http_referer"
 		s, err := Compile(cfg, Deps{IsKey: func(word string) bool { return word == key }})
 		if err != nil {
 			t.Fatal(err)

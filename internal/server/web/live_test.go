@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 const list = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3.0,\ntest-1.ts\n"
@@ -26,7 +27,7 @@ func liveSite(t *testing.T, d Deps, more ...config.Location) (s *Site, live *fak
 	live.set(dir+"/test.m3u8", playlist(list))
 	live.set(dir+"/test-1.ts", LiveFile{App: "show", Stream: "test", Kind: Segment, ETag: `"s1"`, MaxAge: 2 * time.Minute})
 	d.Live = live
-	return site(t, d, locations(append([]config.Location{{Path: "/live", Root: top}}, more...)...)), live, dir
+	return site(t, d, locations(append([]config.Location{{Path: "/live", Root: value.Path(top)}}, more...)...)), live, dir
 }
 
 func TestLivePlaylists(t *testing.T) {
@@ -129,7 +130,7 @@ func TestALocationMayLieInsideAnHLSDirectory(t *testing.T) {
 	s, live, dir := liveSite(t, Deps{})
 	live.set(dir+"/sub/index.m3u8", playlist("#nested\n"))
 	write(t, dir, "sub/x", "")
-	in := site(t, Deps{Live: live}, locations(config.Location{Path: "/one", Alias: dir + "/sub"}, config.Location{Path: "/all", Alias: dir}))
+	in := site(t, Deps{Live: live}, locations(config.Location{Path: "/one", Alias: value.Path(dir + "/sub")}, config.Location{Path: "/all", Alias: value.Path(dir)}))
 	differs(t, "inside", bodyOf(t, ask(t, in, "GET /one/index.m3u8")), "#nested\n")
 	differs(t, "alias", bodyOf(t, ask(t, in, "GET /all/test.m3u8")), list)
 	differs(t, "root", bodyOf(t, ask(t, s, "GET /live/sub/index.m3u8")), "#nested\n")
@@ -141,7 +142,7 @@ func TestLiveKeysAreOnlyServedByAnAliasThatNamesThem(t *testing.T) {
 	write(t, dir, "test-1.key", "0123456789abcdef")
 	live.set(dir+"/test-1.key", LiveFile{Kind: Key})
 	differs(t, "root", ask(t, s, "GET /live/test-1.key").StatusCode, 404)
-	keys := site(t, Deps{Live: live, KeyPaths: []string{dir}}, locations(config.Location{Path: "/keys", Alias: dir}, config.Location{Path: "/live", Root: filepath.Dir(dir)}))
+	keys := site(t, Deps{Live: live, KeyPaths: []string{dir}}, locations(config.Location{Path: "/keys", Alias: value.Path(dir)}, config.Location{Path: "/live", Root: value.Path(filepath.Dir(dir))}))
 	r := ask(t, keys, "GET /keys/test-1.key")
 	differs(t, "alias", bodyOf(t, r), "0123456789abcdef")
 	differs(t, "alias' Cache-Control", r.Header.Get("Cache-Control"), "no-store")
@@ -217,10 +218,10 @@ func TestAMissingPlaylistNamesTheRightOneAndNothingElse(t *testing.T) {
 	}
 	log, logs := observed()
 	s := site(t, Deps{Live: live, Log: log}, locations(
-		config.Location{Path: "/live", Root: top},
-		config.Location{Path: "/a b", Alias: top + "/live"},
-		config.Location{Path: "/closed", Root: top, Access: rules("10.0.0.0/8")},
-		config.Location{Path: "/guard", Root: top, Token: "0123456789abcdef"},
+		config.Location{Path: "/live", Root: value.Path(top)},
+		config.Location{Path: "/a b", Alias: value.Path(top + "/live")},
+		config.Location{Path: "/closed", Root: value.Path(top), Access: rules("10.0.0.0/8")},
+		config.Location{Path: "/guard", Root: value.Path(top), Token: "0123456789abcdef"},
 	))
 	for _, c := range []struct{ path, want string }{
 		{"/live/hls/test.m3u8", "404 not found: did you mean /live/test.m3u8?\n"},

@@ -11,13 +11,14 @@ import (
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // location is one location block, compiled. It does not change.
 type location struct {
 	path  string
 	exact bool
-	rules config.Rules
+	rules value.Rules
 
 	token *[sha256.Size]byte // hash of the bearer token; nil: none
 	users map[string][]byte  // user to bcrypt hash
@@ -56,10 +57,10 @@ func (s *Site) newLocation(c config.Location, places []place) (*location, error)
 	}
 	l.cors = newCORS(c.CORSOrigins, l.tree != nil || c.Player != nil)
 	if c.CacheControl != "" {
-		if !validValue(c.CacheControl) {
+		if !validValue(string(c.CacheControl)) {
 			return nil, errors.New("cache_control is not a header value")
 		}
-		l.cache = []string{c.CacheControl}
+		l.cache = []string{string(c.CacheControl)}
 	}
 	return l, l.setHeaders(c.Headers)
 }
@@ -67,14 +68,14 @@ func (s *Site) newLocation(c config.Location, places []place) (*location, error)
 func (l *location) setServe(s *Site, c config.Location, places []place) error {
 	switch {
 	case c.Root != "":
-		l.tree, l.serve = s.newTree(c.Root, false, c.Path, places), (*exchange).serveTree
+		l.tree, l.serve = s.newTree(string(c.Root), false, c.Path, places), (*exchange).serveTree
 	case c.Alias != "":
-		l.tree, l.serve = s.newTree(c.Alias, true, c.Path, places), (*exchange).serveTree
+		l.tree, l.serve = s.newTree(string(c.Alias), true, c.Path, places), (*exchange).serveTree
 	case c.Redirect != "":
-		if _, err := url.Parse(c.Redirect); err != nil {
+		if _, err := url.Parse(string(c.Redirect)); err != nil {
 			return fmt.Errorf("redirect: %w", err)
 		}
-		l.redirect, l.serve = c.Redirect, (*exchange).serveRedirect
+		l.redirect, l.serve = string(c.Redirect), (*exchange).serveRedirect
 	case c.Health:
 		l.serve = (*exchange).serveHealth
 	case c.Stat != nil && s.deps.Stat != nil:

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestTheLongestPrefixAtASegmentBoundaryWins(t *testing.T) {
@@ -119,8 +120,8 @@ func TestNoSpellingGetsAroundALocation(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "private/x.txt", "SECRET")
 	s := site(t, Deps{}, locations(
-		config.Location{Path: "/", Root: dir},
-		config.Location{Path: "/private", Root: dir, Access: config.Rules{{All: true}}},
+		config.Location{Path: "/", Root: value.Path(dir)},
+		config.Location{Path: "/private", Root: value.Path(dir), Access: value.Rules{{All: true}}},
 	))
 	for _, p := range []string{"/private/x.txt", "//private/x.txt", "/private//x.txt", "/%70rivate/x.txt", "/x/../private/x.txt", "/./private/x.txt", "/private%2fx.txt", "/private/x.txt/"} {
 		r := ask(t, s, "GET http://h"+p)
@@ -147,9 +148,9 @@ func FuzzPath(f *testing.F) {
 		f.Fatal(err)
 	}
 	s := site(f, Deps{KeyPaths: []string{filepath.Join(root, "keys")}}, locations(
-		config.Location{Path: "/", Root: root, Autoindex: true},
-		config.Location{Path: "/a", Alias: filepath.Join(root, "live"), Autoindex: true},
-		config.Location{Path: "/b/", Alias: root + "/live/"},
+		config.Location{Path: "/", Root: value.Path(root), Autoindex: true},
+		config.Location{Path: "/a", Alias: value.Path(filepath.Join(root, "live")), Autoindex: true},
+		config.Location{Path: "/b/", Alias: value.Path(root + "/live/")},
 	))
 	for _, p := range []string{
 		"/live/a.ts", "/a/../../outside.txt", "/a/%2e%2e/%2e%2e/outside.txt", "/a..%2foutside.txt", "/a../outside.txt", "/b../keys/a.key", "//..//outside.txt",

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -94,12 +95,12 @@ func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool)
 	if lines := r.Header["Forwarded"]; len(lines) > 0 {
 		proto, h := p.forwarded(lines)
 		said = proto != "" || h != ""
-		scheme, host = or(proto, scheme), or(h, host)
+		scheme, host = cmp.Or(proto, scheme), cmp.Or(h, host)
 	}
 	if !said {
 		proto, h, port := first(r.Header, "X-Forwarded-Proto"), first(r.Header, "X-Forwarded-Host"), first(r.Header, "X-Forwarded-Port")
 		said = proto != "" || h != "" || port != ""
-		scheme, host = or(strings.ToLower(proto), scheme), or(h, host)
+		scheme, host = cmp.Or(strings.ToLower(proto), scheme), cmp.Or(h, host)
 		if port != "" && withPort(host, "http") != host && withPort("x", scheme) != "x:"+port {
 			host += ":" + port
 		}
@@ -194,13 +195,6 @@ func unquote(s string) string {
 func first(h http.Header, name string) string {
 	v, _, _ := strings.Cut(h.Get(name), ",")
 	return strings.TrimSpace(v)
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func clip(s string, n int) string {

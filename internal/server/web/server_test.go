@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // exchangeBytes sends raw bytes and returns all that comes back until the
@@ -38,7 +39,7 @@ func exchangeBytes(t *testing.T, addr, send string) string {
 func TestRTMPOnThisPortIsClosedAndReported(t *testing.T) {
 	t.Parallel()
 	log, logged := observed()
-	addr, _ := listen(t, site(t, Deps{Log: log}, locations(config.Location{Path: "/", Root: t.TempDir()})))
+	addr, _ := listen(t, site(t, Deps{Log: log}, locations(config.Location{Path: "/", Root: value.Path(t.TempDir())})))
 	for range 2 {
 		if got := exchangeBytes(t, addr, "\x03"+strings.Repeat("\x00", 1536)); got != "" {
 			t.Errorf("answered %q", got)
@@ -53,7 +54,7 @@ func TestConnectionsStayAndPipelinesAreAnswered(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "a.ts", "AAAA", "b.ts", "BBBB")
-	addr, _ := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: dir})))
+	addr, _ := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})))
 	for _, c := range []struct {
 		name, send string
 		answers    int
@@ -130,7 +131,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		write(t, dir, "big.ts", strings.Repeat("a", 1<<20))
 		l := newPipeListener()
 		log, logs := observed()
-		srv := NewServer(site(t, Deps{}, locations(config.Location{Path: "/", Root: dir})), log)
+		srv := NewServer(site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})), log)
 		run(t, srv, func() error { return srv.Serve(l) })
 		for _, c := range []struct {
 			name  string
@@ -177,7 +178,7 @@ func TestASwapReachesTheNextRequestAndLosesNone(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a/n.txt", "old", "b/n.txt", "new")
 	mk := func(sub string) *Site {
-		s, err := Compile(locations(config.Location{Path: "/", Alias: dir + "/" + sub}), Deps{})
+		s, err := Compile(locations(config.Location{Path: "/", Alias: value.Path(dir + "/" + sub)}), Deps{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,7 +401,7 @@ func TestUnixSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(site(t, Deps{}, locations(config.Location{Path: "/", Root: dir})), nil)
+	srv := NewServer(site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})), nil)
 	run(t, srv, func() error { return srv.Serve(l) })
 	c := client(t, &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", dir+"/s")
@@ -416,7 +417,7 @@ func TestAFileThatShrinksEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "a.ts", strings.Repeat("a", 8<<20))
-	addr, _ := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: dir})))
+	addr, _ := listen(t, site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})))
 	c := dial(t, addr)
 	fmt.Fprintf(c, "GET /a.ts HTTP/1.1\r\nHost: h\r\n\r\n")
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)

@@ -32,7 +32,7 @@ type certificate struct {
 }
 
 func newCertificate(t config.TLS, acme ACME, log *zap.Logger, now func() time.Time) (*certificate, error) {
-	c := &certificate{minVersion: max(t.MinVersion, tls.VersionTLS12)}
+	c := &certificate{minVersion: uint16(max(t.MinVersion, tls.VersionTLS12))}
 	if len(t.Domains) > 0 {
 		if acme == nil {
 			return nil, errors.New("tls: there is nobody to fetch certificates for domains")
@@ -40,7 +40,7 @@ func newCertificate(t config.TLS, acme ACME, log *zap.Logger, now func() time.Ti
 		c.get = acme.Getter(t.Domains)
 		return c, nil
 	}
-	files, err := tlsfiles.Open(t.Certificate, t.Key, log, now)
+	files, err := tlsfiles.Open(string(t.Certificate), string(t.Key), log, now)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/server/tlsfiles"
 )
 
@@ -78,7 +79,7 @@ func TestACertificateIsRenewedWithoutAReload(t *testing.T) {
 	var clock atomic.Int64
 	log, logs := observed()
 	cfg := locations(config.Location{Path: "/", Health: true})
-	cfg.TLS = &config.TLS{Certificate: dir + "/cert.pem", Key: dir + "/key.pem"}
+	cfg.TLS = &config.TLS{Certificate: value.Path(dir + "/cert.pem"), Key: value.Path(dir + "/key.pem")}
 	s := site(t, Deps{Log: log, Now: func() time.Time { return time.Unix(1e9, clock.Load()) }}, cfg)
 	addr, srv := listenTLS(t, s)
 	differs(t, "first", serial(t, addr), 1)
@@ -121,8 +122,8 @@ func TestHTTP2AndHTTP11OverTLS(t *testing.T) {
 	pair(t, dir, 1)
 	data := string(make([]byte, 300_000))
 	write(t, dir, "live/a.ts", data)
-	cfg := locations(config.Location{Path: "/live", Root: dir})
-	cfg.TLS = &config.TLS{Certificate: dir + "/cert.pem", Key: dir + "/key.pem", MinVersion: tls.VersionTLS13}
+	cfg := locations(config.Location{Path: "/live", Root: value.Path(dir)})
+	cfg.TLS = &config.TLS{Certificate: value.Path(dir + "/cert.pem"), Key: value.Path(dir + "/key.pem"), MinVersion: tls.VersionTLS13}
 	addr, _ := listenTLS(t, site(t, Deps{}, cfg))
 	for proto, h2 := range map[string]bool{"HTTP/2.0": true, "HTTP/1.1": false} {
 		c := client(t, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: h2})
@@ -151,7 +152,7 @@ func TestTLSThatCannotWorkIsAnError(t *testing.T) {
 	pair(t, dir, 1)
 	write(t, dir, "other", "not a key")
 	for name, c := range map[string]config.TLS{
-		"no files": {}, "absent": {Certificate: dir + "/none", Key: dir + "/key.pem"}, "no key": {Certificate: dir + "/cert.pem", Key: dir + "/other"},
+		"no files": {}, "absent": {Certificate: value.Path(dir + "/none"), Key: value.Path(dir + "/key.pem")}, "no key": {Certificate: value.Path(dir + "/cert.pem"), Key: value.Path(dir + "/other")},
 	} {
 		if _, err := Compile(config.HTTP{TLS: &c}, Deps{}); err == nil {
 			t.Errorf("%s: no error", name)
@@ -164,7 +165,7 @@ func TestThePlainListenerOnlyLeadsToTLS(t *testing.T) {
 	dir := t.TempDir()
 	pair(t, dir, 1)
 	cfg := locations(config.Location{Path: "/", Health: true})
-	cfg.TLS = &config.TLS{Certificate: dir + "/cert.pem", Key: dir + "/key.pem", Redirect: true, Listen: []config.Address{{Port: 8443}}}
+	cfg.TLS = &config.TLS{Certificate: value.Path(dir + "/cert.pem"), Key: value.Path(dir + "/key.pem"), Redirect: true, Listen: value.Addresses{{Port: 8443}}}
 	s := site(t, Deps{}, cfg)
 	cfg.TLS.Listen[0].Port = 443
 	usual := site(t, Deps{}, cfg)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 func TestTopPathsKeepTheBusyOnesAmongStrangers(t *testing.T) {
@@ -111,7 +112,7 @@ func TestTrafficIsCounted(t *testing.T) {
 	traffic := &Traffic{}
 	now := time.Unix(1_800_000_000, 0)
 	deps := Deps{Traffic: traffic, Now: func() time.Time { return now }}
-	cfg := locations(config.Location{Path: "/live", Root: dir})
+	cfg := locations(config.Location{Path: "/live", Root: value.Path(dir)})
 	s := site(t, deps, cfg)
 	for _, what := range []string{"GET /live/a.ts?key=geheim", "GET /live/a.ts", "HEAD /live/a.ts", "GET /live/b.ts", "POST /live/a.ts", "GET /"} {
 		bodyOf(t, ask(t, s, what))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
@@ -244,7 +245,7 @@ func TestBenchServer(t *testing.T) {
 	}
 	live := &diskLive{dir: filepath.Join(dir, "live")}
 	go live.run()
-	site, err := Compile(config.HTTP{Locations: []config.Location{{Path: "/live", Root: dir}}}, Deps{Live: live})
+	site, err := Compile(config.HTTP{Locations: []config.Location{{Path: "/live", Root: value.Path(dir)}}}, Deps{Live: live})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -162,12 +162,12 @@ func (s *Site) compile(cfg config.HTTP) error {
 	}
 	// Last, so that a rejected configuration leaves no empty log behind.
 	if cfg.AccessLog != "" {
-		format, err := parseLogFormat(cfg.AccessLogFormat)
+		format, err := parseLogFormat(string(cfg.AccessLogFormat))
 		if err != nil {
 			return fmt.Errorf("access_log_format: %w", err)
 		}
 		o := accesslog.Options{Open: s.deps.OpenLog, Now: s.now, Log: s.log}
-		if s.access, err = accesslog.Open(cfg.AccessLog, format, o); err != nil {
+		if s.access, err = accesslog.Open(string(cfg.AccessLog), format, o); err != nil {
 			return err
 		}
 	}

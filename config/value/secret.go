@@ -1,19 +1,37 @@
-package config
+package value
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/zclconf/go-cty/cty"
 )
 
-const hiddenText = "(hidden)"
+// Hidden stands in the place of a secret.
+const Hidden = "(hidden)"
 
 // Secret is a value that may appear in no output. Its String, GoString,
 // MarshalText, MarshalJSON and Format hide it; Reveal gives it.
 type Secret string
+
+// Decode reads a string. The error for another type does not show it.
+func (s *Secret) Decode(v cty.Value, c Context) error {
+	if v.Type() != cty.String {
+		return errors.New("this is a string: put it in quotes")
+	}
+	return (*Text)(s).Decode(v, c)
+}
+
+// Encode is the value itself.
+func (s *Secret) Encode() cty.Value { return encodeString(*s) }
+
+// Kind is "secret".
+func (s *Secret) Kind() string { return "secret" }
+
+// Example reads the secret from the environment.
+func (s *Secret) Example() string { return `env("SECRET")` }
 
 // Reveal returns the value itself. Whoever calls it answers for where it goes.
 func (s Secret) Reveal() string { return string(s) }
@@ -23,14 +41,23 @@ func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return hiddenText
+	return Hidden
 }
 
 // GoString is what %#v prints.
-func (s Secret) GoString() string { return fmt.Sprintf("config.Secret(%q)", s.String()) }
+func (s Secret) GoString() string { return fmt.Sprintf("value.Secret(%q)", s.String()) }
 
 // Format hides the value from every verb, %x and %d included.
 func (s Secret) Format(f fmt.State, verb rune) {
+	formatHidden(s, f, verb)
+}
+
+// formatHidden prints what hides its value.
+func formatHidden(s interface {
+	fmt.Stringer
+	fmt.GoStringer
+}, f fmt.State, verb rune,
+) {
 	text := s.String()
 	if verb == 'v' && f.Flag('#') {
 		text = s.GoString()
@@ -45,9 +72,9 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
 
 const (
-	maxStreamName = 128 // bytes
-	minSecret     = 12  // bytes
-	maxSecret     = 256 // bytes; a publish command is small
+	// MinSecret is the length of the shortest secret in bytes.
+	MinSecret = 12
+	maxSecret = 256 // bytes; a publish command is small
 )
 
 // ValidSecret says what is wrong with a stream key's secret: it must survive
@@ -56,8 +83,8 @@ func ValidSecret(s string) error {
 	if strings.Contains(strings.ToLower(s), "change-me") {
 		return errors.New("change-me is not a secret: make one with rtmpd key new")
 	}
-	if len(s) < minSecret {
-		return fmt.Errorf("a secret has at least %d characters: make one with rtmpd key new", minSecret)
+	if len(s) < MinSecret {
+		return fmt.Errorf("a secret has at least %d characters: make one with rtmpd key new", MinSecret)
 	}
 	if len(s) > maxSecret {
 		return fmt.Errorf("a secret has at most %d characters", maxSecret)
@@ -72,29 +99,4 @@ func ValidSecret(s string) error {
 
 func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-// ValidStreamName is the door every stream and application name passes: 1 to
-// 128 bytes of letters (UTF-8), digits and ._+~@=-, not starting with . or -,
-// no "..". Nothing behind the door checks again. The error does not hold the
-// name, which may be a mistyped key.
-func ValidStreamName(name string) error {
-	switch {
-	case name == "":
-		return errors.New("the stream name is empty")
-	case len(name) > maxStreamName:
-		return fmt.Errorf("the stream name is longer than %d bytes", maxStreamName)
-	case !utf8.ValidString(name):
-		return errors.New("the stream name is not UTF-8")
-	case name[0] == '.' || name[0] == '-':
-		return errors.New("the stream name starts with . or -")
-	case strings.Contains(name, ".."):
-		return errors.New("the stream name holds two dots in a row")
-	}
-	for _, r := range name {
-		if !unicode.IsLetter(r) && (r < '0' || r > '9') && !strings.ContainsRune("._+~@=-", r) {
-			return errors.New("the stream name holds a character that is neither letter, digit nor one of ._+~@=-")
-		}
-	}
-	return nil
 }

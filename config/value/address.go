@@ -1,7 +1,9 @@
-package config
+package value
 
 import (
+	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // Address is where a listener binds.
@@ -102,4 +105,66 @@ func ParseAddress(s string) (Address, error) {
 	}
 	a.Host = ip.String()
 	return a, nil
+}
+
+// Addresses are where listeners bind; no two of them overlap.
+type Addresses []Address
+
+// Decode reads a list, or one address; a number is a port.
+func (a *Addresses) Decode(v cty.Value, _ Context) error {
+	write := errors.New("write an address like \":1935\", or a list of them")
+	list, err := elements(v, true)
+	if err != nil {
+		return write
+	}
+	out := make(Addresses, 0, len(list))
+	for _, e := range list {
+		var s string
+		switch {
+		case e.IsNull():
+			continue
+		case e.Type() == cty.String:
+			s = e.AsString()
+		case e.Type() == cty.Number:
+			n, accuracy := e.AsBigFloat().Int64()
+			if accuracy != big.Exact || n < 0 || n > 65535 {
+				return errors.New("a port is between 0 and 65535")
+			}
+			s = strconv.FormatInt(n, 10)
+		default:
+			return write
+		}
+		addr, err := ParseAddress(s)
+		if err != nil {
+			return err
+		}
+		for _, b := range out {
+			if addr.Overlaps(b) {
+				return fmt.Errorf("%q and %q can't both be listened on: leave one out", b, addr)
+			}
+		}
+		out = append(out, addr)
+	}
+	*a = out
+	return nil
+}
+
+// Encode is the list.
+func (a *Addresses) Encode() cty.Value { return encodeList(*a, Address.String) }
+
+// Kind is "addresses".
+func (a *Addresses) Kind() string { return "addresses" }
+
+// Example is an address of both families.
+func (a *Addresses) Example() string { return `":1935"` }
+
+// At returns the addresses with the place in the configuration that errors of
+// binding name.
+func (a Addresses) At(rng hcl.Range) Addresses {
+	out := make(Addresses, len(a))
+	for i, addr := range a {
+		addr.Range = rng
+		out[i] = addr
+	}
+	return out
 }

@@ -1,19 +1,39 @@
-package config
+package value
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // Template is a string with $placeholders that were checked at load.
 type Template string
 
-// placeholders are the names config.md §2 knows.
-const placeholders = "app name publisher args addr clientid flashver swfurl tcurl pageurl " +
+// Placeholders are all that there are, separated by spaces.
+const Placeholders = "app name publisher args addr clientid flashver swfurl tcurl pageurl " +
 	"path filename basename dirname recorder stream base wildcard " +
 	"datetime year month day hour minute second unix"
+
+// Decode reads a string; without Vars it may hold every placeholder.
+func (t *Template) Decode(v cty.Value, c Context) error {
+	s, err := stringOf(v)
+	if err == nil {
+		err = Template(s).Check(cmp.Or(c.Vars, Placeholders))
+	}
+	*t = Template(s)
+	return err
+}
+
+// Encode is the string.
+func (t *Template) Encode() cty.Value { return encodeString(*t) }
+
+// Kind is "template".
+func (t *Template) Kind() string { return "template" }
+
+// Example is a file's name.
+func (t *Template) Example() string { return `"$name-$unix.flv"` }
 
 // Expand replaces each $name by what value says and $$ by one $.
 func (t Template) Expand(value func(name string) string) string {
@@ -48,7 +68,7 @@ func (t Template) scan(visit func(literal, name string) error) error {
 		for end < len(s) && ('a' <= s[end]|0x20 && s[end]|0x20 <= 'z') {
 			end++
 		}
-		if end == i+1 { // a lone $: check refuses it, Expand keeps it
+		if end == i+1 { // a lone $: Check refuses it, Expand keeps it
 			if err := visit(s[:end], ""); err != nil {
 				return err
 			}
@@ -60,9 +80,9 @@ func (t Template) scan(visit func(literal, name string) error) error {
 	return nil
 }
 
-// check says what is wrong with the placeholders of t; known are the names that
+// Check says what is wrong with the placeholders of t; known are the names that
 // the attribute expands, separated by spaces.
-func (t Template) check(known string) error {
+func (t Template) Check(known string) error {
 	names := strings.Fields(known)
 	s := strings.ReplaceAll(string(t), "$$", "")
 	if i := strings.IndexByte(s, '$'); i >= 0 && (i+1 == len(s) || !letter(s[i+1])) {
@@ -80,10 +100,10 @@ func (t Template) check(known string) error {
 				return nil
 			}
 		}
-		if strings.Contains(" "+placeholders+" ", " "+name+" ") {
+		if strings.Contains(" "+Placeholders+" ", " "+name+" ") {
 			return fmt.Errorf("$%s is not known here; what is: $%s", name, strings.Join(names, " $"))
 		}
-		hint := didYouMean(name, names)
+		hint := Nearest(name, names)
 		if hint != "" {
 			hint = "did you mean $" + hint + "? "
 		}
@@ -91,8 +111,8 @@ func (t Template) check(known string) error {
 	})
 }
 
-// holds says whether t has the placeholder name.
-func (t Template) holds(name string) bool {
+// Holds says whether t has the placeholder name.
+func (t Template) Holds(name string) bool {
 	found := false
 	_ = t.scan(func(_, n string) error {
 		found = found || n == name
@@ -103,12 +123,13 @@ func (t Template) holds(name string) bool {
 
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// didYouMean returns the name nearest to the one given, or "".
-func didYouMean(given string, names []string) string {
-	for _, name := range names {
-		if levenshtein.Distance(given, name, nil) < 3 {
-			return name
+// placeholders counts them.
+func (t Template) placeholders() (n int) {
+	_ = t.scan(func(_, name string) error {
+		if name != "" {
+			n++
 		}
-	}
-	return ""
+		return nil
+	})
+	return n
 }
