@@ -3,6 +3,7 @@ package rtmp
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
 )
@@ -78,10 +79,15 @@ func ParseConnect(cmd Command) (Connect, error) {
 		AudioFourCC:    fourCCMap(o.Get("audioFourCcInfoMap")),
 	}
 	c.App, c.Args, _ = strings.Cut(app, "?")
-	c.App = strings.TrimRight(c.App, "/")
-	c.App = strings.TrimRight(strings.TrimSuffix(c.App, "/_definst_"), "/")
+	c.App = TrimName(strings.TrimSuffix(TrimName(c.App), "/_definst_"))
 	c.Enhanced = c.FourCCs != nil || c.VideoFourCC != nil || c.AudioFourCC != nil || o.Get("capsEx") != nil
 	return c, nil
+}
+
+// TrimName takes off what people type around the name of an application or a
+// stream by mistake: slashes and blanks at its ends.
+func TrimName(name string) string {
+	return strings.TrimFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
 }
 
 // maxFourCCs bounds what is kept of a client's codec lists.

@@ -80,7 +80,16 @@ rtmp {
 		{"a hash in the keys file, key=", "dora?key=dora-secret-0001", "dora", "dora", ""},
 		{"a key within its time", "now-secret-00001", "now", "now", ""},
 
+		{"a blank behind a secret", "anna-secret-0001 ", "show", "anna", ""},
+		{"blanks of other kinds around a hashed one", "\t bert-secret-0001\u00a0\r\n", "show", "bert", ""},
+		{"a slash before a secret", "/carl-secret-0001", "show", "carl", ""},
+		{"a prefix before a secret", "flv:anna-secret-0001", "show", "anna", ""},
+		{"a blank behind key=", "show?key=anna-secret-0001%20", "show", "anna", ""},
+		{"blanks around the name and key=", " show /?key=+anna-secret-0001+", "show", "anna", ""},
+
 		{"no key", "show", "", "", wrongKey},
+		{"a blank within a secret", "anna-secret -0001", "", "", wrongKey},
+		{"nothing but blanks", "  ", "", "", wrongKey},
 		{"no name", "", "", "", wrongKey},
 		{"an empty key=", "show?key=", "", "", wrongKey},
 		{"a wrong key=", "show?key=anna-secret-0002", "", "", wrongKey},
@@ -379,6 +388,7 @@ log {
 	try("show", "typo-secret-0001", dialling{})
 	try("show", "cam?key=typo-secret-0001", dialling{})
 	try("show", "good-secret-0001/", dialling{})
+	try("show", "mp4:typo-secret-0001 ", dialling{})
 	p := r.publish("show", "good-secret-0001") // says releaseStream and FCPublish with it
 	p.seconds(2.5)
 	r.eventually("a playlist", func() bool { return r.read("hls/cam.m3u8") != "" })

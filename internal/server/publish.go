@@ -149,6 +149,9 @@ func (s *session) refuseName(rules *appRules, err error) error {
 }
 
 // splitName takes the stream name and its arguments out of a publish or play.
+// Slashes and blanks at the ends of the name, blanks at those of key=, and Flash's
+// prefixes mp4: and flv: are taken off. No stream name and no stream key holds
+// any of them.
 func splitName(cmd rtmp.Command) (name string, args url.Values) {
 	if len(cmd.Args) > 0 {
 		name, _ = cmd.Args[0].(string)
@@ -157,6 +160,15 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 	args, err := url.ParseQuery(query)
 	if err != nil {
 		args = url.Values{}
+	}
+	if key := args.Get("key"); key != "" {
+		args.Set("key", strings.TrimSpace(key))
+	}
+	name = rtmp.TrimName(name)
+	for _, prefix := range []string{"mp4:", "flv:"} {
+		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			return rtmp.TrimName(name[len(prefix):]), args
+		}
 	}
 	return name, args
 }
@@ -252,7 +264,7 @@ func unpublishes(cmd rtmp.Command) bool {
 	case bool:
 		return !name
 	case string:
-		return strings.TrimSpace(name) == ""
+		return rtmp.TrimName(name) == ""
 	}
 	return false
 }
