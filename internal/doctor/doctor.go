@@ -26,6 +26,9 @@ type Figures struct {
 
 // A Doctor judges one publisher. Its methods are called one at a time.
 type Doctor struct {
+	// Carries, if set, says whether HLS fragments carry a track.
+	Carries func(*media.Track) bool
+
 	start  time.Time
 	tracks [2]track // of video and audio, by media.Kind
 
@@ -54,11 +57,13 @@ type Doctor struct {
 	secondsSum int
 	swings     swings
 
+	defects  media.Defects // of the bit stream, now
 	findings [numFindings]state
 }
 
 // A track is what is known of one of the two.
 type track struct {
+	coded   *media.Track // the newest packet's
 	packets uint64
 	bytes   uint64
 	last    uint32        // RTMP timestamp, ms
@@ -112,6 +117,7 @@ func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 	at := now.Sub(d.start)
 	d.pause.arrive(at)
 	t := &d.tracks[kind]
+	t.coded = p.Track
 	if p.Continues { // no frame of its own
 		t.bytes += uint64(len(p.Tag))
 		t.arrived = at

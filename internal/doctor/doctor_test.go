@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mpegts"
 )
 
 const (
@@ -37,8 +38,8 @@ type arrival struct {
 }
 
 var (
-	videoTrack = &media.Track{Kind: media.Video, Codec: media.CodecH264}
-	audioTrack = &media.Track{Kind: media.Audio, Codec: media.CodecAAC}
+	videoTrack = &media.Track{Kind: media.Video, Codec: media.CodecH264, NALULength: 4}
+	audioTrack = &media.Track{Kind: media.Audio, Codec: media.CodecAAC, Config: []byte{0x11, 0x90}, AudioObjectType: 2, ChannelConfig: 2, FrameSamples: 1024}
 )
 
 // packets are in the order of their arrival, in the lumps of the server's beat.
@@ -120,6 +121,7 @@ func examine(src source, fragment time.Duration) examined { return play(src.pack
 func play(packets []arrival, fragment time.Duration) examined {
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	e := examined{Doctor: New(start)}
+	e.Carries = mpegts.Supports
 	next := s
 	tick := func() {
 		e.reports = e.Examine(start.Add(next), fragment, e.reports)

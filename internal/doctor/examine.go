@@ -48,6 +48,8 @@ func (d *Doctor) Examine(now time.Time, fragment time.Duration, buf []Finding) [
 	d.judge(noVideo, at, missing(video, audio, at))
 	d.judge(inputStalled, at, d.stalled(at))
 	d.judgeGOPs(at, fragment)
+	d.judgeBitstream(at)
+	d.judgeCodecs(at, fragment)
 
 	since := d.minuteAgo()
 	gaps, jumps := d.gaps-since.gaps, d.jumps-since.jumps

@@ -62,7 +62,7 @@ func TestRealStreams(t *testing.T) {
 		"../demo/testcard.flv":            "",
 		"../flv/testdata/h264aac.flv":     "",
 		"../flv/testdata/h264opus.flv":    "",
-		"../flv/testdata/hevc.flv":        "b_frames",
+		"../flv/testdata/hevc.flv":        "b_frames video_few_browsers",
 		"../flv/testdata/av1.flv":         "",
 		"../flv/testdata/av1opus.flv":     "",
 		"../flv/testdata/multi.flv":       "",

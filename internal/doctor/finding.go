@@ -26,7 +26,17 @@ const (
 )
 
 const (
-	gopLongerThanFragment = iota
+	videoHeaderMissing = iota
+	audioHeaderMissing
+	videoHeaderMalformed
+	audioHeaderMalformed
+	nalUnitsMalformed
+	messagesMalformed
+	videoNotInHLS
+	audioNotInHLS
+	videoFewBrowsers
+	audioFewBrowsers
+	gopLongerThanFragment
 	gopLong
 	gopIrregular
 	noAudio
@@ -37,6 +47,9 @@ const (
 	framesLate
 	arrivalJitter
 	bitrateSwings
+	parameterSetsInBand
+	startCodes
+	adtsHeaders
 	bFrames
 	numFindings
 )
@@ -46,14 +59,69 @@ const (
 type kind struct {
 	name, level string
 	on, off     int
-	advice      string // a format for (*Doctor).advice if ofGOP
+	advice      string // a format for (*Doctor).advice if ofGOP or ofCodec
 }
+
+// ofCodec is the kind of media whose codec the advice of finding i names.
+func ofCodec(i int) (media.Kind, bool) {
+	switch i {
+	case videoNotInHLS, videoFewBrowsers:
+		return media.Video, true
+	case audioNotInHLS, audioFewBrowsers:
+		return media.Audio, true
+	}
+	return 0, false
+}
+
+// inLog says whether the log has a line about finding i already: the HLS output
+// writes one for each codec that it leaves out.
+func inLog(i int) bool { return i == videoNotInHLS || i == audioNotInHLS }
 
 // ofGOP says whether a kind is about keyframes that are too far apart.
 func ofGOP(i int) bool { return i == gopLongerThanFragment || i == gopLong }
 
 // kinds is ordered by what matters most to a viewer.
 var kinds = [numFindings]kind{
+	videoHeaderMissing: {
+		"video_header_missing", Warning, 1, 3,
+		"pictures come without a sequence header: HLS viewers see nothing, RTMP players get them as sent; restart the encoder, or the relay that has lost the header",
+	},
+	audioHeaderMissing: {
+		"audio_header_missing", Warning, 1, 3,
+		"sound comes without a sequence header: HLS viewers hear nothing, RTMP players get it as sent; restart the encoder, or the relay that has lost the header",
+	},
+	videoHeaderMalformed: {
+		"video_header_malformed", Warning, 1, 3,
+		"a sequence header of the video can't be decoded: HLS goes on with the one before, or without pictures; RTMP players get what was sent; update the encoder, or try another one in OBS: Settings, Output",
+	},
+	audioHeaderMalformed: {
+		"audio_header_malformed", Warning, 1, 3,
+		"a sequence header of the audio can't be decoded: HLS goes on with the one before, or without sound; RTMP players get what was sent; update the encoder, or try AAC-LC in stereo",
+	},
+	nalUnitsMalformed: {
+		"nal_units_malformed", Warning, 1, 3,
+		"NAL units are longer than the message they are in: HLS viewers miss a part of the picture; update the encoder",
+	},
+	messagesMalformed: {
+		"messages_malformed", Warning, 1, 3,
+		"audio or video messages can't be understood and are left out; update the encoder",
+	},
+	videoNotInHLS: {
+		"video_not_in_hls", Warning, 1, 3,
+		"HLS viewers see nothing: MPEG-TS fragments can't carry %s; RTMP players that know the codec show it; for everybody send H.264 (OBS: Settings, Output, Video Encoder; ffmpeg: -c:v libx264)",
+	},
+	audioNotInHLS: {
+		"audio_not_in_hls", Warning, 1, 3,
+		"HLS viewers hear nothing: MPEG-TS fragments can't carry %s; RTMP players that know the codec play it; for everybody send AAC (OBS: Settings, Output, Audio Encoder; ffmpeg: -c:a aac)",
+	},
+	videoFewBrowsers: {
+		"video_few_browsers", Warning, 1, 3,
+		"few browsers show %s in HLS: Safari and apps do, Chrome, Edge and Firefox do not; for everybody send H.264 (OBS: Settings, Output, Video Encoder; ffmpeg: -c:v libx264)",
+	},
+	audioFewBrowsers: {
+		"audio_few_browsers", Warning, 1, 3,
+		"few browsers play %s in HLS: Safari and apps do, Chrome, Edge and Firefox do not; for everybody send AAC in stereo or 5.1 (OBS: Settings, Audio, Channels; ffmpeg: -c:a aac -ac 2)",
+	},
 	gopLongerThanFragment: {
 		"gop_longer_than_fragment", Warning, 1, 5,
 		"keyframes are %.1f s apart or more, fragments can't be shorter than that; in OBS: Settings, Output, Keyframe Interval: %d s (ffmpeg: -g %d)",
@@ -97,6 +165,18 @@ var kinds = [numFindings]kind{
 	bitrateSwings: {
 		"bitrate_swings", Warning, 1, 5,
 		"the bit rate swings more than threefold, viewers with just enough bandwidth will stall; in OBS: Settings, Output, Rate Control: CBR (ffmpeg: -maxrate and -bufsize)",
+	},
+	parameterSetsInBand: {
+		"parameter_sets_in_band", Note, 1, 3,
+		"the sequence header has no parameter sets: HLS takes them from the keyframes, RTMP players may show nothing; update the encoder",
+	},
+	startCodes: {
+		"start_codes", Note, 1, 3,
+		"start codes stand where FLV wants lengths (Annex B): HLS has it put right, RTMP players get it as sent and may show nothing; update the encoder (ffmpeg: no -bsf:v h264_mp4toannexb)",
+	},
+	adtsHeaders: {
+		"adts_headers", Note, 1, 3,
+		"AAC frames have ADTS headers, which FLV does not want: HLS has it put right, RTMP players get it as sent and may play nothing; update the encoder (ffmpeg: -bsf:a aac_adtstoasc)",
 	},
 	bFrames: {
 		"b_frames", Note, 3, 1,
@@ -184,6 +264,9 @@ func (d *Doctor) report(at, fragment time.Duration, buf []Finding) []Finding {
 		}
 		if f.fresh {
 			f.fresh, f.told = false, at
+			if inLog(i) {
+				continue
+			}
 			buf = append(buf, d.finding(i))
 		}
 	}
@@ -210,6 +293,9 @@ func (d *Doctor) Findings() []Finding {
 // recommends, unless fragments are shorter.
 func (d *Doctor) advice(i int, fragment time.Duration) string {
 	text := kinds[i].advice
+	if kind, ok := ofCodec(i); ok {
+		return fmt.Sprintf(text, d.tracks[kind].coded.CodecName())
+	}
 	if !ofGOP(i) {
 		return text
 	}

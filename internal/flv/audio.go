@@ -46,7 +46,7 @@ func (d *Demuxer) legacyAAC(timestamp uint32, body []byte) (*media.Packet, error
 	}
 	switch data := body[2:]; body[1] {
 	case legacyHeader:
-		if err := setHeader(&d.audio, media.Audio, media.CodecAAC, soundAAC, 0, body, data); err != nil {
+		if err := d.setHeader(media.Audio, media.CodecAAC, soundAAC, 0, body, data); err != nil {
 			return nil, err
 		}
 		d.extras[media.Audio].header(body)
@@ -55,10 +55,10 @@ func (d *Demuxer) legacyAAC(timestamp uint32, body []byte) (*media.Packet, error
 		if len(data) == 0 {
 			return nil, nil
 		}
-		if !sameCoding(d.audio, media.CodecAAC, soundAAC, 0) {
-			return nil, ErrNoHeader
+		if _, err := d.frameTrack(media.Audio, media.CodecAAC, soundAAC, 0); err != nil {
+			return nil, err
 		}
-		return d.packet(d.audio, timestamp, body, data), nil
+		return d.audioPacket(timestamp, body, data), nil
 	}
 	return nil, ErrUnsupported
 }
@@ -92,7 +92,7 @@ func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) 
 		case x.typ == PacketMultichannelConfig:
 			err = checkMultichannel(p.Data)
 		case codec.NeedsConfig() || codec == media.CodecOther: // else the frames say it: MP3, AC-3
-			err = setHeader(&d.audio, media.Audio, codec, LegacyNone, p.FourCC, body, p.Data)
+			err = d.setHeader(media.Audio, codec, LegacyNone, p.FourCC, body, p.Data)
 		}
 		if err != nil {
 			return nil, err
@@ -108,12 +108,41 @@ func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) 
 		}
 		if !codec.NeedsConfig() {
 			d.selfDescribed(media.Track{Kind: media.Audio, Codec: codec, LegacyID: LegacyNone, FourCC: p.FourCC}, p.Data)
-		} else if !sameCoding(d.audio, codec, LegacyNone, p.FourCC) {
-			return nil, ErrNoHeader
+		} else if _, err := d.frameTrack(media.Audio, codec, LegacyNone, p.FourCC); err != nil {
+			return nil, err
 		}
-		return d.packet(d.audio, timestamp, body, p.Data), nil
+		return d.audioPacket(timestamp, body, p.Data), nil
 	}
 	return nil, nil // SequenceEnd
+}
+
+// audioPacket makes the packet of a frame of d.audio. AAC loses an ADTS header,
+// which also says what a missing sequence header would.
+func (d *Demuxer) audioPacket(timestamp uint32, body, data []byte) *media.Packet {
+	if d.audio.Codec == media.CodecAAC {
+		if raw, ok := media.ParseADTS(data); ok {
+			d.defects |= media.ADTSFrames
+			d.takeADTS(data, raw)
+			data = raw
+		}
+	}
+	d.judgeHeader(media.Audio)
+	return d.packet(d.audio, timestamp, body, data)
+}
+
+// takeADTS makes the audio track of an ADTS header, unless a sequence header
+// has made it.
+func (d *Demuxer) takeADTS(frame, raw []byte) {
+	says := [2]byte{frame[2] &^ 2, frame[3] & 0xc0} // but for the private bit
+	if head := d.heads[media.Audio]; head != nil && head.HasHeader() || d.audio.HasHeader() && says == d.adts {
+		return
+	}
+	t, err := media.ParseAACConfig(media.ADTSConfig(frame, raw))
+	if err != nil {
+		return
+	}
+	t.LegacyID, t.FourCC, t.Tag = d.audio.LegacyID, d.audio.FourCC, d.audio.Tag
+	d.audio, d.adts = &t, says
 }
 
 // selfDescribed makes d.audio the track of a codec without sequence header.

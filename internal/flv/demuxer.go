@@ -1,7 +1,6 @@
 package flv
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -17,7 +16,11 @@ type Demuxer struct {
 	video, audio *media.Track
 	extras       [2]extra // of video and audio
 	data         *media.Track
+	heads        [2]*media.Track // of video and audio: what their newest good header says
+	lengthSize   int             // a NAL unit's length by a header without parameter sets; 0: none
+	adts         [2]byte         // of the ADTS header that the audio track was made of
 	picture      picture
+	defects      media.Defects
 	drops        Drops
 }
 
@@ -36,6 +39,10 @@ func (d *Demuxer) Restart(base time.Duration, epoch uint32) {
 // Tracks returns the tracks that the next packets will be coded with; nil for
 // a medium whose header or first frame has not come.
 func (d *Demuxer) Tracks() (video, audio *media.Track) { return d.video, d.audio }
+
+// Defects returns what is wrong with the bit stream, without the header defects
+// that are over.
+func (d *Demuxer) Defects() media.Defects { return d.defects }
 
 // Drops returns how many messages became no packet, by reason.
 func (d *Demuxer) Drops() Drops { return d.drops }
@@ -83,9 +90,13 @@ func (d *Demuxer) Audio(timestamp uint32, body []byte) (*media.Packet, error) {
 
 // count adds err to the drops and says which medium it was.
 func (d *Demuxer) count(kind string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	if !errors.Is(err, errHeader) { // which is a defect of its own
+		d.defects |= media.Dropped
+	}
+	switch {
 	case err == ErrNoHeader:
 		d.drops.NoHeader++
 		return err // bare: a publisher can send these by the thousand
@@ -108,28 +119,6 @@ func (d *Demuxer) packet(t *media.Track, timestamp uint32, body, data []byte) *m
 		Data:      data[:len(data):len(data)],
 		Extra:     d.extras[t.Kind].now,
 	}
-}
-
-// setHeader makes *cur the track that a sequence header describes. The same
-// body again keeps the pointer, and so does one of many tracks that says of
-// this one what was known. A header that cannot be decoded leaves the old
-// track in force.
-func setHeader(cur **media.Track, kind media.Kind, codec media.Codec, legacyID uint8, fourCC uint32, body, config []byte) error {
-	if *cur != nil {
-		if bytes.Equal((*cur).Tag, body) {
-			return nil
-		}
-		if isMultitrack(kind, body) && sameCoding(*cur, codec, legacyID, fourCC) && bytes.Equal((*cur).Config, config) {
-			return nil
-		}
-	}
-	t, err := media.ParseConfig(codec, config[:len(config):len(config)])
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	t.Kind, t.LegacyID, t.FourCC, t.Tag = kind, legacyID, fourCC, body
-	*cur = &t
-	return nil
 }
 
 // sameCoding reports whether t, which may be nil, is what a codec without

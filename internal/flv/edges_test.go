@@ -335,8 +335,8 @@ func TestARecordingThatRunsFull(t *testing.T) {
 	}
 }
 
-// A header with other bytes makes another track; one of several tracks only if
-// it says something else of track 0.
+// A header makes another track if it says something else of track 0, whatever is
+// around that.
 func TestWhichHeadersMakeAnotherTrack(t *testing.T) {
 	t.Parallel()
 	many := func(record, other string) string {
@@ -348,14 +348,14 @@ func TestWhichHeadersMakeAnotherTrack(t *testing.T) {
 	}{
 		{"the same again", avcStart, avcStart, true},
 		{"another record", avcStart, "17 00 000000" + avcOther, false},
-		{"other bytes around the same record", avcStart, "17 00 000028" + avcRecord, false},
+		{"other bytes around the same record", avcStart, "27 00 000028" + avcRecord + "0000", true},
 		{"the same of several tracks", many(avcRecord, "bb"), many(avcRecord, "bb"), true},
 		{"several, and track 1 is another", many(avcRecord, "bb"), many(avcRecord, "cc"), true},
 		{"several, and track 0 is another", many(avcRecord, "bb"), many(avcOther, "bb"), false},
 		{"alone, then among several", "90" + fourAVC + avcRecord, many(avcRecord, "bb"), true},
 		{"alone, then another among several", "90" + fourAVC + avcRecord, many(avcOther, "bb"), false},
 		{"legacy, then among several", avcStart, many(avcRecord, "bb"), false},
-		{"several, then alone", many(avcRecord, "bb"), "90" + fourAVC + avcRecord, false},
+		{"several, then alone", many(avcRecord, "bb"), "90" + fourAVC + avcRecord, true},
 	} {
 		d := NewDemuxer(0, 0)
 		var tracks []*media.Track

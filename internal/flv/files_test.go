@@ -27,7 +27,7 @@ func TestFiles(t *testing.T) {
 		return &media.Track{Codec: media.CodecH264, LegacyID: 7, CodecString: codecs, Width: w, Height: h, FrameRate: fps, Profile: 66, Compat: 0xc0, Level: level, NALULength: 4}
 	}
 	aac := func(rate, channels int) *media.Track {
-		return &media.Track{Kind: media.Audio, Codec: media.CodecAAC, LegacyID: 10, CodecString: "mp4a.40.2", SampleRate: rate, Channels: channels, AudioObjectType: 2, FrameSamples: 1024}
+		return &media.Track{Kind: media.Audio, Codec: media.CodecAAC, LegacyID: 10, CodecString: "mp4a.40.2", SampleRate: rate, Channels: channels, ChannelConfig: uint8(channels), AudioObjectType: 2, FrameSamples: 1024}
 	}
 	opus := &media.Track{Kind: media.Audio, Codec: media.CodecOpus, LegacyID: 255, FourCC: FourCCOpus, CodecString: "opus", SampleRate: 48000, Channels: 1}
 	av1 := &media.Track{Codec: media.CodecAV1, LegacyID: 255, FourCC: FourCCAV1, CodecString: "av01.0.00M.08", Width: 320, Height: 180}

@@ -8,6 +8,9 @@ type picture struct {
 	timestamp uint32
 	slices    bool // some have come
 	key       bool // a message has said that it is a keyframe
+
+	sets     media.Sets // those in it that the track does not have
+	otherSPS bool       // they have made another track
 }
 
 // add takes a message of track 0 and says whether it is one more of the picture

@@ -38,7 +38,7 @@ func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, err
 	}
 	switch data := body[5:]; body[1] {
 	case legacyHeader:
-		if err := setHeader(&d.video, media.Video, codec, id, 0, body, data); err != nil {
+		if err := d.setHeader(media.Video, codec, id, 0, body, data); err != nil {
 			return nil, err
 		}
 		d.extras[media.Video].header(body)
@@ -47,8 +47,8 @@ func (d *Demuxer) legacyVideo(timestamp uint32, body []byte) (*media.Packet, err
 		if len(data) == 0 {
 			return nil, nil
 		}
-		if !sameCoding(d.video, codec, id, 0) {
-			return nil, ErrNoHeader
+		if _, err := d.frameTrack(media.Video, codec, id, 0); err != nil {
+			return nil, err
 		}
 		return d.videoPacket(timestamp, body, data, frame, si24(body[2:])), nil
 	}
@@ -82,7 +82,7 @@ func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) 
 		switch {
 		case err != nil || !found:
 		case x.typ == PacketSequenceStart:
-			err = setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, data)
+			err = d.setHeader(media.Video, codec, LegacyNone, p.FourCC, body, data)
 		case x.typ == PacketMPEG2TSSequenceStart:
 			err = d.videoDescriptor(codec, p, body)
 		}
@@ -105,10 +105,11 @@ func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) 
 		if len(data) == 0 {
 			return nil, nil
 		}
-		if !sameCoding(d.video, codec, LegacyNone, p.FourCC) {
-			if codec.NeedsConfig() {
-				return nil, ErrNoHeader
+		if codec.NeedsConfig() {
+			if _, err := d.frameTrack(media.Video, codec, LegacyNone, p.FourCC); err != nil {
+				return nil, err
 			}
+		} else if !sameCoding(d.video, codec, LegacyNone, p.FourCC) {
 			d.video = &media.Track{Kind: media.Video, Codec: codec, LegacyID: LegacyNone, FourCC: p.FourCC}
 		}
 		return d.videoPacket(timestamp, body, data, frame, cts), nil
@@ -126,7 +127,7 @@ func (d *Demuxer) videoDescriptor(codec media.Codec, p Part, body []byte) error 
 	if len(p.Data) < 6 || p.Data[0] != 0x80 || p.Data[1] < 4 {
 		return malformed("AV1 video descriptor")
 	}
-	return setHeader(&d.video, media.Video, codec, LegacyNone, p.FourCC, body, p.Data[2:6])
+	return d.setHeader(media.Video, codec, LegacyNone, p.FourCC, body, p.Data[2:6])
 }
 
 // videoPacket makes the packet of a frame of d.video.
@@ -135,15 +136,17 @@ func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, c
 	if key && d.video.Width == 0 {
 		d.learnSize(data)
 	}
-	t := d.video
-	u := media.ReadUnits(t.Codec, data, t.NALULength)
+	data, u := d.units(data)
 	// The frame type is believed when it says key: open GOPs and recovery
 	// points are cut there too. When it does not, an IDR or IRAP slice says so
 	// nevertheless, and so does an SPS, which stands before one.
 	key = key || u.Random || u.SPS && !u.Slices
-	p := d.packet(t, timestamp, body, data)
+	continues, key := d.picture.add(u, timestamp, key)
+	d.takeSets(data, u)
+	d.judgeHeader(media.Video)
+	p := d.packet(d.video, timestamp, body, data)
 	p.CTS = time.Duration(cts) * time.Millisecond
-	p.Continues, p.Keyframe = d.picture.add(u, timestamp, key)
+	p.Continues, p.Keyframe = continues, key
 	p.Disposable = frame == frameDisposable
 	return p
 }

@@ -19,7 +19,7 @@ func TestACodecThatCannotGoIntoTheFormatIsSaidOnce(t *testing.T) {
 	s.video = &again
 	s.play(3 * time.Second)
 	b.run(b.packager("test", testConfig(b.dir)), s.packets, eof)
-	if got := b.logged("hls format mpegts can't carry AV1; use H.264 or HEVC"); got != 1 {
+	if got := b.logged("HLS viewers see nothing: MPEG-TS fragments can't carry AV1; send H.264"); got != 1 {
 		t.Errorf("said %d times: %v", got, b.logs.All())
 	}
 	video, audio := markers(t, b.read("test-0.ts"))
@@ -28,9 +28,9 @@ func TestACodecThatCannotGoIntoTheFormatIsSaidOnce(t *testing.T) {
 	}
 
 	s = newScript(t)
-	s.video, s.audio = &again, &media.Track{Kind: media.Audio, Codec: media.CodecOpus}
+	s.video, s.audio = &again, &media.Track{Kind: media.Audio, Codec: media.CodecOpus, Config: []byte("OpusHead")}
 	b.run(b.packager("nothing", testConfig(b.dir)), s.play(6*time.Second).packets, eof)
-	if _, ok := b.d.Lookup("nothing.m3u8"); ok || b.logged("can't carry Opus; use AAC, MP3 or AC-3") != 1 {
+	if _, ok := b.d.Lookup("nothing.m3u8"); ok || b.logged("HLS viewers hear nothing: MPEG-TS fragments can't carry Opus; send AAC") != 1 {
 		t.Errorf("files of a stream that can't be carried: %v", b.files())
 	}
 }

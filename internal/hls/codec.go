@@ -28,45 +28,18 @@ func (c *carrier) carries(t *media.Track) bool {
 	}
 	ok := mpegts.Supports(t)
 	c.judged[t.Kind], c.takes[t.Kind] = t, ok
-	if !ok && !c.told[t.Codec] {
+	// Without a sequence header nothing can be said but that, which the
+	// publisher's log line does.
+	if !ok && t.HasHeader() && !c.told[t.Codec] {
 		if c.told == nil {
 			c.told = make(map[media.Codec]bool)
 		}
 		c.told[t.Codec] = true
-		use := "H.264 or HEVC"
+		lack, use := "HLS viewers see nothing", "H.264"
 		if t.Kind == media.Audio {
-			use = "AAC, MP3 or AC-3"
+			lack, use = "HLS viewers hear nothing", "AAC"
 		}
-		c.log.Warn(fmt.Sprintf("hls format mpegts can't carry %s; use %s", codecName(t), use))
+		c.log.Warn(fmt.Sprintf("%s: MPEG-TS fragments can't carry %s; send %s", lack, t.CodecName(), use))
 	}
 	return ok
-}
-
-func codecName(t *media.Track) string {
-	switch t.Codec {
-	case media.CodecH264:
-		return "H.264 without a valid sequence header"
-	case media.CodecHEVC:
-		return "HEVC without a valid sequence header"
-	case media.CodecAAC:
-		return "AAC of this kind"
-	case media.CodecAV1:
-		return "AV1"
-	case media.CodecVP9:
-		return "VP9"
-	case media.CodecVP8:
-		return "VP8"
-	case media.CodecVVC:
-		return "VVC"
-	case media.CodecOpus:
-		return "Opus"
-	case media.CodecFLAC:
-		return "FLAC"
-	case media.CodecSpeex:
-		return "Speex"
-	}
-	if t.Kind == media.Audio {
-		return fmt.Sprintf("FLV audio codec %d", t.LegacyID)
-	}
-	return fmt.Sprintf("FLV video codec %d", t.LegacyID)
 }

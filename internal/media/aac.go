@@ -60,7 +60,7 @@ func ParseAACConfig(b []byte) (Track, error) {
 	if t.Channels = aacChannels(channels); t.Channels < 0 {
 		return t, fmt.Errorf("AAC header: channel configuration %d is reserved", channels)
 	}
-	t.SampleRate, t.AudioObjectType = rate, signalled
+	t.SampleRate, t.AudioObjectType, t.ChannelConfig = rate, signalled, uint8(channels)
 
 	if err := coreConfig(&r, &t, core, channels); err != nil {
 		return t, err
@@ -96,7 +96,7 @@ func coreConfig(r *bitReader, t *Track, core int, channels uint32) error {
 		}
 		r.u(1) // extensionFlag: only error resilience follows, which is not needed
 		if channels == 0 {
-			t.Channels = programConfig(r)
+			readProgramConfig(r, t)
 		}
 	case 39: // ELDSpecificConfig
 		t.FrameSamples = 512
@@ -154,33 +154,4 @@ func samplingFrequency(r *bitReader) (int, error) {
 // aacChannels is ISO 14496-3 table 1.19: 0 is said elsewhere, -1 reserved.
 func aacChannels(config uint32) int {
 	return [16]int{0, 1, 2, 3, 4, 5, 6, 8, -1, -1, -1, 7, 8, 24, 8, -1}[config&0xf]
-}
-
-// programConfig counts the channels of a program_config_element (§4.4.1.1)
-// and reads to its end.
-func programConfig(r *bitReader) (channels int) {
-	r.u(10) // tag, object type, rate index
-	single := r.u(4) + r.u(4) + r.u(4)
-	lfe, assoc, coupling := r.u(2), r.u(3), r.u(4)
-	for _, n := range [3]int{4, 4, 3} { // mono, stereo and matrix mixdown
-		if r.flag() {
-			r.u(n)
-		}
-	}
-	for range single { // front, side and back elements
-		channels++
-		if r.u(5)&0x10 != 0 { // a pair
-			channels++
-		}
-	}
-	for range lfe {
-		r.u(4)
-		channels++
-	}
-	r.u(int(assoc)*4 + int(coupling)*5)
-	r.u((8 - r.pos%8) % 8)
-	for range r.u(8) { // comment
-		r.u(8)
-	}
-	return channels
 }

@@ -7,8 +7,50 @@ import (
 // ADTSHeaderSize is the length of an ADTS header without CRC, in bytes.
 const ADTSHeaderSize = 7
 
+// maxADTSFrame is what the 13 bits of an ADTS frame length hold, header included.
+const maxADTSFrame = 1<<13 - 1
+
+// ParseADTS takes the ADTS header off a frame that has one, which AAC frames in
+// FLV must not have. raw aliases frame. ok is false if frame is not exactly one
+// ADTS frame of one raw data block.
+//
+//	sync(12) id(1) layer(2)=0 noCRC(1) profile(2) rateIndex(4) private(1)
+//	channels(3) copy(4) length(13) fullness(11) blocks(2)=0 [CRC(16)]
+func ParseADTS(frame []byte) (raw []byte, ok bool) {
+	if !IsADTS(frame) {
+		return nil, false
+	}
+	head := ADTSHeaderSize
+	if frame[1]&1 == 0 {
+		head += 2
+	}
+	size := int(frame[3]&3)<<11 | int(frame[4])<<3 | int(frame[5])>>5
+	if size != len(frame) || size <= head || frame[6]&3 != 0 {
+		return nil, false
+	}
+	return frame[head:], true
+}
+
+// ADTSConfig makes the AudioSpecificConfig that the header of an ADTS frame
+// stands for; raw is the frame's payload, which has the program config where
+// the header's channel configuration is 0.
+func ADTSConfig(frame, raw []byte) []byte {
+	aot, rate, channels := frame[2]>>6+1, frame[2]>>2&0xf, frame[2]&1<<2|frame[3]>>6
+	config := []byte{aot<<3 | rate>>1, rate<<7 | channels<<3}
+	if channels == 0 {
+		config = appendProgramConfig(config, raw)
+	}
+	return config
+}
+
+// IsADTS reports whether frame begins like an ADTS header. A raw AAC frame
+// does not: its first three bits would be the end of it.
+func IsADTS(frame []byte) bool {
+	return len(frame) >= ADTSHeaderSize && frame[0] == 0xff && frame[1]&0xf6 == 0xf0
+}
+
 // ADTSHeader builds the ADTS header (ISO 14496-3 §1.A.2.2) of one raw AAC
-// frame of frameBytes bytes of track t:
+// frame of frameBytes bytes of track t, Track.ProgramConfig included:
 //
 //	sync(12) id(1)=0 layer(2)=0 noCRC(1)=1
 //	profile(2) rateIndex(4) private(1) channels(3) copy(4)
@@ -30,14 +72,15 @@ func ADTSHeader(t *Track, frameBytes int) ([ADTSHeaderSize]byte, error) {
 	if t.FrameSamples != 1024 {
 		return h, fmt.Errorf("AAC frames of %d samples do not fit in ADTS", t.FrameSamples)
 	}
-	channels := t.Channels
-	if channels == 8 {
-		channels = 7
-	} else if channels < 1 || channels > 6 {
-		return h, fmt.Errorf("%d AAC channels do not fit in ADTS", t.Channels)
+	channels := t.ChannelConfig
+	if channels > 7 && t.Channels == 8 {
+		channels = 7 // the elements of 12 are those of 7
+	}
+	if channels > 7 || channels == 0 && t.ProgramConfig == nil {
+		return h, fmt.Errorf("%d AAC channels in configuration %d do not fit in ADTS", t.Channels, channels)
 	}
 	size := frameBytes + ADTSHeaderSize
-	if frameBytes < 0 || size > 0x1fff {
+	if frameBytes < 0 || size > maxADTSFrame {
 		return h, fmt.Errorf("AAC frame of %d bytes does not fit in ADTS", frameBytes)
 	}
 	rate := adtsRateIndex(t.SampleRate)

@@ -32,7 +32,7 @@ func ParseAVCConfig(b []byte) (Track, error) {
 		return t, fmt.Errorf("AVC header: SPS %w", err)
 	}
 	if len(t.SPS) == 0 {
-		return t, fmt.Errorf("AVC header without an SPS")
+		return t, fmt.Errorf("AVC header %w", ErrNoSPS)
 	}
 	if len(rest) < 1 {
 		return t, fmt.Errorf("AVC header: PPS count: %w", ErrShort)

@@ -18,6 +18,10 @@ const maxParameterSets = 256
 // ErrShort is wrapped by the errors of headers that end early.
 var ErrShort = errors.New("ends early")
 
+// ErrNoSPS is wrapped by the error of an avcC or hvcC that is sound but has no
+// SPS: the parameter sets come in the frames.
+var ErrNoSPS = errors.New("without an SPS")
+
 // ParseConfig decodes the decoder configuration of codec c, without FLV
 // framing, into a new Track. Codecs that have no configuration (MP3, AC-3,
 // E-AC-3, Speex, CodecOther) and those we do not look into (VVC) get a Track

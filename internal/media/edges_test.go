@@ -287,7 +287,14 @@ func TestAACSyncExtension(t *testing.T) {
 func TestADTSHeaders(t *testing.T) {
 	t.Parallel()
 	track := func(aot, rate, channels int) *Track {
-		return &Track{Kind: Audio, Codec: CodecAAC, AudioObjectType: aot, SampleRate: rate, Channels: channels, FrameSamples: 1024}
+		config := uint8(channels)
+		switch channels {
+		case 7:
+			config = 11
+		case 8:
+			config = 7
+		}
+		return &Track{Kind: Audio, Codec: CodecAAC, AudioObjectType: aot, SampleRate: rate, Channels: channels, ChannelConfig: config, FrameSamples: 1024}
 	}
 	for rate, want := range map[int]int{
 		192000: 96000, 96000: 96000, 92017: 96000, 92016: 88200, 75132: 88200, 75131: 64000, 55426: 64000, 55425: 48000,

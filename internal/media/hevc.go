@@ -66,7 +66,7 @@ func ParseHEVCConfig(b []byte) (Track, error) {
 		rest = r
 	}
 	if len(t.SPS) == 0 {
-		return t, fmt.Errorf("HEVC header without an SPS")
+		return t, fmt.Errorf("HEVC header %w", ErrNoSPS)
 	}
 
 	var s h265.SPS

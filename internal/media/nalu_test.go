@@ -131,7 +131,7 @@ func TestADTSHeader(t *testing.T) {
 
 func TestADTSHeaderRefusesWhatItCannotSay(t *testing.T) {
 	t.Parallel()
-	lc := Track{AudioObjectType: 2, SampleRate: 44100, Channels: 2, FrameSamples: 1024}
+	lc := Track{AudioObjectType: 2, SampleRate: 44100, Channels: 2, ChannelConfig: 2, FrameSamples: 1024}
 	for _, c := range []struct {
 		name   string
 		change func(*Track)
@@ -139,8 +139,8 @@ func TestADTSHeaderRefusesWhatItCannotSay(t *testing.T) {
 	}{
 		{"AAC-ELD", func(t *Track) { t.AudioObjectType = 39 }, 100},
 		{"960-sample frames", func(t *Track) { t.FrameSamples = 960 }, 100},
-		{"unknown channels", func(t *Track) { t.Channels = 0 }, 100},
-		{"7 channels", func(t *Track) { t.Channels = 7 }, 100},
+		{"unknown channels", func(t *Track) { t.Channels, t.ChannelConfig = 0, 0 }, 100},
+		{"7 channels", func(t *Track) { t.Channels, t.ChannelConfig = 7, 11 }, 100},
 		{"a frame whose length needs 14 bits", func(*Track) {}, 8185},
 	} {
 		tr := lc

@@ -71,11 +71,16 @@ type Track struct {
 	VPS, SPS, PPS [][]byte `json:"-"`
 
 	// Audio.
-	SampleRate      int // Hz; AAC: the core's, see OutputRate
-	OutputRate      int // AAC with SBR: Hz after SBR; 0 otherwise
-	Channels        int // as coded; 0 unknown
-	AudioObjectType int // AAC: ISO 14496-3 object type: 2 LC, 5 with SBR, 29 with PS
-	FrameSamples    int // samples per packet when fixed: 1024 AAC (960 too), 1152 MP3, 1536 AC-3; else 0
+	SampleRate      int   // Hz; AAC: the core's, see OutputRate
+	OutputRate      int   // AAC with SBR: Hz after SBR; 0 otherwise
+	Channels        int   // as coded; 0 unknown
+	ChannelConfig   uint8 // AAC: ISO 14496-3 table 1.19; 0: ProgramConfig says it, or nothing does
+	AudioObjectType int   // AAC: ISO 14496-3 object type: 2 LC, 5 with SBR, 29 with PS
+	// ProgramConfig is the AAC program_config_element of a channel layout that
+	// has no ChannelConfig, as it stands at the beginning of a raw data block:
+	// ID_PCE(3) the element, byte aligned.
+	ProgramConfig []byte `json:"-"`
+	FrameSamples  int    // samples per packet when fixed: 1024 AAC (960 too), 1152 MP3, 1536 AC-3; else 0
 }
 
 // A Packet is one coded frame on its way through the server. It is immutable

@@ -8,12 +8,15 @@ type Units struct {
 	Slices bool // it has coded slices: a picture, or a part of one
 	Random bool // some of them are of an IDR (H.264) or IRAP (H.265) picture
 	SPS    bool // it has a sequence parameter set
+	Sets   bool // it has parameter sets
 
 	// First: the first slice is the first of its picture.
 	First bool
 	// Leads: the first unit can't follow a slice of the same access unit.
 	// Delimiter: it is an access unit delimiter.
 	Leads, Delimiter bool
+	// Zeros: a unit begins with zeros, as start codes do and units do not.
+	Zeros bool
 	// Broken: a length runs past the end. The units before it are counted.
 	Broken bool
 }
@@ -31,6 +34,7 @@ func ReadUnits(c Codec, data []byte, lengthSize int) Units {
 			u.Broken = true
 			break
 		}
+		u.Zeros = u.Zeros || len(n) > 1 && n[0] == 0 && n[1] == 0
 		if c == CodecH264 {
 			u.addH264(n, first)
 		} else {
@@ -53,7 +57,9 @@ func (u *Units) addH264(n []byte, first bool) {
 		}
 		u.Random = u.Random || t == 5
 	case t == 7:
-		u.SPS = true
+		u.SPS, u.Sets = true, true
+	case t == 8:
+		u.Sets = true
 	}
 	if first {
 		// §7.4.1.2.3: what begins an access unit when it comes behind the
@@ -75,7 +81,9 @@ func (u *Units) addHEVC(n []byte, first bool) {
 		}
 		u.Random = u.Random || t >= 16 && t <= 23
 	case t == hevcSPS:
-		u.SPS = true
+		u.SPS, u.Sets = true, true
+	case t == hevcVPS || t == hevcPPS:
+		u.Sets = true
 	}
 	if first {
 		// §7.4.2.4.4

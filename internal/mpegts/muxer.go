@@ -160,7 +160,7 @@ func (m *Muxer) audioSize(p *media.Packet) int {
 		return 0
 	}
 	if t.Codec == media.CodecAAC {
-		size += media.ADTSHeaderSize
+		size += media.ADTSHeaderSize + len(programConfig(t, p))
 		if size > maxADTS {
 			return 0
 		}
@@ -169,6 +169,15 @@ func (m *Muxer) audioSize(p *media.Packet) int {
 		return 0
 	}
 	return size
+}
+
+// programConfig is what a frame needs before it where ADTS's channel
+// configuration can't say the layout (ISO 14496-3 §1.A.2.2, note on 0).
+func programConfig(t *media.Track, p *media.Packet) []byte {
+	if media.HasProgramConfig(p.Data) {
+		return nil // it has its own
+	}
+	return t.ProgramConfig
 }
 
 // maxADTS is the largest frame, header included, whose length ADTS's 13 bits hold.
@@ -199,8 +208,11 @@ func (m *Muxer) appendAudioPES(dst []byte, frames []*media.Packet, size int, pts
 		}
 		if m.audio.Codec == media.CodecAAC {
 			// Supports and audioSize have ruled out its errors.
-			adts, _ := media.ADTSHeader(trackOf(p, m.audio), len(p.Data))
+			t := trackOf(p, m.audio)
+			layout := programConfig(t, p)
+			adts, _ := media.ADTSHeader(t, len(layout)+len(p.Data))
 			w.put(adts[:])
+			w.put(layout)
 		}
 		w.put(p.Data)
 	}

@@ -160,8 +160,8 @@ func (m *Muxer) AppendVideo(dst []byte, p *media.Packet) []byte {
 	if a.size == 0 {
 		return dst
 	}
-	dts := ticks(p.DTS)
-	pts := max(ticks(p.DTS+p.CTS), dts) // never shown before it is decoded
+	pts := ticks(p.DTS + p.CTS)
+	dts := min(ticks(p.DTS), pts) // never shown before it is decoded; when it is shown is what counts
 	dst = m.clock.fill(dst, pidVideo, m.videoCount, dts)
 
 	header, n := pesHeader(streamIDVideo, pts, dts, a.size)

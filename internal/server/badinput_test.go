@@ -278,8 +278,8 @@ rtmp {
 		}
 		p.seconds(1)
 		r.eventually("the stream goes on", func() bool { return r.packets("live", "media") == int(p.sent.Load()) })
-		if n := r.logs.FilterMessage("bad media message").Len(); n != 1 {
-			t.Errorf("%d lines about bad media, want 1", n)
+		if n := r.logs.FilterMessage("bad media message").Len(); n != 2 {
+			t.Errorf("%d lines about bad media, want one about each header", n)
 		}
 	})
 	w.undisturbed()

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/doctor"
+	"github.com/rtmpd/rtmpd/internal/media"
 )
 
 // watchHealth has every publisher's doctor judge once a second until ctx ends.
@@ -44,6 +45,22 @@ func (st *stream) examine() {
 		}
 		log("what is published could be better",
 			zap.String("stream", st.name), zap.String("finding", f.Name), zap.String("advice", f.Advice))
+	}
+}
+
+// complain has sess's doctor take in what is wrong with its bit stream, and logs
+// what is new: a broken encoder repeats itself. err is of the message that
+// brought it up, if it was left out.
+func (st *stream) complain(sess *session, defects media.Defects, now time.Time, err error) {
+	var found []doctor.Finding
+	st.write.Lock()
+	if st.writer == sess && st.doctor != nil {
+		found = st.doctor.Bitstream(defects, now)
+	}
+	st.write.Unlock()
+	for _, f := range found {
+		sess.log.Warn("bad media message",
+			zap.String("stream", st.name), zap.String("finding", f.Name), zap.String("advice", f.Advice), zap.Error(err))
 	}
 }
 

@@ -307,8 +307,9 @@ type ingest struct {
 	session *session
 	stream  *stream
 	demuxer *flv.Demuxer
-	now     time.Time // when the present message arrived
-	warned  bool
+	now     time.Time     // when the present message arrived
+	defects media.Defects // said already
+	warned  bool          // of a data message
 
 	headers headers
 	told    ration // changes of metadata
@@ -343,13 +344,13 @@ func (in *ingest) script(m rtmp.Message) bool {
 	meta, ok, err := flv.ParseMetadata(body)
 	switch {
 	case errors.Is(err, flv.ErrUnsupported):
-		return in.put(nil, err)
+		return in.passOver(err)
 	case ok:
 		if known := in.stream.live.Metadata(); known != nil && bytes.Equal(known.Raw, meta.Raw) {
 			return true
 		}
 		if !in.told.take(in.now) {
-			return in.put(nil, errors.New("onMetaData changes too often: not passed on"))
+			return in.passOver(errors.New("onMetaData changes too often: not passed on"))
 		}
 		in.stream.describe(in.session, meta.Raw)
 		return true
@@ -358,11 +359,20 @@ func (in *ingest) script(m rtmp.Message) bool {
 	return in.put(p, nil)
 }
 
+// passOver leaves out a data message that can't be taken.
+func (in *ingest) passOver(err error) bool {
+	if !in.warned {
+		in.warned = true // once per publisher: a broken encoder repeats itself
+		in.session.log.Warn("bad data message", zap.String("stream", in.stream.name), zap.Error(err))
+	}
+	return true
+}
+
 // put appends what the demuxer made of a message.
 func (in *ingest) put(p *media.Packet, err error) bool {
-	if err != nil && !in.warned {
-		in.warned = true // once per publisher: a broken encoder repeats itself
-		in.session.log.Warn("bad media message", zap.String("stream", in.stream.name), zap.Error(err))
+	if now := in.demuxer.Defects(); now != in.defects {
+		in.defects = now
+		in.stream.complain(in.session, now, in.now, err)
 	}
 	if p == nil {
 		return true

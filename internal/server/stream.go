@@ -10,6 +10,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mpegts"
 )
 
 // A stream is one public name and everything that hangs on it. It belongs to
@@ -88,6 +89,7 @@ func (st *stream) begin(sess *session) (base time.Duration, epoch uint32) {
 	defer st.write.Unlock()
 	if st.writer == sess {
 		st.doctor = doctor.New(time.Now())
+		st.doctor.Carries = mpegts.Supports
 	}
 	if st.epoch > 0 {
 		base = st.lastDTS + max(st.step, time.Millisecond)
