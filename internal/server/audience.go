@@ -21,6 +21,7 @@ type audience struct {
 	srv      *Server
 	pool     *viewers.Pool
 	verdicts *viewers.Verdicts
+	life     time.Duration // of a verdict: verdictLife
 	// guarded is set once an application asks on_play for HTTP viewers, and
 	// stays: what was asked for then is not open to all when it no longer is.
 	guarded atomic.Bool
@@ -43,7 +44,7 @@ const (
 
 func newAudience(s *Server) *audience {
 	au := &audience{
-		srv: s, verdicts: viewers.NewVerdicts(), halls: make(map[place]*hall),
+		srv: s, verdicts: viewers.NewVerdicts(), life: verdictLife, halls: make(map[place]*hall),
 		pool: viewers.NewPool(func() uint64 { return s.nextConn.Add(1) }),
 	}
 	au.pool.Awake = s.awake

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -336,6 +337,44 @@ func TestAReloadForgetsVerdicts(t *testing.T) {
 	r.reload(strings.Replace(watched(""), `"live" {`, `"other" {`, 1))
 	a.gets("/live/cam.m3u8", 404, "")
 	a.gets("/live/cam-0.ts", 404, "")
+}
+
+// A hook that hangs cuts nobody who watches, and no poll waits for it. Who is new
+// is refused.
+func TestAHookThatHangsCutsNobodyWhoWatches(t *testing.T) {
+	var hangs, refuses atomic.Bool
+	over := make(chan struct{})
+	h := newHookServer(t, func(_ url.Values, w http.ResponseWriter, r *http.Request) {
+		if hangs.Load() {
+			select {
+			case <-r.Context().Done():
+			case <-over:
+			}
+		}
+		if refuses.Load() {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	defer close(over)
+	r := showing(t, `notify_timeout = "1s"
+    on_play = "`+h.url+`"`)
+	h.rig = r
+	r.srv.audience.life = 500 * time.Millisecond
+	a := r.watcher("198.51.100.1")
+	a.gets("/live/cam.m3u8", 200, "#EXTM3U")
+	hangs.Store(true)
+	for begin := time.Now(); time.Since(begin) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
+		asked := time.Now()
+		a.gets("/live/cam.m3u8", 200, "#EXTM3U")
+		a.gets("/live/cam-0.ts", 200, "")
+		if d := time.Since(asked); d > 900*time.Millisecond {
+			t.Errorf("a poll took %v", d)
+		}
+	}
+	r.watcher("198.51.100.2").gets("/live/cam.m3u8", 403, "on_play")
+	hangs.Store(false)
+	refuses.Store(true)
+	r.eventually("it is refused once the hook says so", func() bool { return a.get("/live/cam.m3u8").status == 403 })
 }
 
 func TestKeysNeedAVerdict(t *testing.T) {

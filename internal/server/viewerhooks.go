@@ -20,6 +20,9 @@ const (
 	// noAnswerLife how long that it could not be asked.
 	verdictLife  = time.Minute
 	noAnswerLife = 5 * time.Second
+	// verdictKept is how long a yes holds beyond that while the hook is silent:
+	// the default of sessions.deny_for, which is not built yet.
+	verdictKept = 10 * time.Minute
 	// maxSaid bounds what is kept of each thing a viewer says of itself.
 	maxSaid = 512
 )
@@ -68,8 +71,9 @@ func (h *hall) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Vi
 		Yes:  viewers.KeyOf(asked.epoch, serial, v.Addr, h.name, v.Agent, query),
 		No:   viewers.KeyOf(asked.epoch, 0, v.Addr, h.name, v.Agent, query),
 		Pass: h.pass(v.Addr, v.Agent), Grace: grace, Epoch: asked.epoch,
+		Keep: verdictKept, NoAnswer: func(err error) bool { return errors.As(err, new(silent)) },
 	}
-	srv := h.app.srv
+	srv, life := h.app.srv, h.app.srv.audience.life
 	return srv.audience.verdicts.Judge(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.hello(serial, v)
 		// Whoever asked first may go: the others wait for the same answer.
@@ -77,9 +81,8 @@ func (h *hall) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Vi
 		var no *hooks.Refusal
 		switch {
 		case errors.As(err, &no):
-			life := verdictLife
 			if no.Status == 0 {
-				life = noAnswerLife
+				return noAnswerLife, silent{&web.Denial{Status: 403, Reason: no.Reason}} // the caller has logged it
 			}
 			return life, h.refuse(v, no.Reason)
 		case err != nil:
@@ -87,11 +90,17 @@ func (h *hall) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Vi
 		case verdict.Name != "" && verdict.Name != h.name:
 			// The player would go on asking for this URL, and the other name
 			// may be nobody's to know.
-			return verdictLife, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
+			return life, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
 		}
-		return verdictLife, nil
+		return life, nil
 	})
 }
+
+// silent is a refusal because on_play gave no answer. Whom it let in before stays.
+type silent struct{ error }
+
+// Unwrap is for errors.As.
+func (s silent) Unwrap() error { return s.error }
 
 // refuse logs a viewer that on_play does not let in.
 func (h *hall) refuse(v web.Visit, reason string) error {

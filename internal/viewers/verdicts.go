@@ -13,6 +13,9 @@ import (
 const (
 	maxVerdicts = 1 << 16 // of each kind: some 16 MB when full
 	maxRefusals = 1 << 14
+	// maxRenewals bounds the questions of those who are in that are under way
+	// at a time: whoever is new comes first.
+	maxRenewals = 32
 )
 
 // A Key names what a verdict is about without keeping it.
@@ -37,6 +40,10 @@ type Question struct {
 	Pass    Key           // what a yes lets through until its end
 	Grace   time.Duration // and how much longer
 	Epoch   uint64        // of who asks: Passed tells it
+	// Keep is how long a yes holds beyond its time while there is no answer. It
+	// is then asked again behind the backs of those who are in. 0: they wait.
+	Keep     time.Duration
+	NoAnswer func(error) bool // says that an error is none; nil: each is a no
 }
 
 // Verdicts remembers answers. Noes are apart: however many are refused, whoever
@@ -47,6 +54,7 @@ type Verdicts struct {
 	no      table
 	passes  table
 	flights map[Key]*flight // by Question.No
+	renewed int             // of flights: those that nobody waits for
 }
 
 // A flight is a question under way.
@@ -65,12 +73,24 @@ func NewVerdicts() *Verdicts {
 
 // Judge returns the remembered verdict on q (nil: yes), else what ask says, which
 // is remembered for as long as it says. Of those who ask the same at a time one
-// calls ask, and the others wait for it or for their ctx.
+// calls ask, and the others wait for it or for their ctx. Who has a yes that is
+// kept does not wait: ask is called in a goroutine of its own shortly before the
+// yes is over.
 func (v *Verdicts) Judge(ctx context.Context, q *Question, now time.Time, ask func() (time.Duration, error)) error {
 	v.mu.Lock()
 	if a := v.yes.get(q.Yes, now); a != nil {
-		if v.passes.get(q.Pass, now) == nil { // it had to make room
-			v.passes.put(q.Pass, answer{until: a.until.Add(q.Grace), epoch: q.Epoch})
+		until := a.good
+		if until.Before(now) {
+			until = now
+		}
+		until = until.Add(q.Grace)
+		if p := v.passes.get(q.Pass, now); p == nil || p.until.Before(until) { // it had to make room, or the yes is kept
+			v.passes.put(q.Pass, answer{until: until, epoch: q.Epoch})
+		}
+		if q.Keep > 0 && !now.Before(a.renew) && v.flights[q.No] == nil && v.renewed < maxRenewals {
+			v.renewed++
+			f := v.takeOff(q)
+			go v.fly(f, q, now, true, ask)
 		}
 		v.mu.Unlock()
 		return nil
@@ -88,25 +108,50 @@ func (v *Verdicts) Judge(ctx context.Context, q *Question, now time.Time, ask fu
 			return ctx.Err()
 		}
 	}
+	f := v.takeOff(q)
+	v.mu.Unlock()
+	v.fly(f, q, now, false, ask)
+	return f.err
+}
+
+// takeOff begins a question; mu is held.
+func (v *Verdicts) takeOff(q *Question) *flight {
 	f := &flight{done: make(chan struct{}), err: context.Canceled}
 	v.flights[q.No] = f
-	v.mu.Unlock()
+	return f
+}
 
+// fly asks, and remembers the answer.
+func (v *Verdicts) fly(f *flight, q *Question, now time.Time, renewal bool, ask func() (time.Duration, error)) {
+	began := time.Now()
 	var life time.Duration
 	defer func() {
 		v.mu.Lock()
+		defer close(f.done)
+		defer v.mu.Unlock()
 		delete(v.flights, q.No)
-		if life > 0 && f.err != nil {
-			v.no.put(q.No, answer{until: now.Add(life), err: f.err})
-		} else if life > 0 {
-			v.yes.put(q.Yes, answer{until: now.Add(life)})
-			v.passes.put(q.Pass, answer{until: now.Add(life + q.Grace), epoch: q.Epoch})
+		if renewal {
+			v.renewed--
 		}
-		v.mu.Unlock()
-		close(f.done)
+		switch {
+		case life > 0 && f.err == nil:
+			good := now.Add(life)
+			v.yes.put(q.Yes, answer{until: good.Add(q.Keep), good: good, renew: good.Add(-life / 6)})
+			v.passes.put(q.Pass, answer{until: good.Add(q.Grace), epoch: q.Epoch})
+			return
+		case life > 0:
+			v.no.put(q.No, answer{until: now.Add(life), err: f.err})
+		}
+		a := v.yes.get(q.Yes, now)
+		switch {
+		case a == nil:
+		case life <= 0 || q.NoAnswer != nil && q.NoAnswer(f.err):
+			a.renew = now.Add(time.Since(began) + max(life, time.Second))
+		default:
+			v.yes.drop(v.yes.byKey[q.Yes])
+		}
 	}()
 	life, f.err = ask()
-	return f.err
 }
 
 // Passed says whether a yes lets pass through now, and whose epoch it was.
@@ -141,6 +186,10 @@ type answer struct {
 	until time.Time
 	epoch uint64
 	err   error
+
+	// Of a yes: until when it is one without being kept, and from when on it
+	// is asked again.
+	good, renew time.Time
 }
 
 func newTable(limit int) table {

@@ -356,6 +356,117 @@ func TestAQuestionThatPanicsHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+var errSilent = errors.New("no answer")
+
+func kept(n uint64) *Question {
+	q := question(n)
+	q.Keep, q.NoAnswer = 10*time.Minute, func(err error) bool { return errors.Is(err, errSilent) }
+	return q
+}
+
+// A hook that hangs cuts nobody who is in, and no poll waits for it.
+func TestAYesIsKeptWhileThereIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := NewVerdicts()
+		var answer error
+		wait, asked := time.Duration(0), 0
+		ask := func() (time.Duration, error) {
+			asked++
+			time.Sleep(wait)
+			if errors.Is(answer, errSilent) {
+				return 5 * time.Second, answer
+			}
+			return time.Minute, answer
+		}
+		poll := func() error {
+			start := time.Now()
+			defer func() {
+				if d := time.Since(start); d > 0 {
+					t.Errorf("a poll waited for %v", d)
+				}
+			}()
+			err := v.Judge(t.Context(), kept(1), time.Now(), ask)
+			if _, ok := v.Passed(kept(1).Pass, time.Now().Add(timeout-1)); err == nil && !ok {
+				t.Error("the fragments are not let through until the next poll")
+			}
+			return err
+		}
+		if err := poll(); err != nil || asked != 1 {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		answer, wait = errSilent, 10*time.Second
+		for time.Since(begin) < 11*time.Minute {
+			if err := poll(); err != nil {
+				t.Fatalf("refused after %v: %v", time.Since(begin), err)
+			}
+			if at := time.Since(begin); at < 50*time.Second && asked > 1 {
+				t.Fatalf("asked again after %v", at)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		if asked < 30 || asked > 50 { // each takes 10 s, and is tried again 5 s later
+			t.Errorf("asked %d times in 11 minutes", asked)
+		}
+		synctest.Wait()
+		time.Sleep(20 * time.Second)
+		if err := v.Judge(t.Context(), kept(1), time.Now(), ask); !errors.Is(err, errSilent) {
+			t.Errorf("after deny_for: %v", err)
+		}
+	})
+}
+
+func TestAnAnswerCountsForWhoIsIn(t *testing.T) {
+	for _, no := range []error{nil, errors.New("no")} {
+		synctest.Test(t, func(t *testing.T) {
+			v, asked := NewVerdicts(), 0
+			var answer error
+			poll := func() error {
+				err := v.Judge(t.Context(), kept(1), time.Now(), func() (time.Duration, error) { asked++; return time.Minute, answer })
+				synctest.Wait()
+				return err
+			}
+			_ = poll()
+			answer = no
+			time.Sleep(51 * time.Second) // shortly before it is over it is asked again
+			if err := poll(); err != nil || asked != 2 {
+				t.Errorf("%v after %d questions: nobody waits for the answer", err, asked)
+			}
+			time.Sleep(2 * time.Second)
+			if err := poll(); !errors.Is(err, no) || asked != 2 {
+				t.Errorf("%v after %d questions, want %v", err, asked, no)
+			}
+		})
+	}
+}
+
+// Who is new is not to wait behind all who are in.
+func TestRenewalsAreRationed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := NewVerdicts()
+		hang := make(chan struct{})
+		for n := range uint64(200) {
+			_ = v.Judge(t.Context(), kept(n), time.Now(), func() (time.Duration, error) { return time.Minute, nil })
+		}
+		time.Sleep(time.Minute)
+		under := 0
+		for n := range uint64(200) {
+			if err := v.Judge(t.Context(), kept(n), time.Now(), func() (time.Duration, error) { under++; <-hang; return 0, context.Canceled }); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if under != 32 {
+			t.Errorf("%d questions are under way", under)
+		}
+		close(hang)
+		synctest.Wait()
+		if len(v.flights) != 0 || v.renewed != 0 {
+			t.Errorf("%d questions are left, %d renewals", len(v.flights), v.renewed)
+		}
+	})
+}
+
 func TestKeysDoNotRunTogether(t *testing.T) {
 	t.Parallel()
 	a := netip.MustParseAddr("10.0.0.1")
