@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,10 +46,11 @@ type Client struct {
 	cancel   context.CancelFunc
 	draining atomic.Bool // no call is tried again
 
-	mu      sync.Mutex
-	running int           // workers
-	closed  bool          // no more of them
-	idle    chan struct{} // closed when the last worker ends; nil: nobody wants to know
+	mu       sync.Mutex
+	sleeping map[*told]func() // wakes those that wait to be tried again
+	running  int              // workers
+	closed   bool             // no more of them
+	idle     chan struct{}    // closed when the last worker ends; nil: nobody wants to know
 }
 
 // New makes a client. Close ends it.
@@ -160,8 +163,37 @@ func (c *Client) spawn(f func()) bool {
 	return true
 }
 
-// Drain says that the server stops: what can't be told now is not tried again.
-func (c *Client) Drain() { c.draining.Store(true) }
+// Drain says that the server stops: what can't be told now is not tried again, and
+// what waits for another try is given up.
+func (c *Client) Drain() {
+	c.mu.Lock()
+	c.draining.Store(true)
+	sleeping := slices.Collect(maps.Values(c.sleeping))
+	c.mu.Unlock()
+	for _, wake := range sleeping {
+		wake()
+	}
+}
+
+// asleep notes who is to be woken when the server stops; false: it does.
+func (c *Client) asleep(b *told, wake func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining.Load() {
+		return false
+	}
+	if c.sleeping == nil {
+		c.sleeping = make(map[*told]func())
+	}
+	c.sleeping[b] = wake
+	return true
+}
+
+func (c *Client) awake(b *told) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sleeping, b)
+}
 
 // Close makes the calls that wait, each once, and gives up what is left of them
 // at deadline. Nothing may be asked any more.

@@ -63,7 +63,7 @@ func (s *session) sayDisconnect() {
 	if s.app != nil {
 		caller = s.app.hooks // behind what it says for this session
 	}
-	caller.Tell(&cfg.Notify, s.id, hooks.Call{Target: cfg.OnDisconnect, Event: hooks.Disconnect(*s.hello)})
+	caller.Tell(&cfg.Notify, hooks.Subject{Session: s.id}, hooks.Call{Target: cfg.OnDisconnect, Event: hooks.Disconnect(*s.hello)})
 }
 
 // hookRefusal is what a hook's no means for the session: the client is told code
@@ -169,6 +169,9 @@ func (n *notice) ask(ctx context.Context, cfg *config.Application) (hooks.Verdic
 	if len(n.stream.Args) > maxHookArgs {
 		return hooks.Verdict{}, &refusal{code, "the arguments of the stream name are too long"}
 	}
+	if n.publishing {
+		n.app.hooks.Settle(ctx, &cfg.Notify, target, n.stream.Name)
+	}
 	v, err := n.app.hooks.Ask(ctx, target, &cfg.Notify, n.question)
 	var no *hooks.Refusal
 	if errors.As(err, &no) {
@@ -180,6 +183,16 @@ func (n *notice) ask(ctx context.Context, cfg *config.Application) (hooks.Verdic
 		return v, errBye
 	}
 	return v, nil
+}
+
+// subject is what the hooks are told about: a publisher's calls are in the order of
+// its stream, over all who publish it.
+func (n *notice) subject() hooks.Subject {
+	about := hooks.Subject{Session: n.session.id}
+	if n.publishing {
+		about.Stream = n.stream.Name
+	}
+	return about
 }
 
 // watch asks on_update every notify_update_timeout until end.
@@ -261,7 +274,7 @@ func (n *notice) end() {
 	if n.publishing {
 		last = hooks.Call{Target: cfg.Hooks.OnPublishDone, Event: hooks.PublishDone(n.from, n.stream)}
 	}
-	n.app.hooks.Tell(&cfg.Notify, n.session.id, last, hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(n.from, n.stream)})
+	n.app.hooks.Tell(&cfg.Notify, n.subject(), last, hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(n.from, n.stream)})
 	close(n.ended)
 }
 

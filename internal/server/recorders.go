@@ -122,7 +122,7 @@ func (st *stream) sayRecordStarted(r *recordOutput, path string) {
 	cfg, rec := st.app.rules.Load().cfg, r.cfg.Load()
 	if n := st.notice.Load(); n != nil {
 		target := cmp.Or(rec.OnRecordStarted, cfg.For(st.name).Hooks.OnRecordStarted)
-		st.app.hooks.Tell(&cfg.Notify, n.session.id, hooks.Call{Target: target, Event: hooks.RecordStarted(n.from, n.stream, rec.Name, path)})
+		st.app.hooks.Tell(&cfg.Notify, n.subject(), hooks.Call{Target: target, Event: hooks.RecordStarted(n.from, n.stream, rec.Name, path)})
 	}
 }
 
@@ -136,7 +136,7 @@ func (st *stream) sayRecordDone(r *recordOutput, path string, ended bool) {
 		return
 	}
 	tell := func() {
-		st.app.hooks.Tell(&cfg.Notify, n.session.id, hooks.Call{Target: target, Event: hooks.RecordDone(n.from, n.stream, rec.Name, path)})
+		st.app.hooks.Tell(&cfg.Notify, n.subject(), hooks.Call{Target: target, Event: hooks.RecordDone(n.from, n.stream, rec.Name, path)})
 	}
 	if !ended {
 		tell()

@@ -168,7 +168,8 @@ func (s *Server) Shutdown() error {
 	s.mu.Unlock()
 	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
-	s.hooks.Drain() // good-byes are said once from here on
+	hooksDeadline := time.Now().Add(timeout / 2) // Docker and others kill after as long as timeout's default
+	s.hooks.Drain()                              // good-byes are said once from here on
 	s.cancel()
 	err := waitUntil(deadline, s.sessions.Wait)
 	s.mu.Lock()
@@ -182,7 +183,7 @@ func (s *Server) Shutdown() error {
 	s.outputCancel()
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
 	s.hub.Close()
-	s.hooks.Close(deadline) // after the last playlist
+	s.hooks.Close(hooksDeadline) // after the last playlist
 	s.dirs.close()
 	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
 	return errors.Join(err, waitUntil(deadline, s.goes.Wait))

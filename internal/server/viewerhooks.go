@@ -167,7 +167,7 @@ func (h *hall) sayGone(gone []viewers.Viewer) {
 			continue
 		}
 		f.from.ClientID = g.Serial
-		h.app.hooks.Tell(&cfg.Notify, g.Serial,
+		h.app.hooks.Tell(&cfg.Notify, hooks.Subject{Session: g.Serial},
 			hooks.Call{Target: cfg.Hooks.OnPlayDone, Event: hooks.PlayDone(f.from, f.stream)},
 			hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(f.from, f.stream)})
 	}
