@@ -374,3 +374,84 @@ func TestWhichHeadersMakeAnotherTrack(t *testing.T) {
 		}
 	}
 }
+
+// A tag of a recording byte by byte (annex E.4.1).
+func TestATagOfARecording(t *testing.T) {
+	t.Parallel()
+	f := &memFile{}
+	r := NewRecording(f, 1)
+	if err := r.WriteTag(FileTag{TagAudio, 0x81020304, []byte{0xaf, 0x01, 0x21}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := unhex("08 000003 020304 81 000000 af0121 0000000e"); !bytes.HasSuffix(f.b, want) {
+		t.Errorf("the file ends with % x, want % x", f.b[len(f.b)-len(want):], want)
+	}
+	if want := unhex("464c56 01 05 00000009 00000000 12"); !bytes.HasPrefix(f.b, want) {
+		t.Errorf("the file begins with % x, want % x", f.b[:len(want)], want)
+	}
+	// Room for four keyframes, where one was expected; for 1024 where nothing is
+	// known.
+	for expected, size := range map[int]int{1: 640 + 4*18, 4: 640 + 4*18, 5: 640 + 5*18, 1024: 640 + 1024*18, 1025: 640 + 1024*18, 0: 640 + 1024*18, -1: 640 + 1024*18} {
+		if got := NewRecording(&memFile{}, expected).Size(); got != int64(13+11+size+4) {
+			t.Errorf("%d keyframes expected: a file of %d bytes, want %d", expected, got, 13+11+size+4)
+		}
+	}
+}
+
+// countingFile counts how often it is read.
+type countingFile struct {
+	memFile
+	reads int
+}
+
+func (c *countingFile) ReadAt(p []byte, off int64) (int, error) {
+	c.reads++
+	return c.memFile.ReadAt(p, off)
+}
+
+// A file that is whole is gone on with from its end, however long it is.
+func TestAWholeFileIsNotReadThrough(t *testing.T) {
+	t.Parallel()
+	own := &memFile{}
+	r := NewRecording(own, 0)
+	writeGOPs(t, r, 500, 0)
+	if err := r.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{"ours": own.b}
+	for name, first := range map[string]FileTag{
+		"other software's":     {TagScript, 0, amf.Append(amf.Append(nil, "onMetaData"), amf.ECMAArray{{Name: "duration", Value: 9.0}, {Name: "title", Value: strings.Repeat("x", 2000)}})},
+		"another script first": {TagScript, 0, amf.Append(amf.Append(nil, "onTextData"), strings.Repeat("x", 2000))},
+		"a script of rubbish":  {TagScript, 0, bytes.Repeat([]byte{0xee}, 2000)},
+		"no script":            {TagVideo, 0, keyTag},
+	} {
+		var b bytes.Buffer
+		w, err := NewWriter(&b, true, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 1500 {
+			tag := FileTag{TagAudio, uint32(499_050 - 1499 + i), soundTag}
+			if i == 0 {
+				tag = first
+			}
+			if err := w.WriteTag(tag); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files[name] = b.Bytes()
+	}
+	for name, b := range files {
+		f := &countingFile{memFile: memFile{b: b}}
+		r, err := ResumeRecording(f, int64(len(b)))
+		if err != nil || r.Last() != 499_050 || r.Size() != int64(len(b)) {
+			t.Errorf("%s: %v, newest %d, goes on at %d of %d", name, err, r.Last(), r.Size(), len(b))
+		}
+		if f.reads > 10 {
+			t.Errorf("%s: read %d times", name, f.reads)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 const hookURL = "http://hook/x"
@@ -312,4 +314,87 @@ func TestNumbersInForms(t *testing.T) {
 			t.Errorf("start %g: %s, want %s", start, got, want)
 		}
 	}
+}
+
+// Down lists the hooks that give no answer, and since when.
+func TestWhichHooksAreDown(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		if down := b.caller.Down(); len(down) != 0 {
+			b.Errorf("at first: %+v", down)
+		}
+		b.stop()
+		since := time.Now()
+		for range 3 {
+			_, _ = b.ask()
+			time.Sleep(time.Second)
+		}
+		down := b.caller.Down()
+		if len(down) != 1 || down[0].Hook != OnPublish || down[0].Calls != 3 || !down[0].Since.Equal(since) || down[0].Err == "" {
+			b.Errorf("down: %+v", down)
+		}
+		b.up()
+		if _, err := b.ask(); err != nil {
+			b.Error(err)
+		}
+		if down := b.caller.Down(); len(down) != 0 {
+			b.Errorf("up again: %+v", down)
+		}
+	})
+}
+
+// Every header of notify_headers is sent, whatever else is among them.
+func TestAllHeadersAreSent(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		n := notify()
+		n.Headers = map[string]value.Secret{"Host": "hooks.example"}
+		for i := range 12 {
+			n.Headers[fmt.Sprint("X-", i)] = value.Secret(fmt.Sprint(i))
+		}
+		b.hook.reply = func(_ string, _ http.ResponseWriter, r *http.Request) {
+			if r.Host != "hooks.example" {
+				b.Errorf("Host is %s", r.Host)
+			}
+			for i := range 12 {
+				if got := r.Header.Get(fmt.Sprint("X-", i)); got != fmt.Sprint(i) {
+					b.Errorf("X-%d is %q", i, got)
+				}
+			}
+		}
+		for range 5 { // the order of a map is another one each time
+			if _, err := b.caller.Ask(b.Context(), hookURL, n, publishEvent); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// A state that a newer one takes the place of takes no room.
+func TestReplacedPlaylistsTakeNoRoom(t *testing.T) {
+	inBubble(t, func(b *bubble) {
+		hang := make(chan struct{})
+		b.hook.reply = func(string, http.ResponseWriter, *http.Request) { <-hang }
+		tell := func(name string, n int) {
+			e := Playlist(ffmpeg, Stream{Name: name}, "hls", strings.Repeat("p", n))
+			b.caller.TellLatest(notify(), name, Call{hookURL, e})
+		}
+		tell("a", 1)
+		synctest.Wait() // under way: the next ones wait
+		for i := range 20000 {
+			tell("a", 100+i%1000)
+		}
+		for i := range 100 {
+			tell(fmt.Sprint("b", i), 100)
+		}
+		if lost := b.stats(OnPlaylist).Lost; lost != 0 {
+			b.Errorf("%d calls are lost", lost)
+		}
+		close(hang)
+		time.Sleep(time.Minute)
+		if n := len(b.hook.seen()); n != 102 {
+			b.Errorf("%d calls are made, want 102", n)
+		}
+		if size, _ := b.caller.lists.look(); size != 0 {
+			b.Errorf("%d bytes are still counted", size)
+		}
+	})
 }
