@@ -18,7 +18,7 @@ type Figures struct {
 	GOPMin    time.Duration // of the last 8
 	GOPMax    time.Duration // of the last 8, and of the one that is still going on
 	Gaps      uint64        // timestamps that went ahead by several frames: frames are missing
-	Jumps     uint64        // timestamps that went back, or ahead by more than 10 s
+	Jumps     uint64        // timestamps that went back, or far ahead
 	Jitter    time.Duration // spread of the delays within a second beyond the server's own 110 ms, smoothed
 	Late      time.Duration // behind the best of the last minute
 	BFrames   bool          // in the last 10 s
@@ -33,6 +33,8 @@ type Doctor struct {
 	tracks [2]track // of video and audio, by media.Kind
 
 	gaps, jumps uint64
+	outliers    uint64        // as Repaired was told last
+	offset      time.Duration // of audio; see Repaired
 
 	// Groups of pictures, in media time of the video.
 	hasKey  bool
@@ -107,6 +109,16 @@ const (
 
 // New makes the Doctor of a publisher that starts now.
 func New(start time.Time) *Doctor { return &Doctor{start: start} }
+
+// Repaired takes what the server had to mend in the timestamps so far: how often
+// some were not believed, and how far audio was ahead of its video before both
+// were aligned, 0 if they were not. Packet sees them mended.
+func (d *Doctor) Repaired(outliers uint64, offset time.Duration) {
+	if outliers > d.outliers {
+		d.jumps += outliers - d.outliers
+	}
+	d.outliers, d.offset = outliers, offset
+}
 
 // Packet takes a packet that arrived at now. It allocates nothing.
 func (d *Doctor) Packet(p *media.Packet, now time.Time) {

@@ -431,3 +431,25 @@ func BenchmarkExamine(b *testing.B) {
 		d.Examine(now, 5*s, nil)
 	}
 }
+
+func TestWhatTheServerMendedIsFound(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	d := New(start)
+	d.Repaired(0, -1500*ms)
+	got := d.Examine(start.Add(s), 5*s, nil)
+	if len(got) != 1 || got[0].Name != "av_offset" || !strings.Contains(got[0].Advice, "1.5 s apart (sound behind)") {
+		t.Errorf("got %+v", got)
+	}
+	d.Repaired(1, 0)
+	got = d.Examine(start.Add(2*s), 5*s, nil)
+	if len(got) != 1 || got[0].Name != "timestamp_jumps" || d.Figures().Jumps != 1 {
+		t.Errorf("got %+v", got)
+	}
+	for i := range 5 {
+		d.Examine(start.Add(time.Duration(3+i)*s), 5*s, nil)
+	}
+	if got := d.Findings(); len(got) != 1 || got[0].Name != "timestamp_jumps" {
+		t.Errorf("after it was mended: %+v", got)
+	}
+}

@@ -55,6 +55,7 @@ func (d *Doctor) Examine(now time.Time, fragment time.Duration, buf []Finding) [
 	gaps, jumps := d.gaps-since.gaps, d.jumps-since.jumps
 	d.judge(timestampGaps, at, between(gaps >= gapsBad, gaps == 0))
 	d.judge(timestampJumps, at, between(jumps > 0, jumps == 0))
+	d.judge(avOffset, at, between(d.offset != 0, d.offset == 0))
 	d.judge(framesLate, at, between(d.late > lateBad, d.late < lateFine))
 	d.judge(arrivalJitter, at, between(d.jitter > jitterBad, d.jitter < jitterFine))
 	d.judge(bitrateSwings, at, d.swings.verdict())

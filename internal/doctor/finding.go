@@ -44,6 +44,7 @@ const (
 	inputStalled
 	timestampGaps
 	timestampJumps
+	avOffset
 	framesLate
 	arrivalJitter
 	bitrateSwings
@@ -59,7 +60,7 @@ const (
 type kind struct {
 	name, level string
 	on, off     int
-	advice      string // a format for (*Doctor).advice if ofGOP or ofCodec
+	advice      string // a format for (*Doctor).advice if ofGOP or ofCodec, or avOffset
 }
 
 // ofCodec is the kind of media whose codec the advice of finding i names.
@@ -153,6 +154,10 @@ var kinds = [numFindings]kind{
 	timestampJumps: {
 		"timestamp_jumps", Warning, 1, 5,
 		"timestamps jump, players may freeze; in OBS: remove media sources that loop or reconnect, restart the stream (ffmpeg: -re before -i, no -copyts)",
+	},
+	avOffset: {
+		"av_offset", Warning, 1, 5,
+		"the timestamps of sound and picture begin %.1f s apart (sound %s) though both arrive together; the sound was aligned by its arrival, lips may be off a little; restart the encoder, or look for a delay set for one of its inputs",
 	},
 	framesLate: {
 		"frames_late", Warning, 3, 10,
@@ -293,6 +298,13 @@ func (d *Doctor) Findings() []Finding {
 // recommends, unless fragments are shorter.
 func (d *Doctor) advice(i int, fragment time.Duration) string {
 	text := kinds[i].advice
+	if i == avOffset {
+		side := "ahead"
+		if d.offset < 0 {
+			side = "behind"
+		}
+		return fmt.Sprintf(text, d.offset.Abs().Seconds(), side)
+	}
 	if kind, ok := ofCodec(i); ok {
 		return fmt.Sprintf(text, d.tracks[kind].coded.CodecName())
 	}

@@ -31,7 +31,7 @@ func (d *Demuxer) Data(timestamp uint32, payload []byte) (*media.Packet, error) 
 	if d.data == nil {
 		d.data = &media.Track{Kind: media.Data}
 	}
-	at, stamp := d.clock.now(timestamp)
+	at, stamp := d.clock.newest(timestamp)
 	payload = payload[:len(payload):len(payload)]
 	return &media.Packet{Track: d.data, DTS: at, Epoch: d.epoch, Timestamp: stamp, Tag: payload, Data: payload}, nil
 }

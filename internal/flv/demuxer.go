@@ -22,6 +22,7 @@ type Demuxer struct {
 	picture      picture
 	defects      media.Defects
 	drops        Drops
+	started      time.Time // arrival of the first message; zero: not told
 }
 
 // NewDemuxer makes the demuxer of one session: the first packet gets DTS base,
@@ -35,6 +36,18 @@ func NewDemuxer(base time.Duration, epoch uint32) *Demuxer {
 func (d *Demuxer) Restart(base time.Duration, epoch uint32) {
 	d.epoch, d.clock, d.picture = epoch, clock{base: base}, picture{}
 }
+
+// Arrived says when the messages to come have arrived. It lets the demuxer tell
+// timestamps that are wrong from pauses.
+func (d *Demuxer) Arrived(now time.Time) {
+	if d.started.IsZero() {
+		d.started = now
+	}
+	d.clock.arrived(now.Sub(d.started))
+}
+
+// Repairs returns what was wrong with the timestamps.
+func (d *Demuxer) Repairs() Repairs { return d.clock.repairs }
 
 // Tracks returns the tracks that the next packets will be coded with; nil for
 // a medium whose header or first frame has not come.
@@ -108,13 +121,19 @@ func (d *Demuxer) count(kind string, err error) error {
 	return fmt.Errorf("%s: %w", kind, err)
 }
 
-// packet makes the one allocation of a frame.
+// packet makes the packet of a frame of t.
 func (d *Demuxer) packet(t *media.Track, timestamp uint32, body, data []byte) *media.Packet {
+	dts, stamp := d.clock.dts(t, timestamp)
+	return d.packetAt(t, dts, stamp, body, data)
+}
+
+// packetAt makes the one allocation of a frame.
+func (d *Demuxer) packetAt(t *media.Track, dts time.Duration, stamp uint32, body, data []byte) *media.Packet {
 	return &media.Packet{
 		Track:     t,
-		DTS:       d.clock.dts(timestamp),
+		DTS:       dts,
 		Epoch:     d.epoch,
-		Timestamp: timestamp,
+		Timestamp: stamp,
 		Tag:       body,
 		Data:      data[:len(data):len(data)],
 		Extra:     d.extras[t.Kind].now,

@@ -144,7 +144,11 @@ func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, c
 	continues, key := d.picture.add(u, timestamp, key)
 	d.takeSets(data, u)
 	d.judgeHeader(media.Video)
-	p := d.packet(d.video, timestamp, body, data)
+	dts, stamp := d.clock.position(d.clock.hands[media.Video].out)
+	if !continues {
+		dts, stamp = d.clock.dts(d.video, timestamp)
+	}
+	p := d.packetAt(d.video, dts, stamp, body, data)
 	p.CTS = time.Duration(cts) * time.Millisecond
 	p.Continues, p.Keyframe = continues, key
 	p.Disposable = frame == frameDisposable

@@ -31,7 +31,7 @@ type Cursor struct {
 
 // Cursor subscribes. A lazy cursor (packagers) does not wait for single
 // packets: once it has read all there is, only a keyframe, a change of track or
-// epoch, the end, or a backlog of 32 packets wakes it.
+// epoch, the end, or a backlog of 32 packets or one second wakes it.
 func (s *Stream) Cursor(start Start, lazy bool) *Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()

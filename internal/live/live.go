@@ -49,4 +49,7 @@ const (
 	maxStep = time.Second
 	// lazyBacklog is how many unread packets wake a lazy cursor.
 	lazyBacklog = 32
+	// lazyTime is how old the oldest unread packet wakes one: still pictures
+	// come seconds apart.
+	lazyTime = time.Second
 )

@@ -31,17 +31,24 @@ type modelCursor struct {
 	skipped uint64
 }
 
-// clock is the media time at each packet: it follows the timestamps forward in
-// steps of at most a second.
+// clock is the media time at each packet: that of audio or video, whichever has
+// come further in steps of at most a second.
 func (m *model) clock() (when []time.Duration) {
-	var at, last time.Duration
-	for i, p := range m.all {
-		step := p.DTS - last
-		if i == 0 || step < -time.Second {
-			last = p.DTS
-		} else if step > 0 {
-			at += min(step, time.Second)
-			last = p.DTS
+	var at time.Duration
+	var last, came [2]time.Duration
+	var known [2]bool
+	for _, p := range m.all {
+		if k := p.Track.Kind; k <= media.Audio {
+			step := p.DTS - last[k]
+			switch {
+			case !known[k] || step < -time.Second:
+				last[k], came[k], known[k] = p.DTS, at, true
+			case step > time.Second:
+				last[k], came[k] = p.DTS, max(came[k]+time.Second, at)
+			case step > 0:
+				last[k], came[k] = p.DTS, came[k]+step
+			}
+			at = max(at, came[k])
 		}
 		when = append(when, at)
 	}

@@ -25,9 +25,10 @@ type ring struct {
 
 	headers media.HeaderLedger
 
-	// clock is media time that only ever goes forward, in steps of at most
-	// maxStep; last is the DTS it stands at.
-	clock, last time.Duration
+	// clock is media time that only ever goes forward: that of the hand which
+	// is ahead. Audio and video may count from different zeros, so each has one.
+	clock time.Duration
+	hands [2]hand // of video and audio
 
 	peak   uint64 // most packets held since reviewed
 	writes int    // since reviewed
@@ -45,16 +46,32 @@ func newRing() ring { return ring{slots: make([]slot, minSlots)} }
 
 func (r *ring) at(seq uint64) *slot { return &r.slots[seq&uint64(len(r.slots)-1)] }
 
-// tick moves the clock on to dts. Audio that comes a little after later video
-// does not count twice; a jump back of more than maxStep starts afresh.
-func (r *ring) tick(dts time.Duration) {
-	switch step := dts - r.last; {
-	case r.head == 0 || step < -maxStep:
-		r.last = dts
-	case step > 0:
-		r.clock += min(step, maxStep)
-		r.last = dts
+// A hand is how far one kind of media has come.
+type hand struct {
+	known bool
+	dts   time.Duration // of its newest packet
+	clock time.Duration // the same on the ring's clock
+}
+
+// tick moves the clock on by p, in steps of at most maxStep. A step back, and
+// what makes up for it, is no time.
+func (r *ring) tick(p *media.Packet) {
+	kind := p.Track.Kind
+	if kind > media.Audio {
+		return
 	}
+	h := &r.hands[kind]
+	switch step := p.DTS - h.dts; {
+	case !h.known:
+		*h = hand{known: true, dts: p.DTS, clock: r.clock}
+	case step < -maxStep: // it starts afresh
+		h.dts, h.clock = p.DTS, r.clock
+	case step > maxStep:
+		h.dts, h.clock = p.DTS, max(h.clock+maxStep, r.clock)
+	case step > 0:
+		h.dts, h.clock = p.DTS, h.clock+step
+	}
+	r.clock = max(r.clock, h.clock)
 }
 
 func (r *ring) push(p *media.Packet) (seq uint64) {

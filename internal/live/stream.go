@@ -102,7 +102,7 @@ func (s *Stream) Write(p *media.Packet) {
 		return
 	}
 	s.count.add(p, time.Since(s.created))
-	s.ring.tick(p.DTS)
+	s.ring.tick(p)
 	if s.video && s.ring.clock-s.videoLast > videoGone {
 		s.video, s.hasKey = false, false
 		s.tracks[media.Video] = nil
@@ -118,7 +118,7 @@ func (s *Stream) Write(p *media.Packet) {
 	s.woken = s.woken[:0]
 	for i := 0; i < len(s.waiting); {
 		c := s.waiting[i]
-		if c.pending >= 0 || c.lazy && !event && s.ring.head-c.next < lazyBacklog {
+		if c.pending >= 0 || c.lazy && !event && s.ring.head-c.next < lazyBacklog && s.ring.clock-s.ring.at(c.next).when < lazyTime {
 			i++
 			continue
 		}

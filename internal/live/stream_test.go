@@ -389,6 +389,7 @@ func TestWhatWakesALazyCursor(t *testing.T) {
 				s.Write(f.sound())
 			}
 		}, 32},
+		{"two pictures that stand still", func(s *Stream, f *feed) { s.Write(f.inter()); f.dts += 12 * time.Second; s.Write(f.inter()) }, 2},
 		{"a keyframe", func(s *Stream, f *feed) { s.Write(f.inter()); s.Write(f.key()) }, 2},
 		{"another video track", func(s *Stream, f *feed) { v := *f.video; s.Write(f.packet(&v, false, 1)) }, 1},
 		{"another audio track", func(s *Stream, f *feed) { a := *f.audio; s.Write(f.packet(&a, false, 1)) }, 1},
@@ -497,5 +498,35 @@ func TestAClosedStreamIsDrained(t *testing.T) {
 	late.Close()
 	if n, _, err := late.Next(t.Context(), make([]*media.Packet, 1)); n != 0 || err != io.EOF {
 		t.Errorf("a closed cursor reads %d packets, %v", n, err)
+	}
+}
+
+// Audio and video that count from different zeros take turns at being ahead,
+// and that is no progress.
+func TestTracksFromDifferentZerosLapNobody(t *testing.T) {
+	for _, ahead := range []time.Duration{9 * time.Second, -9 * time.Second, time.Hour} {
+		s := NewStream("live", "x", Options{})
+		f := newFeed()
+		c := s.Cursor(FromOldest, false)
+		var want int
+		for i := range 400 { // of 20 ms: 8 s, within the headroom
+			track := f.video
+			if i%2 == 1 {
+				track = f.audio
+			}
+			p := f.packet(track, i%100 == 0, 100)
+			if track == f.audio {
+				p.DTS += ahead
+			}
+			s.Write(p)
+			want++
+		}
+		got, skipped, _ := read(t, c)
+		if len(got) != want || skipped != 0 {
+			t.Errorf("audio %v ahead: %d packets of %d, %d passed over", ahead, len(got), want, skipped)
+		}
+		if s.ring.clock < 7*time.Second || s.ring.clock > 10*time.Second {
+			t.Errorf("audio %v ahead: the clock went on by %v in 8 s", ahead, s.ring.clock)
+		}
 	}
 }

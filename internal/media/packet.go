@@ -83,12 +83,21 @@ type Track struct {
 	FrameSamples  int    // samples per packet when fixed: 1024 AAC (960 too), 1152 MP3, 1536 AC-3; else 0
 }
 
+// FrameDuration is the duration of an audio packet where it is fixed, else 0.
+func (t *Track) FrameDuration() time.Duration {
+	if t.FrameSamples == 0 || t.SampleRate == 0 {
+		return 0
+	}
+	return time.Duration(t.FrameSamples) * time.Second / time.Duration(t.SampleRate)
+}
+
 // A Packet is one coded frame on its way through the server. It is immutable
 // and shared from the moment it is written to a stream.
 type Packet struct {
 	Track *Track
 	// DTS counts from the stream's first packet and never wraps. A new
-	// publisher of the same stream goes on one frame after the last.
+	// publisher of the same stream goes on one frame after the last. Timestamps
+	// that can't be right have been mended: see flv.Repairs.
 	DTS time.Duration
 	CTS time.Duration // composition time offset; PTS = DTS + CTS
 
@@ -96,7 +105,7 @@ type Packet struct {
 	// packet before, an encoder (re)started and decoders need a discontinuity.
 	Epoch uint32
 
-	Timestamp uint32 // the publisher's RTMP timestamp, ms modulo 2^32
+	Timestamp uint32 // the publisher's RTMP timestamp, mended as DTS is, ms modulo 2^32
 	// Keyframe: video of track 0 that begins an IDR/IRAP or FLV key frame. Of
 	// the messages of one picture only the first that says so has it.
 	Keyframe   bool

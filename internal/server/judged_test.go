@@ -52,11 +52,11 @@ func TestAPlayerIsJudgedAgainWhenTheCodecChanges(t *testing.T) {
 	p := r.publish("live", "cam")
 	hevc, av1 := lessons(t, "hevc.flv"), lessons(t, "av1.flv")
 	for i := range av1 {
-		av1[i].ts += 5000
+		av1[i].ts += 4080 // where the other ends
 	}
 	again := slices.Clone(hevc)
 	for i := range again {
-		again[i].ts += 10000
+		again[i].ts += 8100
 	}
 	count := func(typ rtmp.MessageType, ls []lesson) (n int) {
 		for _, l := range ls {

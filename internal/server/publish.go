@@ -308,6 +308,7 @@ type ingest struct {
 	stream  *stream
 	demuxer *flv.Demuxer
 	now     time.Time     // when the present message arrived
+	repairs flv.Repairs   // told already
 	defects media.Defects // said already
 	warned  bool          // of a data message
 
@@ -328,10 +329,19 @@ func (in *ingest) over() error {
 // media takes one audio or video message; false means that it was the last: see
 // over.
 func (in *ingest) media(m rtmp.Message) bool {
+	in.demuxer.Arrived(in.now)
+	var p *media.Packet
+	var err error
 	if m.Type == rtmp.TypeVideo {
-		return in.put(in.demuxer.Video(m.Timestamp, m.Payload))
+		p, err = in.demuxer.Video(m.Timestamp, m.Payload)
+	} else {
+		p, err = in.demuxer.Audio(m.Timestamp, m.Payload)
 	}
-	return in.put(in.demuxer.Audio(m.Timestamp, m.Payload))
+	if r := in.demuxer.Repairs(); r != in.repairs {
+		in.repairs = r
+		in.stream.repaired(in.session, r)
+	}
+	return in.put(p, err)
 }
 
 // script takes a data message: metadata describes the stream, others

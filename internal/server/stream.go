@@ -8,6 +8,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mpegts"
@@ -120,6 +121,15 @@ func (st *stream) put(sess *session, p *media.Packet, now time.Time) bool {
 		fan.Wake()
 	}
 	return true
+}
+
+// repaired tells the doctor what was wrong with the timestamps.
+func (st *stream) repaired(sess *session, r flv.Repairs) {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer == sess && st.doctor != nil {
+		st.doctor.Repaired(r.Outliers, r.Offset)
+	}
 }
 
 // describe keeps the publisher's metadata (the message after @setDataFrame).
