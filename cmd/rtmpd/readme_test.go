@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 )
 
@@ -189,7 +190,7 @@ func TestTheReadmesFindingsExist(t *testing.T) {
 			got = append(got, m[1])
 		}
 	}
-	want := doctor.Names()
+	want := append(doctor.Names(), api.FindingNames()...)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -201,7 +202,7 @@ func (in *instance) reload(ctx context.Context, why string, quiet bool) (text st
 	report(&buf, files, diags)
 	if diags.HasErrors() {
 		for _, d := range diags {
-			in.log.Error("configuration not reloaded", zap.String("cause", why), zap.String("err", config.OneLine(d)))
+			in.log.Error("configuration not reloaded", zap.String("finding", api.FindingReloadFailed), zap.String("cause", why), zap.String("err", config.OneLine(d)))
 		}
 		in.failed(errors.New(config.OneLine(firstError(diags))))
 		return buf.String() + staysAsItIs, false
@@ -229,7 +230,7 @@ const staysAsItIs = "the running configuration stays as it is\n"
 
 // rejected logs why a new configuration is not taken.
 func (in *instance) rejected(why string, err error) string {
-	in.log.Error("configuration not reloaded", zap.String("cause", why), zap.Error(err))
+	in.log.Error("configuration not reloaded", zap.String("finding", api.FindingReloadFailed), zap.String("cause", why), zap.Error(err))
 	in.failed(err)
 	return err.Error() + "\n" + staysAsItIs
 }

@@ -16,6 +16,8 @@ type family struct {
 // serverFamilies are about the server as a whole.
 var serverFamilies = []family{
 	{"rtmpd_build_info", "Always 1: which rtmpd this is.", []string{"version", "goversion"}},
+	{"rtmpd_healthy", "Whether health locations answer 200: the server can do its job.", nil},
+	{"rtmpd_findings", "How many findings of a name there are, of the server itself and of all streams; none: no series.", []string{"finding", "level"}},
 	{"rtmpd_config_last_reload_successful", "Whether the last attempt to load a configuration worked; after 0 the one before it runs on.", nil},
 	{"rtmpd_config_last_reload_success_timestamp_seconds", "When a configuration was loaded last, as Unix time.", nil},
 	{"rtmpd_keys_file_ok", "Whether every stream_keys_file can be used; at 0 the keys that were read before stay.", nil},
@@ -60,6 +62,10 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
 	}
 
 	gauge("rtmpd_build_info", 1, s.Version, runtime.Version())
+	gauge("rtmpd_healthy", oneIf(s.Healthy))
+	for _, f := range s.health().Found {
+		gauge("rtmpd_findings", float64(f.Count), f.Name, f.Level)
+	}
 	gauge("rtmpd_config_last_reload_successful", oneIf(s.Reload.Successful))
 	gauge("rtmpd_config_last_reload_success_timestamp_seconds", float64(s.Reload.At.UnixMilli())/1000)
 	gauge("rtmpd_keys_file_ok", oneIf(len(s.KeysFailing) == 0))

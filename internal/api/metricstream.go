@@ -56,7 +56,7 @@ var streamFamilies = []streamFamily{
 
 const (
 	findingName = "rtmpd_stream_finding"
-	findingHelp = "Always 1, while the stream doctor finds this with what the publisher sends: what is called what, stat and top say with advice."
+	findingHelp = "Always 1, while something is wrong with an output of the stream or with what the publisher sends; stat and top have it with advice."
 )
 
 // A scrape is what one answer is made of: one snapshot, and which of its streams

@@ -30,6 +30,8 @@ type Snapshot struct {
 	// viewers that came.
 	Published, Played, Viewed uint64
 
+	Healthy bool // what health locations say
+
 	// Findings are what is wrong with the server itself, what matters most first.
 	// What is wrong with a stream or its outputs is in Stream.Health.
 	Findings []doctor.Finding

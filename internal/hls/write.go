@@ -105,7 +105,7 @@ func (p *Packager) failed(err error) {
 	p.mu.Unlock()
 	if p.fault.why == "" {
 		p.log.Error("hls output can't write; the stream goes on without it until it can",
-			zap.String("path", p.dir.path), zap.Error(err))
+			zap.String("finding", "output_failing"), zap.String("path", p.dir.path), zap.Error(err))
 	}
 	p.fault.why = err.Error()
 	p.showFailing()

@@ -32,7 +32,12 @@ type Down struct {
 	Since time.Time // of the first call without an answer
 	Calls int       // without an answer since the last with one; 0: the hook answers
 	Err   string
+	last  time.Time // of the calls
 }
+
+// downFor is how long a call without an answer says that the hook is down. Where
+// nobody has called it since, nobody is hurt, and nobody knows.
+const downFor = 10 * time.Minute
 
 // Down lists the hooks that give no answer.
 func (c *Caller) Down() []Down {
@@ -40,11 +45,19 @@ func (c *Caller) Down() []Down {
 	defer c.mu.Unlock()
 	var out []Down
 	for _, d := range c.down {
-		if d.Calls > 0 {
+		if d.Calls > 0 && time.Since(d.last) < downFor {
 			out = append(out, d)
 		}
 	}
 	return out
+}
+
+// Moved says that the hooks have other URLs from now on: what is known of the old
+// ones counts no more.
+func (c *Caller) Moved() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.down = [numHooks]Down{}
 }
 
 // Caller makes a caller. log says whose it is.
@@ -114,14 +127,14 @@ func (c *Caller) note(h Hook, err error) {
 			d.Hook, d.Since = h, time.Now()
 		}
 		d.Calls++
-		d.Err = errorText(err)
+		d.Err, d.last = errorText(err), time.Now()
 	} else {
 		*d = Down{}
 	}
 	c.mu.Unlock()
 	switch {
 	case err != nil && before == 0:
-		c.log.Warn("hook gives no answer", zap.Stringer("hook", h), zap.String("error", errorText(err)))
+		c.log.Warn("hook gives no answer", zap.String("finding", "hook_down"), zap.Stringer("hook", h), zap.String("error", errorText(err)))
 	case err == nil && before > 0:
 		c.log.Info("hook answers again", zap.Stringer("hook", h), zap.Int("failures", before))
 	}

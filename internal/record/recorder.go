@@ -87,16 +87,18 @@ func (r *Recorder) Snapshot() Snapshot {
 	return r.stats
 }
 
-// show has Snapshot say what is so now.
+// show has Snapshot say what is so now. A recorder that has nothing to write, a
+// manual one that could not be started, does not fail.
 func (r *Recorder) show() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.stats
-	r.stats = Snapshot{Failing: r.fault.why}
+	r.stats = Snapshot{}
 	if r.file != nil {
 		r.stats.Path = r.file.path
 	}
-	if r.fault.why != "" {
+	if r.fault.why != "" && (r.file != nil || r.armed) {
+		r.stats.Failing = r.fault.why
 		r.stats.FailingSince = was.FailingSince
 		if was.Failing == "" {
 			r.stats.FailingSince = r.o.Now()
@@ -272,6 +274,10 @@ func (r *Recorder) begin() (string, error) {
 // end obeys a stop.
 func (r *Recorder) end() string {
 	if r.file == nil {
+		if r.cfg.Manual { // one that could not write tries no longer
+			r.armed = false
+			r.show()
+		}
 		return ""
 	}
 	path, empty := r.file.path, r.file.empty
@@ -393,6 +399,7 @@ func (r *Recorder) reconfigure(next *config.Record) {
 	case !old.Manual && next.Manual:
 		r.close()
 		r.armed, r.closed = false, false
+		r.show()
 	case other && r.file != nil:
 		r.close()
 		if next.Manual {

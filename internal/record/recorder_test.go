@@ -497,6 +497,49 @@ func TestASnapshotSaysThatARecorderFails(t *testing.T) {
 	}
 }
 
+// Failing is why a recorder can't write, for as long as there is something to write.
+func TestFailing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	for _, c := range []struct {
+		name   string
+		manual bool
+		steps  func(b *bench)
+		want   bool
+	}{
+		{"nothing happened", false, func(b *bench) { b.feed("kp") }, false},
+		{"a full disk at the start", false, func(b *bench) { b.free = 0; b.feed("kp") }, true},
+		{"a disk that fills up", false, func(b *bench) { b.feed("kp"); b.free = 0; b.feed("6p") }, true},
+		{"it is tried in vain", false, func(b *bench) { b.free = 0; b.feed("kp9kp9kp") }, true},
+		{"there is room again", false, func(b *bench) { b.free = 0; b.feed("kp"); b.free = 1 << 40; b.feed("9kp") }, false},
+		{"manual, and never started", true, func(b *bench) { b.free = 0; b.feed("kp9kp") }, false},
+		{"manual, and could not be started", true, func(b *bench) { b.free = 0; b.order(b.r.Start); b.feed("kp9kp") }, false},
+		{"manual, and the disk fills up", true, func(b *bench) { b.order(b.r.Start); b.feed("kp"); b.free = 0; b.feed("6p") }, true},
+		{"manual, and stopped after that", true, func(b *bench) {
+			b.order(b.r.Start)
+			b.feed("kp")
+			b.free = 0
+			b.feed("6p")
+			b.order(b.r.Stop)
+			b.feed("9kp")
+		}, false},
+	} {
+		b := newBench(t, config.Record{Path: value.Path(dir), MinFree: 1 << 20, Manual: c.manual}, nil)
+		before := b.now
+		c.steps(b)
+		f := b.r.Snapshot()
+		if got := f.Failing != ""; got != c.want {
+			t.Errorf("%s: %+v", c.name, f)
+		}
+		if c.want && (f.FailingSince.Before(before) || !f.FailingSince.Before(before.Add(7*time.Second)) || !strings.Contains(f.Failing, "min_free")) {
+			t.Errorf("%s: %+v, which began at %v", c.name, f, before)
+		}
+		b.end()
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestBadNamesAreNoFiles(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []config.Record{{Suffix: "/../x.flv"}, {Suffix: "/.x"}, {Filename: "../$name.flv"}, {Filename: "/etc/$name"}, {Suffix: "\x00"}, {Filename: ".$name"}} {

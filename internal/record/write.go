@@ -203,9 +203,9 @@ func (r *Recorder) close() {
 
 // broken ends a file that can't be written on.
 func (r *Recorder) broken(err error) {
+	r.armed, r.closed = true, false // tried again at a keyframe
 	r.failed(err)
 	r.close()
-	r.armed, r.closed = true, false // tried again at a keyframe
 }
 
 // failed is the beginning, or the going on, of a time of trouble: one line.
@@ -213,7 +213,7 @@ func (r *Recorder) failed(err error) {
 	r.fault.wait = min(max(2*r.fault.wait, minRetry), maxRetry)
 	r.fault.retryAt = r.o.Now().Add(r.fault.wait)
 	if r.fault.why == "" {
-		r.log.Error("recorder can't write; the stream goes on without it until it can", zap.Error(err))
+		r.log.Error("recorder can't write; the stream goes on without it until it can", zap.String("finding", "output_failing"), zap.Error(err))
 		r.status(Failed)
 	}
 	r.fault.why = err.Error()

@@ -2,10 +2,14 @@ package server
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -20,8 +24,54 @@ func (s *Server) watchHealth(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.eachStream((*stream).examine)
+			s.lookAtHealth()
 		}
 	}
+}
+
+// lookAtHealth makes the answer of health locations. They are open to strangers,
+// and so must cost nothing.
+func (s *Server) lookAtHealth() {
+	var snap api.Snapshot
+	s.count(&snap)
+	s.mu.Lock()
+	services := slices.Clone(s.services)
+	s.mu.Unlock()
+	for _, v := range services {
+		snap.HooksDown = append(snap.HooksDown, v.hooksDown()...)
+	}
+	snap.Examine()
+	var h api.Health
+	h.Add(snap.Findings)
+	failing, outputs := 0, 0
+	s.eachStream(func(st *stream) {
+		_, found := st.health()
+		h.Add(found)
+		f, all := st.outputs.failures()
+		failing += len(f)
+		outputs += all
+	})
+	h.OK = failing == 0 || failing < outputs
+	s.healthNow.Store(&h)
+}
+
+// Health is how the server was a second ago, at most.
+func (s *Server) Health() api.Health {
+	h := api.Health{OK: true}
+	if now := s.healthNow.Load(); now != nil {
+		h = *now
+	}
+	h.OK = h.OK && !s.stopping()
+	return h
+}
+
+// serveHealth answers health locations: 503 when the server can't do its job.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	h := s.Health()
+	if !h.OK {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = io.WriteString(w, h.Text())
 }
 
 // examine logs what is newly wrong with what the publisher sends: a line for
@@ -64,12 +114,14 @@ func (st *stream) complain(sess *session, defects media.Defects, now time.Time, 
 	}
 }
 
-// health is what the doctor of the present publisher has found.
+// health is what was measured of the present publisher, and what is wrong with the
+// stream: its outputs first, then what the publisher sends.
 func (st *stream) health() (doctor.Figures, []doctor.Finding) {
+	found, _ := st.outputs.failures()
 	st.write.Lock()
 	defer st.write.Unlock()
 	if st.doctor == nil {
-		return doctor.Figures{}, nil
+		return doctor.Figures{}, found
 	}
-	return st.doctor.Figures(), st.doctor.Findings()
+	return st.doctor.Figures(), append(found, st.doctor.Findings()...)
 }

@@ -14,7 +14,7 @@ import (
 func (s *Server) webDeps(cfg *config.Config) web.Deps {
 	return web.Deps{
 		Live: s.dirs, Audience: s.audience, KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme,
-		Metrics: s.metrics, IsKey: s.isKey,
+		Metrics: s.metrics, Health: http.HandlerFunc(s.serveHealth), IsKey: s.isKey,
 		Stat:    func(c config.Stat) http.Handler { return api.Stat(s.Snapshot, c.Stylesheet) },
 		Control: func(c config.Control) http.Handler { return api.Control(c.Allow, s.steer) },
 	}

@@ -90,7 +90,7 @@ func (s *Server) noteKeysFiles(failing map[string]string) {
 		if i := slices.IndexFunc(before, func(b api.KeysFile) bool { return b.Path == path }); i >= 0 {
 			f.Since = before[i].Since
 		} else {
-			s.log.Error("stream_keys_file can't be used: the keys that were read before stay", zap.String("path", path), zap.String("err", f.Error))
+			s.log.Error("stream_keys_file can't be used: the keys that were read before stay", zap.String("finding", api.FindingKeysFileFailing), zap.String("path", path), zap.String("err", f.Error))
 		}
 		now = append(now, f)
 	}

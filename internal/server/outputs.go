@@ -3,7 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,8 +14,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/record"
 )
 
 // outputs are what a stream is turned into. They belong to the stream, not to
@@ -32,6 +38,7 @@ type hlsOutput struct {
 	dir      *directory
 	cfg      config.HLS
 	stop     context.CancelFunc
+	failing  record.Snapshot // why there is no packager
 }
 
 func newOutputs(st *stream, before *stream) *outputs {
@@ -119,6 +126,30 @@ func sameHLS(a, b config.HLS) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// failures lists the outputs that can't write, out of all there are.
+func (o *outputs) failures() (found []doctor.Finding, all int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	add := func(what string, f record.Snapshot) {
+		all++
+		if f.Failing != "" {
+			found = append(found, api.NewOutputFailing(what, f.Failing, f.FailingSince))
+		}
+	}
+	if h := o.hls; h != nil {
+		f := h.failing
+		if h.packager != nil {
+			s := h.packager.Snapshot()
+			f = record.Snapshot{Failing: s.Failing, FailingSince: s.FailingSince}
+		}
+		add("hls", f)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.records)) {
+		add(fmt.Sprintf("record %q", name), o.records[name].recorder.Snapshot())
+	}
+	return found, all
+}
+
 func (o *outputs) log() *zap.Logger {
 	return o.stream.app.log.With(zap.String("stream", o.stream.name))
 }
@@ -137,7 +168,13 @@ func (o *outputs) runHLS(ctx context.Context, h *hlsOutput, cur *live.Cursor) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		log.Error("hls output failed", zap.Error(err), zap.Duration("retry_in", retry))
+		o.mu.Lock()
+		if h.failing.Failing == "" {
+			h.failing.FailingSince = time.Now()
+		}
+		h.failing.Failing = err.Error()
+		o.mu.Unlock()
+		log.Error("hls output failed", zap.String("finding", api.FindingOutputFailing), zap.Error(err), zap.Duration("retry_in", retry))
 		select {
 		case <-ctx.Done():
 			return
@@ -162,7 +199,7 @@ func (o *outputs) oneHLS(ctx context.Context, h *hlsOutput, cur *live.Cursor, lo
 	}
 	p.OnPlaylist = o.stream.sayPlaylist
 	o.mu.Lock()
-	h.packager, h.dir = p, dir
+	h.packager, h.dir, h.failing = p, dir, record.Snapshot{}
 	o.mu.Unlock()
 	err = p.Run(ctx, cur)
 	o.mu.Lock()

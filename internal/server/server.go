@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
@@ -67,6 +68,8 @@ type Server struct {
 	accepted atomic.Uint64
 	fanned   atomic.Uint64 // bytes sent to the players of houses that have closed
 	shownOut atomic.Uint64 // bytes sent, as the latest snapshot showed them
+
+	healthNow atomic.Pointer[api.Health] // of the last second; nil before the first
 
 	applying sync.Mutex // one Apply at a time
 	cfg      atomic.Pointer[config.Config]

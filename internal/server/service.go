@@ -87,7 +87,9 @@ func (v *service) application(name string) *application {
 // returns the applications that are gone.
 func (v *service) commit(r *serviceRules) (gone []*application) {
 	v.mu.Lock()
-	v.rules.Store(r)
+	if old := v.rules.Swap(r); old != nil && (old.cfg.OnConnect != r.cfg.OnConnect || old.cfg.OnDisconnect != r.cfg.OnDisconnect) {
+		v.hooks.Moved()
+	}
 	var stay []*application
 	for name, a := range v.apps {
 		rules := r.find(name)

@@ -21,7 +21,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 		Uptime:   now.Sub(s.started),
 		Accepted: s.accepted.Load(),
 	}
-	snap.Process = process()
+	snap.Process, snap.Healthy = process(), s.Health().OK
 	s.count(snap)
 	s.mu.Lock()
 	services, sites := slices.Clone(s.services), slices.Clone(s.sites)
@@ -43,6 +43,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 		snap.BytesOut += out
 		snap.FanoutBytes += held
 	}
+	snap.Examine()
 	snap.BytesOut = s.sentAtLeast(snap.BytesOut)
 	for _, site := range sites {
 		snap.HTTP = append(snap.HTTP, httpFigures(site, now))

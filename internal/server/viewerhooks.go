@@ -50,6 +50,9 @@ func (a *application) obey(rules *appRules) {
 	default:
 		rules.asked = asked{epoch: a.srv.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
 	}
+	if old != nil && old.cfg.Hooks != rules.cfg.Hooks {
+		a.hooks.Moved()
+	}
 	a.rules.Store(rules)
 }
 

@@ -191,22 +191,27 @@ func (v *View) streams(rows []row, width int) (title string, lines []string) {
 
 // wellness is the health of a stream in a word or two.
 func wellness(r row, long bool) string {
-	if !r.Publishing {
+	if !r.Publishing && len(r.Health) == 0 {
 		return "-"
 	}
-	warnings := 0
+	warnings, errors := 0, 0
 	var names []string
 	for _, f := range r.Health {
 		names = append(names, f.Name)
-		if f.Level == doctor.Warning {
+		switch f.Level {
+		case doctor.Error:
+			errors++
+		case doctor.Warning:
 			warnings++
 		}
 	}
 	switch {
-	case long && warnings > 0:
+	case long && warnings+errors > 0:
 		return strings.Join(names, " ")
 	case long && len(names) > 0:
 		return "ok (" + strings.Join(names, " ") + ")"
+	case errors > 0:
+		return fmt.Sprintf("error %d", errors)
 	case warnings > 0:
 		return fmt.Sprintf("warn %d", warnings)
 	}
@@ -215,9 +220,12 @@ func wellness(r row, long bool) string {
 
 func (v *View) health(rows []row, width int) []string {
 	var lines []string
+	for _, f := range v.now.Findings {
+		lines = append(lines, findingLines("rtmpd", f, v.seen, width)...)
+	}
 	for _, r := range rows {
 		for _, f := range r.Health {
-			lines = append(lines, findingLines(r, f, v.seen, width)...)
+			lines = append(lines, findingLines(r.label, f, v.seen, width)...)
 		}
 	}
 	if len(lines) == 0 {
@@ -260,6 +268,6 @@ var help = []string{
 	"IN           what the publisher sends, over 10 s; waiting: it may come back",
 	"FPS GOP      frames a second by their timestamps; between the last two keyframes",
 	"PLAY VIEW    RTMP players; HTTP viewers",
-	"HEALTH       what could be better with what is sent, and below what to do",
+	"HEALTH       what is wrong with what is sent or written, and below what to do",
 	"REQ/MIN      requests of the last minute by path, without queries",
 }

@@ -102,6 +102,12 @@ func TestFrames(t *testing.T) {
 			v.Sort, v.Focus, v.Trouble = byAudience, pathsSection, "no running rtmpd answers at /run/rtmpd/x.sock"
 			v.scroll(3)
 		}},
+		"errors": {80, 24, func(v *View) {
+			v.Sort = byHealth
+			v.now.Findings = []doctor.Finding{{Name: "reload_failed", Level: doctor.Warning, Since: noon.Add(-time.Minute), Count: 1, Advice: "the configuration has a mistake"}}
+			streams := v.now.Servers[0].Applications[0].Streams
+			streams[2].Health = []doctor.Finding{{Name: "output_failing", Level: doctor.Error, Since: noon, Count: 1, Advice: "hls can't write"}}
+		}},
 		"first-look": {80, 24, func(v *View) { v.before = nil }},
 		"idle": {80, 24, func(v *View) {
 			*v = View{Keys: true}

@@ -106,7 +106,10 @@ func (v *View) rows() []row {
 
 func severity(r row) (n int) {
 	for _, f := range r.Health {
-		if n++; f.Level == doctor.Warning {
+		switch n++; f.Level {
+		case doctor.Error:
+			n += 10000
+		case doctor.Warning:
 			n += 100
 		}
 	}
@@ -180,8 +183,9 @@ func (v *View) paths() []api.PathCount {
 	return out
 }
 
-// findingLines is a finding in two lines or more: what, and what to do.
-func findingLines(r row, f doctor.Finding, now time.Time, width int) []string {
+// findingLines is a finding in two lines or more: what is wrong with whom, and what
+// to do.
+func findingLines(whom string, f doctor.Finding, now time.Time, width int) []string {
 	since := "now"
 	if d := now.Sub(f.Since); d >= time.Second {
 		since = "for " + age(d)
@@ -189,7 +193,7 @@ func findingLines(r row, f doctor.Finding, now time.Time, width int) []string {
 	if f.Count > 1 {
 		since += fmt.Sprintf(", %d times", f.Count)
 	}
-	lines := []string{cut(fmt.Sprintf("%s  %s  %s (%s)", r.label, f.Name, since, f.Level), width)}
+	lines := []string{cut(fmt.Sprintf("%s  %s  %s (%s)", whom, f.Name, since, f.Level), width)}
 	inner := 0
 	if width > 0 {
 		inner = max(width-2, 10)

@@ -127,13 +127,17 @@ func (x *exchange) fail(l *location, status int, text string) {
 	http.Error(x, text, status)
 }
 
-// serveHealth says that the server answers.
+// serveHealth says how the server is.
 func (x *exchange) serveHealth(l *location, _ string) {
 	h := x.Header()
 	h["Content-Type"] = typeText
 	l.setCache(h, cacheNoStore)
 	l.setExtra(h)
-	_, _ = io.WriteString(x, "ok\n")
+	if x.site.deps.Health == nil {
+		_, _ = io.WriteString(x, "ok\n")
+		return
+	}
+	x.site.deps.Health.ServeHTTP(x, x.r)
 }
 
 // serveInner hands over to a handler of somebody else's.

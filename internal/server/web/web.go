@@ -71,6 +71,7 @@ type Deps struct {
 	// Control serves control locations: it answers GET and POST, and is never
 	// reached by the page of another site. nil: they are an error.
 	Control func(config.Control) http.Handler
+	Health  http.Handler // writes the body of health locations, and another status than 200; nil: "ok"
 	Metrics http.Handler // serves metrics locations; nil: they are an error
 	Player  http.Handler // serves player locations; nil: they are an error
 	ACME    ACME         // nil: tls.domains are an error
