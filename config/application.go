@@ -17,40 +17,88 @@ type Application struct {
 	Name  string `hcl:"NAME,label"` // "*" takes every name that no other application has
 	Range hcl.Range
 
-	Live              bool          `hcl:"live" default:"true" reload:"now"`
-	WaitKey           bool          `hcl:"wait_key" default:"true" reload:"connection"`
-	WaitVideo         bool          `hcl:"wait_video" reload:"connection"`
-	GOPCache          bool          `hcl:"gop_cache" default:"true" reload:"connection"`
-	IdleStreams       bool          `hcl:"idle_streams" default:"true" reload:"now"`
-	Meta              string        `hcl:"meta" default:"copy" one:"on copy off" reload:"publish"`
-	PublishNotify     bool          `hcl:"publish_notify" reload:"now"`
-	PlayRestart       bool          `hcl:"play_restart" reload:"now"`
-	DropIdlePublisher time.Duration `hcl:"drop_idle_publisher" default:"30s" off:"yes" reload:"publish"` // 0: off
-	MaxPublishers     int           `hcl:"max_publishers" default:"0" reload:"now"`
-	MaxPlayers        int           `hcl:"max_players" default:"0" stream:"yes" reload:"now"`
-	MaxBitrate        value.Bitrate `hcl:"max_bitrate" default:"0" stream:"yes" reload:"now"`   // bits/s in
-	MaxBandwidth      value.Bitrate `hcl:"max_bandwidth" default:"0" stream:"yes" reload:"now"` // bits/s out, per stream
-	PlayerQueue       time.Duration `hcl:"player_queue" default:"10s" stream:"yes" reload:"connection"`
-	OnConflict        string        `hcl:"on_conflict" default:"auto" one:"auto reject replace standby" stream:"yes" reload:"now"`
-	ReconnectGrace    time.Duration `hcl:"reconnect_grace" default:"30s" off:"yes" stream:"yes" reload:"now"`
-	HandoverGrace     time.Duration `hcl:"handover_grace" default:"0s" off:"yes" stream:"yes" reload:"now"`
-	Access            Access        `hcl:"access,block" stream:"yes" reload:"judge"`
-	StreamKeys        []StreamKey   `hcl:"stream_key,block" reload:"judge"`
-	StreamKeysFile    value.Path    `hcl:"stream_keys_file" reload:"judge"` // empty: none
-	FileKeys          []StreamKey   // what StreamKeysFile says
-	Hooks             Hooks         `hcl:",inline" reload:"now"`
-	Notify            Notify        `hcl:",inline" reload:"now"`
-	Fallback          string        `hcl:"fallback" reload:"now"`                            // a stream's name or a file
-	HLS               *HLS          `hcl:"hls,block" output:"yes" stream:"yes" reload:"cut"` // nil: none (or enabled = false)
-	DASH              *DASH         `hcl:"dash,block" output:"yes" stream:"yes" reload:"cut"`
-	Records           []Record      `hcl:"record,block" output:"yes" stream:"yes" reload:"cut"`
-	Pushes            []Push        `hcl:"push,block" output:"yes" stream:"yes" reload:"cut"`
-	Pulls             []Pull        `hcl:"pull,block" output:"yes" reload:"now"`
-	Execs             []Exec        `hcl:"exec,block" output:"yes" stream:"yes" reload:"cut"`
-	VOD               *VOD          `hcl:"vod,block" output:"yes" reload:"now"`
-	Sessions          *Sessions     `hcl:"sessions,block" reload:"now"`
-	Triggers          []Trigger     `hcl:"trigger,block" reload:"now"`
-	Streams           []StreamRule  `hcl:"stream,block" reload:"now"`
+	// Whether the application takes live streams at all.
+	Live bool `hcl:"live" nginx:"live" default:"true" reload:"now"`
+	// Whether a player's first picture is a keyframe.
+	WaitKey bool `hcl:"wait_key" nginx:"wait_key" default:"true" reload:"connection"`
+	// Whether a player gets no sound before the first picture.
+	WaitVideo bool `hcl:"wait_video" nginx:"wait_video" reload:"connection"`
+	// Whether a player begins at the newest keyframe and so has a picture at once.
+	// Otherwise it waits for the next keyframe.
+	GOPCache bool `hcl:"gop_cache" default:"true" reload:"connection"`
+	// Whether players may wait for a stream that nobody publishes, and stay when
+	// it ends.
+	IdleStreams bool `hcl:"idle_streams" nginx:"idle_streams" default:"true" reload:"now"`
+	// What players get of the publisher's metadata: on makes it anew, copy hands
+	// it on as it came, off sends none.
+	Meta string `hcl:"meta" nginx:"meta" default:"copy" one:"on copy off" reload:"publish"`
+	// Whether players are told when publishing begins and ends.
+	PublishNotify bool `hcl:"publish_notify" nginx:"publish_notify" reload:"now"`
+	// Whether players are told Play.Start and Play.Stop as the stream begins and
+	// ends.
+	PlayRestart bool `hcl:"play_restart" nginx:"play_restart" reload:"now"`
+	// How long a publisher may send no media before it is closed; off: for ever.
+	DropIdlePublisher time.Duration `hcl:"drop_idle_publisher" nginx:"drop_idle_publisher" default:"30s" off:"yes" reload:"publish"`
+	// How many publishers the application takes at a time; 0: no limit.
+	MaxPublishers int `hcl:"max_publishers" default:"0" reload:"now"`
+	// How many players and HTTP viewers a stream takes; 0: no limit.
+	MaxPlayers int `hcl:"max_players" default:"0" stream:"yes" reload:"now"`
+	// The bit rate that a publisher may send, over 10 s. One that sends more is
+	// closed. 0: no limit.
+	MaxBitrate value.Bitrate `hcl:"max_bitrate" default:"0" stream:"yes" reload:"now" example:"\"8M\""`
+	// The bit rate that may go out for one stream: its own bit rate times its
+	// players. A player beyond it is refused. 0: no limit.
+	MaxBandwidth value.Bitrate `hcl:"max_bandwidth" default:"0" stream:"yes" reload:"now" example:"\"500M\""`
+	// How far a player may lag behind. One that lags more goes on at the newest
+	// keyframe.
+	PlayerQueue time.Duration `hcl:"player_queue" default:"10s" stream:"yes" reload:"connection"`
+	// What a second publisher of a live name gets. auto: with the same stream key
+	// (without keys: from the same address) it takes over, anyone else is refused.
+	// reject: it is refused. replace: it takes over. standby: it waits until the
+	// first one leaves.
+	OnConflict string `hcl:"on_conflict" default:"auto" one:"auto reject replace standby" stream:"yes" reload:"now"`
+	// How long a stream waits for a publisher that has lost its connection.
+	// Players stay, playlists and recordings go on, the name is kept for the same
+	// key or address.
+	ReconnectGrace time.Duration `hcl:"reconnect_grace" default:"30s" off:"yes" stream:"yes" reload:"now"`
+	// How long a stream waits after its publisher has stopped on purpose.
+	HandoverGrace time.Duration `hcl:"handover_grace" default:"0s" off:"yes" stream:"yes" reload:"now" example:"\"5s\""`
+	// Who may publish and play, by address.
+	Access Access `hcl:"access,block" stream:"yes" reload:"judge"`
+	// A stream key: who may publish, and under which public name. An application
+	// with any stream_key block or a stream_keys_file refuses every publisher
+	// without a valid key.
+	StreamKeys []StreamKey `hcl:"stream_key,block" reload:"judge"`
+	// A file of stream keys, one a line: HOLDER SECRET|sha256:HEX [stream=NAME]
+	// [not_after=TIME]. It is read again when it changes; while it cannot be read,
+	// its last content counts.
+	StreamKeysFile value.Path  `hcl:"stream_keys_file" reload:"judge" example:"\"/etc/rtmpd/stream.keys\""`
+	FileKeys       []StreamKey // what StreamKeysFile says
+	Hooks          Hooks       `hcl:",inline" reload:"now"`
+	Notify         Notify      `hcl:",inline" reload:"now"`
+	// What a stream shows while its publisher is gone: another stream, or a file.
+	Fallback string `hcl:"fallback" reload:"now" example:"\"slate\""`
+	// HLS: fragments and playlists on disk.
+	HLS *HLS `hcl:"hls,block" nginx:"hls" output:"yes" stream:"yes" reload:"cut"`
+	// DASH: fragments and manifests on disk.
+	DASH *DASH `hcl:"dash,block" nginx:"dash" output:"yes" stream:"yes" reload:"cut"`
+	// A recorder: the stream in files.
+	Records []Record `hcl:"record,block" nginx:"recorder" output:"yes" stream:"yes" reload:"cut"`
+	// A restream: the stream is published to another server.
+	Pushes []Push `hcl:"push,block" nginx:"push" output:"yes" stream:"yes" reload:"cut"`
+	// A stream that is played from another server.
+	Pulls []Pull `hcl:"pull,block" nginx:"pull" output:"yes" reload:"now"`
+	// A command that runs beside a stream.
+	Execs []Exec `hcl:"exec,block" nginx:"exec" output:"yes" stream:"yes" reload:"cut"`
+	// Files that can be played.
+	VOD *VOD `hcl:"vod,block" nginx:"play" output:"yes" reload:"now"`
+	// What makes two HTTP requests one viewer.
+	Sessions *Sessions `hcl:"sessions,block" reload:"now"`
+	// A trigger as MistServer has them.
+	Triggers []Trigger `hcl:"trigger,block" reload:"now"`
+	// What the streams whose public names match have of their own. The first block
+	// that matches counts, alone.
+	Streams []StreamRule `hcl:"stream,block" reload:"now"`
 }
 
 // StreamRule is a stream block: what an application's streams that match see.
@@ -62,9 +110,14 @@ type StreamRule struct {
 // Access is an application's access block. Nil lists let everyone in, except
 // Keyless, which lets in no one: see AllowsKeyless.
 type Access struct {
-	Publish value.Rules `hcl:"publish"`
-	Play    value.Rules `hcl:"play" stream:"yes"` // RTMP players
-	Keyless value.Rules `hcl:"keyless"`           // who may publish without a key although keys are in force
+	// Who may publish: the first rule that matches decides.
+	Publish value.Rules `hcl:"publish" nginx:"allow publish, deny publish"`
+	// Who may play over RTMP. HTTP viewers are judged by the access of their
+	// location.
+	Play value.Rules `hcl:"play" nginx:"allow play, deny play" stream:"yes"`
+	// Who may publish without a key although the application has keys. Unset:
+	// nobody.
+	Keyless value.Rules `hcl:"keyless"`
 }
 
 // AllowsKeyless says whether addr may publish without a key although keys are
@@ -75,38 +128,64 @@ func (a Access) AllowsKeyless(addr netip.Addr) bool {
 
 // StreamKey is one way to publish under a name.
 type StreamKey struct {
-	Holder    string        `hcl:"HOLDER,label"`
-	Stream    string        `hcl:"stream"` // public name; the holder when unset
-	Secret    value.Secret  `hcl:"secret"` // empty with SHA256 or Generated
-	SHA256    value.SHA256  `hcl:"secret_sha256"`
-	Generated bool          // neither said: the state directory keeps one
-	NotBefore time.Time     `hcl:"not_before"`
-	NotAfter  time.Time     `hcl:"not_after"` // zero: for ever
-	Priority  value.Integer `hcl:"priority" default:"0"`
-	Range     hcl.Range
+	Holder string `hcl:"HOLDER,label"`
+	// The public name of the stream. Unset: the label of the block. Several
+	// holders may share one.
+	Stream string `hcl:"stream" example:"\"test\""`
+	// What the publisher sends as its stream key: 12 or more of A-Z a-z 0-9 . _ ~
+	// -. Unset: rtmpd makes one, keeps it in state_dir and prints it once; rtmpd
+	// key show prints it again.
+	Secret value.Secret `hcl:"secret"`
+	// The SHA-256 of the secret instead of the secret itself; rtmpd key hash
+	// prints it.
+	SHA256    value.SHA256 `hcl:"secret_sha256"`
+	Generated bool         // neither said: the state directory keeps one
+	// The time from which the key is valid.
+	NotBefore time.Time `hcl:"not_before"`
+	// The time until which the key is valid.
+	NotAfter time.Time `hcl:"not_after"`
+	// Which of several waiting publishers goes on air first: the highest.
+	Priority value.Integer `hcl:"priority" default:"0"`
+	Range    hcl.Range
 }
 
 // Hooks are the HTTP callbacks of an application; empty means none.
 type Hooks struct {
-	OnPublish       value.URL `hcl:"on_publish"`
-	OnPlay          value.URL `hcl:"on_play"`
-	OnDone          value.URL `hcl:"on_done"`
-	OnPlayDone      value.URL `hcl:"on_play_done"`
-	OnPublishDone   value.URL `hcl:"on_publish_done"`
-	OnUpdate        value.URL `hcl:"on_update"`
-	OnRecordStarted value.URL `hcl:"on_record_started"`
-	OnRecordDone    value.URL `hcl:"on_record_done"`
-	OnPlaylist      value.URL `hcl:"on_playlist"`
-	OnPlayHTTP      bool      `hcl:"on_play_http" default:"true"`
+	// The URL that is asked when somebody wants to publish. 2xx allows, 3xx names
+	// another public name, anything else refuses.
+	OnPublish value.URL `hcl:"on_publish" nginx:"on_publish"`
+	// The URL that is asked when somebody wants to play.
+	OnPlay value.URL `hcl:"on_play" nginx:"on_play"`
+	// The URL that is told when a publisher or player has gone.
+	OnDone value.URL `hcl:"on_done" nginx:"on_done"`
+	// The URL that is told when a player has gone.
+	OnPlayDone value.URL `hcl:"on_play_done" nginx:"on_play_done"`
+	// The URL that is told when a publisher has gone.
+	OnPublishDone value.URL `hcl:"on_publish_done" nginx:"on_publish_done"`
+	// The URL that is asked about every publisher and player again and again; a
+	// refusal ends the session.
+	OnUpdate value.URL `hcl:"on_update" nginx:"on_update"`
+	// The URL that is told when a recording has begun.
+	OnRecordStarted value.URL `hcl:"on_record_started" nginx:"on_record_started"`
+	// The URL that is told when a recording is closed.
+	OnRecordDone value.URL `hcl:"on_record_done" nginx:"on_record_done"`
+	// The URL that is told when a playlist was written.
+	OnPlaylist value.URL `hcl:"on_playlist" nginx:"on_playlist"`
+	// Whether on_play is asked for HTTP viewers too.
+	OnPlayHTTP bool `hcl:"on_play_http" default:"true"`
 }
 
 // Sessions is a sessions block: what makes two HTTP requests one viewer.
 type Sessions struct {
-	Identify  []string      `hcl:"identify" default:"stream address token" one:"stream address token agent"`
-	TokenFrom []string      `hcl:"token_from" default:"query cookie bearer" one:"query cookie bearer"`
-	Timeout   time.Duration `hcl:"timeout" default:"15s"`
-	DenyFor   time.Duration `hcl:"deny_for" default:"10m" off:"yes"`
-	Range     hcl.Range
+	// What a viewer is known by.
+	Identify []string `hcl:"identify" default:"stream address token" one:"stream address token agent"`
+	// Where a viewer's token is looked for.
+	TokenFrom []string `hcl:"token_from" default:"query cookie bearer" one:"query cookie bearer"`
+	// How long after its last request a viewer is gone; at least three fragments.
+	Timeout time.Duration `hcl:"timeout" default:"15s"`
+	// How long a refusal holds.
+	DenyFor time.Duration `hcl:"deny_for" default:"10m" off:"yes"`
+	Range   hcl.Range
 }
 
 // For returns what the stream with that public name sees: the application

@@ -16,16 +16,33 @@ import (
 
 // Config is one whole configuration after defaults and inheritance.
 type Config struct {
-	Path            string        // absolute path of the file or directory it came from; empty for the built-in one
-	StateDir        value.Path    `hcl:"state_dir" reload:"start"`   // absolute; kept stream keys
-	RuntimeDir      value.Path    `hcl:"runtime_dir" reload:"start"` // absolute; the control socket
+	Path string // absolute path of the file or directory it came from; empty for the built-in one
+	// Where rtmpd keeps what must survive a restart: the stream keys that it made,
+	// the account and certificates of ACME. Unset: $STATE_DIRECTORY (systemd sets
+	// it), else rtmpd below $XDG_STATE_HOME or ~/.local/state.
+	StateDir value.Path `hcl:"state_dir" reload:"start" example:"\"/var/lib/rtmpd\""`
+	// Where the control socket lies, which rtmpd reload, stop, plan, kick and top
+	// use. Unset: $RUNTIME_DIRECTORY, else rtmpd below $XDG_RUNTIME_DIR, else
+	// /run/rtmpd for root. It must belong to the user who runs rtmpd and be closed
+	// to others.
+	RuntimeDir value.Path `hcl:"runtime_dir" reload:"start" example:"\"/run/rtmpd\""`
+	// How long a stop may take to close segments and recordings; what is not done
+	// by then is cut.
 	ShutdownTimeout time.Duration `hcl:"shutdown_timeout" default:"10s" reload:"now"`
-	Log             Log           `hcl:"log,block" reload:"now"`
-	ACME            ACME          `hcl:"acme,block" reload:"now"`
-	Metrics         Metrics       `hcl:"metrics,block" reload:"now"`
-	RTMP            []RTMP        `hcl:"rtmp,block"`
-	HTTP            []HTTP        `hcl:"http,block"`
-	Triggers        []Trigger     `hcl:"trigger,block" reload:"now"`
+	// The log of the server itself.
+	Log Log `hcl:"log,block" reload:"now"`
+	// How certificates for tls domains are fetched (RFC 8555).
+	ACME ACME `hcl:"acme,block" reload:"now"`
+	// What metrics locations show.
+	Metrics Metrics `hcl:"metrics,block" reload:"now"`
+	// An RTMP server: its listeners, its applications. A configuration may have
+	// several.
+	RTMP []RTMP `hcl:"rtmp,block"`
+	// An HTTP server: its listeners, its locations. A configuration may have
+	// several.
+	HTTP []HTTP `hcl:"http,block"`
+	// A trigger as MistServer has them, for every application.
+	Triggers []Trigger `hcl:"trigger,block" reload:"now"`
 
 	// Reading is every file that the configuration was read from or that was looked
 	// for, what file(), credential(), stream_keys_file and tls name included.
@@ -42,20 +59,33 @@ type Config struct {
 
 // Log is the top-level log block.
 type Log struct {
-	Level  string     `hcl:"level" default:"info" one:"debug info warn error"`
-	Format string     `hcl:"format" default:"text" one:"text json"`
-	File   value.Path `hcl:"file"` // empty: stderr
+	// The least serious line that is logged.
+	Level string `hcl:"level" default:"info" one:"debug info warn error"`
+	// Lines for people (text) or for programs (json).
+	Format string `hcl:"format" default:"text" one:"text json"`
+	// The file that the log is written to. Unset: standard error, which systemd
+	// takes into its journal. rtmpd -s reopen and SIGUSR1 open it again after a
+	// rotation.
+	File value.Path `hcl:"file" example:"\"/var/log/rtmpd/rtmpd.log\""`
 }
 
 // ACME is the top-level acme block.
 type ACME struct {
-	Email        value.Email        `hcl:"email"`         // the authority writes there; may be empty
-	DirectoryURL value.DirectoryURL `hcl:"directory_url"` // empty: Let's Encrypt
-	Storage      value.Path         `hcl:"storage"`       // empty: acme in the state directory
+	// The address that the authority writes to about the account. It may be left
+	// out.
+	Email value.Email `hcl:"email"`
+	// The directory of the authority. Unset: Let's Encrypt.
+	DirectoryURL value.DirectoryURL `hcl:"directory_url"`
+	// Where account and certificates are kept. Unset: acme below state_dir.
+	Storage value.Path `hcl:"storage" example:"\"/var/lib/rtmpd/acme\""`
 }
 
 // Metrics is the top-level metrics block.
 type Metrics struct {
-	Streams int  `hcl:"streams" default:"1000"` // how many streams get series of their own
-	Mist    bool `hcl:"mist"`                   // also MistServer's names
+	// How many streams get time series of their own; the others are counted
+	// together, so that many names do not make many series.
+	Streams int `hcl:"streams" default:"1000"`
+	// Whether the metrics of MistServer stand beside those of rtmpd, for
+	// dashboards made for it.
+	Mist bool `hcl:"mist"`
 }

@@ -8,15 +8,27 @@ import (
 
 // HTTP is one http block.
 type HTTP struct {
-	Listen          value.Addresses     `hcl:"listen" default:":8080" reload:"now"`
-	TLS             *TLS                `hcl:"tls,block" reload:"now"`
-	PublicURL       value.BaseURLs      `hcl:"public_url" reload:"now"`
-	TrustedProxies  value.Networks      `hcl:"trusted_proxies" default:"loopback" reload:"now"`
-	ProxyProtocol   value.Networks      `hcl:"proxy_protocol" reload:"connection"`
-	AccessLog       value.Path          `hcl:"access_log" reload:"now"`
-	AccessLogFormat value.HTTPLogFormat `hcl:"access_log_format" default:"combined" reload:"now"` // combined json or variables
-	Locations       []Location          `hcl:"location,block" reload:"request"`
-	Range           hcl.Range
+	// The addresses for HTTP.
+	Listen value.Addresses `hcl:"listen" nginx:"listen" default:":8080" reload:"now"`
+	// HTTPS: HTTP over TLS, with HTTP/2.
+	TLS *TLS `hcl:"tls,block" reload:"now"`
+	// The address that viewers know, the base of absolute URLs. With several,
+	// headers of a trusted proxy choose one of them.
+	PublicURL value.BaseURLs `hcl:"public_url" reload:"now"`
+	// The networks whose headers about the client and the public address are
+	// believed.
+	TrustedProxies value.Networks `hcl:"trusted_proxies" nginx:"set_real_ip_from" default:"loopback" reload:"now"`
+	// The networks whose connections must begin with a PROXY header.
+	ProxyProtocol value.Networks `hcl:"proxy_protocol" nginx:"listen … proxy_protocol" reload:"connection"`
+	// The file that gets one line for each request.
+	AccessLog value.Path `hcl:"access_log" nginx:"access_log" reload:"now" example:"\"/var/log/rtmpd/access.log\""`
+	// The line of the access log: combined, json, or text with variables.
+	AccessLogFormat value.HTTPLogFormat `hcl:"access_log_format" nginx:"log_format" default:"combined" reload:"now"`
+	// What is served under a path. The longest path that matches counts, at the
+	// boundary of a part: /live is /live and /live/…, never /livestream. "= /x" is
+	// that path alone.
+	Locations []Location `hcl:"location,block" nginx:"location" reload:"request"`
+	Range     hcl.Range
 }
 
 // Location is one location block. Exactly one of Root, Alias, Redirect, Stat,
@@ -25,42 +37,70 @@ type Location struct {
 	Path  string `hcl:"PATH,label"` // prefix; or the whole path when Exact
 	Exact bool   // "= /x"
 
-	Root     value.Path   `hcl:"root"`
-	Alias    value.Path   `hcl:"alias"`
-	Redirect value.Target `hcl:"redirect"`
-	Stat     *Stat        `hcl:"stat,block"`
-	Control  *Control     `hcl:"control,block"`
-	Metrics  bool         `hcl:"metrics,block"` // the empty block
-	API      bool         `hcl:"api,block"`
-	Health   bool         `hcl:"health,block"`
-	Player   *Player      `hcl:"player,block"`
+	// The directory that the whole path of a request is looked for in.
+	Root value.Path `hcl:"root" nginx:"root" example:"\"/nginx\""`
+	// The directory that takes the place of the location's path.
+	Alias value.Path `hcl:"alias" nginx:"alias" example:"\"/nginx/live\""`
+	// Where every request is sent.
+	Redirect value.Target `hcl:"redirect" nginx:"return 302"`
+	// What happens now, as XML, JSON or a page.
+	Stat *Stat `hcl:"stat,block" nginx:"rtmp_stat"`
+	// Commands over HTTP: record, drop, redirect. It needs access, token or
+	// basic_auth.
+	Control *Control `hcl:"control,block" nginx:"rtmp_control"`
+	// Metrics for Prometheus.
+	Metrics bool `hcl:"metrics,block"`
+	// An API as MistServer has it.
+	API bool `hcl:"api,block"`
+	// Whether all is well, for load balancers and containers.
+	Health bool `hcl:"health,block"`
+	// A page with a player.
+	Player *Player `hcl:"player,block"`
 
-	Access       value.Rules       `hcl:"access"`
-	Token        value.Secret      `hcl:"token"`
-	BasicAuth    value.Passwords   `hcl:"basic_auth"`   // user to bcrypt hash
-	CORSOrigins  value.Origins     `hcl:"cors_origins"` // nil: the kind's default
-	Headers      value.Headers     `hcl:"headers"`
-	CacheControl value.HeaderValue `hcl:"cache_control"`
-	Autoindex    bool              `hcl:"autoindex"`
-	Range        hcl.Range
+	// Who may see the location, by address.
+	Access value.Rules `hcl:"access" nginx:"allow, deny"`
+	// A word that requests must carry: Authorization: Bearer TOKEN.
+	Token value.Secret `hcl:"token"`
+	// Who may see the location, by name and password; the passwords stand as
+	// bcrypt hashes.
+	BasicAuth value.Passwords `hcl:"basic_auth" nginx:"auth_basic_user_file"`
+	// The web pages whose scripts may read what is served. Unset: every one for
+	// root, alias and player, none for the others.
+	CORSOrigins value.Origins `hcl:"cors_origins"`
+	// Headers that every answer carries.
+	Headers value.Headers `hcl:"headers" nginx:"add_header"`
+	// The Cache-Control of every answer. Unset: what fits a playlist, a fragment,
+	// a file.
+	CacheControl value.HeaderValue `hcl:"cache_control" nginx:"expires"`
+	// Whether a directory is listed.
+	Autoindex bool `hcl:"autoindex" nginx:"autoindex"`
+	Range     hcl.Range
 }
 
 // Stat is a stat block.
 type Stat struct {
-	Stylesheet string `hcl:"stylesheet"`
+	// The XSL stylesheet that the XML names.
+	Stylesheet string `hcl:"stylesheet" nginx:"rtmp_stat_stylesheet" example:"\"/stat.xsl\""`
 }
 
 // Control is a control block.
 type Control struct {
-	Allow []string `hcl:"allow" default:"record drop redirect" one:"record drop redirect"`
+	// Which commands there are.
+	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect" one:"record drop redirect"`
 }
 
 // Player is a player block.
 type Player struct {
-	Applications []string      `hcl:"applications"` // nil: all
-	Title        string        `hcl:"title"`
-	Poster       string        `hcl:"poster"`
-	OfflineText  string        `hcl:"offline_text"`
-	Autoplay     bool          `hcl:"autoplay" default:"true"`
-	EmbedFrom    value.Origins `hcl:"embed_from" default:"*"`
+	// The applications whose streams it shows. Unset: all.
+	Applications []string `hcl:"applications" example:"[\"show\"]"`
+	// The title of the page.
+	Title string `hcl:"title" example:"\"The show\""`
+	// The picture that is shown before the stream.
+	Poster string `hcl:"poster" example:"\"/poster.jpg\""`
+	// What is said while there is no stream.
+	OfflineText string `hcl:"offline_text" example:"\"Back on Friday at 20:00\""`
+	// Whether it plays by itself.
+	Autoplay bool `hcl:"autoplay" default:"true"`
+	// The sites that may show it in a frame.
+	EmbedFrom value.Origins `hcl:"embed_from" default:"*"`
 }

@@ -41,7 +41,8 @@ type attrSchema struct {
 	def       any           // documented default, of the field's type; nil: none
 	defText   string
 	need      bool
-	computed  bool // the default depends on other attributes
+	sample    string // an example as the config would say it; empty: one that the type gives
+	computed  bool   // the default depends on other attributes
 	inStreams bool
 	reload    string
 }
@@ -152,7 +153,7 @@ func newAttr(name string, f reflect.StructField, index []int, when string) *attr
 	a := &attrSchema{
 		name: name, index: index, typ: f.Type,
 		allows:  value.Context{Off: tag.Get("off") != "", Vars: tag.Get("vars")},
-		defText: tag.Get("default"), need: tag.Get("need") != "", computed: tag.Get("computed") != "", inStreams: tag.Get("stream") != "", reload: when,
+		defText: tag.Get("default"), need: tag.Get("need") != "", computed: tag.Get("computed") != "", sample: tag.Get("example"), inStreams: tag.Get("stream") != "", reload: when,
 	}
 	if words := strings.Fields(tag.Get("one")); len(words) > 0 {
 		a.allows.One = words

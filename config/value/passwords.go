@@ -36,7 +36,9 @@ func (p *Passwords) Encode() cty.Value { return encodeMap(*p) }
 func (p *Passwords) Kind() string { return "bcrypt" }
 
 // Example is a map of a user.
-func (p *Passwords) Example() string { return `{ "admin" = "$2y$10$…" }` }
+func (p *Passwords) Example() string {
+	return `{ "admin" = "$2y$10$XpRriRD3NALvlJeWDdrlR.JdZdkbB67OWfFqrZfUC8xI/iWndibki" }`
+}
 
 // StandIn is a hash of the right form.
 func (p *Passwords) StandIn(n int, _ Context) cty.Value {

@@ -35,8 +35,10 @@ func (h *SHA256) Encode() cty.Value {
 // Kind is "sha256".
 func (h *SHA256) Kind() string { return "sha256" }
 
-// Example is the beginning of a hash.
-func (h *SHA256) Example() string { return `"9f86d081…"` }
+// Example is a hash.
+func (h *SHA256) Example() string {
+	return `"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+}
 
 // StandIn is a hash of nothing.
 func (h *SHA256) StandIn(n int, _ Context) cty.Value { return cty.StringVal(fmt.Sprintf("%064x", n)) }
