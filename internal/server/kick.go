@@ -120,6 +120,8 @@ func (s *session) finish(err error) {
 		s.log.Debug("session closed", zap.String("reason", reasonText(err)), s.age()) // load balancers do that every two seconds
 	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
 		s.log.Info("session ended", s.streamField(), s.age())
+	case s.visit.play && !s.visit.publish && r == nil: // VLC leaves with a reset, others vanish
+		s.log.Info("session ended", zap.String("reason", reasonText(err)), s.streamField(), s.age())
 	case refused:
 		s.log.Warn("session refused", zap.String("reason", r.reason), s.streamField(), s.age())
 	default:
@@ -140,11 +142,13 @@ func (s *session) age() zap.Field {
 }
 
 // reasonText is err for a log line: without the addresses that net's errors
-// repeat, the line has them already.
+// repeat, the line has them already. "read: " stands there once, although both the
+// net.OpError and the os.SyscallError in it say so.
 func reasonText(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
-		return strings.Replace(err.Error(), op.Error(), op.Op+": "+op.Err.Error(), 1)
+		text := op.Op + ": " + strings.TrimPrefix(op.Err.Error(), op.Op+": ")
+		return strings.Replace(err.Error(), op.Error(), text, 1)
 	}
 	return err.Error()
 }
