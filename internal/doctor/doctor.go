@@ -60,6 +60,7 @@ type Doctor struct {
 	swings     swings
 
 	defects  media.Defects // of the bit stream, now
+	contest  *Contest      // of its stream; nil: it is not told
 	findings [numFindings]state
 }
 

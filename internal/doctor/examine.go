@@ -47,6 +47,7 @@ func (d *Doctor) Examine(now time.Time, fragment time.Duration, buf []Finding) [
 	d.judge(noAudio, at, missing(audio, video, at))
 	d.judge(noVideo, at, missing(video, audio, at))
 	d.judge(inputStalled, at, d.stalled(at))
+	d.judgeContest(at)
 	d.judgeGOPs(at, fragment)
 	d.judgeBitstream(at)
 	d.judgeCodecs(at, fragment)
@@ -62,7 +63,9 @@ func (d *Doctor) Examine(now time.Time, fragment time.Duration, buf []Finding) [
 
 	quiet := at - d.reordered
 	d.judge(bFrames, at, between(d.reordered > 0 && quiet < bFramesRecent, d.reordered == 0 || quiet > bFramesGone))
-	return d.report(at, fragment, buf)
+	buf = d.report(at, fragment, buf)
+	d.keepContest()
+	return buf
 }
 
 // minuteAgo is the oldest second kept, nothing if the publisher is younger.

@@ -36,6 +36,7 @@ const (
 	audioNotInHLS
 	videoFewBrowsers
 	audioFewBrowsers
+	takeOvers
 	gopLongerThanFragment
 	gopLong
 	gopIrregular
@@ -122,6 +123,10 @@ var kinds = [numFindings]kind{
 	audioFewBrowsers: {
 		"audio_few_browsers", Warning, 1, 3,
 		"few browsers play %s in HLS: Safari and apps do, Chrome, Edge and Firefox do not; for everybody send AAC in stereo or 5.1 (OBS: Settings, Audio, Channels; ffmpeg: -c:a aac -ac 2)",
+	},
+	takeOvers: {
+		"take_overs", Warning, 1, 1,
+		"two encoders publish here and take the stream over from each other, viewers see now one and now the other; stop one of them, or give it a stream key of its own (in OBS: Settings, Stream, Stream Key)",
 	},
 	gopLongerThanFragment: {
 		"gop_longer_than_fragment", Warning, 1, 5,

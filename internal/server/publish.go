@@ -300,6 +300,10 @@ func (s *session) watchIdle(limit time.Duration) {
 	})
 }
 
+func (s *session) sinceMedia() time.Duration {
+	return time.Since(s.srv.started) - time.Duration(s.lastMedia.Load())
+}
+
 func (s *session) sawMedia(now time.Time) { s.lastMedia.Store(int64(now.Sub(s.srv.started))) }
 
 // ingest is one run of a publisher's messages into a stream.

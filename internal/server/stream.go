@@ -41,6 +41,7 @@ type stream struct {
 	lastDTS time.Duration
 	step    time.Duration  // between the last two packets of the same kind: "one frame"
 	doctor  *doctor.Doctor // of writer's media; nil before it begins
+	contest doctor.Contest
 
 	started     time.Time
 	publishedAt atomic.Int64 // Unix ns of the present publisher's start; 0 while none
@@ -71,9 +72,16 @@ func (st *stream) attachLocked(sess *session) {
 	}
 	st.publishedAt.Store(time.Now().UnixNano())
 	st.write.Lock()
+	if old := st.writer; old != nil && old.sinceMedia() < contestAlive {
+		st.contest.TakenOver(time.Now())
+	}
 	st.writer, st.doctor = sess, nil
 	st.write.Unlock()
 }
+
+// contestAlive is how recent the media of a publisher must be that is taken over
+// for it to count: an encoder that comes back has sent nothing for longer.
+const contestAlive = 3 * time.Second
 
 func (st *stream) detachLocked() {
 	st.publisher = nil
@@ -91,6 +99,7 @@ func (st *stream) begin(sess *session) (base time.Duration, epoch uint32) {
 	if st.writer == sess {
 		st.doctor = doctor.New(time.Now())
 		st.doctor.Carries = mpegts.Supports
+		st.doctor.Contend(&st.contest)
 	}
 	if st.epoch > 0 {
 		base = st.lastDTS + max(st.step, time.Millisecond)

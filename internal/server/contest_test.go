@@ -1,0 +1,67 @@
+package server
+
+import "testing"
+
+// Two encoders with one key kick each other, and come back each time: a finding
+// after the third time, in one line of the log and as long as it goes on.
+func TestEncodersThatKickEachOtherAreAFinding(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith(`stream_key "cam" { secret = "very-secret-key" }`))
+	finding := func() bool { return has(r.health("cam"), "take_overs") }
+	p := r.publish("live", "very-secret-key")
+	for n := 1; n <= 6; n++ {
+		p.seconds(0.5)
+		q := r.publishFrom([]string{"", "127.0.0.9"}[n%2], "live", "very-secret-key")
+		p.ended()
+		p = q
+		p.seconds(0.5)
+		if n < 3 {
+			r.stream("live", "cam").examine()
+			if finding() {
+				t.Errorf("found at take-over %d", n)
+			}
+			continue
+		}
+		r.eventually("the finding", finding)
+	}
+	lines := 0
+	for _, e := range r.logs.FilterMessage("what is published could be better").All() {
+		if e.ContextMap()["finding"] == "take_overs" {
+			lines++
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d lines, want one", lines)
+	}
+}
+
+// An encoder that comes back, after it was cut or while its old connection is dead
+// but not closed, is none.
+func TestAnEncoderThatComesBackIsNoContest(t *testing.T) {
+	t.Parallel()
+	r := start(t, liveWith(""))
+	for range 4 {
+		r.publish("live", "cam").cut()
+		r.eventually("it is gone", func() bool {
+			st := r.stream("live", "cam")
+			st.app.mu.Lock()
+			defer st.app.mu.Unlock()
+			return st.publisher == nil
+		})
+	}
+	sent := 0
+	for range 4 {
+		p := r.publish("live", "cam")
+		p.seconds(0.5)
+		sent += int(p.sent.Load())
+		r.eventually("its media", func() bool { return r.packets("live", "cam") == sent })
+		st := r.stream("live", "cam")
+		st.app.mu.Lock()
+		st.publisher.lastMedia.Add(-int64(contestAlive)) // it is silent for so long
+		st.app.mu.Unlock()
+	}
+	r.stream("live", "cam").examine()
+	if got := r.health("cam"); has(got, "take_overs") {
+		t.Errorf("found %+v", got)
+	}
+}
