@@ -81,7 +81,7 @@ func parseKeyLine(words []string) (StreamKey, error) {
 	if len(words) < 2 {
 		return StreamKey{}, fmt.Errorf("a holder without a secret")
 	}
-	k := StreamKey{Holder: words[0], Stream: words[0]}
+	k := StreamKey{Holder: words[0], Stream: value.NormalName(words[0])}
 	if hash, ok := strings.CutPrefix(words[1], "sha256:"); ok {
 		sum, err := value.ParseSHA256(hash)
 		if err != nil {
@@ -98,7 +98,7 @@ func parseKeyLine(words []string) (StreamKey, error) {
 		name, text, _ := strings.Cut(w, "=")
 		switch name {
 		case "stream":
-			k.Stream = text
+			k.Stream = value.NormalName(text)
 		case "not_after":
 			t, err := value.ParseTime(text)
 			if err != nil {

@@ -31,6 +31,15 @@ type attr struct {
 }
 
 // at is where an attribute stands, or the block if it was not said.
+// composed are labels in NFC, as expressions are already.
+func composed(labels []string) []string {
+	out := make([]string, len(labels))
+	for i, l := range labels {
+		out[i] = value.NormalName(l)
+	}
+	return out
+}
+
 func (n *node) at(name string) hcl.Range {
 	if a := n.attrs[name]; a != nil {
 		return a.rng
@@ -86,7 +95,7 @@ func (l *loader) read(body hcl.Body, n *node) {
 	}
 	for _, b := range content.Blocks {
 		s := n.schema.block(b.Type)
-		c := &node{schema: s, file: n.file, labels: b.Labels, rng: b.DefRange, attrs: make(map[string]*attr)}
+		c := &node{schema: s, file: n.file, labels: composed(b.Labels), rng: b.DefRange, attrs: make(map[string]*attr)}
 		l.checkLabels(c, b)
 		l.read(b.Body, c)
 		n.blocks = append(n.blocks, c)

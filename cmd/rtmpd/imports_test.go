@@ -27,7 +27,7 @@ var outside = map[string][]string{
 	"config": {
 		"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty", "github.com/fsnotify/fsnotify",
 	},
-	"config/value": {"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty/cty", "github.com/agext/levenshtein"},
+	"config/value": {"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty/cty", "github.com/agext/levenshtein", "golang.org/x/text/unicode/norm"},
 }
 
 func TestImportsPointStrictlyDownward(t *testing.T) {

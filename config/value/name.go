@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/text/unicode/norm"
 )
 
 // StreamName is the public name of a stream.
@@ -16,6 +17,7 @@ type StreamName string
 // Decode reads a string that ValidStreamName accepts.
 func (n *StreamName) Decode(v cty.Value, _ Context) error {
 	s, err := stringOf(v)
+	s = NormalName(s)
 	if err == nil {
 		err = ValidStreamName(s)
 	}
@@ -34,10 +36,16 @@ func (n *StreamName) Example() string { return `"show"` }
 
 const maxStreamName = 128 // bytes
 
+// NormalName is name in Unicode's composed form (NFC), which is how names are
+// compared and how files are called: an "é" is one, whether it was typed as one
+// character or as two. Whatever takes a name from outside begins with it.
+func NormalName(name string) string { return norm.NFC.String(name) }
+
 // ValidStreamName is the door every stream and application name passes: 1 to
-// 128 bytes of letters (UTF-8), digits and ._+~@=-, not starting with . or -,
-// no "..". Nothing behind the door checks again. The error does not hold the
-// name, which may be a mistyped key.
+// 128 bytes of letters (UTF-8) with their combining marks, digits and ._+~@=-,
+// not starting with . or -, no "..", in NFC (see NormalName). Nothing behind
+// the door checks again. The error does not hold the name, which may be a
+// mistyped key.
 func ValidStreamName(name string) error {
 	switch {
 	case name == "":
@@ -51,10 +59,20 @@ func ValidStreamName(name string) error {
 	case strings.Contains(name, ".."):
 		return errors.New("the stream name holds two dots in a row")
 	}
+	letter := false // a letter, or a mark of one, is before r
 	for _, r := range name {
-		if !unicode.IsLetter(r) && (r < '0' || r > '9') && !strings.ContainsRune("._+~@=-", r) {
+		switch {
+		case unicode.IsLetter(r):
+			letter = true
+		case letter && unicode.In(r, unicode.Mn, unicode.Mc): // vowels of Hindi or Thai, accents that have no composed form
+		case r >= '0' && r <= '9' || strings.ContainsRune("._+~@=-", r):
+			letter = false
+		default:
 			return errors.New("the stream name holds a character that is neither letter, digit nor one of ._+~@=-")
 		}
+	}
+	if !norm.NFC.IsNormalString(name) {
+		return errors.New("the stream name is not in Unicode's composed form (NFC)")
 	}
 	return nil
 }

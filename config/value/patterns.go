@@ -65,6 +65,7 @@ func glob(pattern, name string) bool {
 // Decode reads a list.
 func (p *Patterns) Decode(v cty.Value, _ Context) error {
 	list, err := decodeList[string](v, false, func(s string) (string, error) {
+		s = NormalName(s)
 		return s, CheckPattern(strings.TrimPrefix(s, "!"))
 	})
 	*p = list
@@ -95,6 +96,7 @@ type Filters []string
 // Decode reads a list.
 func (f *Filters) Decode(v cty.Value, _ Context) error {
 	list, err := decodeList[string](v, false, func(s string) (string, error) {
+		s = NormalName(s)
 		return s, CheckPattern(strings.Replace(strings.TrimPrefix(s, "!"), "/", "", 1))
 	})
 	*f = list

@@ -166,7 +166,10 @@ func TestTemplates(t *testing.T) {
 }
 
 func TestStreamNamesAtTheDoor(t *testing.T) {
-	for _, name := range []string{"a", "test", "foo+bar", "grün", "日本", "a.b_c~d@e=f-g", "1", strings.Repeat("x", 128)} {
+	for _, name := range []string{
+		"a", "test", "foo+bar", "grün", "日本", "a.b_c~d@e=f-g", "1", strings.Repeat("x", 128),
+		"हिन्दी", "ไทยที่นี่", "தமிழ்", "বাংলা", "caf\u00e9", "q\u0301", "ง่าย-2",
+	} {
 		if err := ValidStreamName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -174,6 +177,7 @@ func TestStreamNamesAtTheDoor(t *testing.T) {
 	for _, name := range []string{
 		"", ".", "..", ".a", "-a", "a..b", "../../etc/x", "a/b", `a\b`, "a b", "a\x00", "a\n", "%2e%2e", "a?b", "a#b", "a$b", "a:b",
 		strings.Repeat("x", 129), strings.Repeat("x", 300), "\xff", "a\u202eb", "a\u200bb", "*", "é\xcc",
+		"cafe\u0301", "\u0301a", "1\u0301", "a-\u0301", "a\u20dd",
 	} {
 		if ValidStreamName(name) == nil {
 			t.Errorf("%q is let in", name)

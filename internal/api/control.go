@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the
@@ -142,29 +144,29 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 }
 
 // set takes one argument.
-func (c *Command) set(name, value string) (err error) {
+func (c *Command) set(name, text string) (err error) {
 	switch name {
 	case "srv":
-		if c.Server, err = strconv.Atoi(value); err != nil || c.Server < 0 {
+		if c.Server, err = strconv.Atoi(text); err != nil || c.Server < 0 {
 			return badCall("srv is the number of an rtmp block, from 0 on")
 		}
 	case "app":
-		c.App = value
+		c.App = value.NormalName(text)
 	case "name":
-		c.Name = value
+		c.Name = value.NormalName(text)
 	case "addr":
-		if c.Addr, err = netip.ParseAddr(value); err != nil {
+		if c.Addr, err = netip.ParseAddr(text); err != nil {
 			return badCall("addr is an IP address without a port")
 		}
 		c.Addr = c.Addr.Unmap()
 	case "clientid":
-		if c.ClientID, err = strconv.ParseUint(value, 10, 64); err != nil || c.ClientID == 0 {
+		if c.ClientID, err = strconv.ParseUint(text, 10, 64); err != nil || c.ClientID == 0 {
 			return badCall("clientid is a number, the id that stat shows")
 		}
 	case "newname":
-		c.NewName = value
+		c.NewName = value.NormalName(text)
 	case "rec":
-		c.Rec = value
+		c.Rec = text
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (a answer) judge(h Hook, strict bool) (Verdict, error) {
 	if isRelay(a.location) {
 		return no("%s redirects to another server: relay is not built yet", h)
 	}
-	name := nameIn(a.location)
+	name := value.NormalName(nameIn(a.location))
 	if err := value.ValidStreamName(name); err != nil {
 		return no("%s redirects to what is no name: %s", h, err)
 	}

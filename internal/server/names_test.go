@@ -1,61 +1,61 @@
 package server
 
 import (
+	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// What people type around a name by mistake, or because Flash wanted it, makes
-// no other name of it: for who publishes as for who plays, with the application's
-// name as well.
-func TestNamesAreTakenAsTheyAreMeant(t *testing.T) {
+// A name is one stream, in whatever Unicode form somebody types it: at publish,
+// at play, in a key, a URL or a call of control.
+func TestNamesInEveryScript(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, app, typed string }{
-		{"a slash before the name", "live", "/cam"},
-		{"a slash behind it", "live", "cam/"},
-		{"blanks around it", "live", " cam\t"},
-		{"a blank that is not ASCII", "live", "cam\u00a0"},
-		{"arguments behind a blank", "live", "cam ?x=1"},
-		{"mp4:", "live", "mp4:cam"},
-		{"flv:", "live", "flv:cam"},
-		{"FLV: and a slash", "live", "FLV:/cam"},
-		{"a slash and mp4:", "live", "/mp4:cam"},
-		{"a slash behind the application", "live/", "cam"},
-		{"a blank behind the application", "live ", "cam"},
-		{"two slashes before the application", "//live", "cam"},
+	const keyed = `
+    stream_key "holder" {
+      secret = "a-secret-of-somebody"
+      stream = "cle\u0301"
+    }`
+	r := start(t, strings.Replace(watched(""), "application \"live\" {", "application \"keyed\" {"+keyed+`
+  }
+  application "live" {`, 1))
+	for typed, name := range map[string]string{
+		"cafe\u0301": "caf\u00e9",
+		"हिन्दी":     "हिन्दी",
+		"ที่นี่":     "ที่นี่",
+		"தமிழ்":      "தமிழ்",
+		"বাংলা":      "বাংলা",
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			r := start(t, liveWith(""))
-			p, err := r.tryPublish("live", c.typed, dialling{ClientOptions: rtmp.ClientOptions{App: c.app}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.seconds(1)
-			if r.stream("live", "cam") == nil {
-				t.Error("what is published is not cam")
-			}
-			s := r.playing(r.mustDial("live", dialling{ClientOptions: rtmp.ClientOptions{App: c.app}}).Client, c.typed)
-			s.read()
-			s.first()
-			s.Close()
-			r.logged("session ended", "stream:cam")
+		p := r.publish("live", typed)
+		p.seconds(4.2)
+		r.eventually("a playlist of "+name, func() bool {
+			status, _ := r.call("/live/" + url.PathEscape(name) + ".m3u8")
+			return status == 200
 		})
-	}
-}
-
-// What else does not belong in a name is refused as before.
-func TestNamesThatAreNone(t *testing.T) {
-	t.Parallel()
-	r := start(t, liveWith(""))
-	for _, typed := range []string{"/", " ", "mp4:", "a/b", "a b", "mp3:cam", "mp4:mp4:cam", "flv:../cam", "..", "mp4:.cam"} {
-		if p, err := r.tryPublish("live", typed, dialling{}); err == nil {
-			t.Errorf("%q is a name", typed)
+		for _, form := range []string{typed, name} {
+			status, body := r.call("/live/" + url.PathEscape(form) + ".m3u8")
+			if status != 200 || !strings.Contains(body, url.PathEscape(name)+"-0.ts") {
+				t.Errorf("%+q by HTTP: %d\n%s", form, status, body)
+			}
+			p := r.spectate("live", form, dialling{})
+			r.fanOf("live", name, 1)
 			p.Close()
-		} else if !strings.Contains(err.Error(), "bad stream name") {
-			t.Errorf("%q: %v", typed, err)
+			r.eventually("the player has left", func() bool { return r.stream("live", name).fan.Load() == nil })
 		}
 	}
+	p := r.publish("live", "de\u0301compose\u0301")
+	p.seconds(1)
+	r.eventually("the stream has the composed name", func() bool { return r.packets("live", "d\u00e9compos\u00e9") > 0 })
+	p = r.publish("keyed", "a-secret-of-somebody")
+	p.seconds(1)
+	r.eventually("the key has a composed name", func() bool { return r.packets("keyed", "cl\u00e9") > 0 })
+	r.refused("live", "a-\u0301", dialling{}, statusBadName, "bad stream name")
+}
+
+func TestControlTakesEveryFormOfAName(t *testing.T) {
+	r := start(t, steered)
+	p := r.publish("live", "caf\u00e9")
+	p.seconds(1)
+	r.count(1, "/control/redirect/publisher?app=live&name="+url.QueryEscape("cafe\u0301")+"&newname="+url.QueryEscape("the\u0301"))
+	r.eventually("the stream is moved", func() bool { return r.stream("live", "th\u00e9") != nil })
+	r.count(1, "/control/drop/publisher?app=live&name="+url.QueryEscape("the\u0301"))
 }

@@ -164,7 +164,7 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 	if key := args.Get("key"); key != "" {
 		args.Set("key", strings.TrimSpace(key))
 	}
-	name = rtmp.TrimName(name)
+	name = value.NormalName(rtmp.TrimName(name))
 	for _, prefix := range []string{"mp4:", "flv:"} {
 		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
 			return rtmp.TrimName(name[len(prefix):]), args

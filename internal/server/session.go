@@ -231,6 +231,7 @@ func (s *session) onConnect(ctx context.Context, cmd rtmp.Command) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
+	c.App = value.NormalName(c.App)
 	conn := s.conn.Load()
 	name, err := s.askConnect(ctx, c) // before the application is looked for: the hook may name another
 	if err != nil {

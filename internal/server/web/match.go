@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // router finds the location of a path: "= /x" first, then the longest prefix
@@ -73,7 +75,7 @@ func under(path, prefix string) bool {
 }
 
 // cleanPath turns what the request asks for into the one form that everything
-// else works with: decoded once, a single slash between segments, no "." or
+// else works with: decoded once, composed (NFC), a single slash between segments, no "." or
 // "..". Deciding this before the location is looked up means that no spelling
 // of a path gets around the location that guards it. status is 0, or what to
 // answer instead:
@@ -97,6 +99,7 @@ func cleanPath(u *url.URL) (path string, status int) {
 			double = true
 		}
 	}
+	path = value.NormalName(path) // as files of streams are called
 	if u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f") {
 		return "", http.StatusNotFound
 	}
