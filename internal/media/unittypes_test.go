@@ -20,17 +20,20 @@ func TestEveryTypeOfUnit(t *testing.T) {
 		types                        int
 		header                       func(t int) []byte // and what follows it up to the flag that says that a picture begins
 		picture, random, leads       []int
+		sets                         []int
 		parameterSet, delimiter, end int
 	}{
 		{
 			CodecH264, 32, func(t int) []byte { return []byte{0x60 | byte(t)} },
 			[]int{1, 2, 5},
 			[]int{5},
-			slices.Concat(span(6, 9), span(14, 18)), 7, 9, 10,
+			slices.Concat(span(6, 9), span(14, 18)),
+			[]int{7, 8},
+			7, 9, 10,
 		},
 		{
 			CodecHEVC, 64, func(t int) []byte { return []byte{byte(t) << 1, 1} },
-			span(0, 31), span(16, 23), slices.Concat(span(32, 35), []int{39}, span(41, 44), span(48, 55)), 33, 35, 36,
+			span(0, 31), span(16, 23), slices.Concat(span(32, 35), []int{39}, span(41, 44), span(48, 55)), span(32, 34), 33, 35, 36,
 		},
 	} {
 		for typ := range c.types {
@@ -43,7 +46,7 @@ func TestEveryTypeOfUnit(t *testing.T) {
 				got := ReadUnits(c.codec, message, 4)
 				sliced := slices.Contains(c.picture, typ)
 				want := Units{
-					Any: true, Slices: sliced, Random: slices.Contains(c.random, typ), SPS: typ == c.parameterSet,
+					Any: true, Slices: sliced, Random: slices.Contains(c.random, typ), SPS: typ == c.parameterSet, Sets: slices.Contains(c.sets, typ),
 					First: sliced && begins, Leads: slices.Contains(c.leads, typ), Delimiter: typ == c.delimiter,
 				}
 				if got != want {
