@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -61,33 +63,81 @@ func runDemo(ctx context.Context, d demoOptions) error {
 	var publishing sync.WaitGroup
 	defer publishing.Wait()
 	defer cancel()
+	local, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("the addresses of this machine: %w", err)
+	}
+	rtmpHosts, httpHosts := hostsOf(cfg.RTMP[0].Listen[0].Host, local), hostsOf(cfg.HTTP[0].Listen[0].Host, local)
 	return serve(ctx, &loader{fixed: cfg}, cfg, page, func(s *server.Server) {
 		rtmpPort := s.Port("rtmp", cfg.RTMP[0].Listen[0])
 		httpPort := s.Port("http", cfg.HTTP[0].Listen[0])
 		publishing.Go(func() {
-			err := demo.Publish(ctx, fmt.Sprintf("rtmp://127.0.0.1:%d/live/%s", rtmpPort, key), s.Log())
+			host := rtmpHosts[len(rtmpHosts)-1]
+			err := demo.Publish(ctx, fmt.Sprintf("rtmp://%s:%d/live/%s", host, rtmpPort, key), s.Log())
 			if err != nil && ctx.Err() == nil {
 				fmt.Fprintln(os.Stderr, "rtmpd demo: the test card stopped:", err)
 				cancel()
 			}
 		})
-		fmt.Fprintf(os.Stderr, demoText, httpPort, httpPort, rtmpPort, key, dir)
+		fmt.Fprint(os.Stderr, demoText(httpHosts, httpPort, rtmpHosts, rtmpPort, key, dir))
 	})
 }
 
-const demoText = `
-  A test card is live. Open
+// hostsOf are the hosts by which people reach a listener on host, the ones that
+// other machines can use first: for one on every address, those of the machine.
+// The last one can be reached from here.
+func hostsOf(host string, local []net.Addr) []string {
+	ip, err := netip.ParseAddr(host)
+	if host != "" && (err != nil || !ip.IsUnspecified()) {
+		return []string{bracketed(host)}
+	}
+	var v4, v6 []string
+	for _, a := range local {
+		n, ok := a.(*net.IPNet)
+		if !ok || !n.IP.IsGlobalUnicast() {
+			continue // of the loopback, or of a link, which needs a zone
+		}
+		if n.IP.To4() != nil {
+			v4 = append(v4, n.IP.String())
+		} else {
+			v6 = append(v6, bracketed(n.IP.String()))
+		}
+	}
+	switch {
+	case host == "":
+		return append(append(v4, v6...), "127.0.0.1")
+	case ip.Is4():
+		return append(v4, "127.0.0.1")
+	}
+	return append(v6, "[::1]")
+}
 
-      http://127.0.0.1:%d/                  in a browser
-      http://127.0.0.1:%d/live/demo.m3u8    in VLC or any player
+// bracketed is a host as URLs have it.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
 
-  It is published over RTMP, as your own stream would be, to
-
-      rtmp://127.0.0.1:%d/live with the stream key %s
-
-  The fragments are in %s; Ctrl-C ends the demo and removes them.
-
-`
+func demoText(httpHosts []string, httpPort int, rtmpHosts []string, rtmpPort int, key, dir string) string {
+	var b strings.Builder
+	line := func(url, what string) { fmt.Fprintf(&b, "      %-40s %s\n", url, what) }
+	b.WriteString("\n  A test card is live. Open\n\n")
+	for _, h := range httpHosts {
+		line(fmt.Sprintf("http://%s:%d/", h, httpPort), "in a browser")
+		line(fmt.Sprintf("http://%s:%d/live/demo.m3u8", h, httpPort), "in VLC or any player")
+	}
+	b.WriteString("\n  It is published over RTMP, as your own stream would be, to\n\n")
+	for _, h := range rtmpHosts {
+		fmt.Fprintf(&b, "      rtmp://%s:%d/live with the stream key %s\n", h, rtmpPort, key)
+	}
+	if len(httpHosts) > 1 {
+		fmt.Fprintf(&b, "\n  A firewall must let the ports %d and %d through; behind a router, it must forward them.\n", rtmpPort, httpPort)
+	}
+	fmt.Fprintf(&b, "\n  The fragments are in %s; Ctrl-C ends the demo and removes them.\n\n", dir)
+	return b.String()
+}
 
 // demoConfig is the built-in configuration with everything in dir, a key of its
 // own, and the demo's page at /.
