@@ -163,7 +163,7 @@ rtmp {
 		whole := append(append([]byte{3}, make([]byte, 2*1536)...), s.wire...)
 		r.srv.arrive(l, recited{bytes.NewReader(whole), from})
 		ended := make(chan struct{})
-		go func() { r.srv.sessions.Wait(); close(ended) }()
+		go func() { r.srv.sessions.Wait(); r.srv.lingering.wg.Wait(); close(ended) }()
 		select {
 		case <-ended:
 		case <-time.After(patience):

@@ -40,7 +40,7 @@ func (s *session) kickAfter(drain time.Duration, code, reason string) {
 		s.leaveFan(drain)
 		s.tell(conn, "error", code, reason)
 		_ = s.nc.SetReadDeadline(time.Now()) // run wakes up, and lingers
-		time.AfterFunc(lingerTime, func() { s.nc.Close() })
+		time.AfterFunc(s.lingerTime(), func() { s.nc.Close() })
 	})
 	if !running { // the server is gone: nobody waits for words
 		close(k.told)
@@ -57,18 +57,19 @@ func (s *session) leaveFan(drain time.Duration) {
 	if pl == nil || pl.fan == nil {
 		return
 	}
-	leave := func() ([]byte, bool) { return pl.fan.Leave(lingerTime) }
+	limit := s.lingerTime()
+	leave := func() ([]byte, bool) { return pl.fan.Leave(limit) }
 	if drain > 0 {
 		leave = func() ([]byte, bool) { return pl.fan.Drain(drain) }
 	}
-	if s.regain(pl, lingerTime, leave) != nil {
+	if s.regain(pl, limit, leave) != nil {
 		pl.fan.Close()
 	}
 }
 
 // tell sends a status in the little time that a refused client gets.
 func (s *session) tell(conn *rtmp.Conn, level, code, reason string) {
-	conn.LimitWrites(lingerTime)
+	conn.LimitWrites(s.lingerTime())
 	if conn.WriteStatus(1, level, code, reason) == nil {
 		_ = conn.Flush()
 	}
@@ -77,32 +78,39 @@ func (s *session) tell(conn *rtmp.Conn, level, code, reason string) {
 const (
 	lingerTime  = time.Second
 	lingerBytes = 1 << 20
+	// stopLingerTime is lingerTime in a server that stops.
+	stopLingerTime = 50 * time.Millisecond
 )
 
+// lingerTime bounds each step of a good-bye: nobody waits for a client that does
+// not read it.
+func (s *session) lingerTime() time.Duration {
+	if s.srv.stopping() {
+		return stopLingerTime
+	}
+	return lingerTime
+}
+
 // linger lets the status just sent arrive: closing a socket with unread bytes
-// would reset it and take the words away. Bounded in time and bytes; run's
-// alone.
+// would reset it and take the words away. Bounded in time and bytes.
 func (s *session) linger() {
 	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
 		_ = cw.CloseWrite()
 	}
-	_ = s.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	_ = s.nc.SetReadDeadline(time.Now().Add(s.lingerTime()))
 	_, _ = io.CopyN(io.Discard, s.nc, lingerBytes)
 }
 
 // finish tells a client why it is shown out and writes the session's one last
-// line.
-func (s *session) finish(err error) {
+// line. lingers: the client was told something that must arrive.
+func (s *session) finish(err error) (lingers bool) {
 	if errors.Is(err, errTurnedAway) {
-		return
+		return false
 	}
 	if k := s.kicked.Load(); k != nil {
 		<-k.told
-		if s.conn.Load() != nil {
-			s.linger()
-		}
 		s.log.Info("session closed by the server", zap.String("reason", k.reason), s.streamField(), s.age())
-		return
+		return s.conn.Load() != nil
 	}
 	var r *refusal
 	refused := errors.As(err, &r)
@@ -113,7 +121,7 @@ func (s *session) finish(err error) {
 		if r.code != "" {
 			s.tell(conn, "error", r.code, r.reason)
 		}
-		s.linger()
+		lingers = true
 	}
 	switch {
 	case s.conn.Load() == nil && errors.Is(err, io.EOF):
@@ -127,6 +135,7 @@ func (s *session) finish(err error) {
 	default:
 		s.log.Warn("session closed", zap.String("reason", reasonText(err)), s.streamField(), s.age())
 	}
+	return lingers
 }
 
 // peersFault says whether err is what a client did wrong, not a connection that

@@ -77,7 +77,7 @@ func acceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
 	delay := minAcceptDelay
 	for {
 		nc, err := ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // rest
 			return
 		}
 		if err != nil {

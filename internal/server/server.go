@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -49,8 +50,9 @@ type Server struct {
 	outputCancel context.CancelFunc
 	stop         atomic.Bool
 
-	sessions sync.WaitGroup // goroutines of connections
-	goes     crew           // everything else
+	sessions  sync.WaitGroup // goroutines of connections, until nothing is left to do for them
+	lingering crew           // and those that wait for their clients to hang up
+	goes      crew           // everything else
 
 	dirs     *directories
 	files    record.Store  // that recorders have open
@@ -139,7 +141,6 @@ func (s *Server) startSession(sess *session) {
 
 // ended forgets a session whose connection is closed.
 func (s *Server) ended(sess *session) {
-	defer s.sessions.Done()
 	s.mu.Lock()
 	delete(s.live, sess.id)
 	if conn := sess.conn.Load(); conn != nil {
@@ -167,7 +168,7 @@ func (s *Server) Shutdown() error {
 	timeout := s.cfg.Load().ShutdownTimeout
 	s.mu.Lock()
 	s.stop.Store(true)
-	s.closeRTMP()
+	s.eachRTMP(rest)
 	s.mu.Unlock()
 	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
@@ -185,27 +186,60 @@ func (s *Server) Shutdown() error {
 	s.audience.close()
 	s.outputCancel()
 	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
+	s.hangUp()
 	s.hub.Close()
 	s.hooks.Close(hooksDeadline) // after the last playlist
 	s.dirs.close()
 	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
-	return errors.Join(err, waitUntil(deadline, s.goes.Wait))
+	err = errors.Join(err, waitUntil(deadline, s.goes.Wait))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.eachRTMP(func(ln net.Listener) { ln.Close() })
+	return err
 }
 
-// closeRTMP stops accepting; mu is held.
-func (s *Server) closeRTMP() {
+// eachRTMP calls f for the listeners of RTMP; mu is held.
+func (s *Server) eachRTMP(f func(net.Listener)) {
 	for _, l := range s.listeners {
 		if l.web == nil {
-			l.ln.Close()
+			f(l.ln)
 		}
 	}
+}
+
+// rest ends accepting on a listener that stays open: who comes now waits for
+// what comes after this process, or for its end.
+func rest(ln net.Listener) {
+	if l, ok := ln.(interface{ SetDeadline(time.Time) error }); !ok || l.SetDeadline(time.Unix(1, 0)) != nil {
+		ln.Close()
+	}
+}
+
+// hangUp closes the connections whose clients have not done so. Those that read
+// what they were told have had a moment for it.
+func (s *Server) hangUp() {
+	gone := make(chan struct{})
+	go func() { s.lingering.Wait(); close(gone) }()
+	t := time.NewTimer(stopLingerTime)
+	defer t.Stop()
+	select {
+	case <-gone:
+		return
+	case <-t.C:
+	}
+	s.mu.Lock()
+	for _, sess := range s.live {
+		sess.nc.Close()
+	}
+	s.mu.Unlock()
+	<-gone
 }
 
 // Drain stops accepting publishers and returns when the last stream has ended
 // and its files are closed, or with ctx. Viewers are served meanwhile.
 func (s *Server) Drain(ctx context.Context) {
 	s.mu.Lock()
-	s.closeRTMP()
+	s.eachRTMP(func(ln net.Listener) { ln.Close() })
 	s.mu.Unlock()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

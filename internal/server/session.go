@@ -105,12 +105,22 @@ func (s *session) goOn(ctx context.Context, err error) {
 	}
 	s.leave(false)
 	s.sayDisconnect()
-	s.finish(err)
+	lingers := s.finish(err)
 	s.logAccess()
 	s.stranger.Stop()
 	s.stop()
-	s.nc.Close()
-	s.srv.ended(s)
+	running := s.srv.lingering.Go(func() { // not in the way of a stop
+		if lingers {
+			s.linger()
+		}
+		s.nc.Close()
+		s.srv.ended(s)
+	})
+	if !running {
+		s.nc.Close()
+		s.srv.ended(s)
+	}
+	s.srv.sessions.Done()
 }
 
 // strangerTime is how long a connection may take to publish or play: pings can

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -125,6 +127,108 @@ func TestAStopIsNotHeldUpByStuckConnections(t *testing.T) {
 		_ = nc.SetDeadline(time.Now().Add(patience))
 		if _, err := io.Copy(io.Discard, nc); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Errorf("%s is still open", nc.LocalAddr())
+		}
+	}
+}
+
+// A client that does not read its good-bye, or says nothing, is nobody's wait; and
+// until the end who comes is not refused.
+func TestAStopWaitsForNobodysGoodBye(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.certify(1)
+	r.cfg = r.load(strings.Replace(shut, "http {", `http {
+  tls {
+    listen      = "127.0.0.1:0"
+    certificate = "$DIR/cert.pem"
+    key         = "$DIR/key.pem"
+  }`, 1))
+	if _, err := r.srv.Apply(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	secure := fmt.Sprintf("127.0.0.1:%d", r.srv.Port("https", r.cfg.HTTP[0].TLS.Listen[0]))
+	deaf, err := r.tryPublish("live", "deaf", dialling{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	player, err := r.dial("live", dialling{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := player.Play(t.Context(), "deaf"); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 { // then they say no more, and read nothing
+		if err := deaf.frame(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shaken := r.rawConn(t)
+	shake(t, shaken)
+	var conns []net.Conn
+	for _, c := range []struct{ addr, text string }{
+		{strings.TrimPrefix(r.web(), "http://"), ""},
+		{strings.TrimPrefix(r.web(), "http://"), "GET /hls/x HTTP/1.1\r\n"},
+		{strings.TrimPrefix(r.web(), "http://"), "NONSENSE\r\n\r\n"},
+		{strings.TrimPrefix(r.web(), "http://"), "POST /hls/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx"},
+		{secure, ""},
+		{secure, "\x16\x03\x01"},
+	} {
+		nc, err := net.Dial("tcp", c.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if _, err := io.WriteString(nc, c.text); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, nc)
+	}
+	for _, nc := range conns[2:4] { // they are lingered for
+		if _, err := nc.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	err = r.stop()
+	took := time.Since(began)
+	if err != nil || took > 700*time.Millisecond {
+		t.Errorf("the stop took %v: %v", took, err)
+	}
+	t.Logf("stopped after %v", took)
+}
+
+func TestAListenerAtRestRefusesNobody(t *testing.T) {
+	t.Parallel()
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ln := range []net.Listener{tcp, unix} {
+		var accepted atomic.Int64
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			acceptLoop(ln, zap.NewNop(), func(nc net.Conn) { accepted.Add(1); nc.Close() })
+		}()
+		rest(ln)
+		<-over
+		nc, err := net.Dial(ln.Addr().Network(), ln.Addr().String())
+		if err != nil {
+			t.Fatalf("%s: %v", ln.Addr(), err)
+		}
+		nc.Close()
+		ln.Close()
+		if nc, err := net.Dial(ln.Addr().Network(), ln.Addr().String()); err == nil {
+			nc.Close()
+			t.Errorf("%s is open still", ln.Addr())
+		}
+		if n := accepted.Load(); n != 0 {
+			t.Errorf("%d were accepted", n)
 		}
 	}
 }

@@ -24,6 +24,14 @@ type listener struct {
 	server *Server
 }
 
+// Close ends accepting; Server.Shutdown closes the socket.
+func (l *listener) Close() error {
+	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
+		return d.SetDeadline(time.Unix(1, 0))
+	}
+	return l.Listener.Close()
+}
+
 // Accept returns a *conn.
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()

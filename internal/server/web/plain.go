@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -82,7 +83,7 @@ func (p *plain) serve(l net.Listener) error {
 			if p.closing.Load() {
 				return http.ErrServerClosed
 			}
-			if errors.Is(err, net.ErrClosed) || !temporary(err) {
+			if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) || !temporary(err) {
 				return err
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
@@ -211,15 +212,15 @@ func (c *plainConn) next(ctx context.Context, wait time.Duration) (*http.Request
 	if _, err := c.br.Peek(1); err != nil {
 		return nil, err
 	}
-	if !c.state.CompareAndSwap(connIdle, connActive) {
-		return nil, errShutdown
-	}
 	if b, _ := c.br.Peek(c.br.Buffered()); !bytes.Contains(b, []byte("\r\n\r\n")) {
 		_ = c.SetReadDeadline(time.Now().Add(headerTimeout))
 	}
 	var err error
 	if c.head, err = readHead(c.br, c.head); err != nil {
 		return nil, err
+	}
+	if !c.state.CompareAndSwap(connIdle, connActive) {
+		return nil, errShutdown
 	}
 	r, err := parseRequest(ctx, c.head, c.br)
 	if err != nil {
@@ -282,6 +283,10 @@ func (c *plainConn) refuse(err error) {
 // linger reads what the client still sends, for a moment: closing at once would
 // make its kernel throw away the answer (RFC 9112 §9.6).
 func (c *plainConn) linger() {
+	c.state.Store(connIdle) // a stop does not wait for it
+	if c.srv.closing.Load() {
+		return
+	}
 	type closeWriter interface{ CloseWrite() error }
 	if cw, ok := c.Conn.(closeWriter); !ok || cw.CloseWrite() != nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,11 @@ type Server struct {
 	site  atomic.Pointer[Site]
 	plain *plain
 	tls   *http.Server
+
+	mu        sync.Mutex
+	closed    bool
+	listeners []net.Listener
+	silent    map[net.Conn]struct{} // https: they have asked for nothing so far
 }
 
 // NewServer makes a server for site, which stays the caller's to close.
@@ -42,7 +48,7 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	s := &Server{}
+	s := &Server{silent: make(map[net.Conn]struct{})}
 	s.plain = newPlain(s, log)
 	s.site.Store(site)
 	errorLog, _ := zap.NewStdLogAt(log, zap.DebugLevel) // fails for unknown levels only
@@ -53,6 +59,7 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withConn,
 		ErrorLog:          errorLog,
+		ConnState:         s.connState,
 		TLSConfig:         &tls.Config{GetConfigForClient: s.tlsConfig, MinVersion: tls.VersionTLS12},
 	}
 	return s
@@ -81,12 +88,35 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Serve answers on a plain listener, which it closes, until Shutdown or Close.
 // The error is nil then.
 func (s *Server) Serve(l net.Listener) error {
-	return clean(s.plain.serve(&listener{Listener: l, server: s}))
+	return clean(s.plain.serve(s.listen(l)))
 }
 
 // ServeTLS is Serve with TLS and HTTP/2; every Site must have a certificate.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return clean(s.tls.ServeTLS(&listener{Listener: l, server: s}, "", ""))
+	return clean(s.tls.ServeTLS(s.listen(l), "", ""))
+}
+
+// listen keeps l for Shutdown.
+func (s *Server) listen(l net.Listener) *listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = l.Close()
+	}
+	s.listeners = append(s.listeners, l)
+	return &listener{Listener: l, server: s}
+}
+
+// connState notes which connections net/http would wait for although they have
+// asked for nothing.
+func (s *Server) connState(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateNew {
+		s.silent[c] = struct{}{}
+	} else {
+		delete(s.silent, c)
+	}
 }
 
 func clean(err error) error {
@@ -97,8 +127,21 @@ func clean(err error) error {
 }
 
 // Shutdown stops accepting, lets requests under way end, and closes the rest
-// when ctx is over; then the error is ctx's.
+// when ctx is over; then the error is ctx's. The listeners are closed last: until
+// then who comes waits.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	for c := range s.silent {
+		_ = c.Close()
+	}
+	s.closed = true
+	listeners := s.listeners
+	s.mu.Unlock()
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
 	done := make(chan error, 1)
 	go func() {
 		err := s.tls.Shutdown(ctx)
