@@ -455,3 +455,120 @@ func TestAWholeFileIsNotReadThrough(t *testing.T) {
 		}
 	}
 }
+
+// Parameter sets in a keyframe that say another size make another track, with
+// all of the sets that came, whether or not the PPS is the same.
+func TestSetsInAKeyframe(t *testing.T) {
+	t.Parallel()
+	const otherSPS, otherPPS = "6742c00bda0a11f97011000003000100000300320f142aa0", "68ce0fc8"
+	const samePPS = "68ce3c80"
+	unit := func(s string) string { return fmt.Sprintf("%08x", len(s)/2) + s }
+	for _, pps := range []string{otherPPS, samePPS} {
+		d := NewDemuxer(0, 0)
+		if _, err := d.Video(0, unhex(avcStart)); err != nil {
+			t.Fatal(err)
+		}
+		first, err := d.Video(40, unhex(avcKey))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := d.Video(80, unhex("17 01 000000"+unit(otherSPS)+unit(pps)+unit("6588")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Track == first.Track || p.Track.Width != 160 || first.Track.Width != 320 {
+			t.Errorf("PPS %s: pictures of %d, then of %d", pps, first.Track.Width, p.Track.Width)
+		}
+		if sets := slices.Concat(p.Track.SPS, p.Track.PPS); len(sets) != 2 || !bytes.Equal(sets[0], unhex(otherSPS)) || !bytes.Equal(sets[1], unhex(pps)) {
+			t.Errorf("PPS %s: the sets are %x", pps, sets)
+		}
+		if q, err := d.Video(120, unhex(avcInter)); err != nil || q.Track != p.Track {
+			t.Errorf("PPS %s: the next frame has another track, %v", pps, err)
+		}
+	}
+}
+
+// A composition time without a frame behind it is no frame.
+func TestAFrameOfACompositionTimeAlone(t *testing.T) {
+	t.Parallel()
+	d := NewDemuxer(0, 0)
+	if _, err := d.Video(0, unhex("90"+fourAVC+avcRecord)); err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]error{"000000": nil, "0000": ErrMalformed} {
+		if p, err := d.Video(0, unhex("91"+fourAVC+in)); p != nil || !errors.Is(err, want) {
+			t.Errorf("%s: %v, %v, want %v", in, p, err, want)
+		}
+	}
+}
+
+// What is wrong with the headers is said as long as it is: a bad one counts for
+// more than none, and a good one ends both.
+func TestHeaderDefects(t *testing.T) {
+	t.Parallel()
+	const bad = "17 00 000000 0142c00dffe1 0005 6742c00dda 01 0004 68ce3c80" // the SPS breaks off
+	for _, c := range []struct {
+		name   string
+		bodies []string
+		want   media.Defects
+		sets   int // SPS of the track in the end
+	}{
+		{"no header", []string{avcKey}, media.NoHeader(media.Video), 0},
+		{"a good one", []string{avcStart, avcKey}, 0, 1},
+		{"late", []string{avcKey, avcStart, avcKey}, 0, 1},
+		{"a bad one", []string{bad, avcKey}, media.BadHeader(media.Video), 1},
+		{"a bad one after a good one", []string{avcStart, bad, avcKey}, media.BadHeader(media.Video), 1},
+		{"a good one after a bad one", []string{bad, avcKey, avcStart, avcKey}, 0, 1},
+		{"one that is no record", []string{"17 00 000000 00", avcKey}, media.BadHeader(media.Video), 0},
+	} {
+		d := NewDemuxer(0, 0)
+		var last *media.Packet
+		for _, body := range c.bodies {
+			if p, err := d.Video(0, unhex(body)); p != nil {
+				last = p
+			} else if err != nil && !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+		const headers = media.NoVideoHeader | media.BadVideoHeader
+		if got := d.Defects() & headers; got != c.want {
+			t.Errorf("%s: defects %b, want %b", c.name, got, c.want)
+		}
+		if last == nil || len(last.Track.SPS) != c.sets {
+			t.Errorf("%s: the last packet is %+v, want a track with %d SPS", c.name, last, c.sets)
+		} else if good := c.want == 0; last.Track.HasHeader() != good && c.name != "a bad one after a good one" && c.name != "a bad one" {
+			t.Errorf("%s: can be decoded %v, want %v", c.name, !good, good)
+		}
+	}
+}
+
+// An SPS in a frame that can't be read takes nothing away.
+func TestABadSPSInAKeyframe(t *testing.T) {
+	t.Parallel()
+	d := NewDemuxer(0, 0)
+	if _, err := d.Video(0, unhex(avcStart)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := d.Video(40, unhex(avcKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sps := range []string{"6742c00dda", "67", "67000000000000"} {
+		p, err := d.Video(80, unhex(fmt.Sprintf("17 01 000000 %08x %s 00000002 6588", len(sps)/2, sps)))
+		if err != nil || p.Track != first.Track || !p.Keyframe {
+			t.Errorf("%s: %+v, %v", sps, p, err)
+		}
+	}
+}
+
+// A header may be as large as 256 KiB.
+func TestTheLargestHeader(t *testing.T) {
+	t.Parallel()
+	for size, ok := range map[int]bool{256 << 10: true, 256<<10 + 1: false} {
+		d := NewDemuxer(0, 0)
+		body := append(unhex("96 00"+fourAV1+"01"), make([]byte, size-7)...)
+		if _, err := d.Video(0, body); (err == nil) != ok || !ok && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}

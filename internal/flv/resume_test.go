@@ -205,6 +205,7 @@ func TestWhichFramesOfACrashedRecordingAreInTheIndex(t *testing.T) {
 		{"Sorenson, which has no packet type", "12 00 aa", TagVideo, true},
 		{"Sorenson, inter", "22 01 aa", TagVideo, false},
 		{"a frame of a byte", "17", TagVideo, false},
+		{"a Sorenson frame of a byte", "12", TagVideo, false},
 		{"Enhanced: CodedFrames", "91 61766331 000000 aa", TagVideo, true},
 		{"Enhanced: CodedFramesX", "93 61766331 aa", TagVideo, true},
 		{"Enhanced: SequenceStart", "90 61766331 aa", TagVideo, false},
@@ -289,5 +290,29 @@ func TestAnIndexThatMakesNoSenseIsNotTakenOver(t *testing.T) {
 			t.Errorf("%s: %v", name, meta)
 		}
 		checkIndex(t, f.b, meta, c.index)
+	}
+}
+
+// A tag without a body is whole, at the end of a file too.
+func TestAnEmptyTagAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, finished := range map[string]bool{"unfinished": false, "finished": true} {
+		f := &memFile{}
+		r := NewRecording(f, 4)
+		for i := range uint32(2) {
+			if err := r.WriteTag(FileTag{Type: TagAudio, Timestamp: 700 + i}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := r.Flush()
+		if finished {
+			err = r.Finish()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := ResumeRecording(f, int64(len(f.b))); err != nil || r.Last() != 701 || r.Size() != int64(len(f.b)) {
+			t.Errorf("%s: %v, newest %d, goes on at %d of %d", name, err, r.Last(), r.Size(), len(f.b))
+		}
 	}
 }

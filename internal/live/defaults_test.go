@@ -42,11 +42,11 @@ func TestAReaderMayBeTenSecondsBehind(t *testing.T) {
 		lapped  bool
 	}{
 		{Options{}, 10, false},
-		{Options{}, 12, true},
+		{Options{}, 11, true},
 		{Options{Headroom: -1}, 10, false},
-		{Options{Headroom: -1}, 12, true},
+		{Options{Headroom: -1}, 11, true},
 		{Options{Headroom: 3 * time.Second}, 3, false},
-		{Options{Headroom: 3 * time.Second}, 5, true},
+		{Options{Headroom: 3 * time.Second}, 4, true},
 	} {
 		s, f := NewStream("app", "name", c.options), newFeed()
 		cur := s.Cursor(FromKeyframe, false)
