@@ -2,32 +2,43 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/accesslog"
 )
 
 // logOutput is the process's log: its level follows the configuration, its file
-// is opened anew at SIGUSR1.
+// is opened anew at SIGUSR1. While that can't be opened, because its disk is
+// read-only or not there, lines go to standard error.
 type logOutput struct {
 	logger *zap.Logger
 	level  zap.AtomicLevel
 	path   string
 
-	mu sync.Mutex
-	f  *os.File // guarded by mu
+	mu    sync.Mutex
+	f     io.WriteCloser // guarded by mu, as is tried
+	tried time.Time      // to open path, while f is standard error in its place
 }
 
 func newLog(c config.Log) (*logOutput, error) {
 	out := &logOutput{path: string(c.File), f: os.Stderr, level: zap.NewAtomicLevel()}
 	if err := out.Reopen(); err != nil {
-		return nil, err
+		if errors.Is(err, fs.ErrNotExist) || accesslog.Mistyped(err) {
+			return nil, err
+		}
+		fmt.Fprintf(os.Stderr, "%v; logging to standard error until it can be opened\n", err)
 	}
 	lvl, err := zapcore.ParseLevel(c.Level)
 	if err != nil {
@@ -52,6 +63,9 @@ func (o *logOutput) Write(p []byte) (int, error) {
 	p = escapeControls(p)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.path != "" && o.f == os.Stderr && time.Since(o.tried) >= retryLog {
+		_ = o.open()
+	}
 	if _, err := o.f.Write(p); err != nil {
 		return 0, err
 	}
@@ -88,12 +102,23 @@ func (o *logOutput) Reopen() error {
 	if o.path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open()
+}
+
+const retryLog = 5 * time.Second
+
+// open is Reopen; mu is held.
+func (o *logOutput) open() error {
+	o.tried = time.Now()
+	if _, err := os.Stat(filepath.Dir(o.path)); err != nil {
+		return fmt.Errorf("log file: %w", err)
+	}
+	f, err := accesslog.OpenFile(o.path)
 	if err != nil {
 		return fmt.Errorf("log file: %w", err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.f != os.Stderr {
 		o.f.Close()
 	}

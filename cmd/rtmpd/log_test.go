@@ -126,6 +126,32 @@ func TestLogIsReopenedAfterARotation(t *testing.T) {
 	}
 }
 
+// The log of a server whose log disk is not there is no reason to have no server.
+func TestLogWhoseDiskIsNotThereBeginsLater(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "log") // where not even root may write
+	if err := os.Symlink("/sys/kernel", dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "rtmpd.log")
+	out, err := newLog(config.Log{Level: "info", Format: "text", File: value.Path(path)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(out.Close)
+	out.logger.Info("to standard error")
+	if err := errors.Join(os.Remove(dir), os.Mkdir(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	out.mu.Lock()
+	out.tried = out.tried.Add(-retryLog)
+	out.mu.Unlock()
+	out.logger.Info("to the file")
+	if got := lines(t, path); len(got) != 1 || !strings.Contains(got[0], "to the file") {
+		t.Errorf("the log is %q", got)
+	}
+}
+
 func TestLogWithoutAFileIsStandardErrorAndStaysOpen(t *testing.T) {
 	t.Parallel()
 	out, err := newLog(config.Log{Level: "error", Format: "text"})

@@ -8,8 +8,6 @@ package accesslog
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,14 +25,6 @@ type Options struct {
 	Open func(path string) (io.WriteCloser, error) // nil: OpenFile
 	Now  func() time.Time                          // nil: time.Now
 	Log  *zap.Logger                               // hears of what can't be written; nil: nobody does
-}
-
-// OpenFile opens an access log for appending, made with its directory if need be.
-func OpenFile(path string) (io.WriteCloser, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 }
 
 // A Log is one access log. Its methods may be called by any goroutine.
@@ -55,12 +45,13 @@ type Log[T any] struct {
 	quit chan struct{}
 	done chan struct{} // run has returned
 
-	file   sync.Mutex // guards out and failed; never taken with mu held
-	out    io.WriteCloser
+	file   sync.Mutex     // guards out and failed; never taken with mu held
+	out    io.WriteCloser // nil: it can't be opened
 	failed bool
 }
 
-// Open starts a log, which must be closed.
+// Open starts a log, which must be closed. A file that can't be opened now is
+// tried again with each line; the error is for a path that can't be a file.
 func Open[T any](path string, format Format[T], o Options) (*Log[T], error) {
 	if o.Open == nil {
 		o.Open = OpenFile
@@ -72,13 +63,16 @@ func Open[T any](path string, format Format[T], o Options) (*Log[T], error) {
 		o.Log = zap.NewNop()
 	}
 	out, err := o.Open(path)
-	if err != nil {
+	if err != nil && Mistyped(err) {
 		return nil, fmt.Errorf("access_log: %w", err)
 	}
 	l := &Log[T]{
 		path: path, open: o.Open, format: format, out: out, log: o.Log, clock: clock{now: o.Now},
 		wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if err != nil {
+		l.fail(err)
 	}
 	go l.run()
 	return l, nil
@@ -151,14 +145,12 @@ func (l *Log[T]) flush(spare []byte) []byte {
 	}
 	l.file.Lock()
 	defer l.file.Unlock()
-	_, err := l.out.Write(lines)
-	switch {
-	case err != nil && !l.failed:
-		l.log.Error("access log not written", zap.String("path", l.path), zap.Error(err))
-	case err == nil && l.failed:
+	if err := l.write(lines); err != nil {
+		l.fail(err)
+	} else if l.failed {
 		l.log.Info("access log is written again", zap.String("path", l.path))
+		l.failed = false
 	}
-	l.failed = err != nil
 	if dropped > 0 {
 		l.log.Warn("access log lines lost: the disk is too slow", zap.String("path", l.path), zap.Int("lines", dropped))
 	}
@@ -166,6 +158,26 @@ func (l *Log[T]) flush(spare []byte) []byte {
 		return nil // after a burst
 	}
 	return lines
+}
+
+// write writes lines, to a file that is opened if there is none; file is held.
+func (l *Log[T]) write(lines []byte) (err error) {
+	if l.out == nil {
+		if l.out, err = l.open(l.path); err != nil {
+			l.out = nil
+			return err
+		}
+	}
+	_, err = l.out.Write(lines)
+	return err
+}
+
+// fail logs the first of the errors; file is held, or nobody else is there.
+func (l *Log[T]) fail(err error) {
+	if !l.failed {
+		l.log.Error("access log not written", zap.String("path", l.path), zap.Error(err))
+	}
+	l.failed = true
 }
 
 // Reopen goes on in a new file of the old name. If there can't be one the old
@@ -179,6 +191,9 @@ func (l *Log[T]) Reopen() error {
 	old := l.out
 	l.out, l.failed = out, false
 	l.file.Unlock()
+	if old == nil {
+		return nil
+	}
 	if err := old.Close(); err != nil {
 		return fmt.Errorf("access_log: close %s: %w", l.path, err)
 	}
@@ -198,6 +213,9 @@ func (l *Log[T]) Close() error {
 	<-l.done
 	l.file.Lock()
 	defer l.file.Unlock()
+	if l.out == nil {
+		return nil
+	}
 	return l.out.Close()
 }
 

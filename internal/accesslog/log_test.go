@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,7 +228,97 @@ func TestALogThatCantBeReopenedGoesOn(t *testing.T) {
 	if out.buf.String() != "line\n" {
 		t.Errorf("the old file has %q", out.buf.String())
 	}
-	if _, err := Open("x", plain, Options{Open: func(string) (io.WriteCloser, error) { return nil, os.ErrPermission }}); !errors.Is(err, os.ErrPermission) {
-		t.Errorf("got %v, want an error of the file's", err)
+	for _, why := range []error{syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG} { // no time will mend these
+		if _, err := Open("x", plain, Options{Open: func(string) (io.WriteCloser, error) { return nil, why }}); !errors.Is(err, why) {
+			t.Errorf("got %v, want an error of the file's", err)
+		}
+	}
+}
+
+// A disk that is full, read-only or not mounted at the start costs lines, never the
+// server.
+func TestALogWhoseDiskIsNotThereBeginsLater(t *testing.T) {
+	t.Parallel()
+	for _, why := range []error{syscall.ENOSPC, syscall.EROFS, syscall.EACCES, syscall.EIO, syscall.EMFILE} {
+		synctest.Test(t, func(t *testing.T) {
+			core, logs := observer.New(zap.DebugLevel)
+			out, fail := &memory{}, why
+			l, err := Open("x", plain, Options{Log: zap.New(core), Open: func(string) (io.WriteCloser, error) {
+				if fail != nil {
+					return nil, fail
+				}
+				return out, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				l.Add("lost")
+				time.Sleep(time.Second)
+			}
+			fail = nil
+			l.Add("line")
+			time.Sleep(time.Second)
+			if got := out.buf.String(); got != "line\n" {
+				t.Errorf("%v: the file has %q", why, got)
+			}
+			if err := l.Close(); err != nil || !out.closed {
+				t.Errorf("not closed: %v", err)
+			}
+			var said []string
+			for _, e := range logs.All() {
+				said = append(said, e.Message)
+			}
+			if want := "access log not written|access log is written again"; strings.Join(said, "|") != want {
+				t.Errorf("%v: logged %q", why, said)
+			}
+		})
+	}
+	l, err := Open("x", plain, Options{Open: func(string) (io.WriteCloser, error) { return nil, syscall.EROFS }})
+	if err != nil || l.Close() != nil {
+		t.Errorf("one that never began: %v", err)
+	}
+}
+
+func TestALogFileFollowsItsPath(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		replace func(dir string) error
+		want    string
+	}{
+		{"its directory is renamed and made anew", func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o755))
+		}, "two\n"},
+		{"its directory is deleted", os.RemoveAll, "two\n"},
+		{"its directory is another link", func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir+".new", 0o755), os.Symlink(dir+".new", dir))
+		}, "two\n"},
+		{"it is renamed, as for a rotation", func(dir string) error {
+			return os.Rename(filepath.Join(dir, "x.log"), filepath.Join(dir, "x.log.1"))
+		}, ""},
+	} {
+		dir := filepath.Join(t.TempDir(), "log")
+		path := filepath.Join(dir, "x.log")
+		w, err := OpenFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, "one\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.replace(dir); err != nil {
+			t.Fatal(err)
+		}
+		w.(*File).looked = time.Now().Add(-lookEvery)
+		if _, err := io.WriteString(w, "two\n"); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got, _ := os.ReadFile(path); string(got) != c.want {
+			t.Errorf("%s: %s holds %q, want %q", c.name, path, got, c.want)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
