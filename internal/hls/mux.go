@@ -29,6 +29,7 @@ type transport struct {
 	base    time.Duration
 	count   int64
 
+	order        decodeOrder
 	parts        []*media.Packet // scratch: of one picture
 	pending      []*media.Packet // of the next audio PES
 	pendingBytes int
@@ -54,6 +55,7 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 		x.clocked = false
 	}
 	x.video, x.audio = video, audio
+	x.order.begin(g)
 	dst = x.muxer.AppendTables(dst)
 	for i, p := range g.packets {
 		if p.Track.Kind == media.Audio {
@@ -67,7 +69,7 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 		if len(x.pending) > 0 && p.DTS >= x.pendingStart+x.maxDelay {
 			dst = x.flush(dst)
 		}
-		dst = x.muxer.AppendVideo(dst, p)
+		dst = x.muxer.AppendVideo(dst, x.order.place(p))
 	}
 	return x.flush(dst)
 }
