@@ -45,10 +45,15 @@ func TestAACChannelLayouts(t *testing.T) {
 		channels int
 		config   uint8
 	}{
-		{"stereo", 2, 2}, {"5.1", 6, 6},
+		{"stereo", 2, 2},
+		{"5.1", 6, 6},
 		// With a program config of ffmpeg's own: elements in an order that no
 		// configuration has.
-		{"5.1(side)", 6, 0}, {"quad", 4, 0}, {"2.1", 3, 0}, {"6.1", 7, 0}, {"7.1(wide)", 8, 0},
+		{"5.1(side)", 6, 0},
+		{"quad", 4, 0},
+		{"2.1", 3, 0},
+		{"6.1", 7, 0},
+		{"7.1(wide)", 8, 0},
 	} {
 		t.Run(c.layout, func(t *testing.T) {
 			t.Parallel()
