@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -163,7 +162,7 @@ func (l *loader) context(file string) *hcl.EvalContext {
 	}
 	c := &hcl.EvalContext{
 		Variables: map[string]cty.Value{"local": cty.ObjectVal(vals)},
-		Functions: l.functions(filepath.Dir(AbsPath(file))),
+		Functions: l.functions(l.dirOf(file)),
 	}
 	l.contexts[file] = c
 	return c

@@ -35,6 +35,7 @@ type Files map[string]*hcl.File
 // loader is the state of one load.
 type loader struct {
 	o        LoadOptions
+	dir      string // where the files count as lying; empty: where they lie
 	schema   *blockSchema
 	unbuilt  map[string]bool
 	diags    hcl.Diagnostics

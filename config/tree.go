@@ -126,7 +126,7 @@ func (l *loader) readAttr(a *hcl.Attribute, n *node) {
 	if !v.IsWhollyKnown() {
 		return // reported where it became unknown
 	}
-	read, err := s.read(v, value.Context{Dir: configDir(n.file)})
+	read, err := s.read(v, value.Context{Dir: l.dirOf(n.file)})
 	if err != nil && len(marks) > 0 { // no error may show it
 		err = fmt.Errorf("the value that env(), file() or credential() gave is not %s", s.describe())
 	}
@@ -159,11 +159,6 @@ func (l *loader) hide(s *attrSchema, read any, marked cty.Value) {
 			l.hidden[e] = true
 		}
 	}
-}
-
-func configDir(file string) string {
-	path := AbsPath(file)
-	return path[:strings.LastIndexByte(path, '/')+1]
 }
 
 func (l *loader) checkLabels(n *node, b *hcl.Block) {

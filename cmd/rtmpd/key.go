@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,9 +17,20 @@ import (
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
-// showKey prints the kept key of holder. It needs to read the state directory,
-// so it is for root or the service's user.
+// showKey prints the kept key of holder: what the running instance says, for it may
+// have another state directory than a person's environment names; else what is
+// kept where the service keeps it, or in this user's own directory.
 func showKey(cmd *cobra.Command, o *options, app, holder string) error {
+	text, ok, err := ask(cmd.Context(), o, "key", url.Values{"app": {app}, "holder": {holder}})
+	switch {
+	case err == nil && ok:
+		fmt.Fprint(cmd.OutOrStdout(), text)
+		return nil
+	case err == nil && text != "":
+		return errors.New(strings.TrimSpace(text))
+	case err != nil && !errors.Is(err, server.ErrNotRunning) && !errors.Is(err, server.ErrOlder):
+		return err
+	}
 	l, err := newLoader(o)
 	if err != nil {
 		return err
@@ -28,6 +40,34 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 		report(cmd.ErrOrStderr(), files, diags)
 		return failed{exitError}
 	}
+	app, err = keptBy(cfg, app, holder)
+	if err != nil {
+		return err
+	}
+	dirs := []string{string(cfg.StateDir)}
+	if l.env["STATE_DIRECTORY"] == "" && string(cfg.StateDir) == config.DefaultStateDir(l.env) { // nobody said where
+		dirs = []string{o.service.state, string(cfg.StateDir)}
+	}
+	for _, dir := range dirs {
+		secret, err := server.KeptKey(dir, app, holder)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), secret)
+		return nil
+	}
+	return notMade(holder)
+}
+
+func notMade(holder string) error {
+	return fmt.Errorf("the key of %q is not made yet: rtmpd makes it when it starts", holder)
+}
+
+// keptBy is the application for whose holder rtmpd keeps a key; app may be empty.
+func keptBy(cfg *config.Config, app, holder string) (string, error) {
 	var apps []string
 	stated := false
 	for i := range cfg.RTMP {
@@ -46,24 +86,13 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 	}
 	switch {
 	case len(apps) > 1:
-		return usage{fmt.Errorf("several applications have a holder %q: say which with --app (%s)", holder, strings.Join(apps, ", "))}
+		return "", usage{fmt.Errorf("several applications have a holder %q: say which with --app (%s)", holder, strings.Join(apps, ", "))}
 	case len(apps) == 0 && stated:
-		return fmt.Errorf("the key of %q is stated in the configuration: rtmpd keeps none", holder)
+		return "", fmt.Errorf("the key of %q is stated in the configuration: rtmpd keeps none", holder)
 	case len(apps) == 0:
-		return fmt.Errorf("no stream_key %q in %s", holder, configName(l.path))
+		return "", fmt.Errorf("no stream_key %q in %s", holder, configName(cfg.Path))
 	}
-	secret, err := server.KeptKey(string(cfg.StateDir), apps[0], holder)
-	if errors.Is(err, fs.ErrNotExist) && l.env["STATE_DIRECTORY"] == "" && string(cfg.StateDir) == config.DefaultStateDir(l.env) {
-		secret, err = server.KeptKey(o.service.state, apps[0], holder) // nobody said where: the service's
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the key of %q is not made yet: rtmpd makes it when it starts", holder)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), secret)
-	return nil
+	return apps[0], nil
 }
 
 func hashKey(cmd *cobra.Command) error {

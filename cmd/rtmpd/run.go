@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -47,6 +49,9 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	if o.config == "" && os.Geteuid() == 0 && l.env["STATE_DIRECTORY"] == "" && o.service.installed() {
+		return errByHand
+	}
 	cfg, files, diags := l.load(config.LoadOptions{})
 	report(os.Stderr, files, diags)
 	if diags.HasErrors() {
@@ -54,6 +59,13 @@ func run(ctx context.Context, o *options) error {
 	}
 	return serve(ctx, l, cfg, nil, nil)
 }
+
+// errByHand is for root at a terminal: it would make keys of its own, and files that
+// the service can't write.
+var errByHand = errors.New(`rtmpd is installed as a service, which runs as another user:
+  systemctl start rtmpd       starts it (systemctl status rtmpd says how it is)
+  rtmpd -c FILE               runs another configuration by hand
+Nothing was started: the service could not write what root leaves behind`)
 
 // gcPercent is GOGC unless the environment says otherwise. A stream's memory is
 // mostly its newest group of pictures, which the collector only has to count:
@@ -274,12 +286,17 @@ func firstError(diags hcl.Diagnostics) *hcl.Diagnostic {
 	return nil
 }
 
-// plan says what reload would do.
-func (in *instance) plan() (text string, ok bool) {
+// plan says what reload would do, or would if the configuration were the draft.
+func (in *instance) plan(draft config.Draft) (text string, ok bool) {
 	in.mu.Lock()
 	running := in.cfg
 	in.mu.Unlock()
-	cfg, files, diags := in.load.load(config.LoadOptions{Previous: running})
+	o := config.LoadOptions{Previous: running}
+	cfg, files, diags := in.load.load(o)
+	if len(draft.Names) > 0 {
+		o.Env = in.load.env
+		cfg, files, diags = config.LoadDraft(in.load.path, draft, o)
+	}
 	var buf bytes.Buffer
 	report(&buf, files, diags)
 	if diags.HasErrors() {
@@ -292,6 +309,40 @@ func (in *instance) plan() (text string, ok bool) {
 	return plan.Text(), true
 }
 
+// kick ends the publisher of a stream and keeps it out for a while.
+func (in *instance) kick(app, stream, long string) (text string, ok bool) {
+	d, err := time.ParseDuration(long)
+	if err != nil || d < 0 {
+		return fmt.Sprintf("-for %s: write a time such as 10m\n", long), false
+	}
+	n := in.server.Kick(app, stream, d)
+	switch {
+	case n == 0:
+		return fmt.Sprintf("nobody publishes %s/%s\n", app, stream), false
+	case d > 0:
+		return fmt.Sprintf("%s/%s: kicked, and kept out for %s\n", app, stream, d), true
+	}
+	return fmt.Sprintf("%s/%s: kicked; it may come back at once (-for 10m keeps it out)\n", app, stream), true
+}
+
+// key is the kept key of a holder.
+func (in *instance) key(app, holder string) (text string, ok bool) {
+	in.mu.Lock()
+	running := in.cfg
+	in.mu.Unlock()
+	app, err := keptBy(running, app, holder)
+	if err == nil {
+		text, err = server.KeptKey(string(running.StateDir), app, holder)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = notMade(holder)
+	}
+	if err != nil {
+		return err.Error() + "\n", false
+	}
+	return text + "\n", true
+}
+
 func (in *instance) reopen() (text string, ok bool) {
 	if err := errors.Join(in.logs.Reopen(), in.server.ReopenLogs()); err != nil {
 		in.log.Error("reopen logs", zap.Error(err))
@@ -302,16 +353,27 @@ func (in *instance) reopen() (text string, ok bool) {
 
 func (in *instance) verbs() server.Verbs {
 	return server.Verbs{
-		"reload": func(ctx context.Context) (string, bool) { return in.reload(ctx, "rtmpd reload", false) },
-		"plan":   func(context.Context) (string, bool) { return in.plan() },
-		"reopen": func(context.Context) (string, bool) { return in.reopen() },
-
-		"snapshot": func(context.Context) (string, bool) { return in.snapshot() },
-		"stop": func(context.Context) (string, bool) {
+		"reload": func(ctx context.Context, _ url.Values) (string, bool) { return in.reload(ctx, "rtmpd reload", false) },
+		"plan": func(_ context.Context, args url.Values) (string, bool) {
+			return in.plan(config.Draft{Names: args["name"], Texts: args["text"]})
+		},
+		"reopen": func(context.Context, url.Values) (string, bool) { return in.reopen() },
+		"kick": func(_ context.Context, args url.Values) (string, bool) {
+			return in.kick(args.Get("app"), args.Get("stream"), args.Get("for"))
+		},
+		"key": func(_ context.Context, args url.Values) (string, bool) {
+			return in.key(args.Get("app"), args.Get("holder"))
+		},
+		"health": func(context.Context, url.Values) (string, bool) {
+			h := in.server.Health()
+			return h.Text(), h.OK
+		},
+		"snapshot": func(context.Context, url.Values) (string, bool) { return in.snapshot() },
+		"stop": func(context.Context, url.Values) (string, bool) {
 			in.stop()
 			return "stopping\n", true
 		},
-		"quit": func(context.Context) (string, bool) {
+		"quit": func(context.Context, url.Values) (string, bool) {
 			in.quit()
 			return "draining: stops when the last stream has ended\n", true
 		},

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +50,7 @@ func TestAPersonFindsTheService(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	wait, err := server.ServeControl(ctx, server.ControlSocket(service.runtime, path), server.Verbs{
-		"reload": func(context.Context) (string, bool) { return "the service\n", true },
+		"reload": func(context.Context, url.Values) (string, bool) { return "the service\n", true },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,4 +102,89 @@ func TestAPersonFindsTheService(t *testing.T) {
 			t.Errorf("reload: %q", out)
 		}
 	})
+}
+
+// TestRootDoesNotRunTheServicesConfigurationByHand: what root leaves behind the service
+// could not write, and a key that root has made is not the service's.
+func TestRootDoesNotRunTheServicesConfigurationByHand(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may be in the service's way")
+	}
+	dir := t.TempDir()
+	unit := filepath.Join(dir, "rtmpd.service")
+	if err := os.WriteFile(unit, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("STATE_DIRECTORY", "")
+	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(dir, "run"))
+	err := run(t.Context(), &options{service: serviceDirs{units: []string{filepath.Join(dir, "none"), unit}}})
+	if !errors.Is(err, errByHand) {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestTheRunningServerIsAskedForItsKeyFirst: a bare rtmpd has left another one.
+func TestTheRunningServerIsAskedForItsKeyFirst(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rtmpd.hcl")
+	if err := os.WriteFile(path, []byte("rtmp {\n  application \"show\" {\n    stream_key \"test\" {}\n  }\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("STATE_DIRECTORY", "")
+	t.Setenv("RUNTIME_DIRECTORY", "")
+	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "own"))
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(dir, "run"))
+	service := serviceDirs{state: filepath.Join(dir, "lib"), runtime: filepath.Join(dir, "srv")}
+	show := func() string {
+		var out bytes.Buffer
+		cmd := new(cobra.Command)
+		cmd.SetContext(t.Context())
+		cmd.SetOut(&out)
+		if err := showKey(cmd, &options{config: path, service: service}, "", "test"); err != nil {
+			return err.Error()
+		}
+		return strings.TrimSpace(out.String())
+	}
+	if got := show(); !strings.Contains(got, "not made yet") {
+		t.Errorf("before the first start: %q", got)
+	}
+	for _, d := range []struct{ dir, key string }{{filepath.Join(dir, "own", "rtmpd"), "roots-own-key-01"}, {service.state, "the-services-key"}} {
+		keys := filepath.Join(d.dir, "keys", "show")
+		if err := os.MkdirAll(keys, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(keys, "test"), []byte(d.key+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := show(); got != "the-services-key" {
+		t.Errorf("of the service: %q", got)
+	}
+	cfg, _, diags := config.Load(path, config.LoadOptions{Env: map[string]string{"STATE_DIRECTORY": filepath.Join(dir, "running"), "RUNTIME_DIRECTORY": service.runtime}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	in := &instance{cfg: cfg}
+	wait, err := server.ServeControl(t.Context(), server.ControlSocket(service.runtime, path), in.verbs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wait)
+	if got := show(); !strings.Contains(got, "not made yet") { // there
+		t.Errorf("of the running server: %q", got)
+	}
+	keys := filepath.Join(dir, "running", "keys", "show")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(keys, "test"), []byte("the-running-ones\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := show(); got != "the-running-ones" {
+		t.Errorf("of the running server: %q", got)
+	}
 }

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,18 +43,31 @@ func socketOf(o *options) (string, error) {
 // serviceDirs are the directories that systemd makes for the service and names in
 // its environment (StateDirectory=, RuntimeDirectory= of rtmpd.service). Whoever
 // types a command has another environment: root's own directories are elsewhere.
-type serviceDirs struct{ state, runtime string }
-
-func systemdDirs() serviceDirs {
-	return serviceDirs{state: "/var/lib/rtmpd", runtime: "/run/rtmpd"}
+type serviceDirs struct {
+	state, runtime string
+	units          []string // where its unit may be installed
 }
 
-func ask(ctx context.Context, o *options, verb string) (text string, ok bool, err error) {
+func systemdDirs() serviceDirs {
+	return serviceDirs{
+		state: "/var/lib/rtmpd", runtime: "/run/rtmpd",
+		units: []string{"/etc/systemd/system/rtmpd.service", "/usr/lib/systemd/system/rtmpd.service", "/lib/systemd/system/rtmpd.service"},
+	}
+}
+
+func (d serviceDirs) installed() bool {
+	return slices.ContainsFunc(d.units, func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
+}
+
+func ask(ctx context.Context, o *options, verb string, args url.Values) (text string, ok bool, err error) {
 	path, err := socketOf(o)
 	if err != nil {
 		return "", false, err
 	}
-	return server.Ask(ctx, path, verb)
+	return server.Ask(ctx, path, verb, args)
 }
 
 func verbCommand(o *options, verb, short string) *cobra.Command {
@@ -68,23 +85,35 @@ func signalRunning(cmd *cobra.Command, o *options, verb string) error {
 	default:
 		return usage{fmt.Errorf("-s takes reload, stop, quit or reopen, not %q", verb)}
 	}
-	text, ok, err := ask(cmd.Context(), o, verb)
-	if err != nil {
-		return err
-	}
-	fmt.Fprint(cmd.ErrOrStderr(), text)
-	if !ok {
-		return failed{exitError}
-	}
-	return nil
+	text, ok, err := ask(cmd.Context(), o, verb, nil)
+	return said(cmd, text, ok, err)
 }
 
 func newPlan(o *options) *cobra.Command {
 	var exitCode bool
 	cmd := &cobra.Command{
-		Use: "plan", Short: "Show what a reload would do, and whom it would disconnect", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, ok, err := ask(cmd.Context(), o, "plan")
+		Use: "plan [DRAFT]", Short: "Show what a reload would do, and whom it would disconnect",
+		Long: `Shows what a reload would do, whom it would disconnect included: the running
+instance of -c says so. With DRAFT, a file or directory that is not in force, it
+says what that would do in place of the whole configuration. Saving a file that is
+in force reloads it.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage{errors.New("plan wants one draft at most, a file or a directory")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			question := make(url.Values)
+			if len(args) > 0 {
+				draft, diags := config.ReadDraft(args[0])
+				if diags.HasErrors() {
+					report(cmd.ErrOrStderr(), nil, diags)
+					return failed{exitError}
+				}
+				question["name"], question["text"] = draft.Names, draft.Texts
+			}
+			text, ok, err := ask(cmd.Context(), o, "plan", question)
 			if err != nil {
 				return err
 			}
@@ -104,6 +133,62 @@ func newPlan(o *options) *cobra.Command {
 }
 
 const noChange = "no change\n"
+
+func newKick(o *options) *cobra.Command {
+	var long time.Duration
+	cmd := &cobra.Command{
+		Use: "kick APP/NAME [-for TIME]", Short: "End the publisher of a stream, and keep it out for a while",
+		Long: `Ends the publisher of a stream. Encoders come back at once: -for keeps it out, by
+its stream key in the application, or without one by its address and the name. A
+restart of rtmpd forgets that; to keep it out for good change its key.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage{errors.New("kick wants APP/NAME: an application and the public name of a stream in it")}
+			}
+			app, name, ok := strings.Cut(strings.Trim(args[0], "/"), "/")
+			if !ok || strings.Contains(name, "/") {
+				return usage{fmt.Errorf("%q is not APP/NAME: an application and the public name of a stream in it", args[0])}
+			}
+			text, ok, err := ask(cmd.Context(), o, "kick", url.Values{"app": {app}, "stream": {name}, "for": {long.String()}})
+			return said(cmd, text, ok, err)
+		},
+	}
+	cmd.Flags().DurationVar(&long, "for", 0, "keep the publisher out for this `time`, as 10m")
+	return cmd
+}
+
+func newHealth(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "health", Short: "Ask the running instance of -c how it is: exit 0 if it can do its job", Args: noArgs,
+		Long: `Asks the running instance of -c how it is, for the health check of a container. It
+prints what a health location answers: ok or failing, and a line for each finding.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), topTimeout)
+			defer cancel()
+			text, ok, err := ask(ctx, o, "health", nil)
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.OutOrStdout(), text)
+			if !ok {
+				return failed{exitError}
+			}
+			return nil
+		},
+	}
+}
+
+// said shows a person what the running instance answered.
+func said(cmd *cobra.Command, text string, ok bool, err error) error {
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), text)
+	if !ok {
+		return failed{exitError}
+	}
+	return nil
+}
 
 func newKey(o *options) *cobra.Command {
 	cmd := &cobra.Command{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/term"
@@ -63,14 +64,11 @@ It looks twice for that, an interval apart: rates are differences.`,
 func askSnapshot(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, topTimeout)
 	defer cancel()
-	text, ok, err := server.Ask(ctx, path, "snapshot")
-	switch {
-	case err != nil:
-		return "", err
-	case !ok:
-		return "", errors.New("the running rtmpd does not know rtmpd top: it is older, restart it")
+	text, ok, err := server.Ask(ctx, path, "snapshot", nil)
+	if err == nil && !ok {
+		err = errors.New(strings.TrimSpace(text))
 	}
-	return text, nil
+	return text, err
 }
 
 func readSnapshot(ctx context.Context, path string) (*api.Snapshot, error) {

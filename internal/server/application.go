@@ -95,6 +95,9 @@ func (a *application) mayClaimLocked(name string, sess *session) error {
 	if a.gone {
 		return errAppGone
 	}
+	if why := a.srv.keptOut.why(keptOutBy(a.name, sess.owner, name)); why != "" {
+		return &busyError{why}
+	}
 	cfg := a.rules.Load().cfg.For(name)
 	if err := a.variantBusyLocked(cfg, name); err != nil {
 		return err

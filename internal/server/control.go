@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 // Verbs are what the control socket can be asked, each answering with a text
 // for a person. ok false makes the asking command exit with 1.
-type Verbs map[string]func(ctx context.Context) (text string, ok bool)
+type Verbs map[string]func(ctx context.Context, args url.Values) (text string, ok bool)
 
 // ControlSocket is where the instance that runs configPath listens: named after
 // the absolute path, so that two instances never meet.
@@ -54,7 +55,12 @@ func ServeControl(ctx context.Context, path string, verbs Verbs) (wait func(), e
 	mux := http.NewServeMux()
 	for name, verb := range verbs {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
-			text, ok := verb(r.Context())
+			r.Body = http.MaxBytesReader(w, r.Body, maxQuestion)
+			if err := r.ParseForm(); err != nil {
+				http.Error(w, err.Error(), http.StatusConflict)
+				return
+			}
+			text, ok := verb(r.Context(), r.PostForm)
 			if !ok {
 				w.WriteHeader(http.StatusConflict)
 			}
@@ -86,14 +92,20 @@ func listenPrivate(path string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
+// maxQuestion bounds the arguments of a verb: a draft of a configuration.
+const maxQuestion = 32 << 20
+
 // maxAnswer is far more than the snapshot of ten thousand connections.
 const maxAnswer = 64 << 20
 
 // ErrNotRunning says that nobody answers on a control socket.
 var ErrNotRunning = errors.New("no running rtmpd answers")
 
-// Ask sends verb to the instance that serves path.
-func Ask(ctx context.Context, path, verb string) (text string, ok bool, err error) {
+// ErrOlder says that an instance does not know a verb.
+var ErrOlder = errors.New("the running rtmpd is older and does not know this: restart it")
+
+// Ask sends verb to the instance that serves path. args may be nil.
+func Ask(ctx context.Context, path, verb string, args url.Values) (text string, ok bool, err error) {
 	client := &http.Client{
 		Timeout: controlTimeout,
 		Transport: &http.Transport{
@@ -103,10 +115,11 @@ func Ask(ctx context.Context, path, verb string) (text string, ok bool, err erro
 			},
 		},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://rtmpd/"+verb, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://rtmpd/"+verb, strings.NewReader(args.Encode()))
 	if err != nil {
 		return "", false, err
 	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := client.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
@@ -117,6 +130,9 @@ func Ask(ctx context.Context, path, verb string) (text string, ok bool, err erro
 		return "", false, err
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusNotFound {
+		return "", false, ErrOlder
+	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return string(b), res.StatusCode == http.StatusOK, err
 }

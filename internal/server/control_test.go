@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,22 +30,22 @@ func control(t *testing.T, path string, verbs Verbs) (stop func()) {
 func TestControlSocketAnswersItsVerbs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run", "rtmpd", "x.sock")
 	stop := control(t, path, Verbs{
-		"reload": func(context.Context) (string, bool) { return "no change\n", true },
-		"plan":   func(context.Context) (string, bool) { return "line 1\nline 2\n", false },
+		"reload": func(context.Context, url.Values) (string, bool) { return "no change\n", true },
+		"plan":   func(context.Context, url.Values) (string, bool) { return "line 1\nline 2\n", false },
 	})
 	for p, want := range map[string]os.FileMode{path: 0o600 | os.ModeSocket, filepath.Dir(path): 0o700 | os.ModeDir} {
 		if fi, err := os.Stat(p); err != nil || fi.Mode() != want {
 			t.Errorf("%s has mode %v (%v), want %v", p, fi.Mode(), err, want)
 		}
 	}
-	if text, ok, err := Ask(t.Context(), path, "reload"); text != "no change\n" || !ok || err != nil {
+	if text, ok, err := Ask(t.Context(), path, "reload", nil); text != "no change\n" || !ok || err != nil {
 		t.Errorf("reload: %q, %t, %v", text, ok, err)
 	}
-	if text, ok, err := Ask(t.Context(), path, "plan"); text != "line 1\nline 2\n" || ok || err != nil {
+	if text, ok, err := Ask(t.Context(), path, "plan", nil); text != "line 1\nline 2\n" || ok || err != nil {
 		t.Errorf("plan: %q, %t, %v", text, ok, err)
 	}
 	for _, verb := range []string{"explode", "", "reload/x"} {
-		if _, ok, err := Ask(t.Context(), path, verb); ok || err != nil {
+		if _, ok, err := Ask(t.Context(), path, verb, nil); ok || !errors.Is(err, ErrOlder) {
 			t.Errorf("unknown verb %q: ok %t, %v", verb, ok, err)
 		}
 	}
@@ -61,7 +62,7 @@ func TestControlSocketAnswersItsVerbs(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is left behind: %v", err)
 	}
-	if _, _, err := Ask(t.Context(), path, "reload"); !errors.Is(err, ErrNotRunning) {
+	if _, _, err := Ask(t.Context(), path, "reload", nil); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("nobody runs: %v, want ErrNotRunning", err)
 	}
 }
@@ -69,10 +70,10 @@ func TestControlSocketAnswersItsVerbs(t *testing.T) {
 func TestASecondInstanceIsRefusedAndAStaleSocketReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.sock")
 	stale(t, path)
-	if _, _, err := Ask(t.Context(), path, "who"); !errors.Is(err, ErrNotRunning) {
+	if _, _, err := Ask(t.Context(), path, "who", nil); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("a stale socket: %v, want ErrNotRunning", err)
 	}
-	first := Verbs{"who": func(context.Context) (string, bool) { return "the first", true }}
+	first := Verbs{"who": func(context.Context, url.Values) (string, bool) { return "the first", true }}
 	control(t, path, first)
 	wait, err := ServeControl(t.Context(), path, Verbs{})
 	if err == nil {
@@ -81,7 +82,7 @@ func TestASecondInstanceIsRefusedAndAStaleSocketReplaced(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "another rtmpd runs with this configuration already") || !strings.Contains(err.Error(), path) {
 		t.Errorf("a second instance: %v", err)
 	}
-	if text, ok, err := Ask(t.Context(), path, "who"); text != "the first" || !ok || err != nil {
+	if text, ok, err := Ask(t.Context(), path, "who", nil); text != "the first" || !ok || err != nil {
 		t.Errorf("the first one answers %q, %t, %v", text, ok, err)
 	}
 }
@@ -89,14 +90,14 @@ func TestASecondInstanceIsRefusedAndAStaleSocketReplaced(t *testing.T) {
 func TestAHangingVerbDoesNotHoldTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.sock")
 	started, release := make(chan struct{}), make(chan struct{})
-	stop := control(t, path, Verbs{"hang": func(context.Context) (string, bool) {
+	stop := control(t, path, Verbs{"hang": func(context.Context, url.Values) (string, bool) {
 		close(started)
 		<-release
 		return "", true
 	}})
 	asked := make(chan error, 1)
 	go func() {
-		_, _, err := Ask(t.Context(), path, "hang")
+		_, _, err := Ask(t.Context(), path, "hang", nil)
 		asked <- err
 	}()
 	<-started

@@ -65,6 +65,7 @@ type Server struct {
 	audience *audience
 	epochs   atomic.Uint64 // numbers applications, and the verdicts of their hooks
 	guesses  guessLimit
+	keptOut  keepOut
 	beats    *beats
 	nextConn atomic.Uint64
 	accepted atomic.Uint64

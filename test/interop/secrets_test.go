@@ -343,14 +343,19 @@ func (v *vault) steer() map[string]string {
 		webHash, webHash+webHash, `X-Hook" = "`, "cam\nX-Hook\" = \"").Replace(old)
 	v.configure(broken)
 	say("check", false, "check")
-	out["check"] += " cam" // it is about the file
+	out["check"] += " cam"                             // it is about the file
+	draft := filepath.Join(v.t.TempDir(), "draft.hcl") // a saved file may be in force before plan looks
 	say("plan of a broken file", false, "plan")
 	out["plan of a broken file"] += " cam"
 	say("reload of a broken file", false, "reload")
 	out["reload of a broken file"] += " cam"
 
-	v.configure(strings.NewReplacer(envSecret, "x", `env("SHOW_KEY")`, `"another-secret-99"`, fileSecret, "third-secret-0000").Replace(old))
-	say("plan", true, "plan")
+	changed := strings.NewReplacer(envSecret, "x", `env("SHOW_KEY")`, `"another-secret-99"`, fileSecret, "third-secret-0000").Replace(old)
+	if err := os.WriteFile(draft, []byte(changed), 0o600); err != nil {
+		v.t.Fatal(err)
+	}
+	say("plan", true, "plan", draft)
+	v.configure(changed)
 	for _, file := range []string{"cmdline", "comm", "status"} {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", v.cmd.Process.Pid, file))
 		if err != nil || len(b) == 0 {
