@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +9,7 @@ import (
 )
 
 // A package that is built later has the higher version, also on the same day and
-// within the same second: apt refuses to go back.
+// within the same second: apt refuses to go back. It is the only one in dist.
 func TestPackageVersionsAreInTheOrderOfTheCommits(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"git", "dpkg", "dpkg-deb", "gzip", "md5sum"} {
@@ -52,11 +51,9 @@ func TestPackageVersionsAreInTheOrderOfTheCommits(t *testing.T) {
 		t.Helper()
 		run(env, "git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.org"}, args...)...)
 	}
-	n := 0
+	out := filepath.Join(t.TempDir(), "dist")
 	build := func(env ...string) string {
 		t.Helper()
-		n++
-		out := filepath.Join(t.TempDir(), fmt.Sprint(n))
 		run(append(env, "OUT="+out), "packaging/deb/build")
 		debs, err := filepath.Glob(out + "/*.deb")
 		if err != nil || len(debs) != 1 {

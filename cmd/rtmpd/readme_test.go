@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
@@ -82,6 +84,50 @@ func TestTheReadmesConfigurationIsTheExample(t *testing.T) {
 	plan := config.Diff(load(t, string(example)), load(t, block(t, "hcl", `application "show"`+" {\n    # OBS")))
 	if !plan.Empty() {
 		t.Errorf("README differs from examples/scanlines.hcl:\n%s", plan.Text())
+	}
+}
+
+// Every configuration that the README shows loads.
+func TestTheReadmesConfigurationsLoad(t *testing.T) {
+	shown := blocks(t, "hcl")
+	if len(shown) < 7 {
+		t.Fatalf("%d configurations", len(shown))
+	}
+	for _, text := range shown {
+		if !strings.Contains(text, "rtmp {") && !strings.Contains(text, "http {") {
+			text += "http {}\n" // a part of one
+		}
+		load(t, text)
+	}
+}
+
+// Beside each other in /etc/rtmpd they are one: the page and the ladder are served
+// where the stream is.
+func TestTheReadmesFilesGoTogether(t *testing.T) {
+	dir := t.TempDir()
+	for name, has := range map[string]string{"rtmpd.hcl": `application "show"` + " {\n    # OBS", "page.hcl": "/srv/www", "ladder.hcl": `variant "_src"`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(block(t, "hcl", has)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, _, diags := config.Load(dir, config.LoadOptions{Env: map[string]string{"STATE_DIRECTORY": "/state"}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var paths []string
+	for _, l := range cfg.HTTP[0].Locations {
+		paths = append(paths, l.Path)
+	}
+	slices.Sort(paths)
+	if got := strings.Join(paths, " "); len(cfg.HTTP) != 1 || len(cfg.RTMP) != 1 || len(cfg.RTMP[0].Applications) != 2 || got != "/ /ladder /live /stat" {
+		t.Errorf("%d http blocks with %s, %d rtmp blocks", len(cfg.HTTP), got, len(cfg.RTMP))
+	}
+}
+
+func TestTheReadmesPasswordIsTheOneItNames(t *testing.T) {
+	l := load(t, block(t, "hcl", "basic_auth = {")).HTTP[0].Locations[0]
+	if err := bcrypt.CompareHashAndPassword([]byte(l.BasicAuth["admin"].Reveal()), []byte("PASSWORD")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,7 +12,7 @@ rtmp {
 
     hls {
       path            = "/var/lib/rtmpd/hls"
-      fragment        = "3s"
+      fragment        = "2s" # encoders send a keyframe every 2 s
       playlist_length = "60s"
     }
   }
