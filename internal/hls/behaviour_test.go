@@ -62,26 +62,32 @@ func TestAForcedCutTellsTheKeyframeIntervalOnce(t *testing.T) {
 	}
 }
 
-func TestDatesGoOnByMediaTimeUntilClocksDisagree(t *testing.T) {
-	at := func(start, wall, duration time.Duration, disc bool) *segment {
-		return &segment{start: start, duration: duration, wall: time.Duration(testStart.UnixNano()) + wall, discontinuity: disc}
+func TestDatesGoOnByMediaTime(t *testing.T) {
+	type frag struct {
+		start, delay time.Duration
+		wall         time.Duration // how far the wall clock was set on meanwhile
+		disc         bool
 	}
 	ms := time.Millisecond
 	tests := []struct {
-		name string
-		segs []*segment
-		want []time.Duration // after testStart
+		name  string
+		frags []frag
+		want  []time.Duration // after testStart
 	}{
-		{"jitter does not show", []*segment{at(0, 50*ms, 2*sec, false), at(2*sec, 400*ms, 2*sec, false), at(4*sec, 0, 2*sec, false)}, []time.Duration{50 * ms, 2*sec + 50*ms, 4*sec + 50*ms}},
-		{"a second of drift sets it anew", []*segment{at(0, 0, 2*sec, false), at(2*sec, 1500*ms, 2*sec, false)}, []time.Duration{0, 3500 * ms}},
-		{"a discontinuity as well", []*segment{at(0, 0, 2*sec, false), at(2*sec, 600*ms, 2*sec, true)}, []time.Duration{0, 2600 * ms}},
-		{"it does not run back over what was dated", []*segment{at(0, 500*ms, 2*sec, false), at(2*sec, 0, 2*sec, true), at(4*sec, 0, 2*sec, false)}, []time.Duration{500 * ms, 2500 * ms, 4500 * ms}},
+		{"jitter does not show", []frag{{0, 50 * ms, 0, false}, {2 * sec, 400 * ms, 0, false}, {4 * sec, 0, 0, false}}, []time.Duration{50 * ms, 2*sec + 50*ms, 4*sec + 50*ms}},
+		{"drift is slewed", []frag{{0, 0, 0, false}, {2 * sec, 1500 * ms, 0, false}, {4 * sec, 1500 * ms, 0, false}}, []time.Duration{0, 2040 * ms, 4080 * ms}},
+		{"up to the second that is allowed", []frag{{0, 0, 0, false}, {2 * sec, 1010 * ms, 0, false}, {4 * sec, 1010 * ms, 0, false}}, []time.Duration{0, 2010 * ms, 4010 * ms}},
+		{"a wall clock that is set is no leap", []frag{{0, 0, 0, false}, {2 * sec, 0, time.Hour, false}, {4 * sec, 0, time.Hour, false}}, []time.Duration{0, 2040 * ms, 4080 * ms}},
+		{"nor one that is set back", []frag{{0, 0, 0, false}, {2 * sec, 0, -time.Hour, false}, {4 * sec, 0, -time.Hour, false}}, []time.Duration{0, 1960 * ms, 3920 * ms}},
+		{"a discontinuity sets it anew", []frag{{0, 0, 0, false}, {2 * sec, 600 * ms, time.Hour, true}}, []time.Duration{0, time.Hour + 2600*ms}},
+		{"it does not run back over what was dated", []frag{{0, 500 * ms, 0, false}, {2 * sec, 0, 0, true}, {4 * sec, 0, 0, false}}, []time.Duration{500 * ms, 2500 * ms, 4500 * ms}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var c wallClock
-			for i, g := range tt.segs {
-				if got := c.date(g).Sub(testStart); got != tt.want[i] {
+			for i, f := range tt.frags {
+				g := &segment{start: f.start, duration: 2 * sec, delay: f.delay, discontinuity: f.disc}
+				if got := c.date(g, time.Duration(testStart.UnixNano())+f.wall).Sub(testStart); got != tt.want[i] {
 					t.Errorf("fragment %d: %v, want %v", i, got, tt.want[i])
 				}
 			}

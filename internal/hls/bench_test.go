@@ -50,7 +50,7 @@ func BenchmarkCut(b *testing.B) {
 	now := time.Now()
 	for b.Loop() {
 		for i := range gop {
-			p.seg.push(&gop[i], now)
+			p.seg.push(&gop[i], now, 0)
 		}
 		for i := range gop { // the same packets again, 2 s on
 			gop[i].DTS += 2 * time.Second

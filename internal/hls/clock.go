@@ -2,25 +2,39 @@ package hls
 
 import "time"
 
-// maxDrift is how far the encoder's clock may move away from ours before
-// PROGRAM-DATE-TIME is set anew.
-const maxDrift = time.Second
+const (
+	// maxDrift is how far PROGRAM-DATE-TIME may be from the clocks before it
+	// is slewed.
+	maxDrift = time.Second
+	// slewRate is how much of a fragment's duration its date is slewed by at
+	// most: players compare dates with EXTINF.
+	slewRate = 50
+)
 
 // A wallClock dates fragments. It is set at the start of a run and at each
-// discontinuity, and goes on by media time from there, so that the network's
-// jitter does not show in it.
+// discontinuity, and goes on by media time from there. So the network's jitter
+// does not show in it, and a wall clock that is set is followed in small steps:
+// players find their place by these dates.
 type wallClock struct {
 	set    bool
 	offset time.Duration // Unix time minus timeline
 	end    time.Time     // of the last fragment dated
 }
 
-func (c *wallClock) date(g *segment) time.Time {
-	if d := g.wall - c.offset; !c.set || g.discontinuity || d > maxDrift || d < -maxDrift {
-		c.set, c.offset = true, g.wall
+// date is when g begins. monotonic is Unix time minus the clock of g.delay, as
+// of now.
+func (c *wallClock) date(g *segment, monotonic time.Duration) time.Time {
+	d := monotonic + g.delay - c.offset
+	switch {
+	case !c.set || g.discontinuity:
+		c.set, c.offset = true, c.offset+d
+	case d > maxDrift:
+		c.offset += min(d-maxDrift, g.duration/slewRate)
+	case d < -maxDrift:
+		c.offset -= min(-maxDrift-d, g.duration/slewRate)
 	}
 	t := time.Unix(0, int64(g.start+c.offset)).Round(time.Millisecond)
-	if early := c.end.Sub(t); early > 0 && early < maxDrift {
+	if early := c.end.Sub(t); g.discontinuity && early > 0 && early < maxDrift {
 		// Set anew, it must not run back over what was dated already.
 		t = c.end
 		c.offset += early

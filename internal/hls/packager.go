@@ -44,6 +44,7 @@ type Packager struct {
 	pictures media.Pictures
 	ts       transport
 	clock    wallClock
+	began    time.Time // what elapsed counts from
 	carrier  carrier
 	fault    fault
 	tiny     bucket
@@ -195,6 +196,15 @@ func (p *Packager) drain(cur source, buf []*media.Packet) {
 // maxDrain bounds the reading at the end to some seconds of media.
 const maxDrain = 32
 
+// elapsed is the time since the packager began, whatever the wall clock is set
+// to.
+func (p *Packager) elapsed(now time.Time) time.Duration {
+	if p.began.IsZero() {
+		p.began = now
+	}
+	return now.Sub(p.began)
+}
+
 func (p *Packager) begin() {
 	p.seg.emit = p.write
 	p.seg.forced = p.forced
@@ -249,7 +259,7 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
 		if !p.late && p.carrier.carries(pkt.Track) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
-				p.seg.push(pkt, now)
+				p.seg.push(pkt, now, p.elapsed(now))
 			}
 		}
 		packets[i] = nil // the ring may forget it

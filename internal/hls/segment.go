@@ -20,15 +20,18 @@ type segment struct {
 	// milliseconds: EXTINF has three decimals, so nothing is lost by rounding.
 	start, duration time.Duration
 	end             time.Duration // where its newest media ends
+	head            time.Duration // where its newest packet is on the fragments' clock
 	discontinuity   bool
 	independent     bool          // its first video frame is a keyframe, or it has none
+	loose           bool          // it began with audio, and start is by the audio's clock
 	audioShift      time.Duration // to be added to audio timestamps
 
 	timestamp uint32    // the publisher's clock at the first packet, ms
 	opened    time.Time // wall clock when the first packet was read
-	// wall is the smallest difference seen between wall clock (Unix time)
-	// and timeline: that of the packet that was delayed least.
-	wall time.Duration
+	// delay is the smallest difference seen between arrival (since the packager
+	// began, on the monotonic clock) and timeline: that of the packet that was
+	// delayed least.
+	delay time.Duration
 }
 
 // shifted returns the packet's decoding time on the stream's timeline.
@@ -51,6 +54,7 @@ type clockHand struct {
 	known     bool          // something was admitted since the timeline began
 	t         time.Duration // DTS of the newest packet
 	step      time.Duration // between the last two
+	idle      time.Duration // how far the other kind has gone on since
 	leftovers int           // packets in a row that did not fit and were dropped
 }
 
@@ -67,5 +71,5 @@ func (h *clockHand) move(t time.Duration) {
 			h.step = d
 		}
 	}
-	h.t, h.known, h.leftovers = t, true, 0
+	h.t, h.known, h.idle, h.leftovers = t, true, 0, 0
 }

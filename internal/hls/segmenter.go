@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"math"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -15,9 +16,6 @@ const (
 	cutTolerance = 10 * time.Millisecond
 	// hole is the silence in front of a cut that is too long to be EXTINF.
 	hole = 500 * time.Millisecond
-	// shortest is the duration of a fragment from which the absence of a
-	// track counts: a last fragment of three pictures has not lost its audio.
-	shortest = time.Second
 )
 
 // rules are what the config says about cutting.
@@ -48,10 +46,12 @@ type segmenter struct {
 	started  bool
 	epoch    uint32
 	broken   bool            // the next segment begins with a discontinuity
+	turned   bool            // and so does the one after the open segment: its audio is coded differently
 	keyTrack *media.Track    // of the newest keyframe: its frames are decodable
 	keyTime  time.Duration   // of the newest keyframe
 	previous [2]*media.Track // what the last segment carried
 	any      bool            // there was a last segment
+	carry    bool            // and of the same encoder: its tracks are there, silent or not
 	nextAt   time.Duration   // where the last segment ended, if any
 
 	waiting   bool   // aligned: nothing is written before the first boundary
@@ -59,8 +59,9 @@ type segmenter struct {
 	dropped   uint64 // packets that went into no segment, for stat
 }
 
-// push takes the next packet of the stream. now is when it was read.
-func (s *segmenter) push(p *media.Packet, now time.Time) {
+// push takes the next packet of the stream. now is when it was read, elapsed the
+// same on a clock that nobody sets.
+func (s *segmenter) push(p *media.Packet, now time.Time, elapsed time.Duration) {
 	if s.started && p.Epoch != s.epoch {
 		s.interrupt(p.DTS)
 	}
@@ -100,7 +101,7 @@ func (s *segmenter) push(p *media.Packet, now time.Time) {
 		return
 	}
 	s.cutBefore(p, t)
-	s.add(p, t, now)
+	s.add(p, t, elapsed, now)
 	if kind == media.Video {
 		s.picture = admitted{first: p, moved: p.DTS + p.CTS - sent.DTS - sent.CTS}
 	}
@@ -124,7 +125,7 @@ func (s *segmenter) interrupt(t time.Duration) {
 	}
 	s.close(end)
 	s.lose()
-	s.started = false
+	s.started, s.carry = false, false
 	s.line.shift = 0
 }
 
@@ -160,92 +161,6 @@ func (s *segmenter) index(p *media.Packet) uint32 {
 	return p.Timestamp / uint32(max(s.rules.fragment.Milliseconds(), 1))
 }
 
-// cutBefore ends the open segment if p must not go into it.
-func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
-	g := s.open
-	if g == nil {
-		return
-	}
-	kind := p.Track.Kind
-	d := t - g.start
-	video := g.tracks[media.Video] != nil
-	leads := kind == media.Video || !video // this kind's clock measures the fragment
-	if g.tracks[kind] != nil && g.tracks[kind] != p.Track {
-		// Coded differently from here on.
-		s.close(t)
-		s.broken = true
-		return
-	}
-	if kind == media.Video && !video && s.any && !g.discontinuity {
-		// Audio alone until now: the picture begins a fragment of its own.
-		s.close(t)
-		s.broken = true
-		return
-	}
-	if s.atBoundary(p, kind, video) && s.full(p, d) {
-		s.closeNear(t)
-		return
-	}
-	silent := !leads && t-s.line.hands[media.Video].t > maxFrame
-	step := s.line.hands[kind].step
-	switch {
-	case g.held+p.Held() > maxSegmentBytes:
-	case !leads && !silent:
-		return // its video decides
-	case d >= s.rules.maxFragment && d >= s.rules.fragment:
-	case s.limit > 0 && d+min(step, maxFrame) > s.limit:
-	default:
-		return
-	}
-	if kind == media.Video && !p.Keyframe && s.forced != nil {
-		s.forced(t - s.keyTime)
-	}
-	s.closeNear(t)
-}
-
-func (s *segmenter) atBoundary(p *media.Packet, kind media.Kind, video bool) bool {
-	if kind == media.Video {
-		return p.Keyframe
-	}
-	return !video
-}
-
-// full says whether a segment that is d long at a keyframe ends there.
-func (s *segmenter) full(p *media.Packet, d time.Duration) bool {
-	// At this keyframe if at the next one it would be too long.
-	if p.Track.Kind == media.Video && s.limit > 0 && s.keyTrack == p.Track && d >= settle {
-		if gop := p.DTS - s.keyTime; d+gop > s.limit {
-			return true
-		}
-	}
-	want := s.rules.fragment
-	if s.soon > 0 {
-		want = min(want, s.soon)
-	}
-	if s.rules.aligned {
-		return d > 0 && s.index(p) != s.index(s.open.packets[0])
-	}
-	return d >= want-cutTolerance
-}
-
-// closeNear ends the segment where the next one begins, at t, unless there is a
-// hole in the media that EXTINF must not cover up.
-func (s *segmenter) closeNear(t time.Duration) {
-	g := s.open
-	d := t - g.start
-	over := s.limit > 0 && d > s.limit || d > s.rules.maxFragment+maxFrame
-	if !over {
-		s.close(t)
-		return
-	}
-	if end := g.end; t-end > hole {
-		s.close(end)
-		s.broken = true
-		return
-	}
-	s.close(t)
-}
-
 // close ends the open segment at t and hands it on.
 func (s *segmenter) close(t time.Duration) {
 	g := s.open
@@ -258,15 +173,16 @@ func (s *segmenter) close(t time.Duration) {
 	if s.limit > 0 {
 		g.duration = min(g.duration, s.limit)
 	}
-	for kind, was := range s.previous {
-		if g.tracks[kind] == nil && was != nil && g.duration < min(shortest, s.rules.fragment-cutTolerance) && !g.discontinuity {
-			g.tracks[kind] = was
+	for kind := range g.tracks {
+		if g.tracks[kind] == nil && s.carry && s.line.hands[kind].idle < gone {
+			g.tracks[kind] = s.previous[kind]
 		}
 	}
 	if s.any && g.tracks != s.previous {
 		g.discontinuity = true // RFC 8216 §4.3.2.3: number or type of tracks
 	}
-	s.previous, s.any = g.tracks, true
+	s.previous, s.any, s.carry = g.tracks, true, true
+	s.broken, s.turned = s.broken || s.turned, false
 	s.nextAt = g.start + g.duration
 	s.emit(g)
 	clear(g.packets)
@@ -274,11 +190,13 @@ func (s *segmenter) close(t time.Duration) {
 	s.spare = g
 }
 
-func (s *segmenter) add(p *media.Packet, t time.Duration, now time.Time) {
+func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time) {
 	kind := p.Track.Kind
 	g := s.open
 	if g == nil {
-		g = s.begin(p, t, now)
+		g = s.begin(p, s.line.head(), now)
+		g.delay = elapsed - s.line.head()
+		g.loose = kind == media.Audio && !s.line.hands[media.Video].known && g.start != s.nextAt
 	}
 	if kind == media.Video {
 		if p.Keyframe {
@@ -286,8 +204,11 @@ func (s *segmenter) add(p *media.Packet, t time.Duration, now time.Time) {
 		}
 		if g.frames == 0 {
 			g.independent = p.Keyframe
-			if g.discontinuity || !s.any {
-				g.start = min(g.start, t.Round(time.Millisecond))
+			if g.loose {
+				// The sound before it was measured by its own clock.
+				before := max(s.line.hands[media.Audio].t-g.start, 0)
+				g.start = (t - before).Round(time.Millisecond)
+				g.loose = false
 			}
 		}
 		g.frames++
@@ -296,12 +217,16 @@ func (s *segmenter) add(p *media.Packet, t time.Duration, now time.Time) {
 		// It changes only while a timeline, and so this segment, has no audio.
 		g.audioShift = s.line.shift
 	}
-	g.tracks[kind] = p.Track
+	if !s.turned || kind == media.Video || g.tracks[kind] == nil {
+		g.tracks[kind] = p.Track
+	}
 	g.packets = append(g.packets, p)
 	g.bytes += int64(len(p.Data))
 	g.held += p.Held() + g.headers.Charge(p)
-	g.wall = min(g.wall, time.Duration(now.UnixNano())-t)
-	g.end = s.line.end()
+	if v := &s.line.hands[media.Video]; kind == media.Video || !v.known || v.idle >= still {
+		g.delay = min(g.delay, elapsed-s.line.head())
+	}
+	g.end, g.head = s.line.end(), s.line.head()
 }
 
 func (s *segmenter) begin(p *media.Packet, t time.Duration, now time.Time) *segment {
@@ -315,7 +240,7 @@ func (s *segmenter) begin(p *media.Packet, t time.Duration, now time.Time) *segm
 	g.discontinuity = s.broken
 	g.timestamp = p.Timestamp
 	g.opened = now
-	g.wall = time.Duration(now.UnixNano()) - t
+	g.delay = math.MaxInt64
 	if s.any && !s.broken && g.start-s.nextAt <= maxFrame && s.nextAt-g.start <= maxFrame {
 		g.start = s.nextAt // so that EXTINFs add up
 	}

@@ -8,7 +8,7 @@ import (
 
 const (
 	maxBack    = time.Second      // a kind going back further breaks the timeline
-	maxForward = 10 * time.Second // and so does one that leaps further ahead
+	maxForward = 15 * time.Second // and so does one that leaps further ahead
 	maxApart   = 10 * time.Second // audio and video of one timeline are closer
 
 	// settle is how young a timeline that began with a jump is spared the
@@ -113,6 +113,9 @@ func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.
 		q.CTS = max(pts-t, min(p.CTS, 0))
 		p = &q
 	}
+	if hand.known { // a longer step is a pause of both, or a slip
+		l.hands[1-kind].idle += min(max(t-hand.t, 0), longest[kind])
+	}
 	hand.move(t)
 	if l.young && t-l.began >= settle {
 		l.young = false
@@ -120,14 +123,35 @@ func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.
 	return p, t
 }
 
-// end is where the newest media ends: video's end, unless video has stopped.
+// soundless says that there was no sound before the newest picture either.
+func (l *timeline) soundless() bool {
+	a := &l.hands[media.Audio]
+	return !a.known || a.idle > muted
+}
+
+// head is where the newest packet is on the clock of the fragments, which is
+// the video's, without video the audio's. While the picture stands still it goes
+// on with the sound: silence of a track is a matter of arrival, the timestamps
+// of two tracks do not compare.
+func (l *timeline) head() time.Duration {
+	v := &l.hands[media.Video]
+	if !v.known {
+		return l.hands[media.Audio].t
+	}
+	return v.t + v.idle
+}
+
+// longest is how long one packet of a kind may be taken to last.
+var longest = [2]time.Duration{media.Video: maxFrame, media.Audio: maxFrame / 4}
+
+// end is where the newest media ends, on the same clock.
 func (l *timeline) end() time.Duration {
 	v, a := &l.hands[media.Video], &l.hands[media.Audio]
 	switch {
 	case !v.known:
 		return a.end()
-	case !a.known || a.t-v.t <= maxFrame:
+	case v.idle <= maxFrame:
 		return v.end()
 	}
-	return a.end()
+	return l.head() + a.end() - a.t
 }

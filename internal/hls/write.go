@@ -30,7 +30,7 @@ func (p *Packager) write(g *segment) {
 	if p.fault.gap {
 		g.discontinuity = true
 	}
-	date := p.clock.date(g)
+	date := p.clock.date(g, time.Duration(now.UnixNano())-p.elapsed(now))
 	switch {
 	case g.duration < tinyDuration && g.duration < p.cfg.Fragment/2 && !p.ending && !p.tiny.take(now):
 		p.lose(p.dir.count.rationed)
