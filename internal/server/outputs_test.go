@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -257,4 +259,75 @@ rtmp {
 	r.refused("live", "cam", dialling{}, rtmp.StatusPublishBadName, `the rendition "cam_lo" is live`)
 	r.eventually("the other's grace is over", func() bool { return r.stream("live", "cam_lo") == nil })
 	r.publish("live", "cam")
+}
+
+// The disk of an output is not there at the start, read-only to everybody: that is
+// the output's trouble. Once the path leads elsewhere HLS goes on there, over HTTP too.
+func TestADiskThatIsNotThereStopsNobody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	live := filepath.Join(r.dir, "www", "live")
+	if err := errors.Join(os.Mkdir(filepath.Join(r.dir, "www"), 0o755), os.Symlink("/sys/kernel", live)); err != nil {
+		t.Fatal(err)
+	}
+	text := `
+rtmp {
+  listen     = "127.0.0.1:0"
+  access_log = "$DIR/www/live/access.log"
+  application "live" {
+    hls {
+      path            = "$DIR/www/live"
+      fragment        = "1s"
+      playlist_length = "10s"
+    }
+  }
+  application "plain" {}
+}
+http {
+  listen     = "127.0.0.1:0"
+  access_log = "$DIR/www/live/http.log"
+  location "/live" {
+    root = "$DIR/www"
+  }
+}`
+	r.cfg = r.load(text)
+	if _, err := r.srv.Apply(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	r.logged("hls path can't be used: outputs in it fail until it can", "")
+	other, p := r.publish("plain", "x"), r.publish("live", "cam")
+	p.seconds(3)
+	r.eventually("the packager says that it fails", func() bool {
+		o := r.stream("live", "cam").outputs
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.hls.packager != nil && o.hls.packager.Snapshot().Failing != ""
+	})
+	r.reload(strings.Replace(text, `"10s"`, `"20s"`, 1)) // a reload is not refused either
+	if err := errors.Join(os.Remove(live), os.Mkdir(live, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("HLS is served from where the path is", func() bool {
+		p.seconds(1)
+		res, err := probe.Get(r.web() + "/live/cam.m3u8")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		_, uri, ok := strings.Cut(strings.TrimSpace(string(body)), ",\n")
+		if res.StatusCode != 200 || !ok {
+			return false
+		}
+		uri, _, _ = strings.Cut(uri, "\n")
+		fragment, err := probe.Get(r.web() + "/live/" + uri)
+		if err != nil {
+			return false
+		}
+		fragment.Body.Close()
+		return fragment.StatusCode == 200
+	})
+	if !other.alive() || !p.alive() {
+		t.Error("a publisher was cut")
+	}
 }

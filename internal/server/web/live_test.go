@@ -155,7 +155,7 @@ func TestOpenFragmentsAreSharedBoundedAndLetGo(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Unix(1e9, 0)
 	o := newOpenFiles(func() time.Time { return now })
-	m := &mount{path: dir}
+	m := &mount{at: dir}
 	defer func() { _ = m.close() }()
 	seg := LiveFile{Kind: Segment, ETag: `"1"`}
 	write(t, dir, "a.ts", "a")

@@ -40,12 +40,13 @@ type place struct {
 type mount struct {
 	name string // its name in the tree; "" is the tree itself
 	dir  string // as Live spells it
-	path string // resolved: what is opened
+	path string // resolved when the Site was made
+	at   string // as configured: what is opened, wherever its links lead by then
 
 	mu      sync.Mutex
 	root    *os.Root    // nil until the directory is there
 	info    fs.FileInfo // of root
-	checked time.Time   // when path was last compared with info
+	checked time.Time   // when at was last compared with info
 	closed  bool
 }
 
@@ -67,11 +68,11 @@ func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *t
 	if alias {
 		t.url = strings.TrimSuffix(prefix, "/")
 	}
-	top := &mount{dir: dir, path: t.base}
+	top := &mount{dir: dir, path: t.base, at: dir}
 	t.mounts = []*mount{top}
 	for _, p := range places {
 		if name, ok := below(dir, p.dir, t.base, p.resolved); ok && name != "" {
-			t.mounts = append(t.mounts, &mount{name: name, dir: p.dir, path: p.resolved})
+			t.mounts = append(t.mounts, &mount{name: name, dir: p.dir, path: p.resolved, at: p.dir})
 		} else if name, ok := below(p.dir, dir, p.resolved, t.base); ok {
 			top.dir = filepath.Join(p.dir, name) // the tree is, or is in, an hls directory
 		}
@@ -217,7 +218,7 @@ func (m *mount) get(now time.Time) (*os.Root, error) {
 		return m.root, nil
 	}
 	m.checked = now
-	fi, err := os.Stat(m.path)
+	fi, err := os.Stat(m.at)
 	if err == nil && m.root != nil && os.SameFile(fi, m.info) {
 		return m.root, nil
 	}
@@ -227,7 +228,7 @@ func (m *mount) get(now time.Time) (*os.Root, error) {
 		}
 		return nil, errMissingDir
 	}
-	root, err := os.OpenRoot(m.path)
+	root, err := os.OpenRoot(m.at)
 	if err != nil {
 		return nil, err
 	}
