@@ -31,6 +31,12 @@ type names struct {
 
 var errBadName = errors.New("stream name can't be a file name")
 
+// PlaylistName is the name of a stream's playlist in cfg.Path.
+func PlaylistName(app, stream string, cfg *config.HLS) (string, error) {
+	n, err := namesFor(app, stream, cfg)
+	return n.playlist, err
+}
+
 // namesFor says what the stream's files are called.
 func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 	if stream == "" || strings.HasPrefix(stream, ".") || strings.Contains(stream, "..") ||

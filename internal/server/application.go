@@ -77,6 +77,9 @@ func (o owner) same(p owner) bool {
 	return o.addr == p.addr
 }
 
+// whyStopped is why a stream ends as it should.
+const whyStopped = "its publisher stopped"
+
 var errAppGone = errors.New("the application was removed from the configuration")
 
 // busyError says why a name can't be had now.
@@ -206,7 +209,7 @@ func (a *application) detach(st *stream, sess *session, clean bool) {
 	case sess.condemned.Load():
 		reason = "its publisher was disconnected by the server"
 	case clean:
-		reason = "its publisher stopped"
+		reason = whyStopped
 	}
 	a.endLocked(st, reason)
 	a.mu.Unlock()
@@ -230,7 +233,11 @@ func (a *application) endLocked(st *stream, reason string) {
 	a.ending[st.name] = st
 	st.close()
 	a.closeHouseLocked(st)
-	a.log.Info("stream ended", zap.String("stream", st.name), zap.String("reason", reason))
+	log := a.log.Info
+	if reason == whyStopped { // the publisher's line says so
+		log = a.log.Debug
+	}
+	log("stream ended", zap.String("stream", st.name), zap.String("reason", reason))
 	a.srv.goes.Go(func() {
 		st.outputs.wait()
 		a.mu.Lock()

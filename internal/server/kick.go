@@ -127,9 +127,13 @@ func (s *session) finish(err error) (lingers bool) {
 	case s.conn.Load() == nil && errors.Is(err, io.EOF):
 		s.log.Debug("session closed", zap.String("reason", reasonText(err)), s.age()) // load balancers do that every two seconds
 	case err == nil, errors.Is(err, errBye), errors.Is(err, io.EOF):
-		s.log.Info("session ended", s.streamField(), s.age())
+		log := s.log.Info
+		if s.published || s.visit.play { // the line about the end of what it did has been written
+			log = s.log.Debug
+		}
+		log("session ended", s.streamField(), s.age())
 	case s.visit.play && !s.visit.publish && r == nil: // VLC leaves with a reset, others vanish
-		s.log.Info("session ended", zap.String("reason", reasonText(err)), s.streamField(), s.age())
+		s.log.Debug("session ended", zap.String("reason", reasonText(err)), s.streamField(), s.age())
 	case refused:
 		s.log.Warn("session refused", zap.String("reason", r.reason), s.streamField(), s.age())
 	default:

@@ -56,7 +56,7 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	taken := seat{streamID: streamID, told: told}
 	if err := s.sit(&taken, rules, verdict, name); err != nil {
 		if pl := taken.playing; pl != nil { // it was said to have started
-			s.log.Info("play stopped", zap.String("stream", pl.name), zap.Uint64("bytes", 0), zap.Uint64("lapped", 0))
+			s.log.Info("play stopped", zap.String("stream", pl.name), zap.Uint64("bytes", 0), zap.Uint64("lapped", 0), s.age())
 		}
 		taken.giveBack()
 		return err
@@ -118,7 +118,7 @@ func (s *session) stay(ctx context.Context) error {
 		pl.fan.Close() // the fan would find out with the next frame, which may never come
 	}
 	s.visit.sent += pl.fan.Sent()
-	s.log.Info("play stopped", zap.String("stream", pl.name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()))
+	s.log.Info("play stopped", zap.String("stream", pl.name), zap.Uint64("bytes", pl.fan.Sent()), zap.Uint64("lapped", pl.fan.Lapped()), s.age())
 	taken.giveBack()
 	if err == nil && next != nil { // a second play replaces the first
 		err = s.play(ctx, taken.streamID, *next)

@@ -113,7 +113,7 @@ func (s *session) publishAs(ctx context.Context, streamID uint32, rules *appRule
 	}
 	told.watch()
 	s.srv.counters.published.Add(1)
-	s.log.Info("publish started", zap.String("stream", name), zap.String("publisher", s.owner.holder), zap.String("encoder", s.connect.FlashVer))
+	s.announce(name, p.metadata)
 	s.watchIdle(cfg.For(name).DropIdlePublisher)
 
 	conn := s.conn.Load()
@@ -285,7 +285,11 @@ func (s *session) leave(clean bool) {
 	s.app.detach(st, s, clean)
 	s.notice.end() // at once: a grace is no business of the hooks
 	s.notice = nil
-	s.log.Info("publish stopped", zap.String("stream", st.name), zap.Bool("clean", clean))
+	if s.announced != nil { // else it was refused by new rules before
+		s.announced.end()
+		s.announced = nil
+	}
+	s.log.Info("publish stopped", zap.String("stream", st.name), zap.Bool("clean", clean), s.age())
 }
 
 // watchIdle arms drop_idle_publisher: from now on, and again at each message.
@@ -360,6 +364,7 @@ func (in *ingest) script(m rtmp.Message) bool {
 	case errors.Is(err, flv.ErrUnsupported):
 		return in.passOver(err)
 	case ok:
+		in.session.announced.say(meta.Encoder)
 		if known := in.stream.live.Metadata(); known != nil && bytes.Equal(known.Raw, meta.Raw) {
 			return true
 		}

@@ -49,8 +49,10 @@ type session struct {
 	// What the hooks are told; run's alone.
 	hello  *hooks.Session // from connect on
 	notice *notice        // while publishing
-	visit  visit
-	seated seat // from play on
+
+	announced *publishLine // from publish on
+	visit     visit
+	seated    seat // from play on
 
 	owner     owner        // set before claim, read under app.mu
 	published bool         // a publish was accepted once: stray media afterwards is no error

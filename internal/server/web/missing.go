@@ -69,6 +69,13 @@ func (x *exchange) mayHint(from, to *location) bool {
 	return !to.guarded() || from == to
 }
 
+// PlaylistPath is the path, escaped, under which anybody gets a file of an hls
+// directory; empty if no location serves it without credentials.
+func (s *Site) PlaylistPath(dir, name string) string {
+	p := s.table.pathOf(dir, name, func(l *location) bool { return !l.guarded() })
+	return (&url.URL{Path: p}).EscapedPath()
+}
+
 // pathOf is the path under which a file of an hls directory is served by a
 // location that ok accepts, or "".
 func (t *router) pathOf(dir, name string, ok func(*location) bool) (found string) {
