@@ -36,7 +36,7 @@ func (d *Doctor) Bitstream(set media.Defects, now time.Time) (found []Finding) {
 		d.judge(x.finding, at, bad)
 		f.advice = d.advice(x.finding, 0)
 		if f.fresh {
-			f.fresh, f.told = false, at
+			f.fresh, f.told, f.said = false, at, true
 			found = append(found, d.finding(x.finding))
 		}
 	}

@@ -9,6 +9,7 @@ type Contest struct {
 	at [contestTimes]time.Time // the newest take-overs, oldest first
 
 	active      bool
+	said        bool // it was logged
 	count       uint64
 	since, told time.Time
 }
@@ -39,7 +40,7 @@ func (d *Doctor) Contend(c *Contest) {
 		return
 	}
 	d.findings[takeOvers] = state{
-		active: c.active, count: c.count, since: c.since.Sub(d.start), told: c.told.Sub(d.start),
+		active: c.active, said: c.said, count: c.count, since: c.since.Sub(d.start), told: c.told.Sub(d.start),
 		advice: kinds[takeOvers].advice,
 	}
 }
@@ -55,6 +56,6 @@ func (d *Doctor) judgeContest(at time.Duration) {
 func (d *Doctor) keepContest() {
 	if f := &d.findings[takeOvers]; d.contest != nil && f.count > 0 {
 		c := d.contest
-		c.active, c.count, c.since, c.told = f.active, f.count, d.start.Add(f.since), d.start.Add(f.told)
+		c.active, c.said, c.count, c.since, c.told = f.active, f.said, f.count, d.start.Add(f.since), d.start.Add(f.told)
 	}
 }

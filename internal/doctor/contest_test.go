@@ -24,13 +24,14 @@ func TestContest(t *testing.T) {
 	} {
 		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 		var contest Contest
-		var reports []Finding
+		var reports, cleared []Finding
 		d := New(now)
 		d.Contend(&contest)
 		watch := func(length time.Duration) {
 			for end := now.Add(length); now.Before(end); now = now.Add(s) {
 				d.Packet(&media.Packet{Track: videoTrack, Keyframe: true}, now)
 				reports = d.Examine(now, 0, reports)
+				cleared = d.Cleared(cleared)
 			}
 		}
 		found := func() bool {
@@ -63,6 +64,18 @@ func TestContest(t *testing.T) {
 		watch(5*time.Minute + 2*s)
 		if found() {
 			t.Errorf("%s: it stays although nobody is taken over", name)
+		}
+		d = New(now) // the next publisher's says nothing of it again
+		d.Contend(&contest)
+		watch(2 * s)
+		m := 0
+		for _, f := range cleared {
+			if f.Name == "take_overs" {
+				m++
+			}
+		}
+		if m != n {
+			t.Errorf("%s: reported %d times, cleared %d times", name, n, m)
 		}
 	}
 }

@@ -230,6 +230,7 @@ type state struct {
 	count  uint64
 	since  time.Duration
 	told   time.Duration // when it was reported; valid if count > 0
+	said   bool          // it was reported, and that it has cleared was not
 	gop    time.Duration // that advice names
 	advice string
 }
@@ -277,9 +278,23 @@ func (d *Doctor) report(at, fragment time.Duration, buf []Finding) []Finding {
 			if inLog(i) {
 				continue
 			}
+			f.said = true
 			buf = append(buf, d.finding(i))
 		}
 	}
+	return buf
+}
+
+// Cleared appends to buf the findings that were reported and have cleared, each
+// once. It is to be called after Examine.
+func (d *Doctor) Cleared(buf []Finding) []Finding {
+	for i := range d.findings {
+		if f := &d.findings[i]; f.said && !f.active {
+			f.said = false
+			buf = append(buf, d.finding(i))
+		}
+	}
+	d.keepContest()
 	return buf
 }
 

@@ -81,13 +81,19 @@ func (st *stream) examine() {
 	if cfg := st.app.rules.Load().cfg.For(st.name); cfg.HLS != nil {
 		fragment = cfg.HLS.Fragment
 	}
-	var found []doctor.Finding
+	var found, cleared []doctor.Finding
+	now := time.Now()
 	st.write.Lock()
 	sess := st.writer
 	if st.doctor != nil {
-		found = st.doctor.Examine(time.Now(), fragment, nil)
+		found = st.doctor.Examine(now, fragment, nil)
+		cleared = st.doctor.Cleared(nil)
 	}
 	st.write.Unlock()
+	for _, f := range cleared {
+		sess.log.Info("what is published is better again",
+			zap.String("stream", st.name), zap.String("finding", f.Name), zap.Duration("after", now.Sub(f.Since).Round(time.Second)))
+	}
 	for _, f := range found {
 		log := sess.log.Warn
 		if f.Level == doctor.Note {

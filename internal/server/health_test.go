@@ -51,6 +51,9 @@ func TestFindingsFollowTheConfigurationAndLeaveWithThePublisher(t *testing.T) {
 	if got := r.health("cam"); has(got, long) {
 		t.Errorf("fragments are long enough now: %+v", got)
 	}
+	if n := r.logs.FilterMessage("what is published is better again").Len(); n != 1 {
+		t.Errorf("%d lines say that it has cleared", n)
+	}
 	r.reload(short)
 	r.eventually("the finding again", func() bool { return has(r.health("cam"), long) })
 	lines := r.logs.FilterMessage("what is published could be better").All()
