@@ -24,6 +24,8 @@ type PlayerOptions struct {
 	// It is called with locks held: it may neither block nor call the Player.
 	// Nil: the player is closed.
 	Refused func(why string)
+	// Lagged is told when the player is moved on for the first time, as Refused is.
+	Lagged func()
 }
 
 // A Player is one connection that a fan sends to. From Join to Leave nobody else
@@ -255,7 +257,9 @@ func (p *Player) lag() {
 	}
 	p.out = append(p.out, seg.mem[p.off:end]...)
 	p.leavePlace()
-	p.lapped.Add(1)
+	if p.lapped.Add(1) == 1 && p.o.Lagged != nil {
+		p.o.Lagged()
+	}
 	f.Lapped.Add(1)
 	f.hub.metrics.lagged.Inc()
 }

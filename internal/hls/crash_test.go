@@ -94,6 +94,8 @@ func crash(t *testing.T, file string, change func(*config.HLS), fault func(op, n
 		}
 	}
 	before := v.versions
+	body, _ := os.ReadFile(filepath.Join(b.dir, file))
+	found := strings.Contains(string(body), "#EXTINF")
 	s.packets, s.epoch = nil, 1
 	s.play(7 * time.Second)
 	b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) {
@@ -101,6 +103,13 @@ func crash(t *testing.T, file string, change func(*config.HLS), fault func(op, n
 		v.poll()
 	}})
 	v.poll()
+	goesOn := 0 // no line of the first run
+	if found {
+		goesOn = 1
+	}
+	if n := b.logs.FilterMessage("hls playlist goes on").Len(); n != goesOn {
+		t.Errorf("%d lines say that a playlist goes on, want %d", n, goesOn)
+	}
 	if v.versions < before+3 {
 		t.Errorf("%d playlists after the restart", v.versions-before)
 	}

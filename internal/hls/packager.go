@@ -160,6 +160,9 @@ func (p *Packager) open() error {
 	}
 	p.out = out
 	p.begin()
+	if n := len(out.list.entries); n > 0 && !out.renew {
+		p.log.Info("hls playlist goes on", zap.String("path", p.dir.path+"/"+out.names.playlist), zap.Int("fragments", n))
+	}
 	if out.unsaved {
 		p.publish()
 	}

@@ -208,6 +208,12 @@ func (s *session) startPlaying(streamID uint32, pl *playing, cfg *config.Applica
 			WaitKey: cfg.WaitKey, WaitVideo: cfg.WaitVideo, GOPCache: cfg.GOPCache,
 			Connect: &s.connect,
 			Refused: func(why string) { s.kick(rtmp.StatusPlayNoSupportedTrack, why) },
+			Lagged: func() { // once: how often it was in the end is in the line about its stop
+				log := s.log
+				s.srv.goes.Go(func() {
+					log.Warn("player lags and was moved on to the newest keyframe: its connection is slower than the stream", zap.String("stream", pl.name))
+				})
+			},
 		})
 		return pl.fan.Control
 	})

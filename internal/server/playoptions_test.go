@@ -257,6 +257,11 @@ func TestPlayerQueueMovesASlowPlayerOn(t *testing.T) {
 		big(n%30 == 0)
 		time.Sleep(time.Millisecond) // a pace, not a wait
 	}
+	const line = "player lags and was moved on to the newest keyframe: its connection is slower than the stream"
+	r.logged(line, "cam")
+	if n := r.logs.FilterMessage(line).Len(); n != 1 {
+		t.Errorf("%d lines say that it lags", n)
+	}
 	s.read()
 	big(true)
 	r.eventually("the player goes on", func() bool {
