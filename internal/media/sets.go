@@ -104,7 +104,7 @@ func setID(c Codec, unit []byte) (id uint32, ok bool) {
 		r.u(32)
 		id = r.golomb()
 		return id, r.err == nil && id <= 31
-	case c == CodecH264 && len(unit) > 1:
+	case c == CodecH264 && len(unit) > 1 && unit[0]&0x1f == 8:
 		r.u(8)
 		id = r.golomb()
 		return id, r.err == nil && id <= 255
