@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -242,10 +243,11 @@ func TestALogWhoseDiskIsNotThereBeginsLater(t *testing.T) {
 	for _, why := range []error{syscall.ENOSPC, syscall.EROFS, syscall.EACCES, syscall.EIO, syscall.EMFILE} {
 		synctest.Test(t, func(t *testing.T) {
 			core, logs := observer.New(zap.DebugLevel)
-			out, fail := &memory{}, why
+			out := &memory{}
+			var works atomic.Bool
 			l, err := Open("x", plain, Options{Log: zap.New(core), Open: func(string) (io.WriteCloser, error) {
-				if fail != nil {
-					return nil, fail
+				if !works.Load() {
+					return nil, why
 				}
 				return out, nil
 			}})
@@ -256,9 +258,10 @@ func TestALogWhoseDiskIsNotThereBeginsLater(t *testing.T) {
 				l.Add("lost")
 				time.Sleep(time.Second)
 			}
-			fail = nil
+			works.Store(true)
 			l.Add("line")
 			time.Sleep(time.Second)
+			synctest.Wait()
 			if got := out.buf.String(); got != "line\n" {
 				t.Errorf("%v: the file has %q", why, got)
 			}
