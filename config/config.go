@@ -62,11 +62,11 @@ type Log struct {
 	// The least serious line that is logged.
 	Level string `hcl:"level" default:"info" one:"debug info warn error"`
 	// Lines for people (text) or for programs (json).
-	Format string `hcl:"format" default:"text" one:"text json"`
+	Format string `hcl:"format" default:"text" one:"text json" reload:"start"`
 	// The file that the log is written to. Unset: standard error, which systemd
 	// takes into its journal. rtmpd -s reopen and SIGUSR1 open it again after a
 	// rotation.
-	File value.Path `hcl:"file" example:"\"/var/log/rtmpd/rtmpd.log\""`
+	File value.Path `hcl:"file" reload:"start" example:"\"/var/log/rtmpd/rtmpd.log\""`
 }
 
 // ACME is the top-level acme block.

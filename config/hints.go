@@ -86,7 +86,7 @@ func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
 	}
 	strings := false
 	for _, d := range diags {
-		if d.Subject != nil && explained[d.Subject.Start.Line] != nil || nginx && d.Summary == "Invalid block definition" {
+		if d.Subject != nil && explained[d.Subject.Start.Line] != nil || nginx && noise.MatchString(d.Summary) {
 			continue
 		}
 		switch d.Summary {
@@ -110,6 +110,9 @@ func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 const nginxSummary = "this looks like nginx.conf"
+
+// noise is what the parser says of nginx.conf, line after line.
+var noise = regexp.MustCompile(`^(Invalid (block definition|character|expression|argument name|template.*)|Argument or block definition required|Missing (newline|expression|item).*|Unbalanced.*|Unclosed.*|Unterminated.*|Unsupported.*)$`)
 
 // explainLine knows lines that nobody means as HCL; nil for any other.
 func explainLine(at hcl.Range, text string) *hcl.Diagnostic {
@@ -202,6 +205,22 @@ func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
+// notNeeded are directives of nginx-rtmp that have no counterpart because nothing is
+// missing without them (config.md §6.8).
+const notNeeded = "worker_processes rtmp_auto_push rtmp_auto_push_reconnect rtmp_socket_dir max_streams out_queue out_cork buffer sync interleave busy stream_buckets " +
+	"play_time_fix publish_time_fix hls_muxdelay hls_audio_buffer_size session_relay buflen relay_buffer so_keepalive ipv6only netcall_buffer hls_allow_client_cache record_interval_size"
+
+// blockOf is the block in which rtmpd has what a directive of nginx-rtmp says.
+func blockOf(name string) string {
+	switch prefix, _, _ := strings.Cut(name, "_"); {
+	case name == "play":
+		return "vod"
+	case prefix == "exec", prefix == "dash", name == "push", name == "pull":
+		return prefix
+	}
+	return ""
+}
+
 // elsewhere says where an nginx-rtmp directive has gone, by the block it is
 // looked for in.
 func elsewhere(name string) string {
@@ -211,6 +230,9 @@ func elsewhere(name string) string {
 		{"record_", `record "NAME"`},
 		{"exec_", `exec "KIND" "NAME"`},
 		{"ssl_", "tls"},
+	}
+	if name == "hls_variant" {
+		return `in rtmpd this is a block in a block: hls { variant "_low" {} }`
 	}
 	for _, p := range prefixes {
 		if rest, ok := strings.CutPrefix(name, p.prefix); ok {
@@ -242,6 +264,7 @@ func elsewhere(name string) string {
 
 var (
 	unknownName = regexp.MustCompile(`(?:An argument named|Blocks of type|No argument or block type is named) "([^"]+)"`)
+	labelled    = regexp.MustCompile(`(?:All|for) (\w+) blocks`)
 	suggestion  = regexp.MustCompile(`Did you mean (?:to define (?:a block of type|argument) )?"([^"]+)"`)
 )
 
@@ -249,6 +272,10 @@ var (
 func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		d.Detail = strings.TrimSuffix(d.Detail, ".")
+		if m := labelled.FindStringSubmatch(d.Detail); m != nil && l.unbuilt[s.name+"."+m[1]] {
+			*d = *unbuiltDiag(*d.Subject, m[1], "leave the block out")
+			continue
+		}
 		m := unknownName.FindStringSubmatch(d.Detail)
 		if m == nil {
 			continue
@@ -261,6 +288,10 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 		near := suggestion.FindStringSubmatch(d.Detail)
 		block, attr := s.block(name), s.attr(name)
 		switch {
+		case l.unbuilt[s.name+"."+name] || l.unbuilt["application."+blockOf(name)]:
+			*d = *unbuiltDiag(*d.Subject, name, "leave it out")
+		case slices.Contains(strings.Fields(notNeeded), name):
+			d.Summary, d.Detail = name+" is not needed", "rtmpd does without it: leave it out"
 		case block != nil && block.empty:
 			d.Summary, d.Detail = name+" is a block", "write "+name+" {}"
 		case block != nil:

@@ -70,5 +70,12 @@ func isDefault(a *attr) bool {
 }
 
 func (l *loader) unbuiltError(at hcl.Range, what, advice string) {
-	l.errorAt(at, what+" is not built yet", "this version of rtmpd knows and checks it but does nothing with it: "+advice)
+	l.diags = append(l.diags, unbuiltDiag(at, what, advice))
+}
+
+func unbuiltDiag(at hcl.Range, what, advice string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: what + " is not built yet", Subject: at.Ptr(),
+		Detail: "this version of rtmpd knows and checks it but does nothing with it: " + advice,
+	}
 }

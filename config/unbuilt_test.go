@@ -85,3 +85,32 @@ func other(a *attrSchema) string {
 	}
 	return `"http://127.0.0.1/x"`
 }
+
+// What is not built is said to be so before its syntax is taught, however it is
+// written; what nothing is missing without is said to be not needed.
+func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
+	for source, want := range map[string]string{
+		"push = \"rtmp://a/b\"":         "push is not built yet",
+		"push {\n}":                     "push is not built yet",
+		"push \"a\" \"b\" {\n}":         "push is not built yet",
+		"push \"a\" {\n x = 1\n}":       "push \"a\" is not built yet",
+		"exec \"sometimes\" \"x\" {\n}": "exec \"sometimes\" \"x\" is not built yet",
+		"exec_push = \"x\"":             "exec_push is not built yet",
+		"dash_path = \"/x\"":            "dash_path is not built yet",
+		"play = \"/x\"":                 "play is not built yet",
+		"buflen = \"5s\"":               "buflen is not needed",
+		"interleave = true":             "interleave is not needed",
+		"hls_variant = \"_low\"":        "hls { variant \"_low\" {} }",
+		"hls {\n path = \"/x\"\n hls_variant = \"_low\"\n}": "hls { variant \"_low\" {} }",
+	} {
+		_, files, diags := loadText(t, "rtmp {\n application \"a\" {\n"+source+"\n}\n}\n", LoadOptions{})
+		got := text(files, diags)
+		if first, _, _ := strings.Cut(got, "\n"); !diags.HasErrors() || !strings.Contains(got, want) || strings.Contains(want, "built") && !strings.Contains(first, want) {
+			t.Errorf("%s:\n%s\nwant first: %s", source, got, want)
+		}
+	}
+	_, files, diags := loadText(t, "rtmp {\n  server {\n    listen 1935;\n    exec ffmpeg -c 'x' $name;\n    hls_variant _low BANDWIDTH=1;\n  }\n}\n", LoadOptions{})
+	if got := text(files, diags); !strings.Contains(got, nginxSummary) || strings.Contains(got, "Invalid") {
+		t.Errorf("nginx.conf:\n%s", got)
+	}
+}

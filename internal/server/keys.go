@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,6 +111,11 @@ func (k *keyring) holds(typed string) bool {
 	}
 	_, err := k.match(presented{typed: idOf(typed)}, time.Now())
 	return err == nil || errors.Is(err, errKeyTime)
+}
+
+// names says whether a key publishes under this public name.
+func (k *keyring) names(name string) bool {
+	return slices.ContainsFunc(k.keys, func(r ringKey) bool { return r.stream == name })
 }
 
 // identify turns what a publisher typed into the public name and its owner:

@@ -63,7 +63,7 @@ func (s *session) identify(rules *appRules, cmd rtmp.Command) (*petition, error)
 	name, who, err := rules.identify(seen, s.addr, time.Now()) // 3. secret → public name; the secret ends here
 	if err != nil {
 		s.hideGuess(typed, args.Get("key"))
-		return nil, s.refuseName(rules, err)
+		return nil, s.refuseName(rules, err, typed, args.Get("key"))
 	}
 	if rules.keys.inForce && who.holder != "" && name != typed {
 		seen.name = ""
@@ -135,8 +135,9 @@ func (s *session) publishAs(ctx context.Context, streamID uint32, rules *appRule
 }
 
 // refuseName turns a failed identification into what the client hears. A
-// secret that was close is not told from one that was not.
-func (s *session) refuseName(rules *appRules, err error) error {
+// secret that was close is not told from one that was not. Who types a stream's
+// public name in its place knows that already.
+func (s *session) refuseName(rules *appRules, err error, typed, key string) error {
 	if !rules.keys.inForce {
 		return &refusal{statusBadName, "bad stream name: " + err.Error()}
 	}
@@ -144,6 +145,8 @@ func (s *session) refuseName(rules *appRules, err error) error {
 	switch {
 	case errors.Is(err, errKeyTime), errors.Is(err, errKeyName):
 		return &refusal{statusDenied, err.Error()}
+	case key == "" && rules.keys.names(typed):
+		return &refusal{statusDenied, "this is the name that viewers see, not its stream key: the key is the secret that goes with it (in OBS: Settings, Stream, Stream Key)"}
 	}
 	return &refusal{statusDenied, "wrong stream key: this application wants one (in OBS: Settings, Stream, Stream Key)"}
 }
