@@ -194,9 +194,10 @@ func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 	kind := p.Track.Kind
 	g := s.open
 	if g == nil {
+		loose := kind == media.Audio && !s.line.hands[media.Video].known && (!s.any || s.broken)
 		g = s.begin(p, s.line.head(), now)
 		g.delay = elapsed - s.line.head()
-		g.loose = kind == media.Audio && !s.line.hands[media.Video].known && g.start != s.nextAt
+		g.loose = loose
 	}
 	if kind == media.Video {
 		if p.Keyframe {
@@ -206,8 +207,9 @@ func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 			g.independent = p.Keyframe
 			if g.loose {
 				// The sound before it was measured by its own clock.
-				before := max(s.line.hands[media.Audio].t-g.start, 0)
-				g.start = (t - before).Round(time.Millisecond)
+				if apart := t - s.line.hands[media.Audio].t; apart.Abs() > 2*frameGuess {
+					g.start += apart.Round(time.Millisecond)
+				}
 				g.loose = false
 			}
 		}
