@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -369,9 +370,10 @@ func TestAYesIsKeptWhileThereIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := NewVerdicts()
 		var answer error
-		wait, asked := time.Duration(0), 0
+		wait := time.Duration(0)
+		var asked atomic.Int64
 		ask := func() (time.Duration, error) {
-			asked++
+			asked.Add(1)
 			time.Sleep(wait)
 			if errors.Is(answer, errSilent) {
 				return 5 * time.Second, answer
@@ -391,7 +393,7 @@ func TestAYesIsKeptWhileThereIsNoAnswer(t *testing.T) {
 			}
 			return err
 		}
-		if err := poll(); err != nil || asked != 1 {
+		if err := poll(); err != nil || asked.Load() != 1 {
 			t.Fatal(err)
 		}
 		begin := time.Now()
@@ -400,13 +402,13 @@ func TestAYesIsKeptWhileThereIsNoAnswer(t *testing.T) {
 			if err := poll(); err != nil {
 				t.Fatalf("refused after %v: %v", time.Since(begin), err)
 			}
-			if at := time.Since(begin); at < 50*time.Second && asked > 1 {
+			if at := time.Since(begin); at < 50*time.Second && asked.Load() > 1 {
 				t.Fatalf("asked again after %v", at)
 			}
 			time.Sleep(5 * time.Second)
 		}
-		if asked < 30 || asked > 50 { // each takes 10 s, and is tried again 5 s later
-			t.Errorf("asked %d times in 11 minutes", asked)
+		if n := asked.Load(); n < 30 || n > 50 { // each takes 10 s, and is tried again 5 s later
+			t.Errorf("asked %d times in 11 minutes", n)
 		}
 		synctest.Wait()
 		time.Sleep(20 * time.Second)
