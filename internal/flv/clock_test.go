@@ -62,33 +62,8 @@ func play(msgs []sent, speed int64) ([]placed, *clock) {
 	return out, c
 }
 
-// frame is the index of the n-th message of a kind.
-func nth(msgs []sent, kind media.Kind, n int) int {
-	for i, m := range msgs {
-		if m.kind == kind {
-			if n == 0 {
-				return i
-			}
-			n--
-		}
-	}
-	panic("not so many messages")
-}
-
 func only(msgs []sent, kind media.Kind) []sent {
 	return slices.DeleteFunc(msgs, func(m sent) bool { return m.kind != kind })
-}
-
-// worst is how far the messages of a kind are from their due time at most, from
-// and to limiting which are looked at.
-func worst(out []placed, kind media.Kind, from, to int64) (ahead, behind int64) {
-	zero := out[0].due
-	for _, p := range out {
-		if p.kind == kind && p.due >= from && p.due < to {
-			ahead, behind = max(ahead, p.dts-(p.due-zero)), max(behind, p.due-zero-p.dts)
-		}
-	}
-	return ahead, behind
 }
 
 func kindName(k media.Kind) string { return [2]string{"video", "audio"}[k] }
