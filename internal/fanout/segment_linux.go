@@ -1,6 +1,10 @@
 package fanout
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
+)
 
 // newSegment makes a segment of capacity bytes in a memfd of its own, so that
 // sendfile can hand its pages to sockets without a copy. Pages still queued in
@@ -9,6 +13,10 @@ import "golang.org/x/sys/unix"
 func newSegment(capacity int) *segment {
 	fd, err := unix.MemfdCreate("rtmpd-log", unix.MFD_CLOEXEC)
 	if err != nil {
+		return newHeapSegment(capacity)
+	}
+	if fdlimit.Short(uintptr(fd)) {
+		_ = unix.Close(fd)
 		return newHeapSegment(capacity)
 	}
 	if err := unix.Ftruncate(fd, int64(capacity)); err != nil {

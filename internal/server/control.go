@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -48,7 +49,7 @@ func ServeControl(ctx context.Context, path string, verbs Verbs) (wait func(), e
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	ln, err := listenPrivate(path)
+	ln, err := listenAs(path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
@@ -85,9 +86,14 @@ func ServeControl(ctx context.Context, path string, verbs Verbs) (wait func(), e
 	return func() { <-done; <-stopped }, nil
 }
 
-// listenPrivate makes the socket file 0600 before anyone can connect.
-func listenPrivate(path string) (net.Listener, error) {
-	old := syscall.Umask(0o177)
+// umasking is held while the process's umask is another.
+var umasking sync.Mutex
+
+// listenAs listens on a socket file that has its mode before anyone can connect.
+func listenAs(path string, mode os.FileMode) (net.Listener, error) {
+	umasking.Lock()
+	defer umasking.Unlock()
+	old := syscall.Umask(int(0o777 &^ mode))
 	defer syscall.Umask(old)
 	return net.Listen("unix", path)
 }

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
 )
 
 // bind listens on a. An address in use is an error that names the line of the
@@ -47,6 +48,10 @@ func where(a value.Address) string {
 	return fmt.Sprintf("%s (%s:%d)", a, filepath.Base(a.Range.Filename), a.Range.Start.Line)
 }
 
+// socketMode is that of unix listeners: their user, and the group that a proxy in
+// front is put into.
+const socketMode = 0o660
+
 // bindUnix listens on a socket file, in the place of one that nobody serves.
 func bindUnix(a value.Address) (net.Listener, error) {
 	if fi, err := os.Lstat(a.Path); err == nil && fi.Mode()&os.ModeSocket != 0 {
@@ -59,7 +64,7 @@ func bindUnix(a value.Address) (net.Listener, error) {
 			return nil, fmt.Errorf("%s: remove the stale socket: %w", where(a), err)
 		}
 	}
-	ln, err := net.Listen("unix", a.Path)
+	ln, err := listenAs(a.Path, socketMode)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where(a), err)
 	}
@@ -79,6 +84,10 @@ func acceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
 		nc, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // rest
 			return
+		}
+		if err == nil && fdlimit.ShortOf(nc) {
+			nc.Close()
+			err = fdlimit.Error{}
 		}
 		if err != nil {
 			if delay == minAcceptDelay {

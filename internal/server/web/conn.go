@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
 	"github.com/rtmpd/rtmpd/internal/server/proxyhdr"
 )
 
@@ -37,6 +38,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if fdlimit.ShortOf(nc) {
+		_ = nc.Close()
+		return nil, fdlimit.Error{}
 	}
 	c := &conn{Conn: nc, traffic: l.server.site.Load().traffic}
 	c.traffic.conns.Add(1)
@@ -80,6 +85,7 @@ type conn struct {
 
 	traffic *Traffic // counts the connection
 	closed  atomic.Bool
+	moved   atomic.Int64 // HTTP/2: when a piece of an answer was last taken, Unix ns
 
 	header func() (source netip.AddrPort, err error) // reads it, once; nil: there is none
 }

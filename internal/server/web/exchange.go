@@ -50,8 +50,13 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 		defer s.access.Add(x)
 	}
 	if r.ContentLength != 0 {
-		// Nothing here takes a body, and whoever sends one slowly must not hold a connection.
+		// Nothing here takes a body, and whoever sends one slowly must not hold
+		// a connection. net/http, which has the ones with TLS, waits for it
+		// before it answers.
 		w.Header().Set("Connection", "close")
+		if r.TLS != nil {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
 	}
 	x.route()
 	x.hideKeys()
@@ -184,6 +189,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
+	if x.r.ProtoMajor == 2 {
+		return x.writeStream(p)
+	}
 	n, err := x.ResponseWriter.Write(p)
 	x.bytes += int64(n)
 	return n, err
@@ -194,15 +202,12 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
-	var n int64
-	var err error
 	if rf, ok := x.ResponseWriter.(io.ReaderFrom); ok {
-		n, err = rf.ReadFrom(src)
-	} else { // HTTP/2, or a test
-		n, err = io.CopyBuffer(struct{ io.Writer }{x.ResponseWriter}, struct{ io.Reader }{src}, make([]byte, 64<<10))
+		n, err := rf.ReadFrom(src)
+		x.bytes += n
+		return n, err
 	}
-	x.bytes += n
-	return n, err
+	return x.copyStream(src) // HTTP/2, or a test
 }
 
 // isSection reports whether src is a part, not empty, of a file.

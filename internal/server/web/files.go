@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
 )
 
 // serveTree answers from the files of a root or alias.
@@ -50,13 +52,16 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 		x.openFailed(l, urlPath, err)
 		return
 	}
-	defer func() { _ = f.Close() }()
 	x.serveFile(l, in, f, fi)
 }
 
 // openFailed is 404 for all that can't be opened. Only what is not simply
 // absent is worth a line: a link that leaves the directory, or permissions.
 func (x *exchange) openFailed(l *location, urlPath string, err error) {
+	if errors.Is(err, fdlimit.Error{}) {
+		x.fail(l, http.StatusServiceUnavailable, "")
+		return
+	}
 	if !absent(err) && x.site.warned.first("open "+urlPath) {
 		x.site.log.Warn("file not served", zap.String("path", urlPath), zap.Error(err))
 	}
@@ -74,7 +79,6 @@ func (x *exchange) serveDir(l *location, urlPath, name string, m *mount, in stri
 	f, fi, err := m.open(index, x.start)
 	switch {
 	case err == nil && fi.Mode().IsRegular():
-		defer func() { _ = f.Close() }()
 		x.serveFile(l, index, f, fi)
 	case err == nil:
 		_ = f.Close()
@@ -86,8 +90,10 @@ func (x *exchange) serveDir(l *location, urlPath, name string, m *mount, in stri
 	}
 }
 
-// serveFile serves a file that no application is writing.
+// serveFile serves a file that no application is writing, and closes it.
 func (x *exchange) serveFile(l *location, name string, f *os.File, fi fs.FileInfo) {
+	f, done := x.site.files.share(f, fi)
+	defer done()
 	h := x.Header()
 	h["Content-Type"] = contentType(name)
 	if l.cache != nil {

@@ -19,6 +19,8 @@ func (x *exchange) notLocal() string {
 		return "the request comes from another machine"
 	case x.conn != nil && x.conn.proxied:
 		return "it came with a PROXY header"
+	case x.r.ProtoMajor == 1 && x.r.ProtoMinor == 0:
+		return "it came by HTTP/1.0, as from a proxy that does not say whom it speaks for (nginx's plain proxy_pass)"
 	}
 	for name := range x.r.Header {
 		switch {

@@ -22,7 +22,8 @@ type openFiles struct {
 
 	mu     sync.Mutex
 	byName map[fileKey]*openFile
-	timer  *time.Timer // closes idle files; nil when there are none
+	byID   map[fileID]*sharedFile // other files, while they are sent
+	timer  *time.Timer            // closes idle files; nil when there are none
 	closed bool
 }
 
@@ -51,7 +52,7 @@ type openFile struct {
 }
 
 func newOpenFiles(now func() time.Time) *openFiles {
-	return &openFiles{now: now, byName: make(map[fileKey]*openFile)}
+	return &openFiles{now: now, byName: make(map[fileKey]*openFile), byID: make(map[fileID]*sharedFile)}
 }
 
 // get returns the fragment, which put gives back.

@@ -86,8 +86,10 @@ func (p *plain) serve(l net.Listener) error {
 			if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) || !temporary(err) {
 				return err
 			}
+			if pause == 0 { // once, until one is accepted
+				p.log.Warn("connections not accepted", zap.Error(err))
+			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			p.log.Warn("connection not accepted", zap.Error(err), zap.Duration("pause", pause))
 			select {
 			case <-time.After(pause):
 			case <-p.ctx.Done():

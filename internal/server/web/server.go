@@ -21,14 +21,20 @@ const (
 	idleTimeout = 75 * time.Second
 	// writeTimeout is how long a client may take nothing at all. There is no
 	// limit for a whole answer: recordings are long and phones are slow.
-	writeTimeout = 60 * time.Second
+	writeTimeout = 45 * time.Second
 	// bodyTimeout is for a whole request body; the ones there are are short.
-	bodyTimeout = 30 * time.Second
+	bodyTimeout = 10 * time.Second
 	// lingerTimeout and lingerBytes bound what is read of a body nobody wants.
 	lingerTimeout = time.Second
 	lingerBytes   = 256 << 10
 	// maxHeader is for a whole request head.
 	maxHeader = 16 << 10
+
+	// maxStreams bounds the requests that one HTTP/2 connection has under way;
+	// a browser that plays has a handful. Each costs a goroutine and buffers.
+	maxStreams = 32
+	// maxReceive bounds what HTTP/2 takes of bodies, which nothing here wants.
+	maxReceive = 64 << 10
 )
 
 // Server serves the Site it was given last on any number of listeners.
@@ -57,10 +63,18 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ConnContext:       withConn,
-		ErrorLog:          errorLog,
-		ConnState:         s.connState,
-		TLSConfig:         &tls.Config{GetConfigForClient: s.tlsConfig, MinVersion: tls.VersionTLS12},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerConnection: maxReceive,
+			MaxReceiveBufferPerStream:     maxReceive,
+			SendPingTimeout:               writeTimeout / 2, // finds who is gone without a word
+			PingTimeout:                   writeTimeout / 3,
+			WriteByteTimeout:              writeTimeout,
+		},
+		ConnContext: withConn,
+		ErrorLog:    errorLog,
+		ConnState:   s.connState,
+		TLSConfig:   &tls.Config{GetConfigForClient: s.tlsConfig, MinVersion: tls.VersionTLS12},
 	}
 	return s
 }

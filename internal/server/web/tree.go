@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
 )
 
 // tree is what a root or alias serves: a directory and, in it, the hls
@@ -197,6 +199,10 @@ func (m *mount) open(name string, now time.Time) (*os.File, fs.FileInfo, error) 
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
+	}
+	if fdlimit.ShortOf(f) {
+		_ = f.Close()
+		return nil, nil, fdlimit.Error{}
 	}
 	fi, err := f.Stat()
 	if err != nil || !(fi.Mode().IsRegular() || fi.IsDir()) {

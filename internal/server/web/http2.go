@@ -1,0 +1,71 @@
+package web
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// In HTTP/2 the client decides for each stream when an answer may go on: it opens
+// a window, or does not. What it never opens must end all the same. Each piece of
+// an answer gets writeTimeout, as each write of a plain connection does, and a
+// connection on which nothing at all moves for that long is closed.
+
+// streamPiece is what is written of an answer at a time: one DATA frame. It is
+// held until the client has opened its window for it.
+const streamPiece = 16 << 10
+
+var streamPieces = sync.Pool{New: func() any { return new([streamPiece]byte) }}
+
+// copyStream is ReadFrom for HTTP/2.
+func (x *exchange) copyStream(src io.Reader) (n int64, err error) {
+	piece := streamPieces.Get().(*[streamPiece]byte)
+	for {
+		m, rerr := src.Read(piece[:])
+		w, werr := x.writeStream(piece[:m])
+		n += int64(w)
+		if werr != nil {
+			return n, werr // piece may still be in use
+		}
+		if rerr != nil {
+			streamPieces.Put(piece)
+			if rerr == io.EOF {
+				rerr = nil
+			}
+			return n, rerr
+		}
+	}
+}
+
+// writeStream is Write for HTTP/2.
+func (x *exchange) writeStream(p []byte) (n int, err error) {
+	for n < len(p) {
+		start := time.Now()
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(start.Add(writeTimeout)) // else the stream is reset
+		m, err := x.ResponseWriter.Write(p[n:min(n+streamPiece, len(p))])
+		n += m
+		x.bytes += int64(m)
+		if err != nil {
+			x.stalled(start)
+			return n, err
+		}
+		if x.conn != nil {
+			x.conn.moved.Store(time.Now().UnixNano())
+		}
+	}
+	return n, nil
+}
+
+// stalled closes the connection of a stream on which a piece was not taken since
+// start, unless another of its streams moves: a film that is paused beside one
+// that plays.
+func (x *exchange) stalled(start time.Time) {
+	now := time.Now()
+	if x.conn == nil || now.Sub(start) < writeTimeout {
+		return
+	}
+	if now.Sub(time.Unix(0, x.conn.moved.Load())) >= writeTimeout {
+		_ = x.conn.Close()
+	}
+}

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// A sharedFile is a file that is being sent, to one client or to many: a client
+// that asks for one a thousand times and takes nothing holds one descriptor.
+type sharedFile struct {
+	f     *os.File
+	users int // guarded by openFiles.mu
+}
+
+type fileID struct{ dev, inode uint64 }
+
+// share returns f, or one of the same file that is open already; then f is
+// closed. done gives back what was returned.
+func (o *openFiles) share(f *os.File, fi fs.FileInfo) (_ *os.File, done func()) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return f, func() { _ = f.Close() }
+	}
+	id := fileID{uint64(st.Dev), st.Ino}
+	o.mu.Lock()
+	s := o.byID[id]
+	if s == nil {
+		s = &sharedFile{f: f}
+		o.byID[id] = s
+	}
+	s.users++
+	o.mu.Unlock()
+	if s.f != f {
+		_ = f.Close()
+	}
+	return s.f, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if s.users--; s.users == 0 {
+			delete(o.byID, id)
+			_ = s.f.Close()
+		}
+	}
+}
