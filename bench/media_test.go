@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
@@ -256,6 +258,7 @@ func FuzzWire(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 0, 0, 4, typeSetChunkSize, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{3, 0, 0, 0, 0xff, 0xff, 0xff, typeVideo, 0, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, in []byte) {
+		fuzztime.Bound(t)
 		w := &wire{in: bufio.NewReader(bytes.NewReader(in)), chunkSize: 128, chunks: map[uint32]*chunkStream{}}
 		total := 0
 		for {
@@ -277,6 +280,7 @@ func FuzzCheckSegment(f *testing.F) {
 	f.Add(packets(257, []byte{0, 0, 1, 0xc0, 0, 0, 0x80, 0, 0, 0xff, 0xf1, 0x4c, 0x80, 1, 0, 0xfc}))
 	table := castagnoli()
 	f.Fuzz(func(t *testing.T, in []byte) {
+		fuzztime.Bound(t)
 		check := &checker{table: table, stream: 1}
 		if _, err := checkSegment(in, check); err == nil && len(in)%tsPacket != 0 {
 			t.Fatalf("%d bytes are accepted as whole packets", len(in))

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // FuzzLoad: no bytes make loading panic; what loads can be dumped, loaded again
@@ -36,6 +38,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	env := map[string]string{"A": "env-secret-value", "HOME": "/h"}
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
+		fuzztime.Bound(t)
 		name := "fuzz.hcl"
 		if json {
 			name += ".json"

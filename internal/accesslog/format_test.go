@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // letters knows the variables $a and $b_2.
@@ -69,6 +71,7 @@ func FuzzEscapedTextStaysInItsField(f *testing.F) {
 	f.Add("plain")
 	f.Add("a\r\nb\" \\ \x00\x1b[31m\u2028é\xff")
 	f.Fuzz(func(t *testing.T, s string) {
+		fuzztime.Bound(t)
 		line := string(AppendEscaped(nil, s))
 		if strings.ContainsFunc(line, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' }) {
 			t.Errorf("%q is written as %q", s, line)

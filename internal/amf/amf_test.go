@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // vectors drive decoding, encoding and the fuzzer's seeds. wire is AMF0 as we
@@ -262,6 +264,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(nested(33))
 	f.Add([]byte("\x02\x00\x07connect\x00\x3f\xf0\x00\x00\x00\x00\x00\x00\x03\x00\x03app\x02\x00\x04live\x00\x00\x09"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		vs, err := DecodeAll(b, MaxElements)
 		if err != nil {
 			return

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 func callControl(method, target string, allow []string, do func(Command) (Outcome, error)) *httptest.ResponseRecorder {
@@ -122,6 +124,7 @@ func FuzzControl(f *testing.F) {
 		f.Add("redirect/publisher", seed)
 	}
 	f.Fuzz(func(t *testing.T, path, query string) {
+		fuzztime.Bound(t)
 		r := httptest.NewRequest("GET", "/", nil)
 		r.URL.Path, r.URL.RawQuery = "/control/"+path, query
 		w := httptest.NewRecorder()

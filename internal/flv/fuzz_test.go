@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -39,6 +40,7 @@ func seedBodies(f *testing.F, kind uint8) {
 // fuzzBodies feeds two bodies, the first of which may be a header.
 func fuzzBodies(f *testing.F, take func(*Demuxer, uint32, []byte) (*media.Packet, error)) {
 	f.Fuzz(func(t *testing.T, first, second []byte, ts uint32) {
+		fuzztime.Bound(t)
 		d := NewDemuxer(0, 0)
 		errs := uint64(0)
 		for i, b := range [][]byte{first, second, second} {
@@ -90,6 +92,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(b[:3000])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		r, err := NewReader(bytes.NewReader(b))
 		if err != nil {
 			return
@@ -117,6 +120,7 @@ func FuzzMetadata(f *testing.F) {
 		f.Add(readFile(f, name)[0].Body)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		m, ok, err := ParseMetadata(b)
 		if ok && (err != nil || len(m.Raw) > len(b) || m.Width < 0 || m.Height < 0 || len(m.Encoder) > maxEncoder || !(m.FrameRate >= 0) || !(m.VideoDataRate >= 0) || !(m.AudioDataRate >= 0)) {
 			t.Errorf("%+v, %v", m, err)

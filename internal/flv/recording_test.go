@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -308,6 +309,7 @@ func FuzzResumeRecording(f *testing.F) {
 	}
 	f.Add([]byte("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		m := &memFile{b: bytes.Clone(b)}
 		r, err := ResumeRecording(m, int64(len(b)))
 		if err != nil {

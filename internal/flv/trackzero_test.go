@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -100,6 +101,7 @@ func FuzzTrackZero(f *testing.F) {
 	f.Add(true, unhex("95 21"+fourOpus+"01 000001 aa"+fourAAC+"00 000002 2100"))
 	f.Add(true, unhex("95 04"+fourOpus+"00 01 02 00000003"))
 	f.Fuzz(func(t *testing.T, audio bool, body []byte) {
+		fuzztime.Bound(t)
 		kind := media.Video
 		if audio {
 			kind = media.Audio

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	m3u8 "github.com/bluenviron/gohlslib/v2/pkg/playlist"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 func entries(durations ...float64) []entry {
@@ -123,6 +125,7 @@ func FuzzResume(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		l, err := parsePlaylist(b)
 		if err != nil {
 			return
@@ -153,6 +156,7 @@ func FuzzLedger(f *testing.F) {
 	f.Add([]byte(`{"n":"test-1.ts","k":"segment","a":"show","s":"test","q":1,"keep":20000}` + "\n"))
 	f.Add([]byte(`{"n":"../x.ts","k":"segment"}` + "\n" + `{"n":"a.m3u8","k":"playlist","gone":true}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		l := ledger{live: make(map[string]record)}
 		l.replay(b)
 		for name, r := range l.live {

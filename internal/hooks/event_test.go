@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // ffmpeg is a client as nginx-rtmp 1.2.2 showed it to its hooks.
@@ -121,6 +123,7 @@ func FuzzForm(f *testing.F) {
 	f.Add("\r\nX: y", "&=&==&%00name=1", "?", "\x00")
 	f.Add("é", "call[]=publish&%20addr=1", "?key", "&type=x")
 	f.Fuzz(func(t *testing.T, name, args, tcurl, kind string) {
+		fuzztime.Bound(t)
 		st := Stream{Name: name, Args: args, Public: "pub"}
 		for _, c := range []struct {
 			e    Event

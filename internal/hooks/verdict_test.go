@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -105,6 +106,7 @@ func FuzzVerdict(f *testing.F) {
 	}
 	f.Add(404, "")
 	f.Fuzz(func(t *testing.T, status int, location string) {
+		fuzztime.Bound(t)
 		for h := range numHooks {
 			v, err := answer{status, location}.judge(h, status%2 == 0)
 			if v.Name != "" && (err != nil || value.ValidStreamName(v.Name) != nil || status/100 != 3) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -327,5 +328,8 @@ func TestStreamBehavesLikeItsModel(t *testing.T) {
 func FuzzStream(f *testing.F) {
 	f.Add([]byte{12, 0, 7, 9, 0, 9, 0, 9, 7, 9, 24, 0, 12, 2, 15, 0, 8, 0, 8, 1})
 	f.Add([]byte{12, 1, 4, 9, 4, 250, 4, 250, 4, 250, 8, 0, 14, 0, 13, 0, 15, 9, 7, 200, 7, 255, 7, 254})
-	f.Fuzz(func(t *testing.T, script []byte) { play(t, script[:min(len(script), 1000)]) })
+	f.Fuzz(func(t *testing.T, script []byte) {
+		fuzztime.Bound(t)
+		play(t, script[:min(len(script), 1000)])
+	})
 }

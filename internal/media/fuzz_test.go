@@ -2,6 +2,8 @@ package media
 
 import (
 	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // checkTrack is what every accepted configuration must satisfy.
@@ -33,6 +35,7 @@ func fuzzConfig(f *testing.F, c Codec, seeds ...[]byte) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		if tr, err := ParseConfig(c, b); err == nil {
 			checkTrack(t, tr)
 			if c == CodecAAC {
@@ -77,6 +80,7 @@ func FuzzAudioFrame(f *testing.F) {
 	f.Add(unhex("0b77017f3f87c00020f82000"))
 	f.Add(unhex("fffb9064"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		for _, parse := range []func([]byte) (Track, error){ParseAC3, ParseEAC3, ParseMP3} {
 			if tr, err := parse(b); err == nil {
 				checkTrack(t, tr)
@@ -92,6 +96,7 @@ func FuzzNALUs(f *testing.F) {
 	f.Add(unhex("0000000267010000000365020300000000"), 4)
 	f.Add(unhex("0001090002658800"), 2)
 	f.Fuzz(func(t *testing.T, b []byte, size int) {
+		fuzztime.Bound(t)
 		total := 0
 		for n, err := range NALUs(b, size) {
 			if err != nil {

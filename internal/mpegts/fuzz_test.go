@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -17,6 +18,7 @@ func FuzzVideo(f *testing.F) {
 	f.Add([]byte{1, 0x41, 1, 0x42, 1, 0x67, 1, 0x68, 0}, int64(time.Hour), int64(0), byte(1), false, true)
 	sps, pps := []byte{0x67, 1}, []byte{0x68, 2}
 	f.Fuzz(func(t *testing.T, data []byte, dts, cts int64, length byte, hevc, keyframe bool) {
+		fuzztime.Bound(t)
 		track := &media.Track{
 			Codec: media.CodecH264, NALULength: int(length % 6),
 			SPS: [][]byte{sps}, PPS: [][]byte{pps},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // nestedAMF is a command whose object holds n objects in each other.
@@ -286,6 +287,7 @@ func FuzzConn(f *testing.F) {
 	f.Add([]byte(controlWire(TypeSetChunkSize, 4096)+controlWire(TypeWindowAckSize, 2500)+userControlWire(PingRequest, 7)+controlWire(TypeAbort, 3)+controlWire(TypeSetPeerBandwidth, 9, 1)), true)
 	f.Add(appendMessage(nil, message(4, TypeAggregate, 9, "\x08\x00\x00\x01\x00\x00\x09\x00\x00\x00\x00a\x00\x00\x00\x0c"), 128), true)
 	f.Fuzz(func(t *testing.T, wire []byte, trusted bool) {
+		fuzztime.Bound(t)
 		conn, peer := connOver(string(wire), Options{MaxMessage: 1 << 20})
 		if trusted {
 			conn.Authorise()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // head is the header of one chunk, basic and message header; ts is the
@@ -400,6 +402,7 @@ func FuzzChunkReader(f *testing.F) {
 	}
 	f.Add([]byte(head(0, 6, 0, 9, TypeVideo, 1)+"a\xc6b\xc6c"), true, uint32(1))
 	f.Fuzz(func(t *testing.T, wire []byte, trusted bool, chunkSize uint32) {
+		fuzztime.Bound(t)
 		r := newChunkReader(bytes.NewReader(wire), 1<<20)
 		budget := strangerHeld
 		if trusted {

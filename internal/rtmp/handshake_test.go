@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // scripted is a peer that sends what in holds and then is gone. What it is
@@ -215,6 +217,7 @@ func FuzzHandshake(f *testing.F) {
 	}
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
+		fuzztime.Bound(t)
 		peer := &scripted{in: bytes.NewReader(in)}
 		n, err := handshakeServer(peer, time.Second)
 		if n > len(in) || n > 1+2*packetSize {

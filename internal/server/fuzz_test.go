@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -154,6 +155,7 @@ rtmp {
 	l.svc.Store(r.srv.services[0])
 	next := uint32(1)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		s := &script{b: b[:min(len(b), 400)], chunkSize: 128}
 		for n := 0; len(s.b) > 0 && n < 100; n++ {
 			s.step()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -238,6 +239,7 @@ func FuzzClean(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		fuzztime.Bound(t)
 		got := clean(s)
 		checkHarmless(t, s, got, 0)
 		if strings.Contains(got, "\n") {

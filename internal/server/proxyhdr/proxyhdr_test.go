@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 const signature = "\r\n\r\n\x00\r\nQUIT\n"
@@ -132,6 +134,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(v.in))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzztime.Bound(t)
 		in := bytes.NewReader(b)
 		got, err := read(in)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/accesslog"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // memLog is an access log in memory.
@@ -75,6 +76,7 @@ func FuzzCombinedIsOneLine(f *testing.F) {
 	f.Add("/ok", "curl", "http://a/")
 	f.Add("/\"", "\n127.0.0.1 - -", `\" "`)
 	f.Fuzz(func(t *testing.T, uri, agent, referer string) {
+		fuzztime.Bound(t)
 		format, err := parseLogFormat("")
 		if err != nil {
 			t.Fatal(err)

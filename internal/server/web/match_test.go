@@ -11,6 +11,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 func TestTheLongestPrefixAtASegmentBoundaryWins(t *testing.T) {
@@ -159,6 +160,7 @@ func FuzzPath(f *testing.F) {
 		f.Add(p)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
+		fuzztime.Bound(t)
 		u, err := url.ParseRequestURI(target)
 		if err != nil {
 			return

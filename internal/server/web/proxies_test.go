@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 func request(headers ...string) *http.Request {
@@ -215,6 +216,7 @@ func FuzzForwarded(f *testing.F) {
 	s := site(f, Deps{}, config.HTTP{TrustedProxies: append(loopback(), prefixes("10.0.0.0/8")...)})
 	names := []string{"X-Forwarded-For", "Forwarded", "X-Mst-Path", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-Ip"}
 	f.Fuzz(func(t *testing.T, a, b, host string) {
+		fuzztime.Bound(t)
 		for i, name := range names {
 			r := request("Host: " + host)
 			r.Header[name] = []string{a, b}

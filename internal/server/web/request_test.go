@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
 // parse reads one request as a connection does.
@@ -131,6 +133,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		fuzztime.Bound(t)
 		ours := bufio.NewReader(strings.NewReader(s))
 		head, err := readHead(ours, nil)
 		if len(head) > maxHeader {
