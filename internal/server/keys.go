@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -135,76 +134,4 @@ func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name s
 		return p.name, owner{addr: addr}, nil
 	}
 	return "", owner{}, err
-}
-
-// A guessLimit refuses an address for a minute after 10 wrong keys within one.
-type guessLimit struct {
-	mu    sync.Mutex
-	wrong map[netip.Addr]guesses
-}
-
-type guesses struct {
-	n     int
-	since time.Time
-	until time.Time // refused before this
-}
-
-const (
-	maxGuesses       = 10
-	guessWindow      = time.Minute
-	maxGuessingAddrs = 10000 // bound of the table; IPv6 counts by /64
-)
-
-func guessKey(a netip.Addr) netip.Addr {
-	a = a.Unmap()
-	if a.Is6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
-}
-
-func (g *guessLimit) refused(a netip.Addr, now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return now.Before(g.wrong[guessKey(a)].until)
-}
-
-// miss counts a wrong key.
-func (g *guessLimit) miss(a netip.Addr, now time.Time) {
-	a = guessKey(a)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.wrong == nil {
-		g.wrong = make(map[netip.Addr]guesses)
-	}
-	e, known := g.wrong[a]
-	if !known && len(g.wrong) >= maxGuessingAddrs {
-		g.shrink(now)
-	}
-	if now.Sub(e.since) > guessWindow {
-		e = guesses{since: now}
-	}
-	if e.n++; e.n >= maxGuesses {
-		e.until = now.Add(guessWindow)
-		e.n, e.since = 0, now
-	}
-	g.wrong[a] = e
-}
-
-// shrink makes room in a full table: it forgets whose time is over, and if that
-// is an attack from everywhere, anyone, many at a time.
-func (g *guessLimit) shrink(now time.Time) {
-	for a, o := range g.wrong {
-		if now.Sub(o.since) > guessWindow && now.After(o.until) {
-			delete(g.wrong, a)
-		}
-	}
-	for a := range g.wrong {
-		if len(g.wrong) <= maxGuessingAddrs*3/4 {
-			return
-		}
-		delete(g.wrong, a)
-	}
 }

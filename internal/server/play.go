@@ -37,9 +37,9 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 		return &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
 	}
 	rules := s.app.rules.Load()
-	if rules.keys.holds(name) { // as a name it would be there for all to read
-		s.hide(name)
-		return &refusal{rtmp.StatusPlayFailed, "this is a stream key, not the name of a stream"}
+	name, err := s.playable(rules, name)
+	if err != nil {
+		return err
 	}
 	if rules.cfg.Hooks.OnPlay == "" {
 		s.visit.name = name // else the hook may replace it
@@ -63,6 +63,35 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	}
 	s.seated = taken
 	return errSeated
+}
+
+// secretName stands for every stream key that is asked for in the place of a name:
+// as a name it would be there for all to read. No publisher can have it.
+const secretName = "(hidden)"
+
+// playable is the name that a player of name waits for, or sits at. With keys in
+// force a name may be a guess at one: whoever asks for names that nobody knows is
+// refused after a while, and a key is answered like any of them.
+func (s *session) playable(rules *appRules, name string) (string, error) {
+	ordered := s.ordered
+	s.ordered = false
+	if !rules.keys.inForce {
+		return name, nil
+	}
+	key := rules.keys.holds(name)
+	if known := !key && (ordered || rules.keys.names(name) || s.app.publishing(name)); known {
+		return name, nil
+	}
+	s.hideGuess(name)
+	guesses, now := s.svc.guessLimit(s.app.name), time.Now()
+	if guesses.refused(s.addr, now) {
+		return "", &refusal{rtmp.StatusPlayStreamNotFound, "too many unknown stream names: try again in a minute"}
+	}
+	guesses.miss(s.addr, now)
+	if key {
+		name = secretName
+	}
+	return name, nil
 }
 
 // sit takes the seat that every check and hook has granted.
@@ -249,6 +278,7 @@ func (s *session) playCommands(streamID uint32, pl *playing) (next *rtmp.Command
 		if errors.Is(err, rtmp.ErrInterrupted) {
 			if to := s.moving.Swap(nil); to != nil && to.playing == pl && s.kicked.Load() == nil {
 				s.log.Info("player redirected", zap.String("stream", pl.name), zap.String("to", to.name))
+				s.ordered = true
 				cmd := to.command("play", float64(-2))
 				return &cmd, leave()
 			}

@@ -56,15 +56,19 @@ func (s *session) identify(rules *appRules, cmd rtmp.Command) (*petition, error)
 		return nil, &refusal{statusDenied, "live = false for this application"}
 	case !rules.cfg.Access.Publish.Allows(s.addr):
 		return nil, &refusal{statusDenied, "access denied: publishing from this address is not allowed"}
-	case s.srv.guesses.refused(s.addr, time.Now()): // 2. limits
-		return nil, &refusal{statusDenied, "too many wrong stream keys: try again in a minute"}
 	}
 	seen := presented{typed: idOf(typed), arg: idOf(args.Get("key")), name: typed}
+	guesses := s.svc.guessLimit(s.app.name)
+	if !guesses.admits(s.addr, seen, time.Now()) { // 2. limits
+		s.hideGuess(typed, args.Get("key"))
+		return nil, &refusal{statusDenied, "too many wrong stream keys: try again in a minute"}
+	}
 	name, who, err := rules.identify(seen, s.addr, time.Now()) // 3. secret → public name; the secret ends here
 	if err != nil {
 		s.hideGuess(typed, args.Get("key"))
 		return nil, s.refuseName(rules, err, typed, args.Get("key"))
 	}
+	guesses.hit(s.addr, who.key)
 	if rules.keys.inForce && who.holder != "" && name != typed {
 		seen.name = ""
 	}
@@ -141,7 +145,7 @@ func (s *session) refuseName(rules *appRules, err error, typed, key string) erro
 	if !rules.keys.inForce {
 		return &refusal{statusBadName, "bad stream name: " + err.Error()}
 	}
-	s.srv.guesses.miss(s.addr, time.Now())
+	s.svc.guessLimit(s.app.name).miss(s.addr, time.Now())
 	switch {
 	case errors.Is(err, errKeyTime), errors.Is(err, errKeyName):
 		return &refusal{statusDenied, err.Error()}

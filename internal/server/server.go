@@ -64,7 +64,6 @@ type Server struct {
 	counters counters
 	audience *audience
 	epochs   atomic.Uint64 // numbers applications, and the verdicts of their hooks
-	guesses  guessLimit
 	keptOut  keepOut
 	beats    *beats
 	nextConn atomic.Uint64

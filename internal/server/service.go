@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +24,9 @@ type service struct {
 
 	mu   sync.Mutex
 	apps map[string]*application
+	// guesses are those of the applications with keys, by the name of their
+	// block: all that "*" takes in have its keys, and count together.
+	guesses map[string]*guessLimit
 }
 
 type serviceRules struct {
@@ -61,6 +65,26 @@ func (r *serviceRules) find(name string) *appRules {
 		ring = r.keys["*"]
 	}
 	return &appRules{cfg: cfg, keys: ring}
+}
+
+// guessLimit is that of an application. It outlives the application: else who
+// guesses would begin anew with another name that "*" takes in.
+func (v *service) guessLimit(name string) *guessLimit {
+	cfg := v.rules.Load().cfg
+	if !slices.ContainsFunc(cfg.Applications, func(a config.Application) bool { return a.Name == name }) {
+		name = "*"
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	g := v.guesses[name]
+	if g == nil {
+		if v.guesses == nil {
+			v.guesses = make(map[string]*guessLimit)
+		}
+		g = &guessLimit{}
+		v.guesses[name] = g
+	}
+	return g
 }
 
 const maxWildApps = 1000 // names that "*" may bring to life at a time

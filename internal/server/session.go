@@ -54,6 +54,8 @@ type session struct {
 	visit     visit
 	seated    seat // from play on
 
+	ordered bool // the next play is an operator's word; run's alone
+
 	owner     owner        // set before claim, read under app.mu
 	published bool         // a publish was accepted once: stray media afterwards is no error
 	lastMedia atomic.Int64 // since srv.started, ns
