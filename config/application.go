@@ -43,6 +43,10 @@ type Application struct {
 	MaxPublishers int `hcl:"max_publishers" default:"0" reload:"now"`
 	// How many players and HTTP viewers a stream takes; 0: no limit.
 	MaxPlayers int `hcl:"max_players" default:"0" stream:"yes" reload:"now"`
+	// How many players and HTTP viewers of a stream may come from one address (of
+	// IPv6: one /64). 0: a quarter of max_players, so that one address cannot take
+	// every place; without max_players no limit.
+	MaxPlayersPerIP int `hcl:"max_players_per_ip" default:"0" stream:"yes" reload:"now"`
 	// The bit rate that a publisher may send, over 10 s. One that sends more is
 	// closed. 0: no limit.
 	MaxBitrate value.Bitrate `hcl:"max_bitrate" default:"0" stream:"yes" reload:"now" example:"\"8M\""`

@@ -257,10 +257,15 @@ func (a *application) enter() {
 }
 
 func (a *application) exit() {
+	a.leave()
+	a.svc.tidy(a)
+}
+
+// leave is exit for who has the service's lock, and leaves one that is not alive.
+func (a *application) leave() {
 	a.mu.Lock()
 	a.sessions--
 	a.mu.Unlock()
-	a.svc.tidy(a)
 }
 
 // remove closes the application for good: streams that wait for a publisher end

@@ -143,7 +143,7 @@ func (au *audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 	counted := v.File.Kind != web.Master
 	if asksHTTP(cfg) {
 		if counted && !h.viewers.Seated(id, v.Now) {
-			if err := h.room(cfg); err != nil {
+			if err := h.room(cfg, v.Addr); err != nil {
 				return "", full(err, timeout)
 			}
 		}

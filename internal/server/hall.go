@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -44,10 +45,10 @@ func (a *application) openHall(name string) *hall {
 }
 
 // room says whether one more viewer may come.
-func (h *hall) room(cfg *config.Application) error {
+func (h *hall) room(cfg *config.Application, addr netip.Addr) error {
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
-	return h.app.roomFor(h.name, cfg.For(h.name))
+	return h.app.roomFor(h.name, source(addr), cfg.For(h.name))
 }
 
 // seat counts a new viewer. Who asks for a master playlist sits there for a
@@ -62,7 +63,7 @@ func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted
 	}
 	limits := cfg.For(h.name)
 	if counted {
-		if err := h.app.roomFor(h.name, limits); err != nil {
+		if err := h.app.roomFor(h.name, source(v.Addr), limits); err != nil {
 			h.drop(bye)
 			return err
 		}
@@ -71,7 +72,7 @@ func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted
 	if bye != nil {
 		info = bye
 	}
-	fresh, err := h.viewers.Seat(id, v.Now, info)
+	fresh, err := h.viewers.Seat(id, source(v.Addr), v.Now, info)
 	if !fresh {
 		h.drop(bye)
 	} else if counted {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,8 @@ type house struct {
 	chunkSize int
 	fan       *fanout.Fan
 	opened    time.Time
-	players   map[*playing]struct{} // guarded by app.mu
+	players   map[*playing]struct{} // guarded by app.mu, as is from
+	from      map[netip.Prefix]int  // players by address
 	bwOut     atomic.Uint64         // bits/s over the last rateSpan
 }
 
@@ -37,14 +39,14 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 		return nil, &refusal{rtmp.StatusPlayStreamNotFound, "No such stream"}
 	}
 	h := a.houses[name]
-	if err := a.roomFor(name, cfg); err != nil {
+	if err := a.roomFor(name, source(s.addr), cfg); err != nil {
 		return nil, err
 	}
 	if h == nil {
 		if len(a.houses) >= maxHouses {
 			return nil, &refusal{rtmp.StatusPlayFailed, "too many different streams are waited for"}
 		}
-		h = &house{name: name, chunkSize: a.svc.options().ChunkSize, opened: time.Now(), players: make(map[*playing]struct{})}
+		h = &house{name: name, chunkSize: a.svc.options().ChunkSize, opened: time.Now(), players: make(map[*playing]struct{}), from: make(map[netip.Prefix]int)}
 		h.fan = a.srv.hub.NewFan(h.chunkSize, cfg.Meta)
 		a.houses[name] = h
 		if st != nil {
@@ -54,6 +56,7 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 	}
 	pl := &playing{session: s, name: name, house: h}
 	h.players[pl] = struct{}{}
+	h.from[source(s.addr)]++
 	s.mu.Lock()
 	s.playing = pl
 	s.mu.Unlock()
@@ -61,18 +64,25 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 	return pl, nil
 }
 
-// roomFor holds one more player or HTTP viewer of name against max_players and
-// max_bandwidth. The application is locked.
-func (a *application) roomFor(name string, cfg *config.Application) error {
-	n := 1
+// roomFor holds one more player or HTTP viewer of name, who comes from an address,
+// against max_players, max_players_per_ip and max_bandwidth. The application is
+// locked.
+func (a *application) roomFor(name string, from netip.Prefix, cfg *config.Application) error {
+	n, near := 1, 1
 	if h := a.houses[name]; h != nil {
 		n += len(h.players)
+		near += h.from[from]
 	}
 	if h := a.halls[name]; h != nil {
-		n += h.viewers.Len(time.Now())
+		now := time.Now()
+		n += h.viewers.Len(now)
+		near += h.viewers.From(from, now)
 	}
 	if cfg.MaxPlayers > 0 && n > cfg.MaxPlayers {
 		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
+	}
+	if limit := playersPerIP(cfg); limit > 0 && near > limit {
+		return &refusal{rtmp.StatusPlayFailed, fmt.Sprintf("max_players_per_ip = %d reached", limit)}
 	}
 	st := a.streams[name]
 	if cfg.MaxBandwidth == 0 || st == nil {
@@ -83,6 +93,15 @@ func (a *application) roomFor(name string, cfg *config.Application) error {
 			cfg.MaxBandwidth, n, rate/1000)}
 	}
 	return nil
+}
+
+// playersPerIP is how many players and viewers of a stream may come from one
+// address: a quarter of all that there may be, if nothing else is said.
+func playersPerIP(cfg *config.Application) int {
+	if cfg.MaxPlayersPerIP > 0 {
+		return cfg.MaxPlayersPerIP
+	}
+	return (cfg.MaxPlayers + 3) / 4
 }
 
 // bitRate is a stream's in bits/s. In its first second, of which there is no
@@ -106,6 +125,10 @@ func (a *application) unseat(pl *playing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(pl.house.players, pl)
+	from := source(pl.session.addr)
+	if pl.house.from[from]--; pl.house.from[from] == 0 {
+		delete(pl.house.from, from)
+	}
 	if len(pl.house.players) > 0 {
 		return
 	}

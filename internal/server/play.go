@@ -36,6 +36,9 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	if err := value.ValidStreamName(name); err != nil {
 		return &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
 	}
+	if err := s.enliven(rtmp.StatusPlayFailed); err != nil {
+		return err
+	}
 	rules := s.app.rules.Load()
 	name, err := s.playable(rules, name)
 	if err != nil {

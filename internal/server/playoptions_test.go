@@ -354,7 +354,7 @@ func TestAPlayerThatHasGoneLeavesASilentStream(t *testing.T) {
 
 func TestMaxPlayersIsPerStream(t *testing.T) {
 	t.Parallel()
-	r := start(t, liveWith("max_players = 3\nstream \"small*\" {\n  max_players = 1\n}"))
+	r := start(t, liveWith("max_players = 3\nmax_players_per_ip = 3\nstream \"small*\" {\n  max_players = 1\n}"))
 	sit := func(name string) *spectator { return r.spectate("live", name, dialling{}) }
 	seated := func(s *spectator) {
 		t.Helper()

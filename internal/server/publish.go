@@ -34,6 +34,9 @@ type petition struct {
 // key, busy?, hooks, name taken, Publish.Start, outputs. Nothing with an effect
 // happens before all have agreed.
 func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
+	if err := s.enliven(statusDenied); err != nil {
+		return err
+	}
 	rules := s.app.rules.Load() // one snapshot for the whole decision
 	p, err := s.identify(rules, cmd)
 	for p != nil && err == nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -89,7 +90,50 @@ func (v *service) guessLimit(name string) *guessLimit {
 
 const maxWildApps = 1000 // names that "*" may bring to life at a time
 
-// application returns the application that a client's connect names, or nil.
+// named returns the application that a client's connect names, or nil. One that
+// only "*" has a place for comes to life with a publish or play: see alive.
+func (v *service) named(name string) *application {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	a := v.apps[name]
+	if a == nil {
+		rules := v.rules.Load().find(name)
+		if rules == nil || config.ValidStreamName(name) != nil {
+			return nil
+		}
+		a = newApplication(v, name, rules)
+	}
+	a.enter()
+	return a
+}
+
+// alive returns the application of a's name that is alive, a itself if there is
+// none. Whoever entered a has entered that one then.
+func (v *service) alive(a *application) (*application, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if b := v.apps[a.name]; b != nil {
+		if b != a {
+			b.enter()
+			a.leave()
+		}
+		return b, nil
+	}
+	rules := v.rules.Load().find(a.name)
+	switch {
+	case rules == nil:
+		return nil, errAppGone
+	case len(v.apps) >= maxWildApps:
+		return nil, errManyApps
+	}
+	a.obey(rules)
+	v.apps[a.name] = a
+	return a, nil
+}
+
+var errManyApps = errors.New("too many different applications are in use")
+
+// application returns the application of a name, alive, or nil.
 func (v *service) application(name string) *application {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -251,7 +251,7 @@ func (s *session) onConnect(ctx context.Context, cmd rtmp.Command) error {
 	if err != nil {
 		return s.rejectConnect(cmd, err.Error(), err)
 	}
-	app := s.svc.application(name)
+	app := s.svc.named(name)
 	if app == nil {
 		why := fmt.Sprintf("no application %q here", name)
 		err := &refusal{"", why}
@@ -266,6 +266,18 @@ func (s *session) onConnect(ctx context.Context, cmd rtmp.Command) error {
 	s.mu.Unlock()
 	s.log = s.log.With(zap.String("app", app.name))
 	return conn.WriteConnectResult(cmd.Transaction, c)
+}
+
+// enliven has the application that connect named come to life.
+func (s *session) enliven(code string) error {
+	app, err := s.svc.alive(s.app)
+	if err != nil {
+		return &refusal{code, err.Error()}
+	}
+	s.mu.Lock()
+	s.app = app
+	s.mu.Unlock()
+	return nil
 }
 
 // rejectConnect answers a connect with why, and returns err.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func (r *rig) crowd(a *application, streams, players int) []*session {
 		name := names[i%streams]
 		h := a.houses[name]
 		if h == nil {
-			h = &house{name: name, opened: time.Now(), players: make(map[*playing]struct{}), fan: r.srv.hub.NewFan(4096, "copy")}
+			h = &house{name: name, opened: time.Now(), players: make(map[*playing]struct{}), from: make(map[netip.Prefix]int), fan: r.srv.hub.NewFan(4096, "copy")}
 			a.houses[name] = h
 		}
 		pl := &playing{session: fake(), name: name, house: h}

@@ -3,6 +3,7 @@ package viewers
 import (
 	"container/list"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -31,19 +32,21 @@ type Counter struct {
 	waiting list.List
 	peak    int
 	unique  distinct
-	gone    []Viewer // with an Info, until Expire tells of them
+	gone    []Viewer             // with an Info, until Expire tells of them
+	from    map[netip.Prefix]int // seats, by where their viewers were when they took them
 }
 
 type entry struct {
 	Viewer
 	last time.Time // it asked
 	seat bool
+	from netip.Prefix
 }
 
 // NewCounter makes a Counter whose viewers are gone after timeout, until Touch
 // says otherwise.
 func (p *Pool) NewCounter(timeout time.Duration) *Counter {
-	c := &Counter{pool: p, timeout: timeout, byID: make(map[ID]*list.Element)}
+	c := &Counter{pool: p, timeout: timeout, byID: make(map[ID]*list.Element), from: make(map[netip.Prefix]int)}
 	c.seated.Init()
 	c.waiting.Init()
 	return c
@@ -95,9 +98,9 @@ func (c *Counter) Serial(id ID, now time.Time) uint64 {
 	return e.Serial
 }
 
-// Seat gives a viewer a seat; fresh says that it had none. info is handed back
-// when a fresh one is gone. The error is ErrFull.
-func (c *Counter) Seat(id ID, now time.Time, info any) (fresh bool, err error) {
+// Seat gives a viewer a seat; fresh says that it had none. from is what counts as
+// its address. info is handed back when a fresh one is gone. The error is ErrFull.
+func (c *Counter) Seat(id ID, from netip.Prefix, now time.Time, info any) (fresh bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expireLocked(now)
@@ -117,7 +120,8 @@ func (c *Counter) Seat(id ID, now time.Time, info any) (fresh bool, err error) {
 	} else {
 		e.Serial = c.pool.serial()
 	}
-	e.last, e.seat, e.Info = now, true, info
+	e.last, e.seat, e.Info, e.from = now, true, info, from
+	c.from[from]++
 	c.byID[id] = c.seated.PushBack(e)
 	c.peak = max(c.peak, c.seated.Len())
 	c.unique.add(id)
@@ -130,6 +134,14 @@ func (c *Counter) Len(now time.Time) int {
 	defer c.mu.Unlock()
 	c.expireLocked(now)
 	return c.seated.Len()
+}
+
+// From is how many seats are held from an address.
+func (c *Counter) From(from netip.Prefix, now time.Time) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expireLocked(now)
+	return c.from[from]
 }
 
 // Timeout is how long a viewer may be silent.
@@ -203,6 +215,9 @@ func (c *Counter) dropLocked(el *list.Element) {
 	}
 	c.seated.Remove(el)
 	c.pool.held.Add(-1)
+	if c.from[e.from]--; c.from[e.from] == 0 {
+		delete(c.from, e.from)
+	}
 	if e.Info != nil {
 		c.gone = append(c.gone, e.Viewer)
 	}

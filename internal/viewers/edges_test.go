@@ -22,14 +22,14 @@ func TestTheBoundsInFigures(t *testing.T) {
 	counts(t, a, 0, perCounter, perCounter, a.unique.count())
 	for name, counter := range map[string]*Counter{"a full counter": a, "a full pool": c} {
 		n := counter.Serial(1<<40, at(0))
-		if fresh, err := counter.Seat(1<<40, at(0), nil); fresh || !errors.Is(err, ErrFull) {
+		if fresh, err := counter.Seat(1<<40, netip.Prefix{}, at(0), nil); fresh || !errors.Is(err, ErrFull) {
 			t.Errorf("%s: %v, %v", name, fresh, err)
 		}
 		if counter.Seated(1<<40, at(0)) || counter.Serial(1<<40, at(0)) != n {
 			t.Errorf("%s: the one who was refused does not wait any more", name)
 		}
 	}
-	if fresh, err := a.Seat(7, at(1), nil); fresh || err != nil {
+	if fresh, err := a.Seat(7, netip.Prefix{}, at(1), nil); fresh || err != nil {
 		t.Errorf("who has a seat in a full counter: %v, %v", fresh, err)
 	}
 	b.Clear() // makes room in the pool
@@ -63,7 +63,7 @@ func TestAViewerIsGoneAtTheTimeoutAndNotBefore(t *testing.T) {
 		"Counts": func(c *Counter, s float64) bool { n, _, _ := c.Counts(at(s)); return n == 1 },
 		"Empty":  func(c *Counter, s float64) bool { return !c.Empty(at(s)) },
 		"Expire": func(c *Counter, s float64) bool { return len(c.Expire(at(s))) == 0 },
-		"Seat":   func(c *Counter, s float64) bool { fresh, _ := c.Seat(1, at(s), nil); return !fresh },
+		"Seat":   func(c *Counter, s float64) bool { fresh, _ := c.Seat(1, netip.Prefix{}, at(s), nil); return !fresh },
 		"Serial": func(c *Counter, s float64) bool { return c.Serial(1, at(s)) == 1 },
 	} {
 		for s, want := range map[float64]bool{before: true, 6: false} {
@@ -109,7 +109,7 @@ func TestWhoWaitsHasNoSeat(t *testing.T) {
 	if c.Touch(1, at(0), timeout) || c.Seated(1, at(0)) || c.Len(at(0)) != 0 {
 		t.Error("a viewer without a seat has one")
 	}
-	if fresh, err := c.Seat(1, at(1), "x"); !fresh || err != nil {
+	if fresh, err := c.Seat(1, netip.Prefix{}, at(1), "x"); !fresh || err != nil {
 		t.Errorf("seated: %v, %v", fresh, err)
 	}
 	if !c.Touch(1, at(2), timeout) || !c.Seated(1, at(2)) {
@@ -151,7 +151,7 @@ func TestUniqueHasNoBias(t *testing.T) {
 			c := p.NewCounter(timeout)
 			for i := range n {
 				addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-				if _, err := c.Seat(p.ID(addr, "agent"), at(0), nil); err != nil {
+				if _, err := c.Seat(p.ID(addr, "agent"), netip.Prefix{}, at(0), nil); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -38,7 +38,7 @@ func newPool() *Pool {
 
 func seat(t *testing.T, c *Counter, id ID, s float64, info any) {
 	t.Helper()
-	if _, err := c.Seat(id, at(s), info); err != nil {
+	if _, err := c.Seat(id, netip.Prefix{}, at(s), info); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -106,7 +106,7 @@ func TestANumberIsKeptUntilTheSeat(t *testing.T) {
 	}
 	counts(t, c, 30, 0, 0, 0)
 	seat(t, c, 7, 31, "x")
-	if fresh, err := c.Seat(7, at(32), "y"); fresh || err != nil {
+	if fresh, err := c.Seat(7, netip.Prefix{}, at(32), "y"); fresh || err != nil {
 		t.Errorf("seated twice: %v, %v", fresh, err)
 	}
 	if again := c.Serial(7, at(33)); again != n {
@@ -130,7 +130,7 @@ func TestCountersAreBounded(t *testing.T) {
 	a, b, c := p.NewCounter(timeout), p.NewCounter(timeout), p.NewCounter(timeout)
 	fill := func(c *Counter) (n int) {
 		for ; ; n++ {
-			if _, err := c.Seat(ID(n), at(0), nil); err != nil {
+			if _, err := c.Seat(ID(n), netip.Prefix{}, at(0), nil); err != nil {
 				if !errors.Is(err, ErrFull) {
 					t.Fatal(err)
 				}
@@ -510,7 +510,7 @@ func BenchmarkTouch(b *testing.B) {
 	now := time.Now()
 	for i := range n {
 		addrs[i], agents[i] = netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), fmt.Sprint("Mozilla/5.0 (X11; Linux x86_64) ", i)
-		_, _ = c.Seat(p.ID(addrs[i], agents[i]), now, nil)
+		_, _ = c.Seat(p.ID(addrs[i], agents[i]), netip.Prefix{}, now, nil)
 	}
 	b.ReportAllocs()
 	i := 0
