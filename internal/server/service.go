@@ -98,7 +98,7 @@ func (v *service) named(name string) *application {
 	a := v.apps[name]
 	if a == nil {
 		rules := v.rules.Load().find(name)
-		if rules == nil || config.ValidStreamName(name) != nil {
+		if rules == nil || value.ValidStreamName(name) != nil {
 			return nil
 		}
 		a = newApplication(v, name, rules)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // pipes is a listener whose connections have no network, so that the clock of a
@@ -58,8 +59,8 @@ func overTLS(t *testing.T, f func(t *testing.T, p *pipes)) {
 	if err := os.WriteFile(dir+"/big.bin", make([]byte, 3_000_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg := locations(config.Location{Path: "/", Alias: dir})
-	cfg.TLS = &config.TLS{Certificate: dir + "/cert.pem", Key: dir + "/key.pem"}
+	cfg := locations(config.Location{Path: "/", Alias: value.Path(dir)})
+	cfg.TLS = &config.TLS{Certificate: value.Path(dir + "/cert.pem"), Key: value.Path(dir + "/key.pem")}
 	synctest.Test(t, func(t *testing.T) {
 		s, err := Compile(cfg, Deps{})
 		if err != nil {
