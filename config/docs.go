@@ -23,6 +23,7 @@ var docs = map[string]string{
 	"Application.MaxBandwidth":      "The bit rate that may go out for one stream: its own bit rate times its players. A player beyond it is refused. 0: no limit.",
 	"Application.MaxBitrate":        "The bit rate that a publisher may send, over 10 s. One that sends more is closed. 0: no limit.",
 	"Application.MaxPlayers":        "How many players and HTTP viewers a stream takes; 0: no limit.",
+	"Application.MaxPlayersPerIP":   "How many players and HTTP viewers of a stream may come from one address (of IPv6: one /64). 0: a quarter of max_players, so that one address cannot take every place; without max_players no limit.",
 	"Application.MaxPublishers":     "How many publishers the application takes at a time; 0: no limit.",
 	"Application.Meta":              "What players get of the publisher's metadata: on makes it anew, copy hands it on as it came, off sends none.",
 	"Application.OnConflict":        "What a second publisher of a live name gets. auto: with the same stream key (without keys: from the same address) it takes over, anyone else is refused. reject: it is refused. replace: it takes over. standby: it waits until the first one leaves.",

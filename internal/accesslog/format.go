@@ -70,11 +70,23 @@ func AppendMillis(b []byte, ms int64) []byte {
 
 const hexDigits = "0123456789ABCDEF"
 
+// maxValue is how much of one value goes into a line: clients write most of them,
+// and some of what they write takes four bytes for one. clipped says that more
+// came.
+const (
+	maxValue = 1 << 10
+	clipped  = "..."
+)
+
 // AppendEscaped writes what a client sent as nginx does: quotes, backslashes,
 // control characters and what is not ASCII become \xXX, so that a line stays a
 // line and a field a field.
 func AppendEscaped(b []byte, s string) []byte {
+	start := len(b)
 	for i := 0; i < len(s); i++ {
+		if len(b)-start >= maxValue {
+			return append(b, clipped...)
+		}
 		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
 			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
 		} else {
@@ -87,7 +99,12 @@ func AppendEscaped(b []byte, s string) []byte {
 // AppendJSON writes a JSON string; bytes that are no UTF-8 become U+FFFD.
 func AppendJSON(b []byte, s string) []byte {
 	b = append(b, '"')
+	start := len(b)
 	for _, r := range s {
+		if len(b)-start >= maxValue {
+			b = append(b, clipped...)
+			break
+		}
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))

@@ -102,7 +102,9 @@ func (s *session) logAccess() {
 // (ngx_rtmp_log_module.c:ngx_rtmp_log_vars).
 func sessionVariable(name string) (sessionFormat, error) {
 	text := func(v func(*session) string) (sessionFormat, error) {
-		return func(b []byte, s *session, _ accesslog.Time) []byte { return accesslog.AppendEscaped(b, v(s)) }, nil
+		return func(b []byte, s *session, _ accesslog.Time) []byte {
+			return accesslog.AppendEscaped(b, withoutKeys(v(s), s.srv.isKey))
+		}, nil
 	}
 	number := func(v func(*session) uint64) (sessionFormat, error) {
 		return func(b []byte, s *session, _ accesslog.Time) []byte { return strconv.AppendUint(b, v(s), 10) }, nil

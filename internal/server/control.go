@@ -39,7 +39,7 @@ const controlTimeout = 2 * time.Minute // a reload that waits for disks and DNS
 // its owner alone, until ctx ends. A socket left behind by a crash is replaced;
 // one that answers is another instance of the same configuration: an error.
 func ServeControl(ctx context.Context, path string, verbs Verbs) (wait func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := ownDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("runtime_dir: %w", err)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
@@ -111,7 +111,11 @@ var ErrNotRunning = errors.New("no running rtmpd answers")
 var ErrOlder = errors.New("the running rtmpd is older and does not know this: restart it")
 
 // Ask sends verb to the instance that serves path. args may be nil.
+// The text is fit for a terminal.
 func Ask(ctx context.Context, path, verb string, args url.Values) (text string, ok bool, err error) {
+	if err := askable(filepath.Dir(path)); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
+		return "", false, fmt.Errorf("control socket not used: %w", err)
+	}
 	client := &http.Client{
 		Timeout: controlTimeout,
 		Transport: &http.Transport{
@@ -140,5 +144,5 @@ func Ask(ctx context.Context, path, verb string, args url.Values) (text string, 
 		return "", false, ErrOlder
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return string(b), res.StatusCode == http.StatusOK, err
+	return printable(string(b)), res.StatusCode == http.StatusOK, err
 }

@@ -38,10 +38,11 @@ func (s *Server) isKey(word string) bool {
 	if len(word) < minSecret {
 		return false
 	}
-	s.mu.Lock()
-	services := s.services
-	s.mu.Unlock()
-	for _, v := range services {
+	services := s.keyed.Load() // no lock: whoever writes a log line may hold it
+	if services == nil {
+		return false
+	}
+	for _, v := range *services {
 		for _, ring := range v.rules.Load().keys {
 			if ring.holds(word) {
 				return true

@@ -211,6 +211,7 @@ func (s *Server) commit(a *acquired) {
 			s.removeApp(app)
 		}
 	}
+	s.keyed.Store(&services)
 	for _, v := range gone {
 		for _, app := range v.all() {
 			s.removeApp(app)

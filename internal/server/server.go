@@ -77,10 +77,11 @@ type Server struct {
 	cfg      atomic.Pointer[config.Config]
 
 	mu        sync.Mutex
-	listeners map[string]*listener // by endpoint
-	services  []*service           // in the order of the rtmp blocks
-	sites     []*web.Site          // in the order of the http blocks
-	held      []*directory         // hls.paths of the present configuration
+	listeners map[string]*listener       // by endpoint
+	services  []*service                 // in the order of the rtmp blocks
+	keyed     atomic.Pointer[[]*service] // the same, for isKey
+	sites     []*web.Site                // in the order of the http blocks
+	held      []*directory               // hls.paths of the present configuration
 	live      map[uint64]*session
 	gone      struct{ in, out uint64 } // bytes of sessions that have ended
 }
@@ -92,7 +93,7 @@ func New(o Options) *Server {
 		listeners: make(map[string]*listener),
 		live:      make(map[uint64]*session),
 	}
-	s.log = s.counters.counted(o.Log)
+	s.log = s.counters.counted(cleaned(o.Log, s.isKey))
 	s.hub = fanout.NewHub(defaultFlush, s.awake)
 	s.dirs, s.acme, s.hooks = newDirectories(s.log), acme.New(s.log, 0), hooks.New(s.log)
 	s.hooks.Awake = s.awake

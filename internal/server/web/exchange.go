@@ -23,6 +23,7 @@ type exchange struct {
 	start  time.Time
 	status int
 	bytes  int64
+	acts   bool // on streams, by the names in its query: a control location
 }
 
 var (
@@ -105,6 +106,7 @@ func (x *exchange) route() {
 		x.fail(l, http.StatusMethodNotAllowed, "")
 		return
 	}
+	x.acts = l.control
 	if l.control { // before credentials: a browser sends those for anybody's page
 		if why := x.stranger(l); why != "" {
 			x.fail(l, http.StatusForbidden, why)

@@ -7,11 +7,11 @@ import (
 
 // hideKeys takes stream keys out of what logs and counters keep of a request.
 // People paste the key where the stream's name belongs (/live/KEY.m3u8) or into a
-// call of control; no file is called so, so that only what was not served is
-// looked at. The Referer is the page that a browser made of such an address.
+// call of control; no file is called so, so that of files only what was not served
+// is looked at. The Referer is the page that a browser made of such an address.
 func (x *exchange) hideKeys() {
 	switch code := x.code(); {
-	case x.site.deps.IsKey == nil, code >= 200 && code < 300, code == 304:
+	case x.site.deps.IsKey == nil, !x.acts && (code >= 200 && code < 300 || code == 304):
 		return
 	}
 	from := x.r.Header.Get("Referer")
