@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 func TestTheRuntimeDirectoryIsOursAlone(t *testing.T) {
 	t.Parallel()
-	verbs := Verbs{"hello": func(context.Context) (string, bool) { return "", true }}
+	verbs := Verbs{"hello": func(context.Context, url.Values) (string, bool) { return "", true }}
 	for _, c := range []struct {
 		name string
 		make func(dir string) error
@@ -72,7 +73,7 @@ func TestAsking(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	path := filepath.Join(dir, "c.sock")
 	ctx, stop := context.WithCancel(t.Context())
-	wait, err := ServeControl(ctx, path, Verbs{"hello": func(context.Context) (string, bool) {
+	wait, err := ServeControl(ctx, path, Verbs{"hello": func(context.Context, url.Values) (string, bool) {
 		return "a\tb\x1b]0;title\x07\x1b[2J\u009b31m\u202e\r\nné\n", true
 	}})
 	if err != nil {
@@ -80,14 +81,14 @@ func TestAsking(t *testing.T) {
 	}
 	defer wait()
 	defer stop()
-	text, ok, err := Ask(t.Context(), path, "hello")
+	text, ok, err := Ask(t.Context(), path, "hello", nil)
 	if want := "a\tb\ufffd]0;title\ufffd\ufffd[2J\ufffd31m\ufffd\ufffd\nné\n"; text != want || !ok || err != nil {
 		t.Errorf("got %q, %t, %v; want %q", text, ok, err, want)
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Ask(t.Context(), path, "hello"); err == nil || !strings.Contains(err.Error(), "others may write") {
+	if _, _, err := Ask(t.Context(), path, "hello", nil); err == nil || !strings.Contains(err.Error(), "others may write") {
 		t.Errorf("in a directory that is everybody's: %v", err)
 	}
 }
