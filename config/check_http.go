@@ -29,6 +29,35 @@ func (c *checker) locations(n *node, h *HTTP) {
 		first[key] = b.rng
 		c.location(b, loc)
 	}
+	if c.o.Check && !n.said("trusted_proxies") {
+		c.behindProxy(blocks, h)
+	}
+}
+
+// behindProxy warns of what answers this machine alone beside what is for all: a
+// proxy on this machine that does not say whom it speaks for would open the one
+// with the other.
+func (c *checker) behindProxy(blocks []*node, h *HTTP) {
+	public := false
+	for i := range h.Locations {
+		l := &h.Locations[i]
+		public = public || (l.Root != "" || l.Alias != "" || l.Player != nil) && !l.closed()
+	}
+	if !public {
+		return
+	}
+	for i := range h.Locations {
+		if l := &h.Locations[i]; (l.Stat != nil || l.Metrics) && !l.closed() {
+			c.warnAt(blocks[i].rng, "this answers everybody whom a proxy on this machine lets through without a word",
+				"nginx's plain proxy_pass says nothing of its clients: if a proxy stands here, write trusted_proxies = [\"loopback\"] and have it send X-Forwarded-For, "+
+					"or give this location access, token or basic_auth; if none does, trusted_proxies = []")
+		}
+	}
+}
+
+// closed: somebody has said who may ask.
+func (l *Location) closed() bool {
+	return len(l.Access) > 0 || l.Token != "" || len(l.BasicAuth) > 0
 }
 
 func (c *checker) locationPath(b *node, p string) {

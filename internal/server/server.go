@@ -114,6 +114,7 @@ func New(o Options) *Server {
 	s.goes.Go(func() { s.watchHouses(s.ctx) })
 	s.goes.Go(func() { s.watchHealth(s.ctx) })
 	s.goes.Go(func() { s.audience.run(s.ctx) })
+	s.goes.Go(func() { watchMemory(s.ctx) })
 	return s
 }
 
