@@ -44,7 +44,7 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	if err != nil {
 		return err
 	}
-	if rules.cfg.Hooks.OnPlay == "" {
+	if rules.cfg.Hooks.OnPlay == "" && name != secretName {
 		s.visit.name = name // else the hook may replace it
 	}
 	cfg := rules.cfg.For(name)
@@ -110,7 +110,9 @@ func (s *session) sit(taken *seat, rules *appRules, verdict hooks.Verdict, name 
 			return err
 		}
 	}
-	s.visit.name = name
+	if name != secretName {
+		s.visit.name = name
+	}
 	pl, err := s.app.seat(name, s, cfg)
 	if err != nil {
 		return err
