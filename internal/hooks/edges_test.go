@@ -106,6 +106,9 @@ func TestWhenACallIsMadeAgain(t *testing.T) {
 			b.tellOne(Done(ffmpeg, Stream{Name: "s"}))
 			time.Sleep(time.Hour)
 			var got []int
+			synctest.Wait()
+			b.hook.mu.Lock()
+			defer b.hook.mu.Unlock()
 			for _, at := range b.hook.at {
 				got = append(got, int(at/time.Second))
 				if at%time.Second != 0 {
