@@ -105,10 +105,14 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	})
 	socket := server.ControlSocket(string(cfg.RuntimeDir), config.AbsPath(l.path))
 	wait, err := server.ServeControl(ctx, socket, in.verbs())
-	if err != nil {
+	switch {
+	case errors.Is(err, server.ErrRunning):
 		return err
+	case err != nil: // a directory that can't be trusted stops no stream
+		in.log.Error("no control socket: rtmpd reload, stop, plan, kick and top can't reach this server", zap.Error(err))
+	default:
+		defer wait()
 	}
-	defer wait()
 	defer stop()
 	if _, err := in.server.Apply(cfg); err != nil {
 		return errors.Join(err, in.server.Shutdown())

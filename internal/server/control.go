@@ -44,7 +44,7 @@ func ServeControl(ctx context.Context, path string, verbs Verbs) (wait func(), e
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
-		return nil, fmt.Errorf("another rtmpd runs with this configuration already (%s answers)", path)
+		return nil, fmt.Errorf("%w (%s answers)", ErrRunning, path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -103,6 +103,9 @@ const maxQuestion = 32 << 20
 
 // maxAnswer is far more than the snapshot of ten thousand connections.
 const maxAnswer = 64 << 20
+
+// ErrRunning says that a control socket is served by somebody else.
+var ErrRunning = errors.New("another rtmpd runs with this configuration already")
 
 // ErrNotRunning says that nobody answers on a control socket.
 var ErrNotRunning = errors.New("no running rtmpd answers")
