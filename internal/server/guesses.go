@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"time"
@@ -33,6 +34,20 @@ const (
 	guessWindow      = time.Minute
 	maxGuessingAddrs = 10000 // bound of either table; IPv6 counts by /64
 )
+
+// brakeTime is how long who is refused waits to hear it: a program that tries one
+// after the other gets no thirty answers a minute.
+const brakeTime = 2 * time.Second
+
+// brake waits brakeTime, or until the server stops.
+func brake(ctx context.Context) {
+	timer := time.NewTimer(brakeTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
 
 func guessKey(a netip.Addr) netip.Addr {
 	a = a.Unmap()

@@ -74,7 +74,11 @@ func TestGuessingByPlayIsBraked(t *testing.T) {
 		play("127.0.0.3", "show", fmt.Sprintf("guess-number-%d", i), rtmp.StatusPlayStart)
 	}
 	for _, name := range []string{"guess-number-10", "good-secret-0001"} {
+		began := time.Now()
 		play("127.0.0.3", "show", name, rtmp.StatusPlayStreamNotFound)
+		if took := time.Since(began); took < brakeTime {
+			t.Errorf("the next guess is answered after %s", took)
+		}
 	}
 	play("127.0.0.3", "show", "cam", rtmp.StatusPlayStart)                // is going to be one
 	play("127.0.0.3", "show", "two", rtmp.StatusPlayStart)                // is one

@@ -40,7 +40,7 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 		return err
 	}
 	rules := s.app.rules.Load()
-	name, err := s.playable(rules, name)
+	name, err := s.playable(ctx, rules, name)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ const secretName = "(hidden)"
 // playable is the name that a player of name waits for, or sits at. With keys in
 // force a name may be a guess at one: whoever asks for names that nobody knows is
 // refused after a while, and a key is answered like any of them.
-func (s *session) playable(rules *appRules, name string) (string, error) {
+func (s *session) playable(ctx context.Context, rules *appRules, name string) (string, error) {
 	ordered := s.ordered
 	s.ordered = false
 	if !rules.keys.inForce {
@@ -88,6 +88,7 @@ func (s *session) playable(rules *appRules, name string) (string, error) {
 	s.hideGuess(name)
 	guesses, now := s.svc.guessLimit(s.app.name), time.Now()
 	if guesses.refused(s.addr, now) {
+		brake(ctx)
 		return "", &refusal{rtmp.StatusPlayStreamNotFound, "too many unknown stream names: try again in a minute"}
 	}
 	guesses.miss(s.addr, now)
