@@ -35,8 +35,8 @@ const (
 	maxGuessingAddrs = 10000 // bound of either table; IPv6 counts by /64
 )
 
-// brakeTime is how long who is refused waits to hear it: a program that tries one
-// after the other gets no thirty answers a minute.
+// brakeTime is how long a player that is refused waits to hear it: a program that
+// tries one name after the other gets no thirty answers a minute.
 const brakeTime = 2 * time.Second
 
 // brake waits brakeTime, or until the server stops.

@@ -38,7 +38,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 		return err
 	}
 	rules := s.app.rules.Load() // one snapshot for the whole decision
-	p, err := s.identify(ctx, rules, cmd)
+	p, err := s.identify(rules, cmd)
 	for p != nil && err == nil {
 		p, err = s.publishAs(ctx, streamID, rules, p)
 		rules = s.app.rules.Load() // a move is a decision of its own
@@ -47,7 +47,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 }
 
 // identify judges who publishes and makes a public name of what was typed.
-func (s *session) identify(ctx context.Context, rules *appRules, cmd rtmp.Command) (*petition, error) {
+func (s *session) identify(rules *appRules, cmd rtmp.Command) (*petition, error) {
 	typed, args := splitName(cmd)
 	s.visits(true, rawArgs(cmd))
 	// With keys or a hook it may be a secret, or nearly one.
@@ -64,7 +64,6 @@ func (s *session) identify(ctx context.Context, rules *appRules, cmd rtmp.Comman
 	guesses := s.svc.guessLimit(s.app.name)
 	if !guesses.admits(s.addr, seen, time.Now()) { // 2. limits
 		s.hideGuess(typed, args.Get("key"))
-		brake(ctx)
 		return nil, &refusal{statusDenied, "too many wrong stream keys: try again in a minute"}
 	}
 	name, who, err := rules.identify(seen, s.addr, time.Now()) // 3. secret → public name; the secret ends here
