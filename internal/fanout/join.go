@@ -65,6 +65,9 @@ func (f *Fan) review(p *Player, paused, noAudio, noVideo bool) {
 		p.kind = k
 	default:
 		p.leaveLog()
+		if paused {
+			p.told = told{} // to resume is to join, however soon it comes
+		}
 	}
 }
 
