@@ -18,7 +18,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/demo"
-	"github.com/rtmpd/rtmpd/internal/player"
+	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -56,7 +56,7 @@ func runDemo(ctx context.Context, d demoOptions) error {
 	if err != nil {
 		return err
 	}
-	page, err := player.Handler(player.Page{Playlist: "live/demo.m3u8", Title: "rtmpd demo"})
+	page, err := pages.Handler(pages.Page{Playlist: "live/demo.m3u8", Title: "rtmpd demo"})
 	if err != nil {
 		return err
 	}

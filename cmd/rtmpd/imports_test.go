@@ -8,13 +8,13 @@ import (
 
 const module = "github.com/rtmpd/rtmpd/"
 
-// layer is design.md §3.2: a package imports packages of lower layers only.
+// layer is where each package stands: it imports packages of lower layers only.
 var layer = map[string]int{
 	"cmd/rtmpd": 6, "bench": 6,
 	"internal/server": 5, "internal/nginxconf": 5, "internal/top": 5,
-	"internal/server/web": 4, "internal/server/proxyhdr": 3, "internal/server/tlsfiles": 3, "internal/server/acme": 3,
+	"internal/web": 4, "internal/control": 4, "internal/listen": 3, "internal/acme": 3,
 	"internal/fanout": 4, "internal/hls": 4, "internal/dash": 4, "internal/record": 4, "internal/relay": 4,
-	"internal/hooks": 4, "internal/api": 4, "internal/player": 4, "internal/demo": 4,
+	"internal/hooks": 4, "internal/api": 4, "internal/pages": 4, "internal/demo": 4,
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/mpegts": 3, "internal/mp4": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3,
 	"internal/media": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2, "config/value": 1,
@@ -41,7 +41,7 @@ func TestImportsPointStrictlyDownward(t *testing.T) {
 		pkg := strings.TrimPrefix(fields[0], module)
 		own, ok := layer[pkg]
 		if !ok {
-			t.Errorf("%s has no layer: find its room in design.md §3.2 and name it here", pkg)
+			t.Errorf("%s has no layer: name it here, above all that it imports", pkg)
 		}
 		for _, path := range fields[1:] {
 			dep, ours := strings.CutPrefix(path, module)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -28,7 +29,7 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 		return nil
 	case err == nil && text != "":
 		return errors.New(strings.TrimSpace(text))
-	case err != nil && !errors.Is(err, server.ErrNotRunning) && !errors.Is(err, server.ErrOlder):
+	case err != nil && !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrOlder):
 		return err
 	}
 	l, err := newLoader(o)

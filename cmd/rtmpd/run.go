@@ -20,6 +20,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -103,10 +104,10 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 			stop()
 		}()
 	})
-	socket := server.ControlSocket(string(cfg.RuntimeDir), config.AbsPath(l.path))
-	wait, err := server.ServeControl(ctx, socket, in.verbs())
+	socket := control.Socket(string(cfg.RuntimeDir), config.AbsPath(l.path))
+	wait, err := control.Serve(ctx, socket, in.verbs())
 	switch {
-	case errors.Is(err, server.ErrRunning):
+	case errors.Is(err, control.ErrRunning):
 		return err
 	case err != nil: // a directory that can't be trusted stops no stream
 		in.log.Error("no control socket: rtmpd reload, stop, plan, kick and top can't reach this server", zap.Error(err))
@@ -355,8 +356,8 @@ func (in *instance) reopen() (text string, ok bool) {
 	return "logs reopened\n", true
 }
 
-func (in *instance) verbs() server.Verbs {
-	return server.Verbs{
+func (in *instance) verbs() control.Verbs {
+	return control.Verbs{
 		"reload": func(ctx context.Context, _ url.Values) (string, bool) { return in.reload(ctx, "rtmpd reload", false) },
 		"plan": func(_ context.Context, args url.Values) (string, bool) {
 			return in.plan(config.Draft{Names: args["name"], Texts: args["text"]})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -49,7 +50,7 @@ func TestAPersonFindsTheService(t *testing.T) {
 		}
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	wait, err := server.ServeControl(ctx, server.ControlSocket(service.runtime, path), server.Verbs{
+	wait, err := control.Serve(ctx, control.Socket(service.runtime, path), control.Verbs{
 		"reload": func(context.Context, url.Values) (string, bool) { return "the service\n", true },
 	})
 	if err != nil {
@@ -169,7 +170,7 @@ func TestTheRunningServerIsAskedForItsKeyFirst(t *testing.T) {
 		t.Fatal(diags)
 	}
 	in := &instance{cfg: cfg}
-	wait, err := server.ServeControl(t.Context(), server.ControlSocket(service.runtime, path), in.verbs())
+	wait, err := control.Serve(t.Context(), control.Socket(service.runtime, path), in.verbs())
 	if err != nil {
 		t.Fatal(err)
 	}

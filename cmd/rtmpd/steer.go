@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -27,11 +28,11 @@ func socketOf(o *options) (string, error) {
 	}
 	cfg, _, _ := l.load(config.LoadOptions{Check: true})
 	dir, path := config.RuntimeDir(cfg, l.env), config.AbsPath(l.path)
-	own := server.ControlSocket(dir, path)
+	own := control.Socket(dir, path)
 	if dir != config.RuntimeDir(nil, l.env) || l.env["RUNTIME_DIRECTORY"] != "" {
 		return own, nil // somebody said where
 	}
-	service := server.ControlSocket(o.service.runtime, path)
+	service := control.Socket(o.service.runtime, path)
 	if _, err := os.Lstat(own); errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(service); err == nil {
 			return service, nil
@@ -67,7 +68,7 @@ func ask(ctx context.Context, o *options, verb string, args url.Values) (text st
 	if err != nil {
 		return "", false, err
 	}
-	return server.Ask(ctx, path, verb, args)
+	return control.Ask(ctx, path, verb, args)
 }
 
 func verbCommand(o *options, verb, short string) *cobra.Command {

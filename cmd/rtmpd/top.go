@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rtmpd/rtmpd/internal/api"
-	"github.com/rtmpd/rtmpd/internal/server"
+	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/top"
 )
 
@@ -64,7 +64,7 @@ It looks twice for that, an interval apart: rates are differences.`,
 func askSnapshot(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, topTimeout)
 	defer cancel()
-	text, ok, err := server.Ask(ctx, path, "snapshot", nil)
+	text, ok, err := control.Ask(ctx, path, "snapshot", nil)
 	if err == nil && !ok {
 		err = errors.New(strings.TrimSpace(text))
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
-	"github.com/rtmpd/rtmpd/internal/server/acme"
+	"github.com/rtmpd/rtmpd/internal/acme"
 )
 
 // The ports an authority asks at (RFC 8555 §8.3, RFC 8737 §3).

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
-	"github.com/rtmpd/rtmpd/internal/server/acme"
+	"github.com/rtmpd/rtmpd/internal/acme"
 )
 
 func TestChallengesAreOfferedWhereAnAuthorityAsks(t *testing.T) {

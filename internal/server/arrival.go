@@ -14,9 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
-	"github.com/rtmpd/rtmpd/internal/server/proxyhdr"
-	"github.com/rtmpd/rtmpd/internal/server/tlsfiles"
 )
 
 // arrive makes a session of a connection that l accepted, unless the limits
@@ -25,8 +24,8 @@ func (s *Server) arrive(l *listener, nc net.Conn) {
 	svc := l.svc.Load()
 	cfg := svc.rules.Load().cfg
 	peer, tcp := nc.RemoteAddr().(*net.TCPAddr)
-	if err := svc.gate.enter(cfg.MaxConnections); err != nil {
-		svc.gate.complain(s.log, nc.RemoteAddr().String(), err, time.Now())
+	if err := svc.gate.Enter(cfg.MaxConnections); err != nil {
+		svc.gate.Complain(s.log, nc.RemoteAddr().String(), err, time.Now())
 		nc.Close()
 		return
 	}
@@ -38,11 +37,11 @@ func (s *Server) arrive(l *listener, nc net.Conn) {
 	if tcp {
 		sess.addr = peer.AddrPort().Addr().Unmap().WithZone("")
 		sess.proxied = slices.ContainsFunc(cfg.ProxyProtocol, func(p netip.Prefix) bool { return p.Contains(sess.addr) })
-		setUserTimeout(nc, cfg.Timeout)
+		listen.SetUserTimeout(nc, cfg.Timeout)
 	}
 	if tcp && !sess.proxied {
 		if err := sess.countAddress(); err != nil {
-			svc.gate.leave(netip.Addr{})
+			svc.gate.Leave(netip.Addr{})
 			nc.Close()
 			return
 		}
@@ -74,8 +73,8 @@ var errTurnedAway = errors.New("turned away")
 
 // countAddress holds the session's address against max_connections_per_ip.
 func (s *session) countAddress() error {
-	if err := s.svc.gate.enterFrom(s.addr, s.svc.rules.Load().cfg.MaxConnectionsPerIP); err != nil {
-		s.svc.gate.complain(s.srv.log, s.peer, err, time.Now())
+	if err := s.svc.gate.EnterFrom(s.addr, s.svc.rules.Load().cfg.MaxConnectionsPerIP); err != nil {
+		s.svc.gate.Complain(s.srv.log, s.peer, err, time.Now())
 		return errTurnedAway
 	}
 	s.counted = s.addr
@@ -87,7 +86,7 @@ func (s *session) countAddress() error {
 func (s *session) open(o *rtmp.Options) error {
 	deadline := s.started.Add(o.HandshakeTimeout)
 	if s.proxied {
-		from, err := proxyhdr.Read(s.raw, deadline)
+		from, err := listen.ReadPROXYHeader(s.raw, deadline)
 		if err != nil {
 			return err
 		}
@@ -129,7 +128,7 @@ func (s *Server) tlsConfig(b *config.RTMP) (*tls.Config, error) {
 		c.GetCertificate = s.acme.Getter(b.TLS.Domains)
 		return c, nil
 	}
-	files, err := tlsfiles.Open(string(b.TLS.Certificate), string(b.TLS.Key), s.log, time.Now)
+	files, err := listen.OpenTLSFiles(string(b.TLS.Certificate), string(b.TLS.Key), s.log, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("rtmp: %w", err)
 	}

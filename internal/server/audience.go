@@ -12,8 +12,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/hooks"
-	"github.com/rtmpd/rtmpd/internal/server/web"
 	"github.com/rtmpd/rtmpd/internal/viewers"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // The audience are the HTTP viewers of all streams. It implements web.Audience.

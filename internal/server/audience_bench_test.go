@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // nowhere is an http.ResponseWriter that keeps nothing.

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/hls"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // directories are the hls.paths in use, one hls.Directory for each: who writes

@@ -12,7 +12,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // An endpoint is an address and what is spoken there.
@@ -71,7 +72,7 @@ func (s *Server) serve(l *listener, ln net.Listener) {
 		var err error
 		switch l.kind {
 		case "rtmp", "rtmps":
-			acceptLoop(ln, s.log, func(nc net.Conn) { s.arrive(l, nc) })
+			listen.AcceptLoop(ln, s.log, func(nc net.Conn) { s.arrive(l, nc) })
 		case "http":
 			err = l.web.Serve(ln)
 		case "https":
@@ -102,7 +103,7 @@ func (s *Server) unbind(e endpoint) bool {
 }
 
 func (s *Server) rebind(e endpoint) error {
-	ln, err := bind(e.addr)
+	ln, err := listen.Bind(e.addr)
 	if err != nil {
 		return err
 	}

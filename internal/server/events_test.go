@@ -39,7 +39,7 @@ func TestEveryEventOfASessionIsALine(t *testing.T) {
 		},
 		{
 			name: "refused for its key", config: with(`stream_key "cam" { secret = "very-secret-key" }`), do: func(r *rig) {
-				_, _ = r.tryPublish("live", "cam", dialling{})
+				_, _ = r.tryPublish("live", "not-the-secret", dialling{})
 			}, message: "session refused", reason: "wrong stream key",
 		},
 		{

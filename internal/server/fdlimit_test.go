@@ -13,6 +13,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
+	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
 // Connections are refused while there are still descriptors for the outputs. The
@@ -39,7 +40,7 @@ func TestConnectionsLeaveDescriptorsForTheOutputs(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		acceptLoop(ln, zap.NewNop(), func(nc net.Conn) { accepted <- nc })
+		listen.AcceptLoop(ln, zap.NewNop(), func(nc net.Conn) { accepted <- nc })
 	}()
 	var theirs []net.Conn
 	var files []*os.File
@@ -92,7 +93,7 @@ func TestConnectionsLeaveDescriptorsForTheOutputs(t *testing.T) {
 // A unix socket is for its user and group.
 func TestUnixListenersAreNotForAll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rtmp.sock")
-	ln, err := bind(value.Address{Network: "unix", Path: path})
+	ln, err := listen.Bind(value.Address{Network: "unix", Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/viewers"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // A hall is where the HTTP viewers of a name sit. It belongs to its application
@@ -48,7 +49,7 @@ func (a *application) openHall(name string) *hall {
 func (h *hall) room(cfg *config.Application, addr netip.Addr) error {
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
-	return h.app.roomFor(h.name, source(addr), cfg.For(h.name))
+	return h.app.roomFor(h.name, listen.SourceOf(addr), cfg.For(h.name))
 }
 
 // seat counts a new viewer. Who asks for a master playlist sits there for a
@@ -63,7 +64,7 @@ func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted
 	}
 	limits := cfg.For(h.name)
 	if counted {
-		if err := h.app.roomFor(h.name, source(v.Addr), limits); err != nil {
+		if err := h.app.roomFor(h.name, listen.SourceOf(v.Addr), limits); err != nil {
 			h.drop(bye)
 			return err
 		}
@@ -72,7 +73,7 @@ func (h *hall) seat(cfg *config.Application, id viewers.ID, v web.Visit, counted
 	if bye != nil {
 		info = bye
 	}
-	fresh, err := h.viewers.Seat(id, source(v.Addr), v.Now, info)
+	fresh, err := h.viewers.Seat(id, listen.SourceOf(v.Addr), v.Now, info)
 	if !fresh {
 		h.drop(bye)
 	} else if counted {

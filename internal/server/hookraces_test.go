@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
 // TestAReloadWhileTheHookIsAsked: a key that is taken away meanwhile lets nobody in.
@@ -67,7 +69,7 @@ func TestAClientThatLeavesWhileTheHookIsAsked(t *testing.T) {
 		r.srv.mu.Lock()
 		defer r.srv.mu.Unlock()
 		for _, s := range r.srv.live {
-			if hungUp(s.raw) {
+			if listen.HungUp(s.raw) {
 				return true
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -78,7 +79,7 @@ func hookRefusal(code string, err error) error {
 
 // away says that the client is gone, or was shown out, while a hook was asked:
 // what the hook says is of no use.
-func (s *session) away() bool { return s.kicked.Load() != nil || hungUp(s.raw) }
+func (s *session) away() bool { return s.kicked.Load() != nil || listen.HungUp(s.raw) }
 
 // A notice is one publish or play as the hooks see it, from the question on to
 // the good-bye. Its fields stay as they are once ask has returned.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -39,7 +40,7 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 		return nil, &refusal{rtmp.StatusPlayStreamNotFound, "No such stream"}
 	}
 	h := a.houses[name]
-	if err := a.roomFor(name, source(s.addr), cfg); err != nil {
+	if err := a.roomFor(name, listen.SourceOf(s.addr), cfg); err != nil {
 		return nil, err
 	}
 	if h == nil {
@@ -56,7 +57,7 @@ func (a *application) seat(name string, s *session, cfg *config.Application) (*p
 	}
 	pl := &playing{session: s, name: name, house: h}
 	h.players[pl] = struct{}{}
-	h.from[source(s.addr)]++
+	h.from[listen.SourceOf(s.addr)]++
 	s.mu.Lock()
 	s.playing = pl
 	s.mu.Unlock()
@@ -125,7 +126,7 @@ func (a *application) unseat(pl *playing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(pl.house.players, pl)
-	from := source(pl.session.addr)
+	from := listen.SourceOf(pl.session.addr)
 	if pl.house.from[from]--; pl.house.from[from] == 0 {
 		delete(pl.house.from, from)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // webDeps is what every site gets of the server. keys are the hls keys.paths,

@@ -1,20 +1,11 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -79,50 +70,6 @@ func TestConnectionsAreLimitedAtTheDoor(t *testing.T) {
 	}
 }
 
-func TestTheGateCountsByAddress(t *testing.T) {
-	t.Parallel()
-	var g gate
-	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:1")
-	other, four := netip.MustParseAddr("2001:db8:0:1::1"), netip.MustParseAddr("192.0.2.1")
-	for _, s := range []struct {
-		addr netip.Addr
-		in   bool
-	}{{a, true}, {b, true}, {a, false}, {other, true}, {four, true}, {four, true}, {four, false}} {
-		err := g.enter(0)
-		if err == nil {
-			if err = g.enterFrom(s.addr, 2); err != nil {
-				g.leave(netip.Addr{})
-			}
-		}
-		if (err == nil) != s.in {
-			t.Errorf("%s: %v", s.addr, err)
-		}
-	}
-	for _, addr := range []netip.Addr{a, b, other, four, four} {
-		g.leave(addr)
-	}
-	if g.total != 0 || len(g.from) != 0 {
-		t.Errorf("%d connections are left, of %v", g.total, g.from)
-	}
-}
-
-func TestOneLineForABurstOfRefusals(t *testing.T) {
-	t.Parallel()
-	core, logs := observer.New(zapcore.WarnLevel)
-	var g gate
-	now := time.Unix(1e9, 0)
-	for i := range 1000 {
-		g.complain(zap.New(core), "192.0.2.1:1", errors.New("max_connections = 1 reached"), now.Add(time.Duration(i)*25*time.Millisecond))
-	}
-	var counts []int64
-	for _, e := range logs.All() {
-		counts = append(counts, e.ContextMap()["count"].(int64))
-	}
-	if !slices.Equal(counts, []int64{1, 400, 400}) { // 25 s, a line every ten
-		t.Errorf("lines with counts %v", counts)
-	}
-}
-
 func TestMaxPublishersIsPerApplication(t *testing.T) {
 	t.Parallel()
 	r := start(t, liveWith("max_publishers = 2\nreconnect_grace = 0"))
@@ -133,50 +80,6 @@ func TestMaxPublishersIsPerApplication(t *testing.T) {
 	r.eventually("a place is free", func() bool {
 		_, err := r.tryPublish("live", "c", dialling{})
 		return err == nil
-	})
-}
-
-// emptyListener has no descriptors left for a while.
-type emptyListener struct {
-	net.Listener
-	failures int
-	accepted []time.Time
-}
-
-func (l *emptyListener) Accept() (net.Conn, error) {
-	switch {
-	case l.failures > 0:
-		l.failures--
-		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
-	case len(l.accepted) == 3:
-		return nil, net.ErrClosed
-	}
-	l.accepted = append(l.accepted, time.Now())
-	ours, theirs := net.Pipe()
-	theirs.Close()
-	return ours, nil
-}
-
-func (l *emptyListener) Addr() net.Addr { return &net.TCPAddr{} }
-
-func TestAcceptingGoesOnWhenThereAreDescriptorsAgain(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		core, logs := observer.New(zapcore.DebugLevel)
-		from := time.Now()
-		l := &emptyListener{failures: 12}
-		served := 0
-		acceptLoop(l, zap.New(core), func(nc net.Conn) { served++; nc.Close() })
-		// 5 10 20 40 80 160 320 640 ms, then a second each.
-		if waited := l.accepted[0].Sub(from); waited != 1275*time.Millisecond+4*time.Second {
-			t.Errorf("it waited %s", waited)
-		}
-		if served != 3 || l.accepted[2] != l.accepted[0] {
-			t.Errorf("%d served, the last after %s", served, l.accepted[2].Sub(l.accepted[0]))
-		}
-		if n := logs.FilterMessage("accept").Len(); n != 1 {
-			t.Errorf("%d lines about 12 failures", n)
-		}
 	})
 }
 

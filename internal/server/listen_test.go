@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
@@ -423,7 +424,7 @@ func TestAUnixSocketOfSomebodyElseIsNotTaken(t *testing.T) {
 		plain:                              "address already in use",
 		filepath.Join(dir, "missing", "x"): "no such file or directory",
 	} {
-		ln, err := bind(value.Address{Network: "unix", Path: path})
+		ln, err := listen.Bind(value.Address{Network: "unix", Path: path})
 		if err == nil {
 			ln.Close()
 		}
@@ -468,7 +469,7 @@ func TestAcceptWaitsOutTooManyOpenFiles(t *testing.T) {
 		full := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 		l := &scriptedListener{script: []error{nil, full, full, full, full, full, full, full, full, full, full, nil, full, nil}}
 		served := 0
-		acceptLoop(l, zap.New(core), func(nc net.Conn) { served++; nc.Close() })
+		listen.AcceptLoop(l, zap.New(core), func(nc net.Conn) { served++; nc.Close() })
 		if served != 3 {
 			t.Errorf("%d connections served, want 3", served)
 		}

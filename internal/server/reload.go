@@ -14,7 +14,8 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // acquired is what the second phase of a reload got hold of: everything that
@@ -153,7 +154,7 @@ func (a *acquired) bindAll() error {
 				a.reclaimed = append(a.reclaimed, old)
 			}
 		}
-		ln, err := bind(e.addr)
+		ln, err := listen.Bind(e.addr)
 		if err != nil {
 			errs = append(errs, err)
 			continue

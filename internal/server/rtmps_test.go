@@ -172,7 +172,7 @@ func TestCertificatesAndVersionsOfRTMPS(t *testing.T) {
 	player.read()
 	r.eventually("it plays", func() bool { return len(player.codes()) > 0 })
 
-	// Renewed: seen by itself within tlsfiles.Interval, at once with a reload.
+	// Renewed: seen by itself within listen.TLSFilesInterval, at once with a reload.
 	r.certify(5)
 	r.eventually("the new certificate", func() bool { return serial() == 5 })
 	r.certify(2)

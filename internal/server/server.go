@@ -15,13 +15,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/acme"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/record"
-	"github.com/rtmpd/rtmpd/internal/server/acme"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // Options are what a Server is told besides its configuration.

@@ -9,6 +9,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -17,7 +18,7 @@ import (
 type service struct {
 	srv   *Server
 	rules atomic.Pointer[serviceRules]
-	gate  gate
+	gate  listen.Gate
 	hooks *hooks.Caller // of on_connect and on_disconnect
 
 	access  atomic.Pointer[sessionLog] // nil: none
@@ -187,12 +188,12 @@ func (v *service) commit(r *serviceRules) (gone []*application) {
 // exit counts a connection out. The last one of a block that is gone closes its
 // access log.
 func (v *service) exit(sess *session) {
-	v.gate.leave(sess.counted)
+	v.gate.Leave(sess.counted)
 	v.tidyLog()
 }
 
 func (v *service) tidyLog() {
-	if v.removed.Load() && v.gate.empty() {
+	if v.removed.Load() && v.gate.Empty() {
 		v.useAccessLog(nil)
 	}
 }

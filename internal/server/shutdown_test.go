@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -213,7 +214,7 @@ func TestAListenerAtRestRefusesNobody(t *testing.T) {
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
-			acceptLoop(ln, zap.NewNop(), func(nc net.Conn) { accepted.Add(1); nc.Close() })
+			listen.AcceptLoop(ln, zap.NewNop(), func(nc net.Conn) { accepted.Add(1); nc.Close() })
 		}()
 		rest(ln)
 		<-over

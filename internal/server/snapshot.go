@@ -9,7 +9,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/hooks"
-	"github.com/rtmpd/rtmpd/internal/server/web"
+	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // Snapshot shows the server at this moment, for stat and its kin.

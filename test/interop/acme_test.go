@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/internal/server/acme"
+	"github.com/rtmpd/rtmpd/internal/acme"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 

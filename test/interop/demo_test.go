@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rtmpd/rtmpd/internal/player"
+	"github.com/rtmpd/rtmpd/internal/pages"
 )
 
 // TestDemo is the first of the README's two commands: live video in a browser.
@@ -69,7 +69,7 @@ func TestDemoWithItsPortsTaken(t *testing.T) {
 // plays once there is a stream, and says so again when that has ended.
 func TestPlayerPage(t *testing.T) {
 	s := startServer(t)
-	player, err := player.Handler(player.Page{Title: "Page", Playlist: "live/test.m3u8", OfflineText: "Off air."})
+	player, err := pages.Handler(pages.Page{Title: "Page", Playlist: "live/test.m3u8", OfflineText: "Off air."})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,106 @@
+// Package listen makes and guards sockets: it binds the addresses of a
+// configuration, says who has a port that is taken, accepts, counts connections
+// against their limits, reads the PROXY header, and keeps certificate files fresh.
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
+)
+
+// Bind listens on a. An address in use is an error that names the line of the
+// configuration and, where the system tells, the process that has it.
+func Bind(a value.Address) (net.Listener, error) {
+	if a.Network == "unix" {
+		return bindUnix(a)
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(context.Background(), a.ListenNetwork(), a.String())
+	if err == nil {
+		return ln, nil
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use%s", where(a), portOwner(a.Port))
+	}
+	if errors.Is(err, syscall.EACCES) {
+		return nil, fmt.Errorf("%s: permission denied: ports below 1024 need root or CAP_NET_BIND_SERVICE", where(a))
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return nil, fmt.Errorf("%s: %w", where(a), err)
+}
+
+// where names an address and the line that asks for it.
+func where(a value.Address) string {
+	if a.Range.Filename == "" {
+		return a.String()
+	}
+	return fmt.Sprintf("%s (%s:%d)", a, filepath.Base(a.Range.Filename), a.Range.Start.Line)
+}
+
+// socketMode is that of unix listeners: their user, and the group that a proxy in
+// front is put into.
+const socketMode = 0o660
+
+// bindUnix listens on a socket file, in the place of one that nobody serves.
+func bindUnix(a value.Address) (net.Listener, error) {
+	if fi, err := os.Lstat(a.Path); err == nil && fi.Mode()&os.ModeSocket != 0 {
+		c, err := net.DialTimeout("unix", a.Path, time.Second)
+		if err == nil {
+			c.Close()
+			return nil, fmt.Errorf("%s is in use by another process", where(a))
+		}
+		if err := os.Remove(a.Path); err != nil {
+			return nil, fmt.Errorf("%s: remove the stale socket: %w", where(a), err)
+		}
+	}
+	ln, err := Unix(a.Path, socketMode)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where(a), err)
+	}
+	return ln, nil
+}
+
+const (
+	minAcceptDelay = 5 * time.Millisecond
+	maxAcceptDelay = time.Second
+)
+
+// AcceptLoop hands every connection of ln to serve until ln is closed. Errors
+// such as too many open files are waited out, with growing pauses.
+func AcceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
+	delay := minAcceptDelay
+	for {
+		nc, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // rest
+			return
+		}
+		if err == nil && fdlimit.ShortOf(nc) {
+			nc.Close()
+			err = fdlimit.Error{}
+		}
+		if err != nil {
+			if delay == minAcceptDelay {
+				log.Error("accept", zap.Stringer("listener", ln.Addr()), zap.Error(err))
+			}
+			time.Sleep(delay) // nothing else to do: the kernel keeps the backlog
+			delay = min(2*delay, maxAcceptDelay)
+			continue
+		}
+		delay = minAcceptDelay
+		serve(nc)
+	}
+}

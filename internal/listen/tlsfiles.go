@@ -1,0 +1,97 @@
+package listen
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// TLSFilesInterval is how often a handshake looks whether the files have changed. Their
+// names are looked at, not watched: renewals rename, and Kubernetes swaps links.
+// Nothing is done while nobody connects.
+const TLSFilesInterval = 5 * time.Second
+
+// TLSFiles are a certificate and its key. Its methods may be called by many
+// goroutines.
+type TLSFiles struct {
+	certFile, keyFile string
+	log               *zap.Logger
+	now               func() time.Time
+
+	current atomic.Pointer[tls.Certificate]
+	next    atomic.Int64 // unix nanoseconds of the next look
+
+	mu   sync.Mutex // one look at a time
+	seen [2]os.FileInfo
+	bad  string // the last error, so that it is logged once
+}
+
+// OpenTLSFiles reads the PEM files. An error names them.
+func OpenTLSFiles(certFile, keyFile string, log *zap.Logger, now func() time.Time) (*TLSFiles, error) {
+	if certFile == "" || keyFile == "" {
+		return nil, errors.New("tls: certificate and key are needed")
+	}
+	p := &TLSFiles{certFile: certFile, keyFile: keyFile, log: log, now: now}
+	p.seen = p.stat()
+	if err := p.load(); err != nil {
+		return nil, err
+	}
+	p.next.Store(now().Add(TLSFilesInterval).UnixNano())
+	return p, nil
+}
+
+func (p *TLSFiles) load() error {
+	pair, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	if err != nil {
+		return fmt.Errorf("tls: certificate %s, key %s: %w", p.certFile, p.keyFile, err)
+	}
+	p.current.Store(&pair)
+	return nil
+}
+
+func (p *TLSFiles) stat() (fi [2]os.FileInfo) {
+	fi[0], _ = os.Stat(p.certFile)
+	fi[1], _ = os.Stat(p.keyFile)
+	return fi
+}
+
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// Get is for tls.Config.GetCertificate: the certificate, after a look at the
+// files if it is time. Between the two renames of a renewal the pair does not
+// fit; then the old one stays and the next look tries again.
+func (p *TLSFiles) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if now := p.now(); now.UnixNano() >= p.next.Load() && p.mu.TryLock() {
+		p.next.Store(now.Add(TLSFilesInterval).UnixNano())
+		p.refresh()
+		p.mu.Unlock()
+	}
+	return p.current.Load(), nil
+}
+
+func (p *TLSFiles) refresh() {
+	fi := p.stat()
+	if same(fi[0], p.seen[0]) && same(fi[1], p.seen[1]) {
+		return
+	}
+	if err := p.load(); err != nil {
+		if msg := err.Error(); msg != p.bad {
+			p.bad = msg
+			p.log.Error("certificate not renewed; the old one stays", zap.Error(err))
+		}
+		return
+	}
+	p.seen, p.bad = fi, ""
+	p.log.Info("certificate renewed", zap.String("path", p.certFile))
+}

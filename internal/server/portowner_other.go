@@ -1,6 +1,0 @@
-//go:build !linux
-
-package server
-
-// portOwner would say who listens on a TCP port; only Linux tells.
-func portOwner(uint16) string { return "" }

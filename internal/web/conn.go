@@ -1,0 +1,161 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/fdlimit"
+	"github.com/rtmpd/rtmpd/internal/listen"
+)
+
+// listener wraps what is accepted.
+type listener struct {
+	net.Listener
+	server *Server
+}
+
+// Close ends accepting; Server.Shutdown closes the socket.
+func (l *listener) Close() error {
+	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
+		return d.SetDeadline(time.Unix(1, 0))
+	}
+	return l.Listener.Close()
+}
+
+// Accept returns a *conn.
+func (l *listener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if fdlimit.ShortOf(nc) {
+		_ = nc.Close()
+		return nil, fdlimit.Error{}
+	}
+	c := &conn{Conn: nc, traffic: l.server.site.Load().traffic}
+	c.traffic.conns.Add(1)
+	if sc, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn()
+	}
+	c.rtmp = func() {
+		site, at := l.server.site.Load(), nc.LocalAddr()
+		if site.warned.first("RTMP " + at.String()) {
+			site.log.Warn("this looks like RTMP, which has a port of its own: closed", zap.Stringer("listener", at), zap.Stringer("remote", c.RemoteAddr()))
+		}
+	}
+	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+		peer := ap.Addr().Unmap().WithZone("")
+		must := func(p netip.Prefix) bool { return p.Contains(peer) }
+		site := l.server.site.Load()
+		if slices.ContainsFunc(site.proxyProtocol, must) {
+			c.proxied = true
+			// It is read with the first byte asked for, by the connection's own goroutine.
+			c.header = sync.OnceValues(func() (netip.AddrPort, error) {
+				source, err := listen.ReadPROXYHeader(nc, time.Now().Add(headerTimeout))
+				if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && site.warned.first("PROXY "+peer.String()) {
+					site.log.Warn("connections without a good PROXY header are closed", zap.Stringer("remote", peer), zap.Error(err))
+				}
+				return source, err
+			})
+		}
+	}
+	return c, nil
+}
+
+// conn is a connection whose writes must make progress, and that can send files
+// without copying them. One goroutine writes at a time.
+type conn struct {
+	net.Conn
+	raw     syscall.RawConn // of the socket; nil: there is none
+	proxied bool            // a PROXY header says who it is
+	begun   bool            // something was read
+	rtmp    func()          // reports that RTMP is spoken here
+	more    bool            // the next Write is a head that a file follows
+
+	traffic *Traffic // counts the connection
+	closed  atomic.Bool
+	moved   atomic.Int64 // HTTP/2: when a piece of an answer was last taken, Unix ns
+
+	header func() (source netip.AddrPort, err error) // reads it, once; nil: there is none
+}
+
+// Read reads what follows the PROXY header, if there must be one.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.header != nil {
+		if _, err := c.header(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.traffic.received.Add(uint64(n))
+	}
+	if !c.begun && n > 0 {
+		c.begun = true
+		if p[0] == rtmpVersion { // and neither HTTP nor TLS: both ends would wait for the other
+			c.rtmp()
+			return 0, io.EOF
+		}
+	}
+	return n, err
+}
+
+const rtmpVersion = 3 // RTMP 1.0 §5.2.2: C0, an encoder's first byte
+
+// RemoteAddr is the client's address as the PROXY header says it, which it
+// waits for; else the peer's.
+func (c *conn) RemoteAddr() net.Addr {
+	if c.header != nil {
+		if source, err := c.header(); err == nil && source.IsValid() {
+			return net.TCPAddrFromAddrPort(source)
+		}
+	}
+	return c.Conn.RemoteAddr()
+}
+
+// Close closes the connection, once or more.
+func (c *conn) Close() error {
+	if c.closed.CompareAndSwap(false, true) {
+		c.traffic.conns.Add(-1)
+	}
+	return c.Conn.Close()
+}
+
+// Write gives the client writeTimeout to make room.
+func (c *conn) Write(p []byte) (n int, err error) {
+	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if c.more && c.raw != nil {
+		if n, err = c.writeMore(p); err != nil || n == len(p) {
+			return n, err
+		}
+	}
+	m, err := c.Conn.Write(p[n:])
+	return n + m, err
+}
+
+type connKey struct{}
+
+// withConn makes the connection known to requests.
+func withConn(ctx context.Context, nc net.Conn) context.Context {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, nc)
+}
+
+// connOf is the connection of a request; nil without a Server.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}

@@ -1,0 +1,277 @@
+// Package web serves HTTP: locations,
+// files, live playlists, who may see them, and what is written to the access log.
+//
+// A config.HTTP block is compiled into a Site (which may fail: that is the
+// acquire phase of a reload) and a Server serves whatever Site it was given
+// last. The package knows no stream: what is live it asks through Live.
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/accesslog"
+)
+
+// Kind says what a live file is.
+type Kind uint8
+
+// The kinds of live file.
+const (
+	Playlist Kind = iota + 1 // a media playlist
+	Master                   // a multivariant playlist
+	Segment                  // a fragment or an initialisation section
+	Key                      // a fragment key
+)
+
+// LiveFile is a file under a root or alias that an application is writing right
+// now. Its bytes are the ones on disk.
+type LiveFile struct {
+	App, Stream string
+	Dir         string // the hls directory, as the configuration spells it
+	Kind        Kind
+	Body        []byte // playlists: the whole file; shared, never written
+	Gzip        []byte // playlists: Body compressed; may be nil
+	ETag        string // quoted; empty: made from size and time of the file
+	ModTime     time.Time
+	MaxAge      time.Duration // fragments: 2 × playlist_length
+	Target      time.Duration // playlists: TARGETDURATION; 0: not known
+}
+
+// Live answers for absolute paths below the configured hls paths, spelled as
+// the configuration spells them. Its methods are called by many goroutines.
+type Live interface {
+	// Lookup returns the live file of that path.
+	Lookup(absPath string) (LiveFile, bool)
+	// Streams returns the playlists below an hls directory, relative to it:
+	// "test.m3u8", or "test/index.m3u8" when nested.
+	Streams(absDir string) []string
+	// Paths returns the hls directories in use.
+	Paths() []string
+}
+
+// Deps is what a Site needs from the rest of the server.
+type Deps struct {
+	Live     Live                           // nil: nothing is live
+	IsKey    func(word string) bool         // is a stream key, which no log may hold; nil: nothing is
+	Audience Audience                       // of what is live; nil: nobody is counted and everybody let in
+	KeyPaths []string                       // hls keys.path directories: served by an alias that names them, never else
+	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
+	// Control serves control locations: it answers GET and POST, and is never
+	// reached by the page of another site. nil: they are an error.
+	Control func(config.Control) http.Handler
+	Health  http.Handler // writes the body of health locations, and another status than 200; nil: "ok"
+	Metrics http.Handler // serves metrics locations; nil: they are an error
+	Player  http.Handler // serves player locations; nil: they are an error
+	ACME    ACME         // nil: tls.domains are an error
+	Traffic *Traffic     // goes on counting here; nil: from nothing
+	Log     *zap.Logger  // nil: silent
+	// OpenLog opens an access log for appending. nil: the file of that
+	// name, made with its directory if need be.
+	OpenLog func(path string) (io.WriteCloser, error)
+	Now     func() time.Time // nil: time.Now
+}
+
+// Site is one http block, compiled. It is an http.Handler.
+type Site struct {
+	deps  Deps
+	log   *zap.Logger
+	now   func() time.Time
+	table router
+	proxy proxies
+	guard *guard
+	files *openFiles
+
+	listen  string // as the configuration says it: who a Site is, through reloads
+	traffic *Traffic
+
+	access *accesslog.Log[*exchange] // nil: none
+	cert   *certificate              // nil: no TLS
+
+	proxyProtocol []netip.Prefix // must send a PROXY header
+	plainRedirect bool           // plain listeners only send to https
+	tlsPort       uint16         // where to
+
+	warned    warnings
+	untrusted atomic.Bool // a proxy that is not trusted was reported
+	mounts    []*mount
+	refs      atomic.Int64 // one for the owner, one per request under way
+	closed    atomic.Bool  // takes no new request
+	closing   sync.Once
+	freeErr   error // written before the last reference is gone
+}
+
+// Compile opens and parses all that cfg names. Nothing is kept open after an
+// error; a Site must be closed. A directory that does not exist yet is no error.
+func Compile(cfg config.HTTP, d Deps) (*Site, error) {
+	if d.Log == nil {
+		d.Log = zap.NewNop()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.OpenLog == nil {
+		d.OpenLog = accesslog.OpenFile
+	}
+	s := &Site{deps: d, log: d.Log, now: d.Now, guard: newGuard(d.Now), files: newOpenFiles(d.Now)}
+	s.refs.Store(1)
+	s.listen, s.traffic = ListenText(cfg), d.Traffic
+	if s.traffic == nil {
+		s.traffic = &Traffic{}
+	}
+	if err := s.compile(cfg); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Site) compile(cfg config.HTTP) error {
+	var err error
+	if s.proxy, err = newProxies(cfg); err != nil {
+		return err
+	}
+	if t := cfg.TLS; t != nil {
+		if s.cert, err = newCertificate(*t, s.deps.ACME, s.log, s.now); err != nil {
+			return err
+		}
+		s.plainRedirect = t.Redirect
+		if len(t.Listen) > 0 {
+			s.tlsPort = t.Listen[0].Port
+		}
+	}
+	s.proxyProtocol = cfg.ProxyProtocol
+	places := s.livePlaces()
+	for _, c := range cfg.Locations {
+		l, err := s.newLocation(c, places)
+		if err != nil {
+			return fmt.Errorf("location %q: %w", c.Path, err)
+		}
+		if err := s.table.add(l); err != nil {
+			return err
+		}
+	}
+	// Last, so that a rejected configuration leaves no empty log behind.
+	if cfg.AccessLog != "" {
+		format, err := parseLogFormat(string(cfg.AccessLogFormat))
+		if err != nil {
+			return fmt.Errorf("access_log_format: %w", err)
+		}
+		o := accesslog.Options{Open: s.deps.OpenLog, Now: s.now, Log: s.log}
+		if s.access, err = accesslog.Open(string(cfg.AccessLog), format, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListenText names an http block: its addresses, as they are configured.
+func ListenText(cfg config.HTTP) string {
+	addresses := slices.Clone(cfg.Listen)
+	if cfg.TLS != nil {
+		addresses = append(addresses, cfg.TLS.Listen...)
+	}
+	var b strings.Builder
+	for i, a := range addresses {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(a.String())
+	}
+	return b.String()
+}
+
+// Listen is the ListenText of the Site's block.
+func (s *Site) Listen() string { return s.listen }
+
+// Traffic is what the Site counts in.
+func (s *Site) Traffic() *Traffic { return s.traffic }
+
+// Close gives the Site up. What it holds is released when the last request
+// under way has ended: in Close itself if there is none.
+func (s *Site) Close() error {
+	var err error
+	s.closing.Do(func() {
+		s.closed.Store(true)
+		if s.release() {
+			err = s.freeErr
+		}
+	})
+	return err
+}
+
+// Reopen opens the access log anew, after somebody has moved it away.
+func (s *Site) Reopen() error {
+	if s.access == nil || !s.acquire() {
+		return nil
+	}
+	defer s.release()
+	return s.access.Reopen()
+}
+
+// acquire keeps the Site alive until release; false: it is closed.
+func (s *Site) acquire() bool {
+	for {
+		n := s.refs.Load()
+		if n <= 0 || s.closed.Load() {
+			return false
+		}
+		if s.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// release reports whether it was the last one, and has freed everything then.
+func (s *Site) release() bool {
+	if s.refs.Add(-1) > 0 {
+		return false
+	}
+	s.freeErr = s.free()
+	return true
+}
+
+func (s *Site) free() error {
+	var errs []error
+	s.files.close()
+	for _, m := range s.mounts {
+		errs = append(errs, m.close())
+	}
+	if s.access != nil {
+		errs = append(errs, s.access.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// warnings remembers what was said already: things that every request would
+// repeat are logged once per Site.
+type warnings struct {
+	mu   sync.Mutex
+	said map[string]struct{}
+}
+
+// maxWarnings bounds what strangers can make a Site remember, and log.
+const maxWarnings = 64
+
+func (w *warnings) first(what string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.said[what]; ok || len(w.said) >= maxWarnings {
+		return false
+	}
+	if w.said == nil {
+		w.said = make(map[string]struct{})
+	}
+	w.said[what] = struct{}{}
+	return true
+}
