@@ -27,8 +27,10 @@ const (
 	// publishers in batches.
 	batch = 110
 	// patience is how long timestamps may stand still before time goes on
-	// without them.
-	patience = 250
+	// without them, if stillPackets or more share one. Fewer are two frames of
+	// one millisecond, or of several tracks, with a pause of the network between.
+	patience     = 250
+	stillPackets = 4
 
 	// A jump is believed when jumpPackets in a row agree on it over at least
 	// jumpSpan of media.
@@ -100,6 +102,7 @@ type hand struct {
 	out    int64 // the position that the newest packet got
 	step   int64 // between two packets, mean
 	ahead  int64 // how far out was ahead of arrival, of late at most
+	still  int   // packets of track 0 in a row that repeated the timestamp
 
 	// The packets in a row that were not believed.
 	strays    int
@@ -128,6 +131,7 @@ func (c *clock) dts(t *media.Track, ts uint32) (dts time.Duration, stamp uint32)
 	again := h.coded != t && t.ID == 0
 	if t.ID == 0 {
 		h.coded = t
+		h.still++
 	}
 	switch {
 	case !h.known:
@@ -183,7 +187,7 @@ func (c *clock) begin(kind media.Kind, ts uint32) {
 	}
 	h.known, h.before.at, h.ahead = true, -1, pos-c.now
 	h.point = point{raw: ts, pos: pos, at: c.now, mark: o.out}
-	h.first, h.out = h.point, pos
+	h.first, h.out, h.still = h.point, pos, 0
 	o.mark = pos
 }
 
@@ -197,7 +201,7 @@ func (c *clock) place(h, o *hand, ts uint32) {
 	pos := h.pos + d
 	switch {
 	case d == 0 && h.strays == 0:
-		if c.guess(h, o)-h.pos > patience {
+		if h.still >= stillPackets && c.guess(h, o)-h.pos > patience {
 			h.out = c.next(h, o)
 		}
 	case c.plausible(h, o, h.point, ts):
@@ -277,7 +281,7 @@ func (c *clock) believe(h, o *hand, pos int64, ts uint32) {
 		h.step = max(h.step+(d-h.step)/8, 1)
 	}
 	h.point = point{raw: ts, pos: pos, at: c.now, mark: o.out}
-	h.out, h.strays = pos, 0
+	h.out, h.strays, h.still = pos, 0, 0
 }
 
 // outlier takes a packet whose timestamp is not believed alone.
