@@ -13,7 +13,7 @@ import (
 const (
 	memoryLook = 20 * time.Second
 	// memorySpare is how much a process may keep in any case.
-	memorySpare = 64 << 20
+	memorySpare = 16 << 20
 	// memoryEvery bounds how often all of the heap is looked through for it.
 	memoryEvery = time.Minute
 )

@@ -20,7 +20,7 @@ func TestWhenMemoryIsGivenBack(t *testing.T) {
 		looks []memoryUse // one each 20 s
 		want  string      // of each: x is given back
 	}{
-		{"little in use", []memoryUse{{5, 20 * mb, 10 * mb}, {5, 20 * mb, 10 * mb}, {5, 20 * mb, 10 * mb}}, "..."},
+		{"little in use", []memoryUse{{5, 5 * mb, 10 * mb}, {5, 5 * mb, 10 * mb}, {5, 5 * mb, 10 * mb}}, "..."},
 		{"garbage after a peak, and nothing to do", []memoryUse{{5, 500 * mb, 50 * mb}, {5, 500 * mb, 50 * mb}, {6, 70 * mb, 0}, {6, 70 * mb, 0}, {6, 70 * mb, 0}, {6, 70 * mb, 0}}, ".x...."},
 		{"busy", []memoryUse{{5, 500 * mb, 50 * mb}, {9, 500 * mb, 50 * mb}, {13, 480 * mb, 60 * mb}, {17, 490 * mb, 70 * mb}}, "...."},
 		{"idle pages after a peak", []memoryUse{{5, 100 * mb, 400 * mb}, {9, 100 * mb, 10 * mb}, {13, 100 * mb, 10 * mb}}, "x.."},
