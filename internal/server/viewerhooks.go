@@ -74,8 +74,16 @@ func (h *hall) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Vi
 		Yes:  viewers.KeyOf(asked.epoch, serial, v.Addr, h.name, v.Agent, query),
 		No:   viewers.KeyOf(asked.epoch, 0, v.Addr, h.name, v.Agent, query),
 		Pass: h.pass(v.Addr, v.Agent), Grace: grace, Epoch: asked.epoch,
-		Keep: verdictKept, NoAnswer: func(err error) bool { return errors.As(err, new(silent)) },
+		Keep: verdictKept, NoAnswer: gaveNoAnswer,
 	}
+	if err, ok := h.app.srv.audience.verdicts.Remembered(&q, v.Now); ok {
+		return err
+	}
+	return h.askAnew(ctx, cfg, q, serial, v)
+}
+
+// askAnew has on_play judge a viewer of whom no verdict is remembered.
+func (h *hall) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v web.Visit) error {
 	srv, life := h.app.srv, h.app.srv.audience.life
 	return srv.audience.verdicts.Judge(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.hello(serial, v)
@@ -98,6 +106,9 @@ func (h *hall) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Vi
 		return life, nil
 	})
 }
+
+// gaveNoAnswer says that a refusal is for want of an answer.
+func gaveNoAnswer(err error) bool { return errors.As(err, new(silent)) }
 
 // silent is a refusal because on_play gave no answer. Whom it let in before stays.
 type silent struct{ error }

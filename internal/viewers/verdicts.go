@@ -71,6 +71,38 @@ func NewVerdicts() *Verdicts {
 	}
 }
 
+// Remembered returns the verdict on q (nil: yes) if there is one and it need not be
+// asked for again: the path of every request, which allocates nothing.
+func (v *Verdicts) Remembered(q *Question, now time.Time) (err error, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if a := v.yes.get(q.Yes, now); a != nil {
+		v.letPass(q, a, now)
+		return nil, !v.renews(q, a, now)
+	}
+	if a := v.no.get(q.No, now); a != nil {
+		return a.err, true
+	}
+	return nil, false
+}
+
+// letPass keeps the pass of a yes; mu is held.
+func (v *Verdicts) letPass(q *Question, a *answer, now time.Time) {
+	until := a.good
+	if until.Before(now) {
+		until = now
+	}
+	until = until.Add(q.Grace)
+	if p := v.passes.get(q.Pass, now); p == nil || p.until.Before(until) { // it had to make room, or the yes is kept
+		v.passes.put(q.Pass, answer{until: until, epoch: q.Epoch})
+	}
+}
+
+// renews says whether a yes is to be asked for again now; mu is held.
+func (v *Verdicts) renews(q *Question, a *answer, now time.Time) bool {
+	return q.Keep > 0 && !now.Before(a.renew) && v.flights[q.No] == nil && v.renewed < maxRenewals
+}
+
 // Judge returns the remembered verdict on q (nil: yes), else what ask says, which
 // is remembered for as long as it says. Of those who ask the same at a time one
 // calls ask, and the others wait for it or for their ctx. Who has a yes that is
@@ -79,15 +111,8 @@ func NewVerdicts() *Verdicts {
 func (v *Verdicts) Judge(ctx context.Context, q *Question, now time.Time, ask func() (time.Duration, error)) error {
 	v.mu.Lock()
 	if a := v.yes.get(q.Yes, now); a != nil {
-		until := a.good
-		if until.Before(now) {
-			until = now
-		}
-		until = until.Add(q.Grace)
-		if p := v.passes.get(q.Pass, now); p == nil || p.until.Before(until) { // it had to make room, or the yes is kept
-			v.passes.put(q.Pass, answer{until: until, epoch: q.Epoch})
-		}
-		if q.Keep > 0 && !now.Before(a.renew) && v.flights[q.No] == nil && v.renewed < maxRenewals {
+		v.letPass(q, a, now)
+		if v.renews(q, a, now) {
 			v.renewed++
 			f := v.takeOff(q)
 			go v.fly(f, q, now, true, ask)
