@@ -31,30 +31,23 @@ func TestMetadataHasTimestampZero(t *testing.T) {
 				h.frame = begin
 				options := patient
 				options.Connect = o.connect
-				join := func() *wire {
-					p, c, w := h.join(options)
-					_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
-					p.Receive(o.audio, o.video)
-					return w
-				}
 				// publish sends a second, whose metadata is its version.
 				publish := func(version int) {
 					h.stream.SetMetadata(fmt.Appendf(nil, "\x02\x00\x0aonMetaData\x02\x00\x01%d", version))
 					h.write(30, 100)
-					h.put(h.audio, false, fmt.Appendf(nil, "\xaf\x01%08d", h.frame), 0)
+					h.frame-- // the sound has the time of the last frame, not of the keyframe to come
+					h.put(h.audio, false, fmt.Appendf(nil, "\xaf\x01%08d", h.frame+1), 0)
+					h.frame++
 				}
-				// read returns the versions that a player is told up to the second's end.
-				read := func(w *wire) (versions string) {
-					last := fmt.Sprintf("\xaf\x01%08d", h.frame)
-					if !o.audio {
-						last = fmt.Sprintf("\x27\x01%08d", h.frame-1)
-					}
+				// until returns the versions that a player is told before a message.
+				until := func(w *wire, what string, reached func(got) bool) (versions string) {
+					t.Helper()
 					for {
 						m, err := w.next()
 						switch {
 						case err != nil:
-							t.Fatalf("told of versions %q, waiting for %q: %v", versions, last, err)
-						case strings.HasPrefix(string(m.body), last):
+							t.Fatalf("told of versions %q, waiting for %s: %v", versions, what, err)
+						case reached(m):
 							return versions
 						case rtmp.MessageType(m.typ) != rtmp.TypeDataAMF0:
 							continue
@@ -64,6 +57,26 @@ func TestMetadataHasTimestampZero(t *testing.T) {
 							t.Errorf("onMetaData of version %s at %d ms", version, m.ts)
 						}
 					}
+				}
+				read := func(w *wire) string { // up to the end of the second
+					t.Helper()
+					last := fmt.Sprintf("\xaf\x01%08d", h.frame)
+					if !o.audio {
+						last = fmt.Sprintf("\x27\x01%08d", h.frame-1)
+					}
+					return until(w, last, func(m got) bool { return strings.HasPrefix(string(m.body), last) })
+				}
+				join := func() *wire {
+					p, c, w := h.join(options)
+					_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+					p.Receive(o.audio, o.video)
+					// Whoever has got the pong is in the log of what it wants: one that
+					// changes logs within a second misses the rest of it.
+					if err := p.Control(rtmp.AppendMessage(nil, rtmp.Message{Type: rtmp.TypeUserControl, ChunkStreamID: 2, Payload: []byte("pong..")}, testChunk)); err != nil {
+						t.Fatal(err)
+					}
+					until(w, "pong", func(m got) bool { return rtmp.MessageType(m.typ) == rtmp.TypeUserControl })
+					return w
 				}
 
 				early := join()
