@@ -90,8 +90,10 @@ func TestTimesAsTheyAreRead(t *testing.T) {
 		reading{in: "4611686018", want: `"53375d23h53m38s"`}, reading{in: "4611686019", err: long}, reading{in: "-1", err: long}, reading{in: "0", err: "can't be 0"}, reading{in: `"0s"`, err: "can't be 0"},
 		reading{in: `"off"`, err: "can't be off"}, reading{in: `"soon"`, err: help}, reading{in: "true", err: "this is a duration"}, reading{in: `"99999w"`, err: long})
 	read[Duration](t, Context{Off: true}, reading{in: `"off"`, want: `"0s"`}, reading{in: "0", want: `"0s"`}, reading{in: `"0"`, want: `"0s"`}, reading{in: `"5s"`, want: `"5s"`}, reading{in: `"of"`, err: help})
-	if d, err := ParseDuration("5x"); d != 0 || err == nil {
-		t.Errorf("5x: %v, %v", d, err)
+	for _, s := range []string{"", "x", "5x", "5s5", "99999w"} {
+		if d, err := ParseDuration(s); d != 0 || err == nil {
+			t.Errorf("%q: %v, %v", s, d, err)
+		}
 	}
 	read[Time](t, Context{}, reading{in: `"2031-12-24T18:00:00Z"`, want: `"2031-12-24T18:00:00Z"`}, reading{in: `"2031-12-24T18:00:00.5+02:00"`, want: `"2031-12-24T16:00:00.5Z"`},
 		reading{in: `"2031-12-24"`, err: `write "2031-12-24T00:00:00Z"`}, reading{in: `"tomorrow"`, err: "not a time of RFC 3339"}, reading{in: "[]", err: "this is a string"})
