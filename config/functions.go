@@ -15,7 +15,8 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// functions are those of config.md §2, file() relative to dir.
+// functions returns the functions that a configuration may call; file() reads
+// relative to dir.
 func (l *loader) functions(dir string) map[string]function.Function {
 	return map[string]function.Function{
 		"env":        l.envFunc(),

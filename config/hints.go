@@ -53,7 +53,7 @@ var (
 	bareSize      = regexp.MustCompile(`^[0-9.]+[kKmMgG]$`)
 )
 
-const importHint = "write name = value, without a semicolon; the README has each directive of nginx-rtmp as HCL"
+const importHint = "write name = value, without a semicolon; docs/from-nginx-rtmp.md has each directive of nginx-rtmp as HCL"
 
 const redefined = "Attribute redefined" // what HCL calls an attribute said twice
 
@@ -206,7 +206,7 @@ func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // notNeeded are directives of nginx-rtmp that have no counterpart because nothing is
-// missing without them (config.md §6.8).
+// missing without them (docs/nginx-rtmp.md, "Not needed").
 const notNeeded = "worker_processes rtmp_auto_push rtmp_auto_push_reconnect rtmp_socket_dir max_streams out_queue out_cork buffer sync interleave busy stream_buckets " +
 	"play_time_fix publish_time_fix hls_muxdelay hls_audio_buffer_size session_relay buflen relay_buffer so_keepalive ipv6only netcall_buffer hls_allow_client_cache record_interval_size"
 

@@ -86,7 +86,7 @@ func (d *differ) add(c Change, effect string) {
 	d.plan.Changes = append(d.plan.Changes, c)
 }
 
-// effectOf says what a change does, by when it applies (config.md §5).
+// effectOf says what a change does, by when it applies (docs/reload.md).
 func effectOf(c Change) string {
 	switch c.When {
 	case "now":

@@ -10,8 +10,8 @@ import (
 
 // The times of LoadStill.
 const (
-	// Still is how long files must not have changed before they are believed
-	// (config.md §5).
+	// Still is how long files must not have changed before they are read
+	// (docs/reload.md).
 	Still = 200 * time.Millisecond
 	// stillShrunk is the same for files of which one is shorter than it was: most
 	// half-written ones are.

@@ -27,8 +27,8 @@ type Watcher struct {
 	Blind func(error)
 }
 
-// LookInterval is a Watcher's Interval: a change that no event tells of is in force
-// within 5 s (config.md §5), the time for standing still included.
+// LookInterval is a Watcher's Interval: a change without an event is in force within
+// 5 s, LoadStill's wait included.
 const LookInterval = 2 * time.Second
 
 // Run calls Changed after each change, until ctx ends.

@@ -18,7 +18,7 @@ func TestPackageVersionsAreInTheOrderOfTheCommits(t *testing.T) {
 		}
 	}
 	tree := t.TempDir()
-	for _, part := range []string{"packaging", "systemd", "examples"} {
+	for _, part := range []string{"packaging", "systemd", "examples", "docs"} {
 		if err := os.CopyFS(filepath.Join(tree, part), os.DirFS(filepath.Join("../..", part))); err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,8 @@ import (
 
 const module = "github.com/rtmpd/rtmpd/"
 
-// layer is where each package stands: it imports packages of lower layers only.
+// layer is where each package stands (docs/architecture.md): it imports packages of
+// lower layers only.
 var layer = map[string]int{
 	"cmd/rtmpd": 6, "bench": 6,
 	"internal/server": 5, "internal/nginxconf": 5, "internal/top": 5,

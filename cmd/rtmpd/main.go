@@ -20,7 +20,7 @@ func main() {
 	os.Exit(execute(os.Args[1:]))
 }
 
-// Exit codes, final (config.md §4).
+// Exit codes. Scripts depend on them: they do not change.
 const (
 	exitOK    = 0
 	exitError = 1 // in the configuration or at run time
@@ -173,9 +173,9 @@ func meant(cmd *cobra.Command, arg string) string {
 func unbuilt(command string) string {
 	switch command {
 	case "import":
-		return "the README has a table of nginx-rtmp's directives and what they are here"
+		return "docs/from-nginx-rtmp.md has each directive of nginx-rtmp as HCL"
 	case "snippet":
-		return "the README has what to paste for OBS, Traefik, VLC, video.js and ufw"
+		return "README.md has what to paste for OBS, VLC, video.js and ufw, docs/proxies.md for Traefik"
 	case "man":
 		return "every command has --help"
 	}

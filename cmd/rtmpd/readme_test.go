@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,40 +19,64 @@ import (
 	"github.com/rtmpd/rtmpd/internal/doctor"
 )
 
-// blocks returns the README's code blocks of a language.
-func blocks(t *testing.T, language string) []string {
+// documents returns the text of README.md and docs/*.md, by their paths in the
+// repository.
+func documents(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	paths, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(paths) < 10 {
+		t.Fatalf("%d files in docs, %v", len(paths), err)
 	}
-	var found []string
-	in, ours := false, false
-	for l := range strings.Lines(string(text)) {
-		name, fence := strings.CutPrefix(strings.TrimRight(l, "\n"), "```")
-		switch {
-		case fence && in:
-			in, ours = false, false
-		case fence:
-			in, ours = true, name == language
-			if ours {
-				found = append(found, "")
+	texts := make(map[string]string)
+	for _, path := range append(paths, "../../README.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[strings.TrimPrefix(path, "../../")] = string(text)
+	}
+	return texts
+}
+
+// A codeBlock is the text between two fences of a document.
+type codeBlock struct{ path, text string }
+
+// blocks returns the code blocks of a language in all documents, in order.
+func blocks(t *testing.T, language string) []codeBlock {
+	t.Helper()
+	texts := documents(t)
+	var found []codeBlock
+	for _, path := range slices.Sorted(maps.Keys(texts)) {
+		in, ours := false, false
+		for l := range strings.Lines(texts[path]) {
+			name, fence := strings.CutPrefix(strings.TrimRight(l, "\n"), "```")
+			switch {
+			case fence && in:
+				in, ours = false, false
+			case fence:
+				in, ours = true, name == language
+				if ours {
+					found = append(found, codeBlock{path: path})
+				}
+			case ours:
+				found[len(found)-1].text += l
 			}
-		case ours:
-			found[len(found)-1] += l
+		}
+		if in {
+			t.Fatalf("%s: a code block has no end", path)
 		}
 	}
 	return found
 }
 
-// block returns the one that has something in it, wherever it stands.
-func block(t *testing.T, language, has string) string {
+// block returns the one block of a document that contains has.
+func block(t *testing.T, path, language, has string) string {
 	t.Helper()
-	found := slices.DeleteFunc(blocks(t, language), func(text string) bool { return !strings.Contains(text, has) })
+	found := slices.DeleteFunc(blocks(t, language), func(b codeBlock) bool { return b.path != path || !strings.Contains(b.text, has) })
 	if len(found) != 1 {
-		t.Fatalf("README has %d blocks of %q with %q", len(found), language, has)
+		t.Fatalf("%s has %d blocks of %q with %q", path, len(found), language, has)
 	}
-	return found[0]
+	return found[0].text
 }
 
 func load(t *testing.T, text string) *config.Config {
@@ -69,9 +94,9 @@ func load(t *testing.T, text string) *config.Config {
 	return cfg
 }
 
-// The recording chapter shows a configuration that loads.
-func TestTheReadmesRecordingLoads(t *testing.T) {
-	if r := load(t, block(t, "hcl", `record "archive"`)).RTMP[0].Applications[0].Records; len(r) != 1 || r[0].Interval != time.Hour {
+// docs/recording.md shows a configuration that loads.
+func TestTheDocumentedRecordingLoads(t *testing.T) {
+	if r := load(t, block(t, "docs/recording.md", "hcl", `record "archive"`)).RTMP[0].Applications[0].Records; len(r) != 1 || r[0].Interval != time.Hour {
 		t.Errorf("it records %+v", r)
 	}
 }
@@ -81,32 +106,60 @@ func TestTheReadmesConfigurationIsTheExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := config.Diff(load(t, string(example)), load(t, block(t, "hcl", `application "show"`+" {\n    # OBS")))
+	plan := config.Diff(load(t, string(example)), load(t, block(t, "README.md", "hcl", `application "show"`+" {\n    # OBS")))
 	if !plan.Empty() {
 		t.Errorf("README differs from examples/scanlines.hcl:\n%s", plan.Text())
 	}
 }
 
-// Every configuration that the README shows loads.
-func TestTheReadmesConfigurationsLoad(t *testing.T) {
+// Every configuration that README or docs show loads.
+func TestTheDocumentsConfigurationsLoad(t *testing.T) {
 	shown := blocks(t, "hcl")
-	if len(shown) < 7 {
+	if len(shown) < 9 {
 		t.Fatalf("%d configurations", len(shown))
 	}
-	for _, text := range shown {
-		if !strings.Contains(text, "rtmp {") && !strings.Contains(text, "http {") {
-			text += "http {}\n" // a part of one
+	for _, b := range shown {
+		t.Run(b.path, func(t *testing.T) {
+			if !strings.Contains(b.text, "rtmp {") && !strings.Contains(b.text, "http {") {
+				b.text += "http {}\n" // a part of one
+			}
+			load(t, b.text)
+		})
+	}
+}
+
+// README fits on a few screens: the rest is in docs, and README leads to each of
+// them. No link between the documents is dead.
+func TestTheReadmeLeadsToTheDocuments(t *testing.T) {
+	texts := documents(t)
+	if n := len(texts["README.md"]); n > 12_000 {
+		t.Errorf("README has %d bytes: move chapters to docs", n)
+	}
+	for path := range texts {
+		if path != "README.md" && !strings.Contains(texts["README.md"], "("+path+")") {
+			t.Errorf("README does not lead to %s", path)
 		}
-		load(t, text)
+		for _, m := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(texts[path], -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s: dead link: %v", path, err)
+			}
+		}
 	}
 }
 
 // Beside each other in /etc/rtmpd they are one: the page and the ladder are served
 // where the stream is.
-func TestTheReadmesFilesGoTogether(t *testing.T) {
+func TestTheDocumentedFilesGoTogether(t *testing.T) {
 	dir := t.TempDir()
-	for name, has := range map[string]string{"rtmpd.hcl": `application "show"` + " {\n    # OBS", "page.hcl": "/srv/www", "ladder.hcl": `variant "_src"`} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(block(t, "hcl", has)), 0o600); err != nil {
+	for name, b := range map[string]struct{ path, has string }{
+		"rtmpd.hcl":  {"README.md", `application "show"` + " {\n    # OBS"},
+		"page.hcl":   {"README.md", "/srv/www"},
+		"ladder.hcl": {"docs/ffmpeg.md", `variant "_src"`},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(block(t, b.path, "hcl", b.has)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,15 +177,15 @@ func TestTheReadmesFilesGoTogether(t *testing.T) {
 	}
 }
 
-func TestTheReadmesPasswordIsTheOneItNames(t *testing.T) {
-	l := load(t, block(t, "hcl", "basic_auth = {")).HTTP[0].Locations[0]
+func TestTheDocumentedPasswordIsTheOneItNames(t *testing.T) {
+	l := load(t, block(t, "docs/monitoring.md", "hcl", "basic_auth = {")).HTTP[0].Locations[0]
 	if err := bcrypt.CompareHashAndPassword([]byte(l.BasicAuth["admin"].Reveal()), []byte("PASSWORD")); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestTheReadmesKeysFileIsOne(t *testing.T) {
-	text := block(t, "", "# HOLDER")
+func TestTheDocumentedKeysFileLoads(t *testing.T) {
+	text := block(t, "docs/stream-keys.md", "", "# HOLDER")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "keys"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -148,13 +201,10 @@ func TestTheReadmesKeysFileIsOne(t *testing.T) {
 	}
 }
 
-// Every rtmpd command line of the README is one that exists.
-func TestTheReadmesCommandsExist(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := regexp.MustCompile(`rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|top|fmt|version|completion|demo)\b`).FindAllStringSubmatch(string(text), -1)
+// Every rtmpd command that README or docs give exists.
+func TestTheDocumentsCommandsExist(t *testing.T) {
+	text := strings.Join(slices.Collect(maps.Values(documents(t))), "\n")
+	lines := regexp.MustCompile(`rtmpd (key (?:new|show|hash)|check|plan|reload|stop|quit|kick|top|fmt|version|completion|demo)\b`).FindAllStringSubmatch(text, -1)
 	if len(lines) < 5 {
 		t.Fatalf("found %d commands only", len(lines))
 	}
@@ -167,7 +217,7 @@ func TestTheReadmesCommandsExist(t *testing.T) {
 }
 
 // What the left column of the nginx table promises, the right column loads.
-func TestTheReadmesDirectiveTableLoads(t *testing.T) {
+func TestTheDocumentedDirectivesLoad(t *testing.T) {
 	for _, text := range []string{
 		"rtmp {\n  listen = \":1935\"\n  chunk_size = 65536\n  max_message = \"10M\"\n  timeout = \"60s\"\n  ping = \"60s\"\n  ping_timeout = \"30s\"\n}",
 		"rtmp {\n  application \"show\" {\n    drop_idle_publisher = \"10s\"\n    access {\n      publish = [\"allow 10.0.0.0/8\", \"deny all\"]\n    }\n    stream_key \"name\" {}\n" +
@@ -183,7 +233,7 @@ func TestTheReadmesDirectiveTableLoads(t *testing.T) {
 // The page of step 5 names the tags that video.js looks for, and the demo's two
 // commands stand where the project promises them.
 func TestTheReadmePromisesTwoCommands(t *testing.T) {
-	first := block(t, "", "make test")
+	first := block(t, "README.md", "", "make test")
 	for _, want := range []string{"go run ./cmd/rtmpd demo", "make test"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the first block does not give %q", want)
@@ -194,15 +244,15 @@ func TestTheReadmePromisesTwoCommands(t *testing.T) {
 	}
 }
 
-func TestTheReadmesDomainsLoad(t *testing.T) {
-	cfg := load(t, block(t, "hcl", "acme {"))
+func TestTheDocumentedDomainsLoad(t *testing.T) {
+	cfg := load(t, block(t, "docs/tls.md", "hcl", "acme {"))
 	if tls := cfg.HTTP[0].TLS; len(tls.Domains) != 1 || !tls.Redirect || cfg.RTMP[0].TLS.Domains[0] != tls.Domains[0] {
 		t.Errorf("%+v", tls)
 	}
 }
 
-func TestTheReadmesMetricsLoad(t *testing.T) {
-	if l := load(t, block(t, "hcl", "metrics {}")).HTTP[0].Locations; len(l) != 1 || !l[0].Metrics {
+func TestTheDocumentedMetricsLoad(t *testing.T) {
+	if l := load(t, block(t, "docs/monitoring.md", "hcl", "metrics {}")).HTTP[0].Locations; len(l) != 1 || !l[0].Metrics {
 		t.Errorf("%+v", l)
 	}
 	if m := load(t, "metrics { mist = true }\nhttp {}").Metrics; !m.Mist || m.Streams != 1000 {
@@ -211,24 +261,20 @@ func TestTheReadmesMetricsLoad(t *testing.T) {
 }
 
 // The frame of rtmpd top is one that its own tests draw.
-func TestTheReadmesFrameIsDrawn(t *testing.T) {
+func TestTheDocumentedFrameIsDrawn(t *testing.T) {
 	frame, err := os.ReadFile("../../internal/top/testdata/80x24.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := regexp.MustCompile(`(?m) +$`).ReplaceAllString(string(frame), "") + "\n"
-	if got := block(t, "text", "STREAM "); got != want {
+	if got := block(t, "docs/monitoring.md", "text", "STREAM "); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
-// The findings that the README explains are those that there are.
-func TestTheReadmesFindingsExist(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(text), "| finding | |\n")
+// docs/monitoring.md explains each finding there is.
+func TestEachFindingIsDocumented(t *testing.T) {
+	_, table, _ := strings.Cut(documents(t)["docs/monitoring.md"], "| finding | |\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	var got []string
 	for row := range strings.Lines(table) {

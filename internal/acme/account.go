@@ -33,7 +33,7 @@ func (a *authority) accountFile(directory string) string {
 
 // account returns our account at the client's authority, registered if there is
 // none yet. Naming domains in the configuration is taken as consent to the
-// authority's terms of service; the README says so.
+// authority's terms of service; docs/tls.md says so.
 func (a *authority) account(ctx context.Context, client *acme.Client) (acme.Account, error) {
 	file := a.accountFile(client.Directory)
 	lock := "account " + file

@@ -29,7 +29,7 @@ type mist struct {
 	all     float64
 }
 
-// mistFamilies are mistserver.md §6, but for what there is nothing of here:
+// mistFamilies are MistServer's metrics, but for what there is nothing of here:
 // packets by fate, a bandwidth limit and what does not count for it.
 var mistFamilies = []family{
 	{"mist_logs", "Lines written to the log since the start.", nil},

@@ -157,7 +157,7 @@ func TestWhichNamesAreNumbered(t *testing.T) {
 	}
 }
 
-// hls_fragment_naming_granularity rounds down (nginx-rtmp.md §5.2).
+// hls_fragment_naming_granularity rounds down (docs/nginx-rtmp.md).
 func TestFragmentNames(t *testing.T) {
 	for _, c := range []struct {
 		naming      string

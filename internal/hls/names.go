@@ -11,7 +11,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 )
 
-// names are the files and URIs of one stream (nginx-rtmp.md §5.1):
+// names are the files and URIs of one stream (docs/nginx-rtmp.md):
 //
 //	            plain         nested
 //	playlist    NAME.m3u8     NAME/index.m3u8
@@ -67,7 +67,7 @@ func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 	return n, nil
 }
 
-// id is what nginx would call the fragment (nginx-rtmp.md §5.2): its media
+// id is what nginx would call the fragment (docs/nginx-rtmp.md): its media
 // sequence number, the publisher's time in 90 kHz units, or the wall clock in
 // milliseconds; then rounded down.
 func (n *names) id(seq uint64, g *segment) uint64 {

@@ -1,5 +1,5 @@
 // Package hooks tells and asks the outside world over HTTP, in nginx-rtmp's wire
-// format (nginx-rtmp.md §2): an application's on_publish, on_play and their kin.
+// format (docs/nginx-rtmp.md): an application's on_publish, on_play and their kin.
 //
 // An Event is what happened, already in the form in which it is sent. A Caller
 // belongs to one application (or to one rtmp block, for on_connect). Ask waits

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// notify is the defaults of config.md.
+// notify returns the defaults of the notify_ attributes.
 func notify() *config.Notify {
 	return &config.Notify{Method: "post", Timeout: 10 * time.Second, UpdateTimeout: 30 * time.Second, Concurrency: 64}
 }

@@ -87,7 +87,7 @@ func clipField(s string) string {
 	return strings.ToValidUTF8(s[:maxField], "") + fmt.Sprintf("… (%d bytes)", len(s))
 }
 
-// keyByte: config.md §2, the characters of a secret.
+// keyByte reports whether a secret may contain c (docs/reference.md, secret).
 func keyByte(c byte) bool {
 	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '~' || c == '-'
 }

@@ -158,7 +158,7 @@ func (s *session) hideGuess(guesses ...string) {
 	}
 }
 
-// minSecret is the length of the shortest secret (config.md §2).
+// minSecret is the length of the shortest secret (docs/reference.md, secret).
 const minSecret = 12
 
 // ask asks on_publish or on_play. After a nil error end must be called.

@@ -30,9 +30,9 @@ type petition struct {
 	metadata []byte
 }
 
-// publish decides in the one order there is (config.md §6.1): access, limits,
-// key, busy?, hooks, name taken, Publish.Start, outputs. Nothing with an effect
-// happens before all have agreed.
+// publish decides in the one order there is (docs/architecture.md): access,
+// limits, key, busy?, hooks, name taken, Publish.Start, outputs. Nothing with an
+// effect happens before all have agreed.
 func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command) error {
 	if err := s.enliven(statusDenied); err != nil {
 		return err

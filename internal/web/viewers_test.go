@@ -20,7 +20,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
-// The load of perf.md §4: viewers of one stream, fragments of 2 s and 690 kB on
+// The load of docs/performance.md, "HLS viewers": viewers of one stream, fragments of 2 s and 690 kB on
 // tmpfs, the playlist polled every second, keep-alive.
 const (
 	viewers      = 500

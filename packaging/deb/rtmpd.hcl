@@ -1,6 +1,6 @@
 # rtmpd as it is installed. Saving this file reloads it; "rtmpd check" says what is
 # wrong with it, "rtmpd plan" what saving would change.
-# More: /usr/share/doc/rtmpd/README.md and examples/ beside it.
+# More: /usr/share/doc/rtmpd/README.md, docs/ and examples/ beside it.
 
 rtmp {
   listen = ":1935"

@@ -16,7 +16,7 @@ import (
 const everyVariable = `$connection|$remote_addr|$app|$flashver|$swfurl|$tcurl|$pageurl|$command|$name|$args|$bytes_sent|$bytes_received|$time_local|$msec|$session_time|$session_readable_time`
 
 // TestAccessLogIsNginxRTMPs has the same clients visit both servers and compares
-// the lines. The deliberate differences are in README: no key= in args, escapes.
+// the lines. The deliberate differences are in docs/nginx-rtmp.md: no key= in args, escapes.
 func TestAccessLogIsNginxRTMPs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

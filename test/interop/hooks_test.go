@@ -12,7 +12,7 @@ import (
 // A hookScenario is one thing that happens to two servers that are set up alike.
 // The script must be asked the same, in the same words and order, and the
 // clients must fare the same. What is deliberately otherwise stands in only,
-// calls and outcomes, with why: each of these is in README's list.
+// calls and outcomes, with why: each of these is in docs/nginx-rtmp.md.
 type hookScenario struct {
 	name  string
 	nginx string // in the server block

@@ -10,8 +10,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// The set-ups of nginx-rtmp.md §12, as far as they concern the hooks of
-// publishers and players: what they exec, record, push and serve is left out.
+// Set-ups of nginx-rtmp as people use them, reduced to the hooks of publishers and
+// players: exec, record, push and HTTP locations are left out.
 const (
 	// 12.2 authenticated ingest
 	ingestNginx = `ping 30s; timeout 20s; max_message 10M; notify_method get;

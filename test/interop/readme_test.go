@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// readmeBlock is the code block of README that has something in it.
-func readmeBlock(t *testing.T, has string) string {
+// documented returns the first code block of a document that contains has.
+func documented(t *testing.T, document, has string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../" + document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,22 +23,22 @@ func readmeBlock(t *testing.T, has string) string {
 			return m[1]
 		}
 	}
-	t.Fatalf("README has no block with %s", has)
+	t.Fatalf("%s has no block with %s", document, has)
 	return ""
 }
 
-// Who follows the README word by word, but for ports and directories, sees the
-// stream, the page, the ladder and the restream.
+// Whoever follows README and docs/ffmpeg.md word by word, but for ports and
+// directories, sees the stream, the page, the renditions and the restream.
 func TestTheReadmesLinesWork(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	etc := filepath.Join(dir, "etc")
 	here := strings.NewReplacer(`":1935"`, `"127.0.0.1:0"`, `":8080"`, `"127.0.0.1:0"`, "/nginx", dir+"/nginx", "/srv/www", dir+"/www", "/var/log/rtmpd", dir+"/log")
 	for name, text := range map[string]string{
-		"etc/rtmpd.hcl":  here.Replace(readmeBlock(t, `application "show"`+" {\n    # OBS")),
-		"etc/page.hcl":   here.Replace(readmeBlock(t, `root = "/srv/www"`)),
-		"etc/ladder.hcl": here.Replace(readmeBlock(t, `application "ladder"`)),
-		"www/index.html": readmeBlock(t, "<video-js"),
+		"etc/rtmpd.hcl":  here.Replace(documented(t, "README.md", `application "show"`+" {\n    # OBS")),
+		"etc/page.hcl":   here.Replace(documented(t, "README.md", `root = "/srv/www"`)),
+		"etc/ladder.hcl": here.Replace(documented(t, "docs/ffmpeg.md", `application "ladder"`)),
+		"www/index.html": documented(t, "README.md", "<video-js"),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -76,11 +76,11 @@ func TestTheReadmesLinesWork(t *testing.T) {
 		})
 	}
 	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`)
-	line(readmeBlock(t, "testsrc2"))
+	line(documented(t, "README.md", "testsrc2"))
 	has("/live/test.m3u8", "test-0.ts")
 	has("/", "/live/test.m3u8")
-	line(start.FindStringSubmatch(readmeBlock(t, "/ladder/test_low"))[1])
-	line(start.FindStringSubmatch(readmeBlock(t, "restream.env"))[1])
+	line(start.FindStringSubmatch(documented(t, "docs/ffmpeg.md", "/ladder/test_low"))[1])
+	line(start.FindStringSubmatch(documented(t, "docs/ffmpeg.md", "restream.env"))[1])
 	has("/ladder/test.m3u8", "test_src.m3u8", "test_low.m3u8")
 	has("/ladder/test_low.m3u8", "#EXTINF")
 	has("/ladder/again_src.m3u8", "#EXTINF")

@@ -5,7 +5,7 @@ package interop
 import "testing"
 
 // TestTraefik needs the binary that scripts/build-traefik makes (make
-// test-traefik). The route is that of the README: the prefix is not stripped.
+// test-traefik). The route is that of docs/proxies.md: the prefix is not stripped.
 func TestTraefik(t *testing.T) {
 	s := startServer(t)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
