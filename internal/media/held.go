@@ -1,5 +1,7 @@
 package media
 
+import "unsafe"
+
 // PacketOverhead is what a packet takes beside its bytes: the Packet, its
 // allocation, and its place in a ring or list. It is charged so that a flood of
 // empty packets is bounded like any other.
@@ -11,7 +13,20 @@ const headerOverhead = 512
 // Held is how much memory p keeps, in bytes, without its Track and Extra: those
 // are shared by many packets, and charged where they change.
 func (p *Packet) Held() int64 {
-	return int64(max(len(p.Tag), len(p.Data))) + PacketOverhead
+	n := int64(len(p.Tag)) + PacketOverhead
+	if !within(p.Data, p.Tag) { // repaired: it has bytes of its own
+		n += int64(len(p.Data))
+	}
+	return n
+}
+
+// within says whether part aliases whole. Nothing is read through the pointers.
+func within(part, whole []byte) bool {
+	if len(part) == 0 {
+		return true
+	}
+	a, b := uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(unsafe.Pointer(unsafe.SliceData(whole)))
+	return a >= b && a+uintptr(len(part)) <= b+uintptr(len(whole))
 }
 
 // Held is how much memory t keeps.

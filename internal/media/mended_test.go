@@ -356,8 +356,21 @@ func TestHeadersAreChargedOnce(t *testing.T) {
 			t.Errorf("packet %d: %d, want %d", i, got, c.want)
 		}
 	}
-	if n := (&Packet{Tag: make([]byte, 7), Data: make([]byte, 5)}).Held(); n != 7+192 {
-		t.Errorf("a packet of 7 bytes is charged with %d", n)
+	tag := make([]byte, 7)
+	for _, c := range []struct {
+		what string
+		data []byte
+		want int64
+	}{
+		{"its end", tag[2:], 7 + 192},
+		{"a part of it, as in Multitrack", tag[2:4], 7 + 192},
+		{"nothing", nil, 7 + 192},
+		{"repaired, and shorter", make([]byte, 5), 7 + 5 + 192},
+		{"repaired, and longer", make([]byte, 9), 7 + 9 + 192},
+	} {
+		if n := (&Packet{Tag: tag, Data: c.data}).Held(); n != c.want {
+			t.Errorf("a packet of 7 bytes whose data are %s is charged with %d, want %d", c.what, n, c.want)
+		}
 	}
 }
 
