@@ -288,3 +288,33 @@ func TestSizesOfSecretsAndNames(t *testing.T) {
 		}
 	}
 }
+
+// Where a pattern stands in its list makes no difference.
+func TestPatternsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		patterns, name string
+		want           bool
+	}{
+		{"!x a", "a", true}, {"!x a", "b", false}, {"a !x", "b", false}, {"!x !y a", "y", false}, {"a !x !y", "a", true}, {"a b !b", "b", false},
+	} {
+		if got := Patterns(strings.Fields(tt.patterns)).Match(tt.name); got != tt.want {
+			t.Errorf("%q on %q: got %v, want %v", tt.patterns, tt.name, got, tt.want)
+		}
+	}
+}
+
+// What can't be read is no size.
+func TestNothingIsReadOfAMistake(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"true", `"x"`, "-1", "1.5"} {
+		var size Size
+		var rate Bitrate
+		if err := size.Decode(evaluate(t, text), Context{}); err == nil || size != 0 {
+			t.Errorf("%s is a size of %d, %v", text, size, err)
+		}
+		if err := rate.Decode(evaluate(t, text), Context{}); err == nil || rate != 0 {
+			t.Errorf("%s is a bit rate of %d, %v", text, rate, err)
+		}
+	}
+}
