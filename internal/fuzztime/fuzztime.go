@@ -10,7 +10,7 @@ import (
 
 // limit is far more than any input may take that a fuzzer makes, on a busy
 // machine, with coverage counted.
-const limit = 10 * time.Second
+const limit = 30 * time.Second
 
 // Bound ends the process, with the stacks of all goroutines, if the test runs for
 // longer than that: the fuzzer then keeps the input.
