@@ -29,7 +29,15 @@ type transport struct {
 	base    time.Duration
 	count   int64
 
+	// Where sound was missing: see silence.
+	filling  bool
+	newest   time.Duration // DTS of the newest picture
+	late     time.Duration // how far the sound was behind it
+	silenced time.Duration // where the silence ends; 0: there was none
+	left     uint64        // packets left out because of it, until the packager counts them
+
 	order        decodeOrder
+	standing     standingPicture
 	parts        []*media.Packet // scratch: of one picture
 	pending      []*media.Packet // of the next audio PES
 	pendingBytes int
@@ -52,14 +60,26 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 		x.muxer.SetTracks(video, audio)
 	}
 	if audio != x.audio || g.discontinuity {
-		x.clocked = false
+		x.clocked, x.silenced = false, 0
 	}
 	x.video, x.audio = video, audio
 	x.order.begin(g)
+	x.standing.begin(g)
 	dst = x.muxer.AppendTables(dst)
+	if video != nil {
+		for _, p := range x.standing.shown(g) {
+			dst = x.muxer.AppendVideo(dst, x.order.place(p))
+		}
+	}
 	for i, p := range g.packets {
 		if p.Track.Kind == media.Audio {
-			dst = x.appendAudio(dst, p, x.smooth(p, g.shifted(p)+p.CTS))
+			pts := g.shifted(p) + p.CTS
+			if x.tooLate(pts) {
+				continue
+			}
+			pts = x.smooth(p, pts)
+			x.heard(pts)
+			dst = x.appendAudio(dst, p, pts)
 			continue
 		}
 		if p.Continues {
@@ -69,7 +89,11 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 		if len(x.pending) > 0 && p.DTS >= x.pendingStart+x.maxDelay {
 			dst = x.flush(dst)
 		}
+		if !g.heard() {
+			dst = x.silence(dst, g.start, p.DTS)
+		}
 		dst = x.muxer.AppendVideo(dst, x.order.place(p))
+		x.standing.take(p)
 	}
 	return x.flush(dst)
 }

@@ -27,12 +27,13 @@ type viewer struct {
 	uris      map[int]string // by media sequence number
 	discs     map[int]int
 	durations map[int]time.Duration
-	order     []string // fragments in the order they appeared
+	order     []string     // fragments in the order they appeared
+	pictures  map[int]bool // that fragments had, by packet
 	versions  int
 }
 
 func newViewer(t testing.TB, dir, file string) *viewer {
-	return &viewer{TB: t, dir: dir, file: file, uris: make(map[int]string), discs: make(map[int]int), durations: make(map[int]time.Duration)}
+	return &viewer{TB: t, dir: dir, file: file, uris: make(map[int]string), discs: make(map[int]int), durations: make(map[int]time.Duration), pictures: make(map[int]bool)}
 }
 
 // poll reads the playlist. A restart may raise the target duration; nothing
@@ -126,6 +127,7 @@ func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
 			}
 		}
 		video, audio := markers(v, b)
+		video = v.standing(uri, video, seen)
 		for _, kind := range [][]int{video, audio} {
 			if !slices.IsSorted(kind) {
 				v.Errorf("%s is out of order: %v", uri, kind)
@@ -143,6 +145,28 @@ func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
 		v.Errorf("%d of %d packets are in no fragment, %d were dropped knowingly, %d fragments lost",
 			missing, len(packets), stats.Dropped, stats.Lost)
 	}
+}
+
+// standing takes off the pictures that a fragment begins with and that were there
+// before: those up to the newest one, which stands still.
+func (v *viewer) standing(uri string, video []int, seen map[int]string) []int {
+	v.Helper()
+	n, newest := 0, -1
+	for p := range seen {
+		if v.pictures[p] {
+			newest = max(newest, p)
+		}
+	}
+	for n < len(video) && seen[video[n]] != "" {
+		n++
+	}
+	for _, p := range video {
+		v.pictures[p] = true
+	}
+	if n > 0 && video[n-1] != newest {
+		v.Errorf("%s begins with picture %d, the newest is %d", uri, video[n-1], newest)
+	}
+	return video[n:]
 }
 
 // drift is how far EXTINFs may be from the timestamps: interleaving, and one

@@ -50,6 +50,8 @@ func (p *Packager) write(g *segment) {
 func (p *Packager) add(g *segment, date time.Time) {
 	start := time.Now() // not dir.now: what a wall clock that is set back says is no duration
 	size, err := p.out.add(g, date, &p.ts)
+	p.seg.dropped += p.ts.left
+	p.ts.left = 0
 	if err != nil {
 		p.lose(p.dir.count.unwritable)
 		p.failed(err)

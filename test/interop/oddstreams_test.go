@@ -1,0 +1,224 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// An odd stream is what some encoders send and players stumble over. Its
+// pictures show their own time: see timedPicture.
+type oddStream struct {
+	name string
+	// selects says which pictures of 10 a second there are (ffmpeg's select).
+	selects string
+	players []string // that watch it
+	// spoil changes timestamps, or drops tags, of a clip that came well.
+	spoil func(*sentTag) (keep bool)
+}
+
+// A sentTag is an FLV tag and when it is sent, in ms after the first.
+type sentTag struct {
+	flvTag
+	at uint32
+}
+
+const oddLength = 44 // s, of each
+
+// ahead lets the audio count from another zero.
+func ahead(ms uint32) func(*sentTag) bool {
+	return func(s *sentTag) bool {
+		if s.kind == tagAudio && s.body[1] != 0 {
+			s.timestamp += ms
+		}
+		return true
+	}
+}
+
+// without leaves a track out from one time to another, in ms, once the
+// browser watches.
+func without(kind byte, from, to uint32) func(*sentTag) bool {
+	return func(s *sentTag) bool {
+		return s.kind != kind || s.body[1] == 0 || s.at < from || s.at >= to
+	}
+}
+
+// outliers puts one timestamp in 4 s far off, of video and audio in turn.
+func outliers() func(*sentTag) bool {
+	next, kind, far := uint32(12000), byte(tagVideo), uint32(3600000)
+	return func(s *sentTag) bool {
+		if s.kind == kind && s.body[1] != 0 && s.at >= next {
+			s.timestamp += far
+			next, kind, far = next+4000, tagVideo+tagAudio-kind, -far
+		}
+		return true
+	}
+}
+
+const motion = "1"
+
+// oddStreams are for one player each where both would be too much for a small
+// machine.
+var oddStreams = []oddStream{
+	{name: "plain", selects: motion, players: []string{"hls.js"}},
+	{name: "frame-each-1.5s", selects: "lt(t,6)+not(mod(n,15))+gte(t,34)", players: []string{"video.js"}},
+	{name: "motion-3s-still-5s", selects: "lt(mod(t,8),3)", players: []string{"hls.js"}},
+	{name: "muted-5s", selects: motion, spoil: without(tagAudio, 15000, 20000), players: []string{"hls.js", "video.js"}},
+	{name: "audio-9s-ahead", selects: motion, spoil: ahead(9000), players: []string{"video.js"}},
+	{name: "outliers", selects: motion, spoil: outliers(), players: []string{"hls.js"}},
+}
+
+// timedPicture draws the time in tenths of a second as 10 boxes, the lowest bit
+// at the left; the page reads them.
+func timedPicture() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "testsrc2=size=160x120:rate=10:duration=%d,drawbox=x=0:y=0:w=160:h=16:color=black:t=fill", oddLength)
+	for bit := range 10 {
+		fmt.Fprintf(&b, ",drawbox=x=%d:y=0:w=16:h=16:color=white:t=fill:enable='mod(floor((t+0.001)*10/%d),2)'", 16*bit, 1<<bit)
+	}
+	return b.String()
+}
+
+// encode makes the stream's tags, sent in the order of their proper time.
+func (o *oddStream) encode(t *testing.T) (tags []sentTag) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), o.name+".flv")
+	args := []string{"-nostdin", "-v", "error", "-f", "lavfi", "-i", timedPicture()}
+	args = append(args, "-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=44100:duration=%d", oddLength), "-map", "1:a")
+	args = append(args, "-map", "0:v", "-vf", "select="+strings.ReplaceAll(o.selects, ",", `\,`),
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-threads", "1",
+		"-g", "20", "-keyint_min", "20", "-sc_threshold", "0", "-vsync", "vfr", "-c:a", "aac", "-ac", "2", "-f", "flv", file)
+	succeed(t, command(t, 2*time.Minute, "ffmpeg", args...))
+	for _, tag := range flvTags(t, file) {
+		s := sentTag{tag, tag.timestamp}
+		if tag.kind != tagScript && (o.spoil == nil || o.spoil(&s)) {
+			tags = append(tags, s)
+		}
+	}
+	return tags
+}
+
+// sendInTime publishes tags in real time from begun on.
+func sendInTime(ctx context.Context, s *server, stream string, tags []sentTag, begun time.Time) error {
+	c, err := rtmp.Dial(ctx, "rtmp://"+s.rtmp+"/live", rtmp.ClientOptions{})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Publish(ctx, stream); err != nil {
+		return err
+	}
+	go func() { // acknowledgements; ends with the connection
+		for {
+			if _, err := c.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	for _, tag := range tags {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Until(begun.Add(time.Duration(tag.at) * time.Millisecond))):
+		}
+		m := rtmp.Message{Type: rtmp.MessageType(tag.kind), ChunkStreamID: 6, StreamID: c.StreamID, Timestamp: tag.timestamp, Payload: tag.body}
+		if err := c.WriteMessage(m); err != nil {
+			return err
+		}
+		if err := c.Flush(); err != nil {
+			return err
+		}
+	}
+	return c.Unpublish()
+}
+
+// A watched is what a viewer had of a stream.
+type watched struct {
+	Name     string
+	Fatal    []string
+	Played   float64 // s that the clock went on from the first frame to now
+	Watched  float64 // s from the first frame to now
+	Freeze   float64 // the longest time that the clock stood, s
+	Behind   float64 // of the newest picture when it came, s after it was sent
+	Furthest float64 // the most of all pictures
+	Edge     float64 // distance from the playlist's end, s, as the player says; at most, after the first seconds
+	Last     float64 // time that the newest picture shows, s
+	Decoded  int
+	Trace    string
+}
+
+// TestBrowsersWatchOddStreams has hls.js and video.js watch the streams, each in one
+// page, and wants the clock to go on.
+func TestBrowsersWatchOddStreams(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	clips := make([][]sentTag, len(oddStreams))
+	for i := range oddStreams {
+		clips[i] = oddStreams[i].encode(t)
+	}
+	t.Logf("encoded")
+	ctx, cancel := context.WithCancel(t.Context())
+	var publishers sync.WaitGroup
+	t.Cleanup(func() { cancel(); publishers.Wait() })
+	begun := time.Now()
+	var names []string
+	for i, o := range oddStreams {
+		names = append(names, o.name)
+		publishers.Go(func() {
+			if err := sendInTime(ctx, s, o.name, clips[i], begun); err != nil {
+				t.Errorf("publish %s: %v", o.name, err)
+			}
+		})
+	}
+	for _, name := range names {
+		s.waitLive(t, name)
+	}
+	t.Run("watch", func(t *testing.T) {
+		for _, player := range []string{"hls.js", "video.js"} {
+			t.Run(player, func(t *testing.T) {
+				t.Parallel()
+				var names []string
+				for _, o := range oddStreams {
+					if slices.Contains(o.players, player) {
+						names = append(names, o.name)
+					}
+				}
+				for _, w := range s.watchMany(t, player, names, begun, (oddLength-2)*time.Second) {
+					t.Run(w.Name, func(t *testing.T) { w.check(t) })
+				}
+			})
+		}
+	})
+	for _, name := range names {
+		body, _ := get(s.hlsURL(name))
+		keep(t, name+".m3u8", body)
+	}
+}
+
+// Bounds with slack for a machine that has much else to do: what they are for
+// froze for 18 s and longer, or was a fatal error.
+const (
+	mostFreeze = 10.0 // s
+	leastShare = 0.5  // of the time watched that is played
+)
+
+func (w *watched) check(t *testing.T) {
+	t.Logf("%5.1f of %5.1f s played, longest freeze %4.1f, %4.1f s behind at the end, %4.1f at most, %4.1f to the edge at most, %d frames, the last of %.1f s\n%s",
+		w.Played, w.Watched, w.Freeze, w.Behind, w.Furthest, w.Edge, w.Decoded, w.Last, w.Trace)
+	for _, f := range w.Fatal {
+		t.Errorf("fatal: %s", f)
+	}
+	switch {
+	case w.Watched == 0 || w.Played < leastShare*w.Watched:
+		t.Errorf("the clock went on by %.1f s in %.1f s", w.Played, w.Watched)
+	case w.Freeze > mostFreeze:
+		t.Errorf("the clock stood for %.1f s", w.Freeze)
+	}
+}
