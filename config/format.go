@@ -8,12 +8,14 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // Format gives src its canonical form. It is not changed if it does not parse;
 // the diagnostics say why, the Files hold the source for WriteDiagnostics.
 func Format(src []byte, filename string) ([]byte, Files, hcl.Diagnostics) {
-	text, err := plainText(src) // canonical is without a byte order mark
+	text, err := value.PlainText(src) // canonical is without a byte order mark
 	if err != nil {
 		return src, nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: filename + ": " + err.Error()}}
 	}

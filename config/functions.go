@@ -116,7 +116,7 @@ func (l *loader) credentialFunc() function.Function {
 			_, _ = l.reading.file(filepath.Join(dir, name)) // as a look will see it
 			data, err := readIn(dir, name)
 			if err == nil {
-				data, err = plainText(data)
+				data, err = value.PlainText(data)
 			}
 			if err != nil {
 				return l.serviceOnly(fmt.Errorf("credential %s: %w", shown, pathCause(err)))

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // A Reading is what files held at one moment, by path. A directory stands for the
@@ -70,7 +71,7 @@ func (r Reading) note(path string, data []byte, err error) ([]byte, error) {
 		return nil, err
 	}
 	r[path] = content{len(data), sha256.Sum256(data)}
-	return plainText(data)
+	return value.PlainText(data)
 }
 
 // directory lists the *.hcl files of a directory and notes their names.
@@ -78,16 +79,6 @@ func (r Reading) directory(dir string) ([]string, error) {
 	names, err := configNames(dir)
 	r[AbsPath(dir)] = content{sum: sha256.Sum256([]byte(strings.Join(names, "\x00")))}
 	return names, err
-}
-
-const byteOrderMark = "\xef\xbb\xbf"
-
-// plainText passes over the byte order mark that some editors write.
-func plainText(data []byte) ([]byte, error) {
-	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return nil, errors.New("this is UTF-16: save it as UTF-8")
-	}
-	return bytes.TrimPrefix(data, []byte(byteOrderMark)), nil
 }
 
 // readRegular reads a regular file of bounded size: a config that names a

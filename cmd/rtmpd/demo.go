@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/demo"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
@@ -68,7 +70,7 @@ func runDemo(ctx context.Context, d demoOptions) error {
 		return fmt.Errorf("the addresses of this machine: %w", err)
 	}
 	rtmpHosts, httpHosts := hostsOf(cfg.RTMP[0].Listen[0].Host, local), hostsOf(cfg.HTTP[0].Listen[0].Host, local)
-	return serve(ctx, &loader{fixed: cfg}, cfg, page, func(s *server.Server) {
+	return serve(ctx, &loader{fixed: cfg}, cfg, server.Options{Player: page, Bind: d.bind}, func(s *server.Server) {
 		rtmpPort := s.Port("rtmp", cfg.RTMP[0].Listen[0])
 		httpPort := s.Port("http", cfg.HTTP[0].Listen[0])
 		publishing.Go(func() {
@@ -169,17 +171,29 @@ func demoConfig(d demoOptions, dir, key string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// demoAddress is what a flag says, else host with the default port, or with a
-// free one if that is taken.
+// demoAddress is what a flag says, else host with the default port.
 func demoAddress(flag, host, port string) (value.Address, error) {
 	if flag != "" {
 		return value.ParseAddress(flag)
 	}
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		port = "0"
-	} else {
-		ln.Close()
-	}
 	return value.ParseAddress(net.JoinHostPort(host, port))
+}
+
+// bind listens on a. A default port that is taken is replaced by a free one, which
+// the system gives: no other program can take it in between.
+func (d demoOptions) bind(a value.Address) (net.Listener, error) {
+	ln, err := listen.Bind(a)
+	if err == nil || d.asked(a) {
+		return ln, err
+	}
+	a.Port = 0
+	return listen.Bind(a)
+}
+
+// asked reports whether a flag names the address.
+func (d demoOptions) asked(a value.Address) bool {
+	return slices.ContainsFunc([]string{d.rtmp, d.http}, func(flag string) bool {
+		b, err := value.ParseAddress(flag)
+		return err == nil && a.String() == b.String()
+	})
 }

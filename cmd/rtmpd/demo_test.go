@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // Whoever runs the demo for others is told what the others can open.
@@ -42,5 +45,51 @@ func TestTheDemoNamesAddressesThatPeopleCanOpen(t *testing.T) {
 	}
 	if text := demoText([]string{"127.0.0.1"}, 1, []string{"127.0.0.1"}, 2, "k", "/d"); strings.Contains(text, "firewall") {
 		t.Errorf("a demo for this machine:\n%s", text)
+	}
+}
+
+// A default port that is taken is replaced by a free one; an address that a flag
+// names is not.
+func TestTheDemoTakesAnotherPortForATakenDefault(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	of := func(l net.Listener) value.Address {
+		a, err := value.ParseAddress(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	ln, err := demoOptions{http: "127.0.0.1:0"}.bind(of(taken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if got := of(ln); got.Port == of(taken).Port || got.Host != "127.0.0.1" {
+		t.Errorf("listens on %s, which somebody else has, or everybody reaches", got)
+	}
+	for _, d := range []demoOptions{{rtmp: taken.Addr().String()}, {http: taken.Addr().String()}} {
+		if ln, err := d.bind(of(taken)); err == nil {
+			ln.Close()
+			t.Errorf("%+v: another port than was asked for", d)
+		} else if !strings.Contains(err.Error(), "in use") {
+			t.Errorf("%+v: %v", d, err)
+		}
+	}
+	free, err := value.ParseAddress(testport.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err = demoOptions{}.bind(free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if got := of(ln); got != free {
+		t.Errorf("a default port that is free: listens on %s, want %s", got, free)
 	}
 }

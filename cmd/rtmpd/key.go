@@ -97,11 +97,14 @@ func keptBy(cfg *config.Config, app, holder string) (string, error) {
 }
 
 func hashKey(cmd *cobra.Command) error {
-	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 4096)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 4096)).ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	secret := strings.TrimRight(line, "\r\n")
+	if line, err = value.PlainText(line); err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	secret := strings.TrimRight(string(line), "\r\n")
 	if err := value.ValidSecret(secret); err != nil {
 		return fmt.Errorf("this key would not work: %w", err)
 	}

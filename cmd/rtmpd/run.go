@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -19,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/server"
@@ -58,7 +58,7 @@ func run(ctx context.Context, o *options) error {
 	if diags.HasErrors() {
 		return failed{exitError}
 	}
-	return serve(ctx, l, cfg, nil, nil)
+	return serve(ctx, l, cfg, server.Options{}, nil)
 }
 
 // errByHand is for root at a terminal: it would make keys of its own, and files that
@@ -74,9 +74,9 @@ Nothing was started: the service could not write what root leaves behind`)
 // place of 1.45 MB a stream and no CPU that could be measured.
 const gcPercent = 50
 
-// serve runs cfg. page, if any, answers player locations; ready, if any, is
-// called once everything listens.
-func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler, ready func(*server.Server)) error {
+// serve runs cfg with the options, of which it sets those that are the same for all.
+// ready, if any, is called once everything listens.
+func serve(ctx context.Context, l *loader, cfg *config.Config, opts server.Options, ready func(*server.Server)) error {
 	logs, err := newLog(cfg.Log)
 	if err != nil {
 		return err
@@ -91,12 +91,11 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, page http.Handler
 	sig := make(chan os.Signal, 4) // from the start on: a TERM while starting is obeyed too
 	signal.Notify(sig, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer signal.Stop(sig)
+	opts.Log, opts.Level, opts.Version, opts.Built = logs.logger, logs.level, version(), built()
+	opts.Announce = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	in := &instance{
 		load: l, logs: logs, log: logs.logger, cfg: cfg, reading: cfg.Reading, stop: stop, notify: newNotifier(),
-		server: server.New(server.Options{
-			Log: logs.logger, Level: logs.level, Version: version(), Built: built(), Player: page,
-			Announce: func(line string) { fmt.Fprintln(os.Stderr, line) },
-		}),
+		server: server.New(opts),
 	}
 	in.quit = sync.OnceFunc(func() {
 		go func() {
@@ -316,16 +315,16 @@ func (in *instance) plan(draft config.Draft) (text string, ok bool) {
 
 // kick ends the publisher of a stream and keeps it out for a while.
 func (in *instance) kick(app, stream, long string) (text string, ok bool) {
-	d, err := time.ParseDuration(long)
-	if err != nil || d < 0 {
-		return fmt.Sprintf("-for %s: write a time such as 10m\n", long), false
+	d, err := value.ParseDuration(long)
+	if err != nil {
+		return fmt.Sprintf("-for: %s\n", err), false
 	}
 	n := in.server.Kick(app, stream, d)
 	switch {
 	case n == 0:
 		return fmt.Sprintf("nobody publishes %s/%s\n", app, stream), false
 	case d > 0:
-		return fmt.Sprintf("%s/%s: kicked, and kept out for %s\n", app, stream, d), true
+		return fmt.Sprintf("%s/%s: kicked, and kept out for %s\n", app, stream, value.FormatDuration(d)), true
 	}
 	return fmt.Sprintf("%s/%s: kicked; it may come back at once (-for 10m keeps it out)\n", app, stream), true
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/control"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
@@ -150,11 +151,11 @@ restart of rtmpd forgets that; to keep it out for good change its key.`,
 			if !ok || strings.Contains(name, "/") {
 				return usage{fmt.Errorf("%q is not APP/NAME: an application and the public name of a stream in it", args[0])}
 			}
-			text, ok, err := ask(cmd.Context(), o, "kick", url.Values{"app": {app}, "stream": {name}, "for": {long.String()}})
+			text, ok, err := ask(cmd.Context(), o, "kick", url.Values{"app": {app}, "stream": {name}, "for": {value.FormatDuration(long)}})
 			return said(cmd, text, ok, err)
 		},
 	}
-	cmd.Flags().DurationVar(&long, "for", 0, "keep the publisher out for this `time`, as 10m")
+	cmd.Flags().Var((*durationFlag)(&long), "for", "keep the publisher out for this `time`, as 10m or 1d")
 	return cmd
 }
 

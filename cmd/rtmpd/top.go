@@ -56,7 +56,7 @@ It looks twice for that, an interval apart: rates are differences.`,
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print one frame of plain text and exit")
 	cmd.Flags().BoolVar(&raw, "json", false, "print the snapshot that frames are made of, as JSON, and exit; durations are ns")
-	cmd.Flags().DurationVar(&interval, "interval", interval, "`time` between two frames")
+	cmd.Flags().Var((*durationFlag)(&interval), "interval", "`time` between two frames")
 	return cmd
 }
 

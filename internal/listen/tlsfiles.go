@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // TLSFilesInterval is how often a handshake looks whether the files have changed. Their
@@ -47,12 +49,33 @@ func OpenTLSFiles(certFile, keyFile string, log *zap.Logger, now func() time.Tim
 }
 
 func (p *TLSFiles) load() error {
-	pair, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+	cert, err := readPEM(p.certFile)
+	if err != nil {
+		return fmt.Errorf("tls: certificate: %w", err)
+	}
+	key, err := readPEM(p.keyFile)
+	if err != nil {
+		return fmt.Errorf("tls: key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return fmt.Errorf("tls: certificate %s, key %s: %w", p.certFile, p.keyFile, err)
 	}
 	p.current.Store(&pair)
 	return nil
+}
+
+// readPEM reads a PEM file. With a byte order mark before its first block,
+// encoding/pem would pass over that block: the certificate of the server itself.
+func readPEM(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = value.PlainText(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
 }
 
 func (p *TLSFiles) stat() (fi [2]os.FileInfo) {

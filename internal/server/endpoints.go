@@ -103,7 +103,7 @@ func (s *Server) unbind(e endpoint) bool {
 }
 
 func (s *Server) rebind(e endpoint) error {
-	ln, err := listen.Bind(e.addr)
+	ln, err := s.opts.Bind(e.addr)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
@@ -154,7 +153,7 @@ func (a *acquired) bindAll() error {
 				a.reclaimed = append(a.reclaimed, old)
 			}
 		}
-		ln, err := listen.Bind(e.addr)
+		ln, err := a.srv.opts.Bind(e.addr)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -15,11 +15,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/acme"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/record"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
@@ -34,6 +36,8 @@ type Options struct {
 	Version  string
 	Built    time.Time    // for stat; the zero time: not known
 	Player   http.Handler // serves player locations; nil: they are an error
+	// Bind listens on an address of the configuration; nil: listen.Bind.
+	Bind func(value.Address) (net.Listener, error)
 }
 
 // Server is one running rtmpd.
@@ -88,6 +92,9 @@ type Server struct {
 
 // New makes a Server that does nothing until Apply.
 func New(o Options) *Server {
+	if o.Bind == nil {
+		o.Bind = listen.Bind
+	}
 	s := &Server{
 		opts: o, started: time.Now(), awake: awake.New(),
 		listeners: make(map[string]*listener),

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -143,6 +144,35 @@ func TestHTTP2AndHTTP11OverTLS(t *testing.T) {
 	}
 	if _, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
 		t.Error("min_version is not kept")
+	}
+}
+
+// Editors on Windows write a byte order mark before the first block, which pem.Decode
+// then passes over: of a chain that would be the certificate itself.
+func TestPEMFilesMayBeginWithAByteOrderMark(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pair(t, dir, 7)
+	issuer, err := os.ReadFile(dir + "/cert.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair(t, dir, 8)
+	for name, more := range map[string]string{"cert.pem": string(issuer), "key.pem": ""} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name, "\xef\xbb\xbf"+string(text)+more)
+	}
+	cfg := locations(config.Location{Path: "/", Health: true})
+	cfg.TLS = &config.TLS{Certificate: value.Path(dir + "/cert.pem"), Key: value.Path(dir + "/key.pem")}
+	addr, _ := listenTLS(t, site(t, Deps{}, cfg))
+	differs(t, "certificate", serial(t, addr), 8)
+
+	write(t, dir, "cert.pem", "\xff\xfe-\x00-\x00")
+	if _, err := Compile(cfg, Deps{}); err == nil || !strings.Contains(err.Error(), dir+"/cert.pem: this is UTF-16") {
+		t.Errorf("UTF-16: %v", err)
 	}
 }
 
