@@ -80,8 +80,8 @@ func ParseAddress(s string) (Address, error) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-			return Address{}, fmt.Errorf("%q has no port: write %q", s, net.JoinHostPort(ip.String(), "1935"))
+		if err := noPort(s); err != nil {
+			return Address{}, err
 		}
 		return Address{}, fmt.Errorf("%q is not an address: write 1935, \":1935\", \"127.0.0.1:1935\", \"[::1]:1935\" or \"unix:/run/x.sock\"", s)
 	}
@@ -98,6 +98,8 @@ func ParseAddress(s string) (Address, error) {
 	}
 	ip, err := netip.ParseAddr(bare)
 	switch {
+	case err != nil && noPort(s) != nil: // "::1", whose last group was taken for a port
+		return Address{}, noPort(s)
 	case err != nil:
 		return Address{}, fmt.Errorf("%q is not an IP address: a listener takes an IP, like \"127.0.0.1:%s\", or \":%s\" for all of them", host, port, port)
 	case ip.Is6() && bare == host:
@@ -105,6 +107,15 @@ func ParseAddress(s string) (Address, error) {
 	}
 	a.Host = ip.String()
 	return a, nil
+}
+
+// noPort is the error of an IP address alone; nil if s is none.
+func noPort(s string) error {
+	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil {
+		return nil
+	}
+	return fmt.Errorf("%q has no port: write %q", s, net.JoinHostPort(ip.String(), "1935"))
 }
 
 // Addresses are where listeners bind; no two of them overlap.

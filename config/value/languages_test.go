@@ -171,7 +171,7 @@ func TestPlacesAsTheyAreRead(t *testing.T) {
 	write := "write an address"
 	read[Addresses](t, Context{}, reading{in: `":1935"`, want: `[":1935"]`}, reading{in: "1935", want: `[":1935"]`}, reading{in: `[1935, "127.0.0.1:1936", "unix:/run/x"]`, want: `[":1935", "127.0.0.1:1936", "unix:/run/x"]`}, reading{in: "65535", want: `[":65535"]`}, reading{in: "0", want: `[":0"]`}, reading{in: "[]", want: "[]"},
 		reading{in: "[null, 1935]", want: `[":1935"]`}, reading{in: "65536", err: "between 0 and 65535"}, reading{in: "-1", err: "between 0 and 65535"}, reading{in: "1.5", err: "between 0 and 65535"}, reading{in: "true", err: write}, reading{in: "[true]", err: write},
-		reading{in: `[":1935", "127.0.0.1:1935"]`, err: "can't both be listened on"}, reading{in: `"host:80"`, err: "not an IP address"}, reading{in: `"127.0.0.1"`, err: `write "127.0.0.1:1935"`}, reading{in: `"::1"`, err: "is not an IP address"}, reading{in: `"[::1]"`, err: `write "[::1]:1935"`}, reading{in: `"*:80"`, err: `write ":80"`}, reading{in: `"::1:80"`, err: "stands in brackets"}, reading{in: `"unix:x"`, err: "absolute path"})
+		reading{in: `[":1935", "127.0.0.1:1935"]`, err: "can't both be listened on"}, reading{in: `"host:80"`, err: "not an IP address"}, reading{in: `"127.0.0.1"`, err: `write "127.0.0.1:1935"`}, reading{in: `"::1"`, err: `"::1" has no port: write "[::1]:1935"`}, reading{in: `"2001:db8::8:2"`, err: `write "[2001:db8::8]:2"`}, reading{in: `"2001:db8::8"`, err: `write "[2001:db8::8]:1935"`}, reading{in: `"[::1]"`, err: `write "[::1]:1935"`}, reading{in: `"*:80"`, err: `write ":80"`}, reading{in: `"::1:80"`, err: "stands in brackets"}, reading{in: `"unix:x"`, err: "absolute path"})
 }
 
 func TestNamesOfStreamsAsTheyAreRead(t *testing.T) {
