@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // control serves verbs until the test ends. These tests do not run beside
@@ -69,7 +71,7 @@ func TestControlSocketAnswersItsVerbs(t *testing.T) {
 
 func TestASecondInstanceIsRefusedAndAStaleSocketReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.sock")
-	stale(t, path)
+	testport.StaleSocket(t, path)
 	if _, _, err := Ask(t.Context(), path, "who", nil); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("a stale socket: %v, want ErrNotRunning", err)
 	}
@@ -129,19 +131,5 @@ func TestControlSocketsAreNamedAfterTheWholePath(t *testing.T) {
 		if filepath.Dir(path) != "/run/rtmpd" {
 			t.Errorf("%q: socket %s", conf, path)
 		}
-	}
-}
-
-// stale leaves a socket file behind that nobody serves.
-func stale(t *testing.T, path string) {
-	t.Helper()
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.SetUnlinkOnClose(false)
-	ln.Close()
-	if _, err := os.Lstat(path); err != nil {
-		t.Fatal(err)
 	}
 }

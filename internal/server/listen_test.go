@@ -342,7 +342,7 @@ http {
   }
 }`
 	r := newRig(t)
-	stale(t, filepath.Join(r.dir, "rtmp.sock"))
+	testport.StaleSocket(t, filepath.Join(r.dir, "rtmp.sock"))
 	r.cfg = r.load(conf)
 	if _, err := r.srv.Apply(r.cfg); err != nil {
 		t.Fatalf("a stale socket is in the way: %v", err)
@@ -389,20 +389,6 @@ http {
 		if _, err := os.Lstat(filepath.Join(r.dir, name)); err == nil {
 			t.Errorf("%s is left behind", name)
 		}
-	}
-}
-
-// stale leaves a socket file behind that nobody serves.
-func stale(t *testing.T, path string) {
-	t.Helper()
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.SetUnlinkOnClose(false)
-	ln.Close()
-	if _, err := os.Lstat(path); err != nil {
-		t.Fatal(err)
 	}
 }
 
