@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
@@ -188,9 +189,5 @@ func TestClientsThatLeaveInTheMiddle(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	waitFor(t, func() bool {
-		srv.plain.mu.Lock()
-		defer srv.plain.mu.Unlock()
-		return len(srv.plain.conns) == 0
-	})
+	waitFor(t, func() bool { return srv.site.Load().Traffic().Figures(time.Now()).Connections == 0 })
 }

@@ -96,40 +96,12 @@ func TestBadRequestsAreToldWhy(t *testing.T) {
 	}
 }
 
-// pipeListener hands out one end of pipes: time in a synctest bubble is ours.
-type pipeListener struct {
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (p *pipeListener) dial() net.Conn {
-	a, b := net.Pipe()
-	p.conns <- b
-	return a
-}
-
-func (p *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-func (p *pipeListener) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
-
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, dir, "big.ts", strings.Repeat("a", 1<<20))
-		l := newPipeListener()
+		l := newPipes()
 		log, logs := observed()
 		srv := NewServer(site(t, Deps{}, locations(config.Location{Path: "/", Root: value.Path(dir)})), log)
 		run(t, srv, func() error { return srv.Serve(l) })
@@ -158,7 +130,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				time.Sleep(writeTimeout + time.Second)
 			}, writeTimeout + 2*time.Second},
 		} {
-			conn := l.dial()
+			conn := l.connect()
 			begin := time.Now()
 			c.play(conn)
 			_, err := io.Copy(io.Discard, conn)

@@ -41,11 +41,16 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443} }
 
-func (p *pipes) dial(t *testing.T, protocol string) *tls.Conn {
-	t.Helper()
+// connect returns the client's end of a new connection.
+func (p *pipes) connect() net.Conn {
 	client, server := net.Pipe()
 	p.conns <- server
-	c := tls.Client(client, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
+	return client
+}
+
+func (p *pipes) dial(t *testing.T, protocol string) *tls.Conn {
+	t.Helper()
+	c := tls.Client(p.connect(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
