@@ -56,9 +56,7 @@ func (x *exchange) list(l *location, urlPath, name string, m *mount, in string) 
 	h["Content-Type"] = typeHTML
 	l.setCache(h, cacheNo)
 	l.setExtra(h)
-	page := &memory{b: b.Bytes()}
-	page.Reset(page.b)
-	x.send(page, time.Time{})
+	x.send(bytes.NewReader(b.Bytes()), time.Time{})
 }
 
 // ref is a relative reference to a path; "./" keeps a name with a colon from

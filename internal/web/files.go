@@ -202,9 +202,7 @@ func (x *exchange) servePlaylist(l *location, lf LiveFile) {
 		h["Etag"] = []string{etag}
 	}
 	l.setExtra(h)
-	m := &memory{b: body}
-	m.Reset(body)
-	x.send(m, lf.ModTime)
+	x.send(bytes.NewReader(body), lf.ModTime)
 }
 
 // maxAge: never immutable. A restart may give a name to other bytes.
@@ -236,11 +234,10 @@ func acceptsGzip(lines []string) bool {
 	return star
 }
 
-// content is what send sends.
+// content is what send sends: a *bytes.Reader, or a *section of a file.
 type content interface {
 	io.ReadSeeker
-	len() int64
-	writeTo(*exchange)
+	Size() int64
 }
 
 // send writes the answer: the common case directly, what asks for a part or
@@ -250,32 +247,28 @@ func (x *exchange) send(c content, modTime time.Time) {
 	if in["Range"] != nil || in["If-None-Match"] != nil || in["If-Modified-Since"] != nil || in["If-Match"] != nil || in["If-Unmodified-Since"] != nil {
 		if h["Content-Encoding"] != nil {
 			// net/http leaves the length out of what is encoded.
-			h["Content-Length"] = []string{strconv.FormatInt(c.len(), 10)}
+			h["Content-Length"] = []string{strconv.FormatInt(c.Size(), 10)}
 		}
 		http.ServeContent(x, x.r, "", modTime, c)
 		return
 	}
 	h["Accept-Ranges"] = acceptRanges
-	h["Content-Length"] = []string{strconv.FormatInt(c.len(), 10)}
+	h["Content-Length"] = []string{strconv.FormatInt(c.Size(), 10)}
 	if !modTime.IsZero() {
 		h["Last-Modified"] = []string{modTime.UTC().Format(http.TimeFormat)}
 	}
 	x.WriteHeader(http.StatusOK)
-	if x.r.Method != http.MethodHead {
-		c.writeTo(x)
+	if x.r.Method == http.MethodHead {
+		return
 	}
+	if m, ok := c.(io.WriterTo); ok { // from memory, without a copy
+		_, _ = m.WriteTo(x)
+		return
+	}
+	_, _ = x.ReadFrom(&io.LimitedReader{R: c, N: c.Size()})
 }
 
 var acceptRanges = []string{"bytes"}
-
-// memory is content in memory.
-type memory struct {
-	bytes.Reader
-	b []byte
-}
-
-func (m *memory) len() int64          { return int64(len(m.b)) }
-func (m *memory) writeTo(x *exchange) { _, _ = x.Write(m.b) }
 
 // section is content in a file that others may be reading at the same time: it
 // has a position of its own.
@@ -284,11 +277,8 @@ type section struct {
 	off, size int64
 }
 
-func (s *section) len() int64 { return s.size }
-
-func (s *section) writeTo(x *exchange) {
-	_, _ = x.ReadFrom(&io.LimitedReader{R: s, N: s.size})
-}
+// Size is the length of the section.
+func (s *section) Size() int64 { return s.size }
 
 // Read implements io.Reader.
 func (s *section) Read(p []byte) (int, error) {
