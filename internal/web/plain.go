@@ -294,7 +294,7 @@ func (c *plainConn) linger() {
 		return
 	}
 	_ = c.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
 }
 
 // watched is a context that ends with the request or when its client goes away,

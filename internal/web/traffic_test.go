@@ -143,3 +143,13 @@ func TestOpenConnectionsAreCounted(t *testing.T) {
 	_ = c.Close()
 	waitFor(t, func() bool { return s.Traffic().Figures(time.Now()).Connections == 0 })
 }
+
+// What a client sends although nobody reads it has used the network all the same.
+func TestABodyThatIsThrownAwayIsCountedAsReceived(t *testing.T) {
+	t.Parallel()
+	s := site(t, Deps{}, locations(config.Location{Path: "/", Health: true}))
+	addr, _ := serveSite(t, s)
+	request := "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("a", 100_000)
+	exchangeBytes(t, addr, request)
+	waitFor(t, func() bool { return s.Traffic().Figures(time.Now()).BytesIn == uint64(len(request)) })
+}
