@@ -17,6 +17,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
 	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // listener wraps what is accepted.
@@ -33,7 +34,7 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// Accept returns a *conn.
+// Accept returns an *http1.Conn that holds a *conn.
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
 	if err != nil {
@@ -45,9 +46,6 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := &conn{Conn: nc, traffic: l.server.site.Load().traffic}
 	c.traffic.conns.Add(1)
-	if sc, ok := nc.(syscall.Conn); ok {
-		c.raw, _ = sc.SyscallConn()
-	}
 	c.rtmp = func() {
 		site, at := l.server.site.Load(), nc.LocalAddr()
 		if site.warned.first("RTMP " + at.String()) {
@@ -62,7 +60,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			c.proxied = true
 			// It is read with the first byte asked for, by the connection's own goroutine.
 			c.header = sync.OnceValues(func() (netip.AddrPort, error) {
-				source, err := listen.ReadPROXYHeader(nc, time.Now().Add(headerTimeout))
+				source, err := listen.ReadPROXYHeader(nc, time.Now().Add(http1.HeaderTimeout))
 				if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && site.warned.first("PROXY "+peer.String()) {
 					site.log.Warn("connections without a good PROXY header are closed", zap.Stringer("remote", peer), zap.Error(err))
 				}
@@ -70,18 +68,16 @@ func (l *listener) Accept() (net.Conn, error) {
 			})
 		}
 	}
-	return c, nil
+	return http1.NewConn(c), nil
 }
 
-// conn is a connection whose writes must make progress, and that can send files
-// without copying them. One goroutine writes at a time.
+// conn is an accepted connection: it reads the PROXY header, counts, and knows an
+// encoder that is at the wrong port.
 type conn struct {
 	net.Conn
-	raw     syscall.RawConn // of the socket; nil: there is none
-	proxied bool            // a PROXY header says who it is
-	begun   bool            // something was read
-	rtmp    func()          // reports that RTMP is spoken here
-	more    bool            // the next Write is a head that a file follows
+	proxied bool   // a PROXY header says who it is
+	begun   bool   // something was read
+	rtmp    func() // reports that RTMP is spoken here
 
 	traffic *Traffic // counts the connection
 	closed  atomic.Bool
@@ -132,16 +128,20 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Write gives the client writeTimeout to make room.
-func (c *conn) Write(p []byte) (n int, err error) {
-	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if c.more && c.raw != nil {
-		if n, err = c.writeMore(p); err != nil || n == len(p) {
-			return n, err
-		}
+// SyscallConn is the socket's: answers are written to it directly.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
 	}
-	m, err := c.Conn.Write(p[n:])
-	return n + m, err
+	return nil, errors.ErrUnsupported
+}
+
+// CloseWrite ends what is sent, not what is received.
+func (c *conn) CloseWrite() error {
+	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 type connKey struct{}
@@ -150,6 +150,9 @@ type connKey struct{}
 func withConn(ctx context.Context, nc net.Conn) context.Context {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
+	}
+	if h, ok := nc.(*http1.Conn); ok {
+		nc = h.Conn
 	}
 	return context.WithValue(ctx, connKey{}, nc)
 }

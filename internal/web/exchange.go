@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // exchange is one request and its answer on the way through a Site. It is the
@@ -56,7 +58,7 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 		// before it answers.
 		w.Header().Set("Connection", "close")
 		if r.TLS != nil {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(http1.BodyTimeout))
 		}
 	}
 	x.route()
@@ -155,8 +157,8 @@ func (x *exchange) serveInner(l *location, _ string) {
 	}
 	l.setExtra(h)
 	r := x.r
-	if x.conn != nil && r.TLS == nil {
-		ctx, stop := x.conn.watched(r.Context())
+	if w, ok := x.ResponseWriter.(*http1.ResponseWriter); ok {
+		ctx, stop := w.Watch(r.Context())
 		defer stop()
 		r = r.WithContext(ctx)
 	}
@@ -210,16 +212,6 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 		return n, err
 	}
 	return x.copyStream(src) // HTTP/2, or a test
-}
-
-// isSection reports whether src is a part, not empty, of a file.
-func isSection(src io.Reader) bool {
-	lr, ok := src.(*io.LimitedReader)
-	if !ok || lr.N <= 0 {
-		return false
-	}
-	s, ok := lr.R.(*section)
-	return ok && s.off < s.size
 }
 
 // Unwrap is for http.ResponseController.

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // serveTree answers from the files of a root or alias.
@@ -105,7 +106,7 @@ func (x *exchange) serveFile(l *location, name string, f *os.File, fi fs.FileInf
 	}
 	h["Etag"] = []string{etagOf(fi)}
 	l.setExtra(h)
-	x.send(&section{f: f, size: fi.Size()}, fi.ModTime())
+	x.send(http1.NewSection(f, fi.Size()), fi.ModTime())
 }
 
 // etagOf is nginx's: time and size. Nanoseconds keep two versions of one second
@@ -139,7 +140,7 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		h["Content-Type"] = typeBytes
 		l.setCache(h, cacheNoStore)
 		l.setExtra(h)
-		x.send(&section{f: f, size: fi.Size()}, fi.ModTime())
+		x.send(http1.NewSection(f, fi.Size()), fi.ModTime())
 	case lf.Body != nil:
 		if x.site.deps.Audience != nil {
 			v, token, ok := x.admit(l, urlPath, lf)
@@ -171,7 +172,7 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 			l.setCache(h, of.cache)
 		}
 		l.setExtra(h)
-		x.send(&section{f: of.f, size: of.size}, of.modTime)
+		x.send(http1.NewSection(of.f, of.size), of.modTime)
 	}
 }
 
@@ -234,7 +235,7 @@ func acceptsGzip(lines []string) bool {
 	return star
 }
 
-// content is what send sends: a *bytes.Reader, or a *section of a file.
+// content is what send sends: a *bytes.Reader, or an *http1.Section.
 type content interface {
 	io.ReadSeeker
 	Size() int64
@@ -269,41 +270,3 @@ func (x *exchange) send(c content, modTime time.Time) {
 }
 
 var acceptRanges = []string{"bytes"}
-
-// section is content in a file that others may be reading at the same time: it
-// has a position of its own.
-type section struct {
-	f         *os.File
-	off, size int64
-}
-
-// Size is the length of the section.
-func (s *section) Size() int64 { return s.size }
-
-// Read implements io.Reader.
-func (s *section) Read(p []byte) (int, error) {
-	if s.off >= s.size {
-		return 0, io.EOF
-	}
-	n, err := s.f.ReadAt(p[:min(int64(len(p)), s.size-s.off)], s.off)
-	s.off += int64(n)
-	if n > 0 {
-		err = nil
-	}
-	return n, err
-}
-
-// Seek implements io.Seeker.
-func (s *section) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += s.off
-	case io.SeekEnd:
-		offset += s.size
-	}
-	if offset < 0 {
-		return 0, fs.ErrInvalid
-	}
-	s.off = offset
-	return offset, nil
-}

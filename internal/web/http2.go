@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // In HTTP/2 the client decides for each stream when an answer may go on: it opens
 // a window, or does not. What it never opens must end all the same. Each piece of
-// an answer gets writeTimeout, as each write of a plain connection does, and a
+// an answer gets http1.WriteTimeout, as each write of a plain connection does, and a
 // connection on which nothing at all moves for that long is closed.
 
 // streamPiece is what is written of an answer at a time: one DATA frame. It is
@@ -42,7 +44,7 @@ func (x *exchange) copyStream(src io.Reader) (n int64, err error) {
 func (x *exchange) writeStream(p []byte) (n int, err error) {
 	for n < len(p) {
 		start := time.Now()
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(start.Add(writeTimeout)) // else the stream is reset
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(start.Add(http1.WriteTimeout)) // else the stream is reset
 		m, err := x.ResponseWriter.Write(p[n:min(n+streamPiece, len(p))])
 		n += m
 		x.bytes += int64(m)
@@ -62,10 +64,10 @@ func (x *exchange) writeStream(p []byte) (n int, err error) {
 // that plays.
 func (x *exchange) stalled(start time.Time) {
 	now := time.Now()
-	if x.conn == nil || now.Sub(start) < writeTimeout {
+	if x.conn == nil || now.Sub(start) < http1.WriteTimeout {
 		return
 	}
-	if now.Sub(time.Unix(0, x.conn.moved.Load())) >= writeTimeout {
+	if now.Sub(time.Unix(0, x.conn.moved.Load())) >= http1.WriteTimeout {
 		_ = x.conn.Close()
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // location is one location block, compiled. It does not change.
@@ -57,7 +58,7 @@ func (s *Site) newLocation(c config.Location, places []place) (*location, error)
 	}
 	l.cors = newCORS(c.CORSOrigins, l.tree != nil || c.Player != nil)
 	if c.CacheControl != "" {
-		if !validValue(string(c.CacheControl)) {
+		if !http1.ValidValue(string(c.CacheControl)) {
 			return nil, errors.New("cache_control is not a header value")
 		}
 		l.cache = []string{string(c.CacheControl)}
@@ -99,7 +100,7 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 // empty one removes the header, as net/http leaves out nil slices.
 func (l *location) setHeaders(m map[string]string) error {
 	for name, value := range m {
-		if !validToken(name) || !validValue(value) {
+		if !http1.ValidToken(name) || !http1.ValidValue(value) {
 			return fmt.Errorf("headers: %q is not a header line", name)
 		}
 		h := header{textproto.CanonicalMIMEHeaderKey(name), []string{value}}
@@ -115,27 +116,6 @@ func (l *location) setHeaders(m map[string]string) error {
 	}
 	sort.Slice(l.headers, func(i, j int) bool { return l.headers[i].name < l.headers[j].name })
 	return nil
-}
-
-// validToken reports whether s is a token (RFC 9110 §5.6.2), as header names are.
-func validToken(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// validValue reports whether s can be a header value: no control characters.
-func validValue(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if (s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // setExtra adds the headers attribute; it wins over ours, but for Vary, which

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // proxies knows whose word counts about who asks and under what address.
@@ -60,7 +61,7 @@ func parseBase(s string) (publicURL, bool) {
 // makeBase joins the parts; prefix is "" or a clean path.
 func makeBase(scheme, host, prefix string) (publicURL, bool) {
 	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
-	if (scheme != "http" && scheme != "https") || !validHost(host) {
+	if (scheme != "http" && scheme != "https") || !http1.ValidHost(host) {
 		return publicURL{}, false
 	}
 	full := withPort(host, scheme)
@@ -80,33 +81,6 @@ func withPort(host, scheme string) string {
 		return host + ":443"
 	}
 	return host + ":80"
-}
-
-// validHost reports whether s is a name or address with an optional port and
-// can stand in a URL, a header or a page without being anything else.
-func validHost(s string) bool {
-	if s == "" || len(s) > 255+6 {
-		return false
-	}
-	name := s
-	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
-		name = s[:i]
-		port := s[i+1:]
-		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
-			return false
-		}
-	}
-	if strings.HasPrefix(name, "[") {
-		a, err := netip.ParseAddr(strings.TrimSuffix(name[1:], "]"))
-		return err == nil && strings.HasSuffix(name, "]") && a.Is6() && a.Zone() == ""
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return name != ""
 }
 
 func (p *proxies) trusts(a netip.Addr) bool {

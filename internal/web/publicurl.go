@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // PublicURL is the base of absolute URLs in the answer to r, without a final
@@ -75,7 +77,7 @@ func (s *Site) accepts(u publicURL, host string) bool {
 		return slices.ContainsFunc(s.proxy.public, func(p publicURL) bool { return p.origin == u.origin })
 	}
 	scheme, _, _ := strings.Cut(u.origin, ":")
-	return validHost(host) && u.host == withPort(strings.ToLower(host), scheme)
+	return http1.ValidHost(host) && u.host == withPort(strings.ToLower(host), scheme)
 }
 
 // claimed puts the address together: X-Mst-Path says it all; else Forwarded,

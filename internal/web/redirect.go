@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // serveRedirect sends to the URL of the configuration as it stands there; the
@@ -43,7 +45,7 @@ func (x *exchange) toTLS() {
 		return
 	}
 	host := hostOnly(x.r.Host)
-	if !validHost(x.r.Host) || !strings.HasPrefix(x.r.RequestURI, "/") {
+	if !http1.ValidHost(x.r.Host) || !strings.HasPrefix(x.r.RequestURI, "/") {
 		x.fail(nil, http.StatusBadRequest, "")
 		return
 	}

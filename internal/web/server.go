@@ -8,28 +8,13 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 const (
-	// headerTimeout is for a whole request head; nobody needs longer to say
-	// which fragment, and whoever drips bytes holds a connection no longer.
-	headerTimeout = 10 * time.Second
-	// idleTimeout outlasts the pause between two fragments of any playlist.
-	idleTimeout = 75 * time.Second
-	// writeTimeout is how long a client may take nothing at all. There is no
-	// limit for a whole answer: recordings are long and phones are slow.
-	writeTimeout = 45 * time.Second
-	// bodyTimeout is for a whole request body; the ones there are are short.
-	bodyTimeout = 10 * time.Second
-	// lingerTimeout and lingerBytes bound what is read of a body nobody wants.
-	lingerTimeout = time.Second
-	lingerBytes   = 256 << 10
-	// maxHeader is for a whole request head.
-	maxHeader = 16 << 10
-
 	// maxStreams bounds the requests that one HTTP/2 connection has under way;
 	// a browser that plays has a handful. Each costs a goroutine and buffers.
 	maxStreams = 32
@@ -40,7 +25,7 @@ const (
 // Server serves the Site it was given last on any number of listeners.
 type Server struct {
 	site  atomic.Pointer[Site]
-	plain *plain
+	plain *http1.Server
 	tls   *http.Server
 
 	mu        sync.Mutex
@@ -55,21 +40,21 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 		log = zap.NewNop()
 	}
 	s := &Server{silent: make(map[net.Conn]struct{})}
-	s.plain = newPlain(s, log)
+	s.plain = http1.NewServer(s, log, withConn)
 	s.site.Store(site)
 	errorLog, _ := zap.NewStdLogAt(log, zap.DebugLevel) // fails for unknown levels only
 	s.tls = &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: http1.HeaderTimeout,
+		IdleTimeout:       http1.IdleTimeout,
+		MaxHeaderBytes:    http1.MaxHeader,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          maxStreams,
 			MaxReceiveBufferPerConnection: maxReceive,
 			MaxReceiveBufferPerStream:     maxReceive,
-			SendPingTimeout:               writeTimeout / 2, // finds who is gone without a word
-			PingTimeout:                   writeTimeout / 3,
-			WriteByteTimeout:              writeTimeout,
+			SendPingTimeout:               http1.WriteTimeout / 2, // finds who is gone without a word
+			PingTimeout:                   http1.WriteTimeout / 3,
+			WriteByteTimeout:              http1.WriteTimeout,
 		},
 		ConnContext: withConn,
 		ErrorLog:    errorLog,
@@ -102,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Serve answers on a plain listener, which it closes, until Shutdown or Close.
 // The error is nil then.
 func (s *Server) Serve(l net.Listener) error {
-	return clean(s.plain.serve(s.listen(l)))
+	return clean(s.plain.Serve(s.listen(l)))
 }
 
 // ServeTLS is Serve with TLS and HTTP/2; every Site must have a certificate.
@@ -164,5 +149,5 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 		done <- err
 	}()
-	return errors.Join(s.plain.shutdown(ctx), <-done)
+	return errors.Join(s.plain.Shutdown(ctx), <-done)
 }

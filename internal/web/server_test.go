@@ -18,6 +18,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // exchangeBytes sends raw bytes and returns all that comes back until the
@@ -83,7 +84,7 @@ func TestBadRequestsAreToldWhy(t *testing.T) {
 	addr, _ := serveSite(t, site(t, Deps{}, locations(config.Location{Path: "/", Health: true})))
 	for _, c := range []struct{ name, send, want string }{
 		{"no Host", "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request"},
-		{"a long head", "GET / HTTP/1.1\r\nHost: h\r\nA: " + strings.Repeat("a", 2*maxHeader) + "\r\n\r\n", "HTTP/1.1 431 Request Header Fields Too Large"},
+		{"a long head", "GET / HTTP/1.1\r\nHost: h\r\nA: " + strings.Repeat("a", 2*http1.MaxHeader) + "\r\n\r\n", "HTTP/1.1 431 Request Header Fields Too Large"},
 		{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 505"},
 		{"expectation", "GET / HTTP/1.1\r\nHost: h\r\nExpect: wonders\r\n\r\n", "HTTP/1.1 417"},
 		{"OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 204"},
@@ -110,11 +111,11 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			play  func(net.Conn)
 			limit time.Duration
 		}{
-			{"says nothing", func(net.Conn) {}, headerTimeout},
+			{"says nothing", func(net.Conn) {}, http1.HeaderTimeout},
 			{"says nothing more", func(c net.Conn) {
 				go io.WriteString(c, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
 				_, _ = http.ReadResponse(bufio.NewReader(c), nil)
-			}, idleTimeout},
+			}, http1.IdleTimeout},
 			{"drips a head", func(c net.Conn) {
 				go func() {
 					for _, b := range []byte("GET / HTTP/1.1\r\nHost: " + strings.Repeat("h", 1000)) {
@@ -124,11 +125,11 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 						time.Sleep(time.Second)
 					}
 				}()
-			}, headerTimeout + time.Second},
+			}, http1.HeaderTimeout + time.Second},
 			{"takes nothing", func(c net.Conn) {
 				_, _ = io.WriteString(c, "GET /big.ts HTTP/1.1\r\nHost: h\r\n\r\n")
-				time.Sleep(writeTimeout + time.Second)
-			}, writeTimeout + 2*time.Second},
+				time.Sleep(http1.WriteTimeout + time.Second)
+			}, http1.WriteTimeout + 2*time.Second},
 		} {
 			conn := l.connect()
 			begin := time.Now()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // pipes is a listener whose connections have no network, so that the clock of a
@@ -204,7 +205,7 @@ func TestABodyThatNeverComesOverTLS(t *testing.T) {
 				if !strings.HasPrefix(string(answer), "HTTP/1.1 ") {
 					t.Errorf("%s, %s: no answer", request, framing)
 				}
-				if took := time.Since(start); took > bodyTimeout+5*time.Second {
+				if took := time.Since(start); took > http1.BodyTimeout+5*time.Second {
 					t.Errorf("%s, %s: closed after %s", request, framing, took)
 				}
 			})

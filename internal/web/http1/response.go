@@ -1,4 +1,4 @@
-package web
+package http1
 
 import (
 	"bufio"
@@ -20,10 +20,10 @@ const (
 	joinBody = 16 << 10
 )
 
-// writer is the http.ResponseWriter of a plain connection. It is used for one
+// ResponseWriter is the http.ResponseWriter of a plain connection. It is used for one
 // request after the other.
-type writer struct {
-	c    *conn
+type ResponseWriter struct {
+	c    *Conn
 	br   *bufio.Reader
 	date *dateLine
 
@@ -42,9 +42,9 @@ type writer struct {
 	err       error // of the connection
 }
 
-func (w *writer) reset(r *http.Request) {
+func (w *ResponseWriter) reset(r *http.Request) {
 	clear(w.header)
-	*w = writer{
+	*w = ResponseWriter{
 		c: w.c, br: w.br, date: w.date, r: r, header: w.header, out: w.out[:0], held: w.held[:0], length: -1,
 		closing: !keepAlive(r),
 	}
@@ -67,11 +67,11 @@ func keepAlive(r *http.Request) bool {
 }
 
 // Header is the header WriteHeader will send.
-func (w *writer) Header() http.Header { return w.header }
+func (w *ResponseWriter) Header() http.Header { return w.header }
 
 // WriteHeader formats the head. What frames the body follows when it is known:
 // see commit.
-func (w *writer) WriteHeader(status int) {
+func (w *ResponseWriter) WriteHeader(status int) {
 	if w.status != 0 || status < 200 && status != http.StatusSwitchingProtocols {
 		return
 	}
@@ -103,7 +103,7 @@ func (w *writer) WriteHeader(status int) {
 		case "Date":
 			dated = true
 		}
-		if !validToken(name) {
+		if !ValidToken(name) {
 			continue
 		}
 		for _, v := range values {
@@ -122,7 +122,7 @@ func (w *writer) WriteHeader(status int) {
 
 // appendValue lets no value end its line.
 func appendValue(b []byte, v string) []byte {
-	if validValue(v) {
+	if ValidValue(v) {
 		return append(b, v...)
 	}
 	for i := 0; i < len(v); i++ {
@@ -136,12 +136,12 @@ func appendValue(b []byte, v string) []byte {
 }
 
 // bodyAllowed: RFC 9110 §6.4.1.
-func (w *writer) bodyAllowed() bool {
+func (w *ResponseWriter) bodyAllowed() bool {
 	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
 }
 
 // commit ends the head. length is that of the whole body, -1 if it is not known.
-func (w *writer) commit(length int64, sample []byte) {
+func (w *ResponseWriter) commit(length int64, sample []byte) {
 	if w.committed {
 		return
 	}
@@ -170,7 +170,7 @@ func (w *writer) commit(length int64, sample []byte) {
 }
 
 // Write takes a piece of the body.
-func (w *writer) Write(p []byte) (int, error) {
+func (w *ResponseWriter) Write(p []byte) (int, error) {
 	if err := w.begin(int64(len(p))); err != nil {
 		return 0, err
 	}
@@ -188,7 +188,7 @@ func (w *writer) Write(p []byte) (int, error) {
 }
 
 // begin accounts for n more bytes of body.
-func (w *writer) begin(n int64) error {
+func (w *ResponseWriter) begin(n int64) error {
 	if w.hijacked {
 		return http.ErrHijacked
 	}
@@ -207,7 +207,7 @@ func (w *writer) begin(n int64) error {
 }
 
 // release commits with the length the handler gave, and lets the held body go.
-func (w *writer) release(next []byte) {
+func (w *ResponseWriter) release(next []byte) {
 	sample := w.held
 	if len(sample) == 0 {
 		sample = next
@@ -221,7 +221,7 @@ func (w *writer) release(next []byte) {
 }
 
 // body frames p and sends it, or keeps it for company when it is short.
-func (w *writer) body(p []byte) error {
+func (w *ResponseWriter) body(p []byte) error {
 	if len(p) == 0 {
 		return w.err
 	}
@@ -244,7 +244,7 @@ func (w *writer) body(p []byte) error {
 }
 
 // send writes what is formatted; with more it may wait for what comes next.
-func (w *writer) send(more bool) {
+func (w *ResponseWriter) send(more bool) {
 	if len(w.out) == 0 {
 		return
 	}
@@ -254,19 +254,19 @@ func (w *writer) send(more bool) {
 	w.out = w.out[:0]
 }
 
-func (w *writer) raw(p []byte) {
+func (w *ResponseWriter) raw(p []byte) {
 	if w.err == nil {
 		_, w.err = w.c.Write(p)
 	}
 }
 
 // ReadFrom takes the body, or a piece of it, from src: files go by sendfile.
-func (w *writer) ReadFrom(src io.Reader) (n int64, err error) {
+func (w *ResponseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	lr, ok := src.(*io.LimitedReader)
 	if !ok || w.r.Method == http.MethodHead || !isSection(src) {
 		return io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, 32<<10))
 	}
-	s := lr.R.(*section)
+	s := lr.R.(*Section)
 	want := min(lr.N, s.size-s.off)
 	if err := w.begin(want); err != nil {
 		return 0, err
@@ -288,7 +288,7 @@ func (w *writer) ReadFrom(src io.Reader) (n int64, err error) {
 }
 
 // Flush sends what there is.
-func (w *writer) Flush() {
+func (w *ResponseWriter) Flush() {
 	if w.hijacked || w.begin(0) != nil && w.bodyAllowed() {
 		return
 	}
@@ -297,7 +297,7 @@ func (w *writer) Flush() {
 }
 
 // Hijack hands the connection over.
-func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *ResponseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.hijacked || w.status != 0 {
 		return nil, nil, http.ErrHijacked
 	}
@@ -308,7 +308,7 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // finish ends the answer and reports whether the connection can take another
 // request.
-func (w *writer) finish() bool {
+func (w *ResponseWriter) finish() bool {
 	if w.hijacked {
 		return false
 	}

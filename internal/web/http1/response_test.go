@@ -1,32 +1,15 @@
-package web
+package http1
 
 import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
-
-	"go.uber.org/zap"
 )
-
-// handle serves a bare handler on a plain listener.
-func handle(t *testing.T, h http.HandlerFunc) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newPlain(h, zap.NewNop())
-	empty := &Server{}
-	empty.site.Store(&Site{traffic: &Traffic{}})
-	done := make(chan error, 1)
-	go func() { done <- p.serve(&listener{Listener: l, server: empty}) }()
-	t.Cleanup(func() { _ = p.shutdown(expired()); <-done })
-	return l.Addr().String()
-}
 
 func TestHowBodiesAreFramed(t *testing.T) {
 	t.Parallel()
@@ -45,7 +28,7 @@ func TestHowBodiesAreFramed(t *testing.T) {
 		case "/huge-write":
 			_, _ = io.WriteString(w, long)
 		case "/known":
-			h.Set("Content-Length", itoa(len(long)))
+			h.Set("Content-Length", strconv.Itoa(len(long)))
 			_, _ = io.WriteString(w, long)
 		case "/flushed":
 			_, _ = io.WriteString(w, "a")
@@ -206,4 +189,37 @@ func TestHijack(t *testing.T) {
 		}
 	})
 	differs(t, "bytes", exchangeBytes(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\nafter\n"), "mine\nafter\n")
+}
+
+// A handler may hand over a part of a file.
+func TestAFileSectionIsSentWhole(t *testing.T) {
+	t.Parallel()
+	name := t.TempDir() + "/file"
+	if err := os.WriteFile(name, []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr := handle(t, func(w http.ResponseWriter, r *http.Request) {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = f.Close() }()
+		if r.URL.Path == "/known" {
+			w.Header().Set("Content-Length", "6")
+		}
+		s := NewSection(f, 8)
+		_, _ = s.Seek(2, io.SeekStart)
+		n, err := w.(io.ReaderFrom).ReadFrom(&io.LimitedReader{R: s, N: 20})
+		if n != 6 || err != nil {
+			t.Errorf("%s: sent %d bytes, %v", r.URL.Path, n, err)
+		}
+	})
+	for _, path := range []string{"/known", "/unknown"} {
+		r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(exchangeBytes(t, addr, "GET "+path+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		differs(t, path, bodyOf(t, r), "234567")
+	}
 }

@@ -1,4 +1,4 @@
-package web
+package http1
 
 import (
 	"io"
@@ -12,7 +12,7 @@ const sendChunk = 4 << 20
 
 // writeMore writes with MSG_MORE: the kernel keeps the head back for the bytes
 // of the file, so that both leave in one segment. It may write less than p.
-func (c *conn) writeMore(p []byte) (n int, err error) {
+func (c *Conn) writeMore(p []byte) (n int, err error) {
 	werr := c.raw.Write(func(fd uintptr) bool {
 		for {
 			n, err = syscall.SendmsgN(int(fd), p, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
@@ -28,7 +28,7 @@ func (c *conn) writeMore(p []byte) (n int, err error) {
 }
 
 // sendSection sends the next n bytes of s.
-func (c *conn) sendSection(s *section, n int64) (sent int64, err error) {
+func (c *Conn) sendSection(s *Section, n int64) (sent int64, err error) {
 	if c.raw == nil {
 		return io.Copy(struct{ io.Writer }{c}, io.LimitReader(s, n))
 	}
@@ -39,7 +39,7 @@ func (c *conn) sendSection(s *section, n int64) (sent int64, err error) {
 	cerr := file.Control(func(in uintptr) {
 		for err == nil && sent < n {
 			var k int
-			_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
+			_ = c.SetWriteDeadline(time.Now().Add(WriteTimeout))
 			werr := c.raw.Write(func(out uintptr) bool {
 				for {
 					k, err = syscall.Sendfile(int(out), int(in), &s.off, int(min(n-sent, sendChunk)))

@@ -1,4 +1,4 @@
-package web
+package http1
 
 import (
 	"bufio"
@@ -99,8 +99,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"chunked with something", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
 		{"chunked twice", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
 		{"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-		{"a head too long", "GET / HTTP/1.1\r\nHost: h\r\nA: " + strings.Repeat("a", maxHeader) + "\r\n\r\n", 431},
-		{"too many fields", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: b\r\n", maxHeader/6) + "\r\n", 431},
+		{"a head too long", "GET / HTTP/1.1\r\nHost: h\r\nA: " + strings.Repeat("a", MaxHeader) + "\r\n\r\n", 431},
+		{"too many fields", "GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("A: b\r\n", MaxHeader/6) + "\r\n", 431},
 		{"empty lines for ever", "\r\n\r\n\r\n\r\n", 400},
 	} {
 		r, err := parse(c.text)
@@ -136,7 +136,7 @@ func FuzzRequest(f *testing.F) {
 		fuzztime.Bound(t)
 		ours := bufio.NewReader(strings.NewReader(s))
 		head, err := readHead(ours, nil)
-		if len(head) > maxHeader {
+		if len(head) > MaxHeader {
 			t.Fatalf("%d bytes of head", len(head))
 		}
 		if err != nil {

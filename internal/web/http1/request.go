@@ -1,4 +1,4 @@
-package web
+package http1
 
 import (
 	"bufio"
@@ -27,13 +27,13 @@ func badRequest(text string) error { return &requestError{http.StatusBadRequest,
 var errHeadTooLong = &requestError{http.StatusRequestHeaderFieldsTooLarge, "the request head is too long"}
 
 // readHead reads up to the empty line that ends a request head (RFC 9112 §2.1)
-// into buf, which it may grow up to maxHeader, and returns it without that line.
+// into buf, which it may grow up to MaxHeader, and returns it without that line.
 // An error before the first byte is io.EOF or the connection's own.
 func readHead(br *bufio.Reader, buf []byte) ([]byte, error) {
 	buf = buf[:0]
 	for {
 		line, err := br.ReadSlice('\n')
-		if len(buf)+len(line) > maxHeader {
+		if len(buf)+len(line) > MaxHeader {
 			return buf, errHeadTooLong
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -68,7 +68,7 @@ func parseRequest(ctx context.Context, head []byte, br *bufio.Reader) (*http.Req
 	line, rest := cutLine(rest)
 	method, line, ok1 := strings.Cut(line, " ")
 	target, proto, ok2 := strings.Cut(line, " ")
-	if !ok1 || !ok2 || !validToken(method) || target == "" {
+	if !ok1 || !ok2 || !ValidToken(method) || target == "" {
 		return nil, badRequest("malformed request line")
 	}
 	minor := 1
@@ -126,7 +126,7 @@ func parseFields(r *http.Request, s string) error {
 		line, s = cutLine(s)
 		name, value, ok := strings.Cut(line, ":")
 		value = strings.Trim(value, " \t")
-		if !ok || !validToken(name) || !validValue(value) { // folded lines begin with a blank: no token
+		if !ok || !ValidToken(name) || !ValidValue(value) { // folded lines begin with a blank: no token
 			return badRequest("malformed header field")
 		}
 		name = textproto.CanonicalMIMEHeaderKey(name)
@@ -147,11 +147,11 @@ func parseFields(r *http.Request, s string) error {
 		return badRequest("more than one Host")
 	case hosts == 0 && r.ProtoMinor == 1:
 		return badRequest("no Host")
-	case r.Host != "" && !validHost(r.Host):
+	case r.Host != "" && !ValidHost(r.Host):
 		return badRequest("malformed Host")
 	}
 	if r.URL.Host != "" { // RFC 9112 §3.2.2: the target's counts
-		if !validHost(r.URL.Host) {
+		if !ValidHost(r.URL.Host) {
 			return badRequest("malformed request target")
 		}
 		r.Host = r.URL.Host

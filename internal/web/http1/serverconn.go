@@ -1,0 +1,159 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// The states of a serverConn.
+const (
+	connIdle   = iota // waits for a request: may be closed at any time
+	connActive        // answers one
+	connClosed        // closed by Shutdown
+)
+
+// serverConn is one connection; all but state belongs to its goroutine.
+type serverConn struct {
+	*Conn
+	srv   *Server
+	state atomic.Int32
+	br    *bufio.Reader
+	head  []byte
+	addr  string
+}
+
+// run answers the requests of a connection.
+func (c *serverConn) run() {
+	defer c.srv.forget(c)
+	defer func() { _ = c.Close() }()
+	c.addr = c.RemoteAddr().String() // reads the PROXY header, if there must be one
+	c.br = bufio.NewReaderSize(c.Conn, 4<<10)
+	w := &ResponseWriter{c: c.Conn, br: c.br, date: &c.srv.date, header: make(http.Header, 12)}
+	ctx := c.srv.ctx
+	if c.srv.connContext != nil {
+		ctx = c.srv.connContext(ctx, c.Conn)
+	}
+	for wait := HeaderTimeout; ; wait = IdleTimeout {
+		r, err := c.next(ctx, wait)
+		if err != nil {
+			c.refuse(err)
+			return
+		}
+		again := c.answer(w, r)
+		if w.hijacked {
+			return
+		}
+		if !again {
+			if r.Body != http.NoBody {
+				c.linger()
+			}
+			return
+		}
+		c.state.Store(connIdle)
+		if c.srv.closing.Load() {
+			return
+		}
+	}
+}
+
+var errShutdown = errors.New("shutting down")
+
+// next waits for a request and reads its head, which may take HeaderTimeout
+// from its first byte on.
+func (c *serverConn) next(ctx context.Context, wait time.Duration) (*http.Request, error) {
+	_ = c.SetReadDeadline(time.Now().Add(wait))
+	if _, err := c.br.Peek(1); err != nil {
+		return nil, err
+	}
+	if b, _ := c.br.Peek(c.br.Buffered()); !bytes.Contains(b, []byte("\r\n\r\n")) {
+		_ = c.SetReadDeadline(time.Now().Add(HeaderTimeout))
+	}
+	var err error
+	if c.head, err = readHead(c.br, c.head); err != nil {
+		return nil, err
+	}
+	if !c.state.CompareAndSwap(connIdle, connActive) {
+		return nil, errShutdown
+	}
+	r, err := parseRequest(ctx, c.head, c.br)
+	if err != nil {
+		return nil, err
+	}
+	r.RemoteAddr = c.addr
+	if cap(c.head) > 4<<10 {
+		c.head = nil
+	}
+	return r, nil
+}
+
+// answer runs the handler and reports whether another request may follow.
+func (c *serverConn) answer(w *ResponseWriter, r *http.Request) (again bool) {
+	w.reset(r)
+	if v := r.Header.Get("Expect"); v != "" && r.ProtoMinor > 0 {
+		if !strings.EqualFold(v, "100-continue") {
+			w.closing = true
+			http.Error(w, "expectation failed", http.StatusExpectationFailed)
+			w.finish()
+			return false
+		}
+		if b, ok := r.Body.(*requestBody); ok {
+			b.proceed = func() {
+				if w.status == 0 {
+					w.raw([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+				}
+			}
+		}
+	}
+	if r.Body != http.NoBody {
+		_ = c.SetReadDeadline(time.Now().Add(BodyTimeout))
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			again = false // what was promised can't be kept: the client sees a cut
+			if v != http.ErrAbortHandler {
+				c.srv.log.Error("request handler panicked", zap.Any("reason", v), zap.ByteString("stack", debug.Stack()))
+			}
+		}
+	}()
+	c.srv.handler.ServeHTTP(w, r)
+	return w.finish()
+}
+
+// refuse answers what is no request, where the client can be expected to listen.
+func (c *serverConn) refuse(err error) {
+	var bad *requestError
+	if !errors.As(err, &bad) {
+		return
+	}
+	c.srv.log.Debug("bad request", zap.String("remote", c.addr), zap.String("reason", bad.text))
+	_, err = io.WriteString(c.Conn, fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s\n",
+		bad.status, http.StatusText(bad.status), len(bad.text)+1, bad.text))
+	if err == nil {
+		c.linger()
+	}
+}
+
+// linger reads what the client still sends, for a moment: closing at once would
+// make its kernel throw away the answer (RFC 9112 §9.6).
+func (c *serverConn) linger() {
+	c.state.Store(connIdle) // a stop does not wait for it
+	if c.srv.closing.Load() {
+		return
+	}
+	if cw, ok := c.Conn.Conn.(interface{ CloseWrite() error }); !ok || cw.CloseWrite() != nil {
+		return
+	}
+	_ = c.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+}
