@@ -13,7 +13,7 @@ const module = "github.com/rtmpd/rtmpd/"
 var layer = map[string]int{
 	"cmd/rtmpd": 6, "bench": 6,
 	"internal/server": 5, "internal/nginxconf": 5, "internal/top": 5,
-	"internal/web": 4, "internal/web/http1": 3, "internal/control": 4, "internal/listen": 3, "internal/acme": 3,
+	"internal/web": 4, "internal/web/http1": 3, "internal/control": 4, "internal/listen": 2, "internal/acme": 3,
 	"internal/fanout": 4, "internal/hls": 4, "internal/dash": 4, "internal/record": 4, "internal/relay": 4,
 	"internal/hooks": 4, "internal/api": 4, "internal/pages": 4, "internal/demo": 4,
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/mpegts": 3, "internal/mp4": 3, "internal/accesslog": 3,

@@ -84,15 +84,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Serve answers on a plain listener, which it closes, until Shutdown or Close.
-// The error is nil then.
+// Serve answers on a plain listener, which it closes, until Shutdown. The error is
+// nil: what goes wrong in between is logged and waited out.
 func (s *Server) Serve(l net.Listener) error {
-	return clean(s.plain.Serve(s.listen(l)))
+	s.plain.Serve(s.listen(l))
+	return nil
 }
 
 // ServeTLS is Serve with TLS and HTTP/2; every Site must have a certificate.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return clean(s.tls.ServeTLS(s.listen(l), "", ""))
+	err := s.tls.ServeTLS(s.listen(l), "", "")
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
 }
 
 // listen keeps l for Shutdown.
@@ -116,13 +121,6 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	} else {
 		delete(s.silent, c)
 	}
-}
-
-func clean(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
 }
 
 // Shutdown stops accepting, lets requests under way end, and closes the rest

@@ -27,8 +27,8 @@ func handle(t *testing.T, h http.HandlerFunc) (addr string) {
 		t.Fatal(err)
 	}
 	s := NewServer(h, zap.NewNop(), nil)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
+	done := make(chan struct{})
+	go func() { defer close(done); s.Serve(l) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // what is still going on is cut

@@ -2,15 +2,15 @@ package http1
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
 const (
@@ -58,52 +58,23 @@ func NewServer(h http.Handler, log *zap.Logger, connContext func(context.Context
 	return s
 }
 
-// Serve accepts until the listener fails; http.ErrServerClosed after Shutdown.
-func (s *Server) Serve(l net.Listener) error {
+// Serve answers on l, which it closes, until Shutdown.
+func (s *Server) Serve(l net.Listener) {
+	defer func() { _ = l.Close() }()
 	if !s.track(func() { s.lns[l] = struct{}{} }) {
-		_ = l.Close()
-		return http.ErrServerClosed
+		return
 	}
-	defer func() {
-		_ = l.Close()
-		s.mu.Lock()
-		delete(s.lns, l)
-		s.mu.Unlock()
-	}()
-	pause := time.Duration(0)
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			if s.closing.Load() {
-				return http.ErrServerClosed
-			}
-			if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) || !temporary(err) {
-				return err
-			}
-			if pause == 0 { // once, until one is accepted
-				s.log.Warn("connections not accepted", zap.Error(err))
-			}
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			select {
-			case <-time.After(pause):
-			case <-s.ctx.Done():
-			}
-			continue
-		}
-		pause = 0
+	listen.AcceptLoop(l, s.log, func(nc net.Conn) {
 		c := &serverConn{Conn: NewConn(nc), srv: s}
 		if !s.track(func() { s.conns[c] = struct{}{} }) {
 			_ = nc.Close()
-			return http.ErrServerClosed
+			return
 		}
 		go c.run() // Shutdown waits for it: conns
-	}
-}
-
-// temporary: no descriptors left, or a client that gave up before it was accepted.
-func temporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.lns, l)
 }
 
 // track runs f with the lock held, unless the server is closing.
