@@ -2,6 +2,7 @@ package hls
 
 import (
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func pesPackets(t testing.TB, ts []byte) []pesPacket {
 }
 
 // ticks of 90 kHz in d, to the nearest.
-func ticks(d time.Duration) int64 { return (int64(d)*9 + 50000) / 100000 }
+func ticks(d time.Duration) int64 { return int64(math.Round(float64(d) * 9 / 100000)) }
 
 // adtsFrames is how many AAC frames there are, by their own lengths (ISO/IEC 14496-3
 // §1.A.2.2.1: aac_frame_length).
