@@ -2,10 +2,7 @@ package config
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -162,26 +159,7 @@ func (c *checker) claim(app string, path value.Path, at hcl.Range) {
 	if path == "" {
 		return
 	}
-	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: resolve(string(path)), at: at})
-}
-
-// resolve follows the symlinks of the part of a path that exists.
-func resolve(path string) string {
-	dir, rest := path, ""
-	for {
-		real, err := filepath.EvalSymlinks(dir)
-		if err == nil {
-			return filepath.Join(real, rest)
-		}
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return path
-		}
-		if dir == filepath.Dir(dir) {
-			return path
-		}
-		rest = filepath.Join(filepath.Base(dir), rest)
-		dir = filepath.Dir(dir)
-	}
+	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: value.Resolve(string(path)), at: at})
 }
 
 // pathConflicts reports directories that two applications would write to.

@@ -162,7 +162,7 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 	}
 	if k := n.one("keys"); k != nil && h.Keys != nil && h.Keys.Path != "" {
 		c.claim(app.Name, h.Keys.Path, k.at("path"))
-		if resolve(string(h.Keys.Path)) == resolve(string(h.Path)) {
+		if value.Resolve(string(h.Keys.Path)) == value.Resolve(string(h.Path)) {
 			c.errorAt(k.at("path"), "keys must not lie beside the fragments they encrypt", "a directory of their own is not served by root")
 		}
 	}

@@ -35,7 +35,7 @@ type Headers map[string]string
 
 // Decode reads a map.
 func (h *Headers) Decode(v cty.Value, _ Context) error {
-	m, err := decodeMap[string](v, checkHeader)
+	m, err := decodeMap[string](v, CheckHeader)
 	*h = m
 	return err
 }
@@ -54,7 +54,7 @@ type SecretHeaders map[string]Secret
 
 // Decode reads a map.
 func (h *SecretHeaders) Decode(v cty.Value, _ Context) error {
-	m, err := decodeMap[Secret](v, checkHeader)
+	m, err := decodeMap[Secret](v, CheckHeader)
 	*h = m
 	return err
 }
@@ -68,7 +68,8 @@ func (h *SecretHeaders) Kind() string { return "headers" }
 // Example is a map of a header.
 func (h *SecretHeaders) Example() string { return `{ "Authorization" = "Bearer …" }` }
 
-// CheckHeaderValue wants field-value of RFC 9110 §5.5: no control bytes.
+// CheckHeaderValue returns an error unless s is a field-value of RFC 9110 §5.5: it
+// holds no control bytes.
 func CheckHeaderValue(s string) error {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -78,11 +79,20 @@ func CheckHeaderValue(s string) error {
 	return nil
 }
 
-// checkHeader wants a token (RFC 9110 §5.6.2) for a name.
-func checkHeader(name, s string) error {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
-		return r > 127 || !alphanumeric(byte(r)) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	}) {
+// IsToken reports whether s is a token (RFC 9110 §5.6.2), as the names of headers
+// and methods are.
+func IsToken(s string) bool {
+	for i := range len(s) {
+		if !alphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// CheckHeader returns an error unless name and s can be sent as a header.
+func CheckHeader(name, s string) error {
+	if !IsToken(name) {
 		return fmt.Errorf("%q is not the name of an HTTP header", name)
 	}
 	return CheckHeaderValue(s)

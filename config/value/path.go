@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -43,6 +44,19 @@ func (p *Path) StandIn(n int, c Context) cty.Value {
 
 // Absolute makes a path of a configuration absolute: relative ones start at dir.
 func Absolute(path, dir string) (string, error) { return Context{Dir: dir}.absolute(path) }
+
+// Resolve follows the symbolic links of the part of a path that exists.
+func Resolve(path string) string {
+	path = filepath.Clean(path)
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	dir := filepath.Dir(path)
+	if dir == path {
+		return path
+	}
+	return filepath.Join(Resolve(dir), filepath.Base(path))
+}
 
 // Sources are directories, and URLs of http or https.
 type Sources []string

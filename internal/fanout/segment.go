@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -83,34 +84,20 @@ func (s *segment) release() {
 
 // ends reports the first message boundary at or after off.
 func (s *segment) ends(off int64) int64 {
-	lo, hi := 0, len(s.marks)
-	for lo < hi {
-		if mid := (lo + hi) / 2; s.marks[mid].off < off {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	if lo == len(s.marks) {
+	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].off >= off })
+	if i == len(s.marks) {
 		return s.written.Load()
 	}
-	return s.marks[lo].off
+	return s.marks[i].off
 }
 
 // dtsAt is the time of the message that off lies in.
 func (s *segment) dtsAt(off int64) time.Duration {
-	lo, hi := 0, len(s.marks)
-	for lo < hi {
-		if mid := (lo + hi) / 2; s.marks[mid].off <= off {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	if lo == 0 {
+	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].off > off })
+	if i == 0 {
 		return s.created
 	}
-	return s.marks[lo-1].dts
+	return s.marks[i-1].dts
 }
 
 func newHeapSegment(capacity int) *segment {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -103,4 +104,16 @@ func AcceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
 		delay = minAcceptDelay
 		serve(nc)
 	}
+}
+
+// Linger lets what was just sent arrive: a kernel whose socket is closed with
+// unread bytes resets the connection, and the client loses the answer (RFC 9112
+// §9.6). It ends what is sent and reads what still comes, at most limit bytes and
+// for that long. The caller closes nc.
+func Linger(nc net.Conn, within time.Duration, limit int64) {
+	if cw, ok := nc.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	}
+	_ = nc.SetReadDeadline(time.Now().Add(within))
+	_, _ = io.CopyN(io.Discard, nc, limit)
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
 // A guessLimit refuses an address for a minute after 10 wrong keys, or unknown
@@ -49,15 +51,7 @@ func brake(ctx context.Context) {
 	}
 }
 
-func guessKey(a netip.Addr) netip.Addr {
-	a = a.Unmap()
-	if a.Is6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
-}
+func guessKey(a netip.Addr) netip.Addr { return listen.SourceOf(a.Unmap()).Addr() }
 
 func (g *guessLimit) refused(a netip.Addr, now time.Time) bool {
 	g.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -91,14 +92,9 @@ func (s *session) lingerTime() time.Duration {
 	return lingerTime
 }
 
-// linger lets the status just sent arrive: closing a socket with unread bytes
-// would reset it and take the words away. Bounded in time and bytes.
+// linger lets the status just sent arrive.
 func (s *session) linger() {
-	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok {
-		_ = cw.CloseWrite()
-	}
-	_ = s.nc.SetReadDeadline(time.Now().Add(s.lingerTime()))
-	_, _ = io.CopyN(io.Discard, s.nc, lingerBytes)
+	listen.Linger(s.nc, s.lingerTime(), lingerBytes)
 }
 
 // finish tells a client why it is shown out and writes the session's one last

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
 const (
@@ -202,27 +203,17 @@ func (g *guard) remember(id [sha256.Size]byte) {
 	g.verified[id] = now.Add(verifiedFor)
 }
 
-// network is what counts as one address: a whole /64 of IPv6 is one customer.
-func network(a netip.Addr) netip.Prefix {
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	return p
-}
-
 func (g *guard) blocked(a netip.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f, ok := g.failing[network(a)]
+	f, ok := g.failing[listen.SourceOf(a)]
 	return ok && f.count >= maxFails && g.now().Before(f.until)
 }
 
 func (g *guard) failed(a netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now, n := g.now(), network(a)
+	now, n := g.now(), listen.SourceOf(a)
 	f, ok := g.failing[n]
 	if !ok && len(g.failing) >= maxFailing {
 		evict(g.failing, func(f failures) bool { return !now.Before(f.until) })

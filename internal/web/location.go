@@ -12,7 +12,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
-	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
 // location is one location block, compiled. It does not change.
@@ -58,8 +57,8 @@ func (s *Site) newLocation(c config.Location, places []place) (*location, error)
 	}
 	l.cors = newCORS(c.CORSOrigins, l.tree != nil || c.Player != nil)
 	if c.CacheControl != "" {
-		if !http1.ValidValue(string(c.CacheControl)) {
-			return nil, errors.New("cache_control is not a header value")
+		if err := value.CheckHeaderValue(string(c.CacheControl)); err != nil {
+			return nil, fmt.Errorf("cache_control: %w", err)
 		}
 		l.cache = []string{string(c.CacheControl)}
 	}
@@ -99,12 +98,12 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 // setHeaders prepares the headers attribute. A nil value is never stored: an
 // empty one removes the header, as net/http leaves out nil slices.
 func (l *location) setHeaders(m map[string]string) error {
-	for name, value := range m {
-		if !http1.ValidToken(name) || !http1.ValidValue(value) {
-			return fmt.Errorf("headers: %q is not a header line", name)
+	for name, text := range m {
+		if err := value.CheckHeader(name, text); err != nil {
+			return fmt.Errorf("headers: %q: %w", name, err)
 		}
-		h := header{textproto.CanonicalMIMEHeaderKey(name), []string{value}}
-		if value == "" {
+		h := header{textproto.CanonicalMIMEHeaderKey(name), []string{text}}
+		if text == "" {
 			h.value = nil
 		}
 		l.headers = append(l.headers, h)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // notFound answers 404. Whoever asks for a playlist under the wrong path, but
@@ -79,7 +81,7 @@ func (s *Site) PlaylistPath(dir, name string) string {
 // pathOf is the path under which a file of an hls directory is served by a
 // location that ok accepts, or "".
 func (t *router) pathOf(dir, name string, ok func(*location) bool) (found string) {
-	resolved := resolve(dir)
+	resolved := value.Resolve(dir)
 	t.all(func(l *location) bool {
 		if l.tree == nil || !ok(l) {
 			return true

@@ -67,7 +67,7 @@ func (s *Site) fromProxy(r *http.Request) (publicURL, bool) {
 	}
 	if s.warned.first("public address") {
 		s.log.Warn("the public address a proxy gave is ignored: it is neither one of public_url nor the Host of the request",
-			zap.String("url", u.base), zap.String("host", clip(r.Host, 100)), zap.Stringer("remote", peerAddr(r)))
+			zap.String("url", u.base), zap.String("host", r.Host[:min(len(r.Host), 100)]), zap.Stringer("remote", peerAddr(r)))
 	}
 	return u, false
 }
@@ -197,11 +197,4 @@ func unquote(s string) string {
 func first(h http.Header, name string) string {
 	v, _, _ := strings.Cut(h.Get(name), ",")
 	return strings.TrimSpace(v)
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
 }

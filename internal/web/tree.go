@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
 )
 
@@ -57,7 +58,7 @@ func (s *Site) livePlaces() []place {
 	var out []place
 	if s.deps.Live != nil {
 		for _, dir := range s.deps.Live.Paths() {
-			out = append(out, place{filepath.Clean(dir), resolve(dir)})
+			out = append(out, place{filepath.Clean(dir), value.Resolve(dir)})
 		}
 	}
 	return out
@@ -66,7 +67,7 @@ func (s *Site) livePlaces() []place {
 // newTree: of an alias the location's prefix is replaced.
 func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *tree {
 	dir = filepath.Clean(dir)
-	t := &tree{base: resolve(dir), dir: dir}
+	t := &tree{base: value.Resolve(dir), dir: dir}
 	if alias {
 		t.url = strings.TrimSuffix(prefix, "/")
 	}
@@ -84,7 +85,7 @@ func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *t
 		if perApp {
 			k = filepath.Dir(k + "x")
 		}
-		kp := place{filepath.Clean(k), resolve(k)}
+		kp := place{filepath.Clean(k), value.Resolve(k)}
 		if name, ok := below(kp.dir, dir, kp.resolved, t.base); ok && alias {
 			t.isKeys = true
 			if top.dir == dir {
@@ -102,19 +103,6 @@ func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *t
 	}
 	s.mounts = append(s.mounts, t.mounts...)
 	return t
-}
-
-// resolve follows the links of the part of a path that exists.
-func resolve(path string) string {
-	path = filepath.Clean(path)
-	if p, err := filepath.EvalSymlinks(path); err == nil {
-		return p
-	}
-	dir := filepath.Dir(path)
-	if dir == path {
-		return path
-	}
-	return filepath.Join(resolve(dir), filepath.Base(path))
 }
 
 // below gives the name of in relative to dir, as spelled or as resolved.

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"net"
 	"syscall"
 	"time"
@@ -39,4 +40,12 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	}
 	m, err := c.Conn.Write(p[n:])
 	return n + m, err
+}
+
+// CloseWrite ends what is sent, where the connection can do so.
+func (c *Conn) CloseWrite() error {
+	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }

@@ -5,27 +5,6 @@ import (
 	"strings"
 )
 
-// ValidToken reports whether s is a token (RFC 9110 §5.6.2), as header names are.
-func ValidToken(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// ValidValue reports whether s can be a header value: no control characters.
-func ValidValue(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if (s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
 // ValidHost reports whether s is a name or address with an optional port and
 // can stand in a URL, a header or a page without being anything else.
 func ValidHost(s string) bool {

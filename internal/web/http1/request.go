@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // requestError is a request that can't be answered; what it says is answered,
@@ -68,7 +70,7 @@ func parseRequest(ctx context.Context, head []byte, br *bufio.Reader) (*http.Req
 	line, rest := cutLine(rest)
 	method, line, ok1 := strings.Cut(line, " ")
 	target, proto, ok2 := strings.Cut(line, " ")
-	if !ok1 || !ok2 || !ValidToken(method) || target == "" {
+	if !ok1 || !ok2 || !value.IsToken(method) || target == "" {
 		return nil, badRequest("malformed request line")
 	}
 	minor := 1
@@ -124,20 +126,20 @@ func parseFields(r *http.Request, s string) error {
 	for s != "" {
 		var line string
 		line, s = cutLine(s)
-		name, value, ok := strings.Cut(line, ":")
-		value = strings.Trim(value, " \t")
-		if !ok || !ValidToken(name) || !ValidValue(value) { // folded lines begin with a blank: no token
+		name, text, ok := strings.Cut(line, ":")
+		text = strings.Trim(text, " \t")
+		if !ok || !value.IsToken(name) || value.CheckHeaderValue(text) != nil { // folded lines begin with a blank: no token
 			return badRequest("malformed header field")
 		}
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		if name == "Host" {
 			hosts++
-			r.Host = value
+			r.Host = text
 			continue
 		}
-		values = append(values, value)
+		values = append(values, text)
 		if have := r.Header[name]; have != nil {
-			r.Header[name] = append(have, value)
+			r.Header[name] = append(have, text)
 		} else {
 			r.Header[name] = values[len(values)-1 : len(values) : len(values)]
 		}

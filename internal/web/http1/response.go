@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 const (
@@ -103,7 +105,7 @@ func (w *ResponseWriter) WriteHeader(status int) {
 		case "Date":
 			dated = true
 		}
-		if !ValidToken(name) {
+		if !value.IsToken(name) {
 			continue
 		}
 		for _, v := range values {
@@ -122,7 +124,7 @@ func (w *ResponseWriter) WriteHeader(status int) {
 
 // appendValue lets no value end its line.
 func appendValue(b []byte, v string) []byte {
-	if ValidValue(v) {
+	if value.CheckHeaderValue(v) == nil {
 		return append(b, v...)
 	}
 	for i := 0; i < len(v); i++ {

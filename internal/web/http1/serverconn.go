@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
 // The states of a serverConn.
@@ -144,16 +146,10 @@ func (c *serverConn) refuse(err error) {
 	}
 }
 
-// linger reads what the client still sends, for a moment: closing at once would
-// make its kernel throw away the answer (RFC 9112 §9.6).
+// linger gives the client a moment to read the answer.
 func (c *serverConn) linger() {
 	c.state.Store(connIdle) // a stop does not wait for it
-	if c.srv.closing.Load() {
-		return
+	if !c.srv.closing.Load() {
+		listen.Linger(c.Conn, lingerTimeout, lingerBytes)
 	}
-	if cw, ok := c.Conn.Conn.(interface{ CloseWrite() error }); !ok || cw.CloseWrite() != nil {
-		return
-	}
-	_ = c.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }
