@@ -399,3 +399,27 @@ func TestNoConfigurationIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// Only a keys file that the running configuration has read may be missing.
+func TestAKeysFileThatIsNewMustBeThere(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.hcl")
+	load := func(attributes string, previous *Config) (*Config, string) {
+		must(t, os.WriteFile(path, []byte("rtmp {\n  application \"a\" {\n    "+attributes+"\n  }\n}\n"), 0o600))
+		cfg, files, diags := Load(path, LoadOptions{Previous: previous})
+		return cfg, text(files, diags)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "old"), []byte("alice alices-secret-0001\n"), 0o600))
+	running, diags := load(`stream_keys_file = "old"`, nil)
+	if diags != "" || len(running.RTMP[0].Applications[0].FileKeys) != 1 {
+		t.Fatal(diags)
+	}
+	for _, previous := range []*Config{nil, running} {
+		if _, got := load(`stream_keys_file = "new"`, previous); !strings.Contains(got, "error: stream_keys_file: ") || !strings.Contains(got, "no such file") {
+			t.Errorf("a file that is not there, %t that something runs:\n%s", previous != nil, got)
+		}
+	}
+	if _, got := load("stream_keys_file = \"new\"\n    stream_keys_file = \"old\"", running); !strings.Contains(got, "error: ") {
+		t.Errorf("two files:\n%s", got)
+	}
+}

@@ -261,3 +261,31 @@ func TestWatchGoesOnWithoutEvents(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// Nothing is read while events still come: a file may be half written. Here they are
+// never quiet for long enough.
+func TestWatchWaitsUntilEventsAreQuiet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rtmpd.hcl")
+	put(t, path, "0")
+	seen := Read([]string{path})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changed, done := make(chan struct{}, 100), make(chan error, 1)
+	w := &Watcher{
+		Seen: func() Reading { return seen }, Changed: func() { changed <- struct{}{} },
+		Debounce: time.Hour, Interval: time.Hour, Blind: func(err error) { t.Errorf("no events: %v", err) },
+	}
+	go func() { done <- w.Run(ctx) }()
+	for i := range 20 { // watching begins at some point
+		put(t, path, string(rune('a'+i)))
+		select {
+		case <-changed:
+			t.Fatal("the file was read as soon as an event came")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
