@@ -172,11 +172,6 @@ func (s *source) audioTime() time.Duration {
 // due is when the next message belongs on the wire, counted from the first.
 func (s *source) due() time.Duration { return min(s.videoTime(), s.audioTime()) }
 
-// keyframeDue says whether the next message is a video keyframe.
-func (s *source) keyframeDue() bool {
-	return s.videoTime() <= s.audioTime() && s.video%gopFrames == 0
-}
-
 // next returns the next message's kind, time and body, stamped with sent. The
 // body is valid until the following call.
 func (s *source) next(sent time.Duration) (video bool, at time.Duration, body []byte) {

@@ -28,7 +28,7 @@ func TestSourceHasTheRateAndTheShapeItPromises(t *testing.T) {
 		last := time.Duration(-1)
 		check := &checker{table: s.table, stream: 3}
 		for s.due() < 20*time.Second {
-			due, key := s.due(), s.keyframeDue()
+			due, key := s.due(), s.videoTime() <= s.audioTime() && s.video%gopFrames == 0
 			video, at, body := s.next(due)
 			if at != due || at < last {
 				t.Fatalf("message at %v was due at %v after %v", at, due, last)

@@ -22,7 +22,6 @@ func (d *Demuxer) Data(timestamp uint32, payload []byte) (*media.Packet, error) 
 		name, _, err = scriptName(payload)
 	}
 	if err != nil {
-		d.drops.Malformed++
 		return nil, fmt.Errorf("data: name: %w: %w", ErrMalformed, err)
 	}
 	if name == "onMetaData" || strings.HasPrefix(name, "@") {

@@ -21,7 +21,6 @@ type Demuxer struct {
 	adts         [2]byte         // of the ADTS header that the audio track was made of
 	picture      picture
 	defects      media.Defects
-	drops        Drops
 	started      time.Time // arrival of the first message; zero: not told
 }
 
@@ -49,21 +48,14 @@ func (d *Demuxer) Arrived(now time.Time) {
 // Repairs returns what was wrong with the timestamps.
 func (d *Demuxer) Repairs() Repairs { return d.clock.repairs }
 
-// Tracks returns the tracks that the next packets will be coded with; nil for
-// a medium whose header or first frame has not come.
-func (d *Demuxer) Tracks() (video, audio *media.Track) { return d.video, d.audio }
-
 // Defects returns what is wrong with the bit stream, without the header defects
 // that are over.
 func (d *Demuxer) Defects() media.Defects { return d.defects }
 
-// Drops returns how many messages became no packet, by reason.
-func (d *Demuxer) Drops() Drops { return d.drops }
-
 // Video takes the body of a video message with its absolute timestamp in ms
 // modulo 2^32. body becomes the packet's: it must not be written again.
 //
-// Track 0 makes packets of Tracks. A body with other tracks alone makes one of
+// Track 0 makes packets of the stream. A body with other tracks alone makes one of
 // the first of them, with its Track.ID and without Data.
 //
 // Without an error a nil packet means that there was nothing to send on: a
@@ -101,7 +93,7 @@ func (d *Demuxer) Audio(timestamp uint32, body []byte) (*media.Packet, error) {
 	return p, d.count("audio", err)
 }
 
-// count adds err to the drops and says which medium it was.
+// count notes the defect that err is and adds which medium it was.
 func (d *Demuxer) count(kind string, err error) error {
 	if err == nil {
 		return nil
@@ -109,14 +101,8 @@ func (d *Demuxer) count(kind string, err error) error {
 	if !errors.Is(err, errHeader) { // which is a defect of its own
 		d.defects |= media.Dropped
 	}
-	switch {
-	case err == ErrNoHeader:
-		d.drops.NoHeader++
+	if err == ErrNoHeader {
 		return err // bare: a publisher can send these by the thousand
-	case errors.Is(err, ErrUnsupported):
-		d.drops.Unsupported++
-	default:
-		d.drops.Malformed++
 	}
 	return fmt.Errorf("%s: %w", kind, err)
 }

@@ -23,11 +23,6 @@ var (
 	ErrUnsupported = errors.New("unsupported packet type")
 )
 
-// Drops counts the messages that became no packet because of an error.
-type Drops struct {
-	NoHeader, Malformed, Unsupported uint64
-}
-
 // LegacyNone is Track.LegacyID of an Enhanced RTMP track.
 const LegacyNone = 255
 
