@@ -66,10 +66,7 @@ type Fan struct {
 	// goes up before a log has a byte of what is new.
 	verdicts atomic.Uint64
 
-	// Counters for stat.
-	BytesOut atomic.Uint64
-	Lapped   atomic.Uint64 // players moved to the newest keyframe
-	Closed   atomic.Uint64 // players closed as too slow
+	BytesOut atomic.Uint64 // to all players there have been
 }
 
 // NewFan makes the fan of a name without players. meta is as in SetMeta.

@@ -156,9 +156,6 @@ func (p *Player) fail(reason error) {
 	p.once.Do(func() {
 		p.reason = reason
 		p.dead.Store(true)
-		if reason != ErrClosed {
-			p.fan.Closed.Add(1)
-		}
 		p.fan.hub.metrics.close(reason)
 		close(p.gone)
 		go func() { // Close waits for whoever uses the descriptor: maybe the caller
@@ -260,7 +257,6 @@ func (p *Player) lag() {
 	if p.lapped.Add(1) == 1 && p.o.Lagged != nil {
 		p.o.Lagged()
 	}
-	f.Lapped.Add(1)
 	f.hub.metrics.lagged.Inc()
 }
 
