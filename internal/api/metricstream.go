@@ -45,6 +45,7 @@ var streamFamilies = []streamFamily{
 	{"rtmpd_stream_video_frames_total", "Video frames that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.VideoFrames) }},
 	{"rtmpd_stream_keyframes_total", "Keyframes that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Keyframes) }},
 	{"rtmpd_stream_skipped_packets_total", "Packets passed over by the stream's outputs that were too slow.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Skipped) }},
+	{"rtmpd_stream_buffer_bytes", "Memory that holds the stream's newest packets, about.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BufferBytes) }},
 	{"rtmpd_stream_frames_per_second", "Video frame rate by timestamps, over 10 s; 0: not known.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.FrameRate }},
 	{"rtmpd_stream_gop_seconds", "Time between the last two keyframes; 0: not known.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.Ingest.GOP.Seconds() }},
 	{"rtmpd_stream_gop_max_seconds", "The longest of the last 8 groups of pictures and the present one.", prometheus.GaugeValue, false, func(s *Stream) float64 { return s.Ingest.GOPMax.Seconds() }},

@@ -155,6 +155,12 @@ type Stream struct {
 	// over, all together.
 	Packets, VideoFrames, Keyframes, Skipped uint64
 
+	// What is kept of the stream for those who come or are behind, and how many
+	// outputs and other readers it has beside the RTMP players.
+	BufferPackets int
+	BufferBytes   int64
+	Readers       int
+
 	// HTTP viewers: those that poll a playlist now, the most at one time, and
 	// how many different ones there have been.
 	Viewers, ViewersPeak, ViewersUnique int
@@ -170,8 +176,9 @@ type Client struct {
 	Age                       time.Duration
 	FlashVer, PageURL, SWFURL string
 	Dropped                   uint64
-	AVSync                    int64  // ms
-	Timestamp                 uint32 // ms
+	RoundTrip                 time.Duration // of the last ping; 0: none was answered yet
+	AVSync                    int64         // ms
+	Timestamp                 uint32        // ms
 	Publishing                bool
 	Active                    bool
 }

@@ -74,6 +74,9 @@ type statStream struct {
 	Publishing bool         `json:"publishing"`
 	Active     bool         `json:"active"`
 
+	BufferPackets int              `json:"buffer_packets"`
+	BufferBytes   int64            `json:"buffer_bytes"`
+	Readers       int              `json:"readers"`
 	Viewers       int              `json:"viewers"`
 	ViewersPeak   int              `json:"viewers_peak"`
 	ViewersUnique int              `json:"viewers_unique"`
@@ -82,17 +85,18 @@ type statStream struct {
 }
 
 type statClient struct {
-	ID         uint64 `json:"id"`
-	Address    string `json:"address"`
-	Time       int64  `json:"time"`
-	FlashVer   string `json:"flashver,omitempty"`
-	PageURL    string `json:"pageurl,omitempty"`
-	SWFURL     string `json:"swfurl,omitempty"`
-	Dropped    uint64 `json:"dropped"`
-	AVSync     int64  `json:"avsync"`
-	Timestamp  uint32 `json:"timestamp"`
-	Publishing bool   `json:"publishing"`
-	Active     bool   `json:"active"`
+	ID         uint64  `json:"id"`
+	Address    string  `json:"address"`
+	Time       int64   `json:"time"`
+	FlashVer   string  `json:"flashver,omitempty"`
+	PageURL    string  `json:"pageurl,omitempty"`
+	SWFURL     string  `json:"swfurl,omitempty"`
+	Dropped    uint64  `json:"dropped"`
+	RoundTrip  float64 `json:"round_trip_ms,omitempty"`
+	AVSync     int64   `json:"avsync"`
+	Timestamp  uint32  `json:"timestamp"`
+	Publishing bool    `json:"publishing"`
+	Active     bool    `json:"active"`
 }
 
 // statMeta always has both, as the XML does.
@@ -148,13 +152,14 @@ func newStatStream(s *Stream) statStream {
 		Name: s.Name, Time: s.Age.Milliseconds(),
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
 		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active,
+		BufferPackets: s.BufferPackets, BufferBytes: s.BufferBytes, Readers: s.Readers,
 		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
 		Findings: append([]doctor.Finding{}, s.Health...),
 	}
 	for i, c := range s.Clients {
 		out.Clients[i] = statClient{
 			ID: c.ID, Address: c.Address, Time: c.Age.Milliseconds(), FlashVer: c.FlashVer, PageURL: c.PageURL, SWFURL: c.SWFURL,
-			Dropped: c.Dropped, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Active: c.Active,
+			Dropped: c.Dropped, RoundTrip: float64(c.RoundTrip.Microseconds()) / 1000, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Active: c.Active,
 		}
 	}
 	if s.Video != nil || s.Audio != nil {

@@ -44,7 +44,7 @@ func snapshot() *Snapshot {
 					{
 						Name: "test", Age: 61500 * time.Millisecond, BytesIn: 1000, BytesOut: 2000,
 						BwIn: 2500000, BwOut: 5000000, BwAudio: 128000, BwVideo: 2372000,
-						Publishing: true, Active: true, Video: avc, Audio: aac, Viewers: 3, ViewersPeak: 40, ViewersUnique: 500,
+						Publishing: true, Active: true, Video: avc, Audio: aac, BufferPackets: 120, BufferBytes: 1234567, Readers: 2, Viewers: 3, ViewersPeak: 40, ViewersUnique: 500,
 						Ingest: doctor.Figures{FrameRate: 29.97, GOP: 2 * time.Second, GOPMin: time.Second, GOPMax: 4 * time.Second, Jitter: 1500 * time.Microsecond},
 						Health: []doctor.Finding{{Name: "gop_long", Level: "warning", Advice: "A keyframe <interval> of 4 s & more", Since: time.Unix(1e9, 0).UTC(), Count: 2}},
 						Clients: []Client{
@@ -54,7 +54,7 @@ func snapshot() *Snapshot {
 							},
 							{
 								ID: 8, Address: "2001:db8::1", Age: time.Millisecond, FlashVer: "LNX 9,0,124,2",
-								PageURL: "https://example.org/?a=1&b=2", Dropped: 3, AVSync: -21, Active: true,
+								PageURL: "https://example.org/?a=1&b=2", Dropped: 3, RoundTrip: 42500 * time.Microsecond, AVSync: -21, Active: true,
 							},
 							{ID: 9, Address: "127.0.0.1"},
 						},

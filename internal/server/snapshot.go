@@ -197,6 +197,7 @@ func (g *glimpse) snapshot(now time.Time) api.Stream {
 		out.BytesIn, out.BwIn, out.BwAudio, out.BwVideo = l.BytesIn, l.BwIn, l.BwAudio, l.BwVideo
 		out.Video, out.Audio = l.Video, l.Audio
 		out.Packets, out.VideoFrames, out.Keyframes, out.Skipped = l.Packets, l.VideoPackets, l.Keyframes, l.Skipped
+		out.BufferPackets, out.BufferBytes, out.Readers = l.Held, l.HeldBytes, l.Cursors
 		out.Ingest, out.Health = st.health()
 		out.FrameRate = out.Ingest.FrameRate
 		if l.Video != nil && l.Audio != nil {
@@ -243,6 +244,9 @@ func (s *session) client(now time.Time) api.Client {
 		ID: s.id, Address: s.addr.String(), Age: now.Sub(s.started),
 		FlashVer: s.connect.FlashVer, PageURL: s.connect.PageURL, SWFURL: s.connect.SWFURL,
 		Timestamp: s.timestamp.Load(), Publishing: s.stream != nil, Active: s.stream != nil,
+	}
+	if conn := s.conn.Load(); conn != nil {
+		out.RoundTrip = conn.RoundTrip()
 	}
 	if s.playing != nil && s.playing.fan != nil {
 		out.Active, out.Dropped = true, s.playing.fan.Lapped()
