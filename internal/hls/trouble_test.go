@@ -1,0 +1,238 @@
+package hls
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
+)
+
+// A file that can't be deleted is left alone for half a minute; the others go.
+func TestAFileThatCannotBeDeletedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	b.run(b.packager("test", cfg), newScript(t).play(6*time.Second).packets, eof)
+	tries := 0
+	b.fault = func(op, name string) error {
+		if op == "remove" && name == "test-1.ts" {
+			tries++
+			return errors.New("the disk says no")
+		}
+		return nil
+	}
+	b.clock.advance(2 * cfg.PlaylistLength)
+	if _, err := b.d.clean(context.Background()); err == nil || !strings.Contains(err.Error(), "the disk says no") {
+		t.Errorf("got %v", err)
+	}
+	if got := b.files(); !slices.Equal(got, []string{"test-1.ts"}) {
+		t.Errorf("left: %v", got)
+	}
+	b.clock.advance(30*time.Second - ms)
+	b.clean()
+	if tries != 1 {
+		t.Errorf("%d tries within half a minute", tries)
+	}
+	b.fault = nil
+	b.clock.advance(ms)
+	b.clean()
+	if got := b.files(); len(got) > 0 {
+		t.Errorf("left after half a minute: %v", got)
+	}
+}
+
+// An output that can't write tries again after 1, 2, 4, 8, 16 and then every 30 s.
+// What ends meanwhile is lost and counted; then it goes on, with a discontinuity.
+func TestHowOftenAnOutputThatCannotWriteTries(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.PlaylistLength = time.Hour
+	s := newScript(t)
+	s.audio, s.frame, s.gop = nil, 200*ms, 200*ms
+	s.play(140 * time.Second)
+	cfg.Fragment = 200 * ms
+	var tries []time.Duration
+	b.fault = func(op, name string) error {
+		if at := b.clock.Now().Sub(testStart); op == "create" && strings.HasSuffix(name, ".ts.tmp") && at > 10*time.Second && at < 130*time.Second {
+			tries = append(tries, at)
+			return errors.New("disk full")
+		}
+		return nil
+	}
+	p := b.packager("test", cfg)
+	b.run(p, s.packets, eof)
+	var waits []int
+	for i := 1; i < len(tries); i++ {
+		waits = append(waits, int((tries[i]-tries[i-1]).Round(time.Second)/time.Second))
+	}
+	if want := []int{1, 2, 4, 8, 16, 30, 30}; !slices.Equal(waits, want) {
+		t.Errorf("tries after %v s, want %v", waits, want)
+	}
+	st := p.Snapshot()
+	m := b.playlist("test.m3u8")
+	breaks := 0
+	for _, e := range m.Segments {
+		if e.Discontinuity {
+			breaks++
+		}
+	}
+	if int(st.Fragments) != len(m.Segments) || st.Fragments+st.Lost != 700 || breaks != 1 || st.Errors != uint64(len(tries)) || st.Failing != "" || !st.FailingSince.IsZero() {
+		t.Errorf("%+v, with %d entries and %d discontinuities", st, len(m.Segments), breaks)
+	}
+	if b.logged("hls output can't write") != 1 || b.logged("hls output writes again") != 1 {
+		t.Error("the log has not one line of each")
+	}
+}
+
+// Fragments shorter than 0.2 s and half of hls_fragment are rationed: ten at once and
+// two each second.
+func TestWhichFragmentsAreRationed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		each     time.Duration // length of a fragment
+		fragment time.Duration // hls_fragment
+		want     int           // written of 40
+	}{
+		{"of 200 ms", 200 * ms, 2 * sec, 40},
+		{"of 199 ms", 199 * ms, 2 * sec, 24},
+		{"of half of hls_fragment", 100 * ms, 200 * ms, 40},
+		{"of a little less", 99 * ms, 200 * ms, 16},
+	} {
+		b := newBench(t)
+		cfg := testConfig(b.dir)
+		cfg.Fragment, cfg.PlaylistLength = c.fragment, time.Hour
+		s := newScript(t)
+		s.audio = nil
+		for i := range 41 { // another encoder each time
+			s.epoch++
+			at := time.Duration(i) * c.each
+			s.put(s.video, at, true)
+			s.put(s.video, at+c.each/2, false)
+		}
+		p := b.packager("test", cfg)
+		b.run(p, s.packets[:80], nil)
+		if got := p.Snapshot(); int(got.Fragments) < c.want-1 || int(got.Fragments) > c.want+2 {
+			t.Errorf("%s: %d of 40 were written (%d lost), want %d", c.name, got.Fragments, got.Lost, c.want)
+		}
+	}
+}
+
+func TestNamesThatCanBeNoFiles(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, good := range map[string]bool{
+		"a": true, "a.b": true, "ü-1_2": true, "a~!": true,
+		"": false, ".a": false, "a..b": false, "a b": false, "a\tb": false, "a/b": false, `a\b`: false, "a\x7fb": false, "a\x00b": false,
+	} {
+		if _, err := b.d.NewPackager("show", name, testConfig(b.dir), nil); (err == nil) != good {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, set := range []func(*config.HLS){
+		func(c *config.HLS) { c.Format = "fmp4" }, func(c *config.HLS) { c.LowLatency = true },
+	} {
+		cfg := testConfig(b.dir)
+		set(&cfg)
+		if _, err := b.d.NewPackager("show", "a", cfg, nil); err == nil {
+			t.Errorf("%+v: no error", cfg)
+		}
+	}
+}
+
+// Keys that can't be had leave the fragments unwritten: none is in the clear.
+func TestKeysThatCannotBeHad(t *testing.T) {
+	t.Parallel()
+	for why, set := range map[string]func(*config.Keys){
+		"method SAMPLE-AES is not supported": func(k *config.Keys) { k.Method = "SAMPLE-AES" },
+		"must not start with a dot":          func(k *config.Keys) { k.Path += "/.keys" },
+	} {
+		b := newBench(t)
+		cfg := testConfig(b.dir)
+		cfg.Keys = &config.Keys{Path: value.Path(b.dir), Method: "AES-128"}
+		set(cfg.Keys)
+		p := b.packager("test", cfg)
+		b.run(p, newScript(t).play(6*time.Second).packets, eof)
+		if got := b.files(); len(got) > 0 {
+			t.Errorf("%s: %v", why, got)
+		}
+		if st := p.Snapshot(); !strings.Contains(st.Failing, why) || st.Fragments > 0 {
+			t.Errorf("%s: %+v", why, st)
+		}
+	}
+}
+
+// Messages that go on with a picture whose beginning is not there are dropped, and
+// counted; so is what would make a fragment larger than 24 MiB.
+func TestPartsOfAPictureWithoutABeginning(t *testing.T) {
+	t.Parallel()
+	part := func(s *script, size int) {
+		s.put(s.video, time.Duration(s.serial)*20*ms, false)
+		p := s.packets[len(s.packets)-1]
+		p.Continues = true
+		if size > 0 {
+			p.Data = append(p.Data, make([]byte, size-len(p.Data))...)
+			p.Tag = p.Data
+		}
+	}
+	for name, c := range map[string]struct {
+		play    func(*script)
+		dropped int
+		parts   int // that arrive
+	}{
+		"before any picture":                {func(s *script) { part(s, 0); s.put(s.video, 0, true); part(s, 0) }, 1, 1},
+		"behind a picture that was dropped": {func(s *script) { s.put(s.video, 0, false); part(s, 0); s.put(s.video, 40*ms, true) }, 2, 0},
+		"behind another encoder's":          {func(s *script) { s.put(s.video, 0, true); s.epoch++; part(s, 0); s.put(s.video, 40*ms, true) }, 1, 0},
+		"up to 24 MiB":                      {func(s *script) { s.put(s.video, 0, true); part(s, 24<<20-len(s.packets[0].Data)) }, 0, 1},
+		"a byte more":                       {func(s *script) { s.put(s.video, 0, true); part(s, 24<<20-len(s.packets[0].Data)+1) }, 1, 0},
+	} {
+		s := newScript(t)
+		s.audio = nil
+		c.play(s)
+		g := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
+		parts := 0
+		for i := range g.segs {
+			for _, p := range g.segs[i].packets {
+				if p.Continues {
+					parts++
+				}
+			}
+		}
+		if int(g.dropped) != c.dropped || parts != c.parts {
+			t.Errorf("%s: %d dropped and %d parts, want %d and %d", name, g.dropped, parts, c.dropped, c.parts)
+		}
+	}
+}
+
+// A directory of ours goes with the last file in it, whichever that is, and stays as
+// long as there is one.
+func TestANestedDirectoryGoesWithItsLastFile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.Nested = true
+	b.run(b.packager("test", cfg), newScript(t).play(6*time.Second).packets, eof)
+	b.run(b.packager("test2", cfg), newScript(t).play(6*time.Second).packets, eof)
+	there := func(name string) bool {
+		_, err := os.Stat(filepath.Join(b.dir, name))
+		return err == nil
+	}
+	b.clock.advance(2*cfg.PlaylistLength - ms)
+	b.clean()
+	if !there("test/index.m3u8") || !there("test2/0.ts") {
+		t.Errorf("gone early: %v", b.files())
+	}
+	b.clock.advance(ms)
+	b.clean()
+	if there("test") || there("test2") {
+		t.Error("a directory is left")
+	}
+}
