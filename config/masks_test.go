@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -110,5 +112,21 @@ func TestMistakesWithoutAPlaceStandFirst(t *testing.T) {
 	}
 	if want := "nowhere, nowhere either, first file, line 2, first file, line 3, second file, another file"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s,\nwant %s", strings.Join(got, ", "), want)
+	}
+}
+
+// Where a file can't be read, what is missing in the others may stand in it: that is
+// no mistake of theirs.
+func TestOneFileThatCannotBeReadIsOneMistake(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "a.hcl"), []byte("http {\n  location \"/x\" {}\n}\n"), 0o600))
+	if _, files, diags := Load(dir, LoadOptions{}); strings.Count(text(files, diags), "error: ") != 1 {
+		t.Fatalf("a location that serves nothing:\n%s", text(files, diags))
+	}
+	must(t, os.Symlink(filepath.Join(dir, "gone"), filepath.Join(dir, "b.hcl")))
+	_, files, diags := Load(dir, LoadOptions{})
+	if got := text(files, diags); strings.Count(got, "error: ") != 1 || !strings.Contains(got, "b.hcl: no such file") {
+		t.Errorf("got\n%s", got)
 	}
 }
