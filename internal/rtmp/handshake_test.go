@@ -2,10 +2,12 @@ package rtmp
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,7 +51,70 @@ func c1(block int) []byte {
 	return p
 }
 
+// recordedHandshake returns the packets of testdata/handshake, without C0 and S0.
+func recordedHandshake(t *testing.T) (c1, c2, s1, s2 []byte) {
+	t.Helper()
+	read := func(name string) (first, second []byte) {
+		b, err := os.ReadFile("testdata/handshake/" + name)
+		if err != nil || len(b) != 1+2*packetSize || b[0] != version {
+			t.Fatalf("%s: %d bytes, %v", name, len(b), err)
+		}
+		return b[1 : 1+packetSize], b[1+packetSize:]
+	}
+	c1, c2 = read("ffmpeg-c0c1c2")
+	s1, s2 = read("nginx-s0s1s2")
+	return c1, c2, s1, s2
+}
+
+// What ffmpeg and nginx-rtmp made of each other's digests is what we make of them.
+func TestDigestsOfARecordedHandshake(t *testing.T) {
+	c1, c2, s1, s2 := recordedHandshake(t)
+	for _, c := range []struct {
+		name       string
+		asked      []byte // C1 or S1
+		askedKey   string
+		block, at  int
+		digest     string // of asked, as computed with another implementation of HMAC-SHA256
+		answer     []byte // S2 or C2
+		answerKey  string
+		answerTail string // of answer
+	}{
+		{"C1 and S2", c1, clientKeyText, 8, 494, "650bfb9b65f953d848e3456965d0d76b627a84e35e9ddabd8b43f0fadaee458c", s2, serverKeyText, "b5275fdb04e93b980b9599d60f45505bdd7d4c5de6cfabe661148130d519cb0b"},
+		{"S1 and C2", s1, serverKeyText, 8, 15, "b3e0decdb00531d7576cb19caa7a38cb8385f113875abd04da07b18d8d44af95", c2, clientKeyText, "2f85db339940e526a9ea2fe6f46f95feb9d7057f8831b42c728a3f85fd0f2dd6"},
+	} {
+		digest, block := findDigest(c.asked, c.askedKey)
+		if got := hex.EncodeToString(digest); got != c.digest || block != c.block || digestAt(c.asked, block) != c.at {
+			t.Errorf("%s: found digest %s in block %d, want %s in block %d at %d", c.name, got, block, c.digest, c.block, c.at)
+			continue
+		}
+		signed := bytes.Clone(c.asked)
+		clear(signed[c.at : c.at+digestSize])
+		putDigest(signed, c.askedKey, c.block)
+		if !bytes.Equal(signed, c.asked) {
+			t.Errorf("%s: our digest is %x", c.name, signed[c.at:c.at+digestSize])
+		}
+		if got := hex.EncodeToString(c.answer[packetSize-digestSize:]); got != c.answerTail {
+			t.Fatalf("%s: the recording ends in %s, want %s", c.name, got, c.answerTail)
+		}
+		answer := bytes.Clone(c.answer)
+		clear(answer[packetSize-digestSize:])
+		signAnswer(answer, c.answerKey, digest)
+		if !bytes.Equal(answer, c.answer) {
+			t.Errorf("%s: our answer ends in %x, want %s", c.name, answer[packetSize-digestSize:], c.answerTail)
+		}
+	}
+}
+
+// isAnswer reports whether p answers digest, as TestDigestsOfARecordedHandshake
+// shows others do.
+func isAnswer(p []byte, keyText string, digest []byte) bool {
+	want := bytes.Clone(p)
+	signAnswer(want, keyText, digest)
+	return bytes.Equal(p, want)
+}
+
 func TestHandshakeServer(t *testing.T) {
+	recorded, _, _, _ := recordedHandshake(t)
 	simple := c1(0)
 	copy(simple[4:8], []byte{0, 0, 0, 0})
 	cases := []struct {
@@ -61,6 +126,7 @@ func TestHandshakeServer(t *testing.T) {
 		{"a version and no digest", c1(0), false},
 		{"digest of scheme 0", c1(8), true},
 		{"digest of scheme 1", c1(772), true},
+		{"ffmpeg", recorded, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,9 +158,7 @@ func TestHandshakeServer(t *testing.T) {
 			if digest == nil || block != clientBlock {
 				t.Errorf("S1's digest is in block %d, want %d", block, clientBlock)
 			}
-			want := bytes.Clone(s2)
-			signAnswer(want, serverKeyText, clientDigest)
-			if !bytes.Equal(s2, want) {
+			if !isAnswer(s2, serverKeyText, clientDigest) {
 				t.Error("S2 does not answer C1's digest")
 			}
 		})
@@ -181,16 +245,13 @@ func TestHandshakeBetweenOurselves(t *testing.T) {
 
 // The client's C2 for a server with a digest must be what Flash servers check.
 func TestHandshakeClientAnswersDigest(t *testing.T) {
-	out := answerC1(c1(8))
-	peer := &scripted{in: bytes.NewReader(out)}
+	_, _, s1, s2 := recordedHandshake(t)
+	peer := &scripted{in: bytes.NewReader(slices.Concat([]byte{version}, s1, s2))}
 	if _, err := handshakeClient(peer, false, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	digest, _ := findDigest(out[1:1+packetSize], serverKeyText)
-	c2 := peer.out[1]
-	want := bytes.Clone(c2)
-	signAnswer(want, clientKeyText, digest)
-	if !bytes.Equal(c2, want) {
+	digest, _ := findDigest(s1, serverKeyText)
+	if !isAnswer(peer.out[1], clientKeyText, digest) {
 		t.Error("C2 does not answer S1's digest")
 	}
 	if d, _ := findDigest(peer.out[0][1:], clientKeyText); d == nil {
