@@ -203,6 +203,15 @@ func (a *Application) For(stream string) *Application {
 	return a
 }
 
+// WithStreams is the application, then what each of its stream blocks makes of it.
+func (a *Application) WithStreams() []*Application {
+	all := []*Application{a}
+	for _, r := range a.Streams {
+		all = append(all, r.Application)
+	}
+	return all
+}
+
 // Named returns the application as the one called name sees it: "*" with $app
 // expanded in its paths. For any other application it is the application itself.
 // The name must have passed ValidStreamName.

@@ -20,6 +20,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/demo"
 	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
@@ -53,7 +54,7 @@ func runDemo(ctx context.Context, d demoOptions) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	key := server.NewKey()
+	key := origin.NewKey()
 	cfg, err := demoConfig(d, dir, key)
 	if err != nil {
 		return err

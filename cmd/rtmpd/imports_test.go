@@ -11,8 +11,9 @@ const module = "github.com/rtmpd/rtmpd/"
 // layer is where each package stands (docs/architecture.md): it imports packages of
 // lower layers only.
 var layer = map[string]int{
-	"cmd/rtmpd": 6, "bench": 6,
-	"internal/server": 5, "internal/nginxconf": 5, "internal/top": 5,
+	"cmd/rtmpd": 8, "bench": 8,
+	"internal/server": 7, "internal/rtmpserver": 6, "internal/origin": 5,
+	"internal/nginxconf": 5, "internal/top": 5,
 	"internal/web": 4, "internal/web/http1": 3, "internal/control": 4, "internal/listen": 2, "internal/acme": 3,
 	"internal/fanout": 4, "internal/hls": 4, "internal/dash": 4, "internal/record": 4, "internal/relay": 4,
 	"internal/hooks": 4, "internal/api": 4, "internal/pages": 4, "internal/demo": 4,

@@ -15,7 +15,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/control"
-	"github.com/rtmpd/rtmpd/internal/server"
+	"github.com/rtmpd/rtmpd/internal/origin"
 )
 
 // showKey prints the kept key of holder: what the running instance says, for it may
@@ -50,7 +50,7 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 		dirs = []string{o.service.state, string(cfg.StateDir)}
 	}
 	for _, dir := range dirs {
-		secret, err := server.KeptKey(dir, app, holder)
+		secret, err := origin.KeptKey(dir, app, holder)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

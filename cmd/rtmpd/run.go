@@ -21,6 +21,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/control"
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -336,7 +337,7 @@ func (in *instance) key(app, holder string) (text string, ok bool) {
 	in.mu.Unlock()
 	app, err := keptBy(running, app, holder)
 	if err == nil {
-		text, err = server.KeptKey(string(running.StateDir), app, holder)
+		text, err = origin.KeptKey(string(running.StateDir), app, holder)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = notMade(holder)

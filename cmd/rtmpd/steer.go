@@ -16,7 +16,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/control"
-	"github.com/rtmpd/rtmpd/internal/server"
+	"github.com/rtmpd/rtmpd/internal/origin"
 )
 
 // socketOf finds the control socket of the instance that runs -c. The file may
@@ -217,7 +217,7 @@ func newKey(o *options) *cobra.Command {
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "new", Short: "Print a fresh key", Args: noArgs,
-			Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), server.NewKey()) },
+			Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), origin.NewKey()) },
 		},
 		show,
 		&cobra.Command{

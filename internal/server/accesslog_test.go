@@ -9,9 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/rtmpd/rtmpd/internal/accesslog"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -190,16 +188,6 @@ func TestWhoIsNotLetInAtConnectHasNoLine(t *testing.T) {
 	}
 }
 
-// lineOf is a session's line in a format at a time.
-func lineOf(t *testing.T, format string, s *session, now accesslog.Time) string {
-	t.Helper()
-	f, err := accesslog.Compile(format, sessionVariable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(f(nil, s, now))
-}
-
 func TestEveryVariableOfTheSchemaIsThere(t *testing.T) {
 	t.Parallel()
 	r := startLogged(t, strings.Join(strings.Fields(`$connection $${remote_addr} $app $flashver $swfurl $tcurl $pageurl $command $name $args
@@ -208,27 +196,6 @@ func TestEveryVariableOfTheSchemaIsThere(t *testing.T) {
 	re := regexp.MustCompile(`^\d+\|127\.0\.0\.1\|live\|f\|s\|t\|p\\x7F\|NONE\|\|\|\d+\|\d+\|[^|]+\|\d{10}\.\d{3}\|0\|0s$`)
 	if got := r.lines("made/rtmp.log", 1)[0]; !re.MatchString(got) {
 		t.Errorf("the line is %q", got)
-	}
-	if _, err := sessionVariable("status"); err == nil {
-		t.Error("$status is a variable of sessions")
-	}
-}
-
-func TestSessionTimes(t *testing.T) {
-	t.Parallel()
-	begin := time.Unix(1e9, 0)
-	for d, want := range map[time.Duration]string{
-		0:                           "0 0s",
-		-time.Hour:                  "-3600 0s", // the clock was set
-		59*time.Second + 999e6:      "59 59s",
-		time.Minute:                 "60 1m 0s",
-		time.Hour + time.Second:     "3601 1h 0m 1s",
-		26*time.Hour + 61*1e9:       "93661 1d 2h 1m 1s",
-		100*24*time.Hour + 1500*1e6: "8640001 100d 0h 0m 1s",
-	} {
-		if got := lineOf(t, "$session_time $session_readable_time", &session{started: begin}, accesslog.Time{Time: begin.Add(d)}); got != want {
-			t.Errorf("%s: got %q, want %q", d, got, want)
-		}
 	}
 }
 
@@ -271,7 +238,7 @@ func TestAccessLogFollowsReloadsAndReopens(t *testing.T) {
 	// None any more.
 	r.reload("rtmp {\n listen = \"127.0.0.1:0\"\n application \"live\" {}\n}")
 	pub[3].Close()
-	r.eventually("nobody is there", func() bool { r.srv.mu.Lock(); defer r.srv.mu.Unlock(); return len(r.srv.live) == 0 })
+	r.eventually("nobody is there", func() bool { return r.connections() == 0 })
 	if got := r.read("second.log"); got != "two c\n" {
 		t.Errorf("the closed log is %q", got)
 	}

@@ -3,10 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/live"
@@ -25,7 +23,7 @@ func TestAnUnknownApplicationIsRejectedAtConnect(t *testing.T) {
 		}
 	}
 	r.eventually("a line for each", func() bool { return r.logs.FilterMessage("session refused").Len() == 7 })
-	if r.app("live").sessions != 0 || r.app("other") != nil {
+	if !r.app("live").Idle() || r.app("other") != nil {
 		t.Error("a refused connection counts for an application")
 	}
 	for _, app := range []string{"live/", "live/_definst_", "live?user=x"} {
@@ -70,40 +68,6 @@ func TestTheStarApplicationTakesEveryNameAndForgetsIt(t *testing.T) {
 	if text := r.read("hls/church/cam.m3u8"); !strings.HasSuffix(text, "#EXT-X-ENDLIST\n") {
 		t.Errorf("its playlist has no end:\n%s", text)
 	}
-}
-
-func TestThousandsOfNamesDoNotLockOutLaterOnes(t *testing.T) {
-	t.Parallel()
-	r := start(t, wild)
-	r.srv.mu.Lock()
-	v := r.srv.services[0]
-	r.srv.mu.Unlock()
-	for i := range 3 * maxWildApps {
-		a := v.application(fmt.Sprint("name", i))
-		if a == nil {
-			t.Fatalf("name %d is refused", i)
-		}
-		a.exit()
-	}
-	var held []*application
-	for i := range maxWildApps {
-		if a := v.application(fmt.Sprint("held", i)); a != nil {
-			held = append(held, a)
-		}
-	}
-	if n := len(v.all()); n > maxWildApps {
-		t.Errorf("%d applications at once, want at most %d", n, maxWildApps)
-	}
-	if v.application("live") == nil {
-		t.Error("an application of the configuration is locked out")
-	}
-	if v.application("one-more") != nil {
-		t.Error("more names than the bound are alive at once")
-	}
-	for _, a := range held {
-		a.exit()
-	}
-	r.publish("later", "cam")
 }
 
 func TestWhoMayTakeALiveOrWaitingName(t *testing.T) {
@@ -178,8 +142,8 @@ func TestWhoMayTakeALiveOrWaitingName(t *testing.T) {
 			q.seconds(0.5)
 			want := int(p.sent.Load() + q.sent.Load())
 			r.eventually("its media goes into the same stream", func() bool { return r.packets("live", "cam") == want })
-			if now := r.stream("live", "cam"); now != st || now.live.Snapshot().Epoch != 2 {
-				t.Errorf("case %d: the stream is another one, or in epoch %d, want 2", i, now.live.Snapshot().Epoch)
+			if now := r.stream("live", "cam"); now != st || now.Live().Snapshot().Epoch != 2 {
+				t.Errorf("case %d: the stream is another one, or in epoch %d, want 2", i, now.Live().Snapshot().Epoch)
 			}
 			if !q.alive() {
 				t.Error("the second publisher is gone")
@@ -197,18 +161,18 @@ func TestTimeGoesOnFromOnePublisherToTheNext(t *testing.T) {
 	first.seconds(0.1)
 	r.eventually("a stream", func() bool { return r.packets("live", "cam") > 0 })
 	st := r.stream("live", "cam")
-	cur := st.live.Cursor(live.FromOldest, false)
+	cur := st.Live().Cursor(live.FromOldest, false)
 	defer cur.Close()
 	for range 3 {
 		p := r.publish("live", "cam") // takes over, or comes back
 		p.seconds(2)
-		n := int(st.live.Snapshot().Packets)
-		r.eventually("media arrives", func() bool { return int(st.live.Snapshot().Packets) > n })
+		n := int(st.Live().Snapshot().Packets)
+		r.eventually("media arrives", func() bool { return int(st.Live().Snapshot().Packets) > n })
 	}
 	last := r.publish("live", "cam")
 	last.seconds(1)
 	r.eventually("the last one's media arrives", func() bool {
-		s := st.live.Snapshot()
+		s := st.Live().Snapshot()
 		return s.Epoch == 5 && s.LastDTS > 0
 	})
 	last.cut()
@@ -409,41 +373,6 @@ rtmp {
 	if !patient.alive() {
 		t.Error("off does not mean off")
 	}
-}
-
-func TestMediaPutsOffTheDrop(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		nc, peer := net.Pipe()
-		defer peer.Close()
-		s := &session{srv: &Server{started: time.Now()}, nc: nc}
-		s.watchIdle(30 * time.Second)
-		for i := range 5 {
-			time.Sleep(29 * time.Second)
-			if s.kicked.Load() != nil {
-				t.Fatalf("dropped after message %d", i)
-			}
-			s.sawMedia(time.Now())
-		}
-		time.Sleep(30*time.Second - 1)
-		synctest.Wait()
-		if s.kicked.Load() != nil {
-			t.Error("dropped too early")
-		}
-		time.Sleep(time.Nanosecond)
-		synctest.Wait()
-		if k := s.kicked.Load(); k == nil || !strings.Contains(k.reason, "no media for 30s") {
-			t.Errorf("after 30 s of silence: %v", k)
-		}
-		s.srv.goes.Wait()
-
-		never := &session{srv: &Server{started: time.Now()}, nc: nc}
-		never.watchIdle(0)
-		time.Sleep(time.Hour)
-		if never.kicked.Load() != nil {
-			t.Error("off does not mean off")
-		}
-	})
 }
 
 func TestMaxPublishers(t *testing.T) {

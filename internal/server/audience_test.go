@@ -100,7 +100,7 @@ func (r *rig) show(t testing.TB, name string) {
 	p := r.publish("live", name)
 	p.seconds(4.2)
 	r.eventually("a playlist of "+name, func() bool {
-		lf, _ := r.srv.dirs.Lookup(filepath.Join(r.dir, "www/live", name+".m3u8"))
+		lf, _ := r.srv.origin.Directories().Lookup(filepath.Join(r.dir, "www/live", name+".m3u8"))
 		return newest(t, string(lf.Body)) == 3 // the last one that 4.2 s end
 	})
 }
@@ -170,8 +170,7 @@ func TestTenThousandAgentsAreBounded(t *testing.T) {
 		t.Errorf("%v viewers (now, peak, unique) of %d", got, many)
 	}
 	r.eventually("all of them are gone", func() bool {
-		h := r.app("live").halls["cam"]
-		return h.viewers.Empty(time.Now())
+		return r.counts("cam")[0] == 0
 	})
 }
 
@@ -359,7 +358,7 @@ func TestAHookThatHangsCutsNobodyWhoWatches(t *testing.T) {
 	r := showing(t, `notify_timeout = "1s"
     on_play = "`+h.url+`"`)
 	h.rig = r
-	r.srv.audience.life = 500 * time.Millisecond
+	r.srv.origin.Audience().VerdictLife = 500 * time.Millisecond
 	a := r.watcher("198.51.100.1")
 	a.gets("/live/cam.m3u8", 200, "#EXTM3U")
 	hangs.Store(true)
@@ -482,31 +481,6 @@ func TestWhatLiesBesideAGuardedStreamIsNotServed(t *testing.T) {
 	h.expect()
 }
 
-func TestWhatIsGuarded(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		path, dir string
-		want      bool
-	}{
-		{"/hls/a.ts", "/hls", true},
-		{"/hls/x/a.ts", "/hls/", true},
-		{"/hls", "/hls", false},
-		{"/hlsx/a.ts", "/hls", false},
-		{"/hls/show/a.ts", "/hls/$app", true},
-		{"/hls/a.ts", "/hls/$app", false},
-		{"/hls/show/tv/a.ts", "/hls/$app/tv", true},
-		{"/hls/show/a.ts", "/hls/$app/tv", false},
-		{"/hls/show-tv/a.ts", "/hls/$app-tv", true},
-		{"/hls/show/a.ts", "/hls/$app-tv", false},
-		{"/hls/x-show-tv/y/a.ts", "/hls/x-$app-tv/y", true},
-		{"/hls/x-show/y/a.ts", "/hls/x-$app-tv/y", false},
-	} {
-		if got := lies(c.path, c.dir); got != c.want {
-			t.Errorf("%s in %s: got %v, want %v", c.path, c.dir, got, c.want)
-		}
-	}
-}
-
 func TestAStopSaysGoodByeToViewers(t *testing.T) {
 	h := newHookServer(t, nil)
 	r := showing(t, `on_play_done = "`+h.url+`"`)
@@ -517,9 +491,6 @@ func TestAStopSaysGoodByeToViewers(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.expect("play_done:cam", "play_done:cam")
-	if n := r.srv.audience.said.Load(); n != 0 {
-		t.Errorf("%d bytes of good-byes are left", n)
-	}
 }
 
 func TestApplicationsWithoutABlockHaveAnAudience(t *testing.T) {
@@ -536,28 +507,4 @@ func TestApplicationsWithoutABlockHaveAnAudience(t *testing.T) {
 	r.write("www/other.txt", "text")
 	a.gets("/other.txt", 200, "text")
 	a.gets("/other/left.ts", 404, "")
-}
-
-func TestAViewerLetInTooLateTakesNoSeat(t *testing.T) {
-	release := make(chan struct{})
-	h := newHookServer(t, func(form url.Values, _ http.ResponseWriter, _ *http.Request) {
-		if form.Get("call") == "play" {
-			<-release
-		}
-	})
-	r := showing(t, strings.ReplaceAll(`on_play = "$HOOK"
-    on_done = "$HOOK"`, "$HOOK", h.url))
-	h.rig = r
-	got := make(chan int, 1)
-	go func() { got <- r.watcher("198.51.100.1").get("/live/cam.m3u8").status }()
-	r.eventually("the hook is asked", func() bool { return len(h.seen()) == 1 })
-	hall := r.srv.audience.all()[0]
-	r.reload(strings.Replace(watched(""), `"live" {`, `"other" {`, 1)) // the application is gone
-	close(release)
-	if s := <-got; s != 503 {
-		t.Errorf("status %d, want 503", s)
-	}
-	if n, said := hall.viewers.Len(time.Now()), r.srv.audience.said.Load(); n != 0 || said != 0 {
-		t.Errorf("%d seats and %d bytes are held by a hall that nobody looks into any more", n, said)
-	}
 }

@@ -402,7 +402,7 @@ func TestAStrangerHoldsLittleMemory(t *testing.T) {
 		{"a connect", connect, uint64(len(connect))},
 		{"messages that never end", append(bytes.Clone(connect), greedy...), uint64(len(connect) + len(greedy))},
 	} {
-		before := heap()
+		before, was := heap(), r.srv.rtmp.Figures().BytesIn
 		conns := make([]net.Conn, strangers)
 		for i := range conns {
 			conns[i] = r.rawConn(t)
@@ -414,16 +414,8 @@ func TestAStrangerHoldsLittleMemory(t *testing.T) {
 			}
 		}
 		r.eventually("the server has read it all", func() bool {
-			r.srv.mu.Lock()
-			defer r.srv.mu.Unlock()
-			n := 0
-			for _, s := range r.srv.live {
-				conn := s.conn.Load()
-				if c.in == 0 && conn == nil || conn != nil && conn.BytesIn() == 1+2*1536+c.in {
-					n++
-				}
-			}
-			return n == strangers
+			f := r.srv.rtmp.Figures()
+			return f.Connections == strangers && (c.in == 0 || f.BytesIn-was == strangers*(1+2*1536+uint64(c.in)))
 		})
 		each := int64(heap()-before)/strangers - own
 		t.Logf("%s: %d bytes held for each of %d", c.name, each, strangers)
@@ -434,9 +426,7 @@ func TestAStrangerHoldsLittleMemory(t *testing.T) {
 			nc.Close()
 		}
 		r.eventually("they are gone", func() bool {
-			r.srv.mu.Lock()
-			defer r.srv.mu.Unlock()
-			return len(r.srv.live) == 0
+			return r.connections() == 0
 		})
 	}
 }

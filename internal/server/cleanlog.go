@@ -17,17 +17,17 @@ const maxField = 1 << 10
 // comes as the name of an application, or of a stream where there are no keys.
 type cleanCore struct {
 	zapcore.Core
-	isKey func(word string) bool
+	mask func(text string) string
 }
 
 // cleaned is log behind a cleanCore.
-func cleaned(log *zap.Logger, isKey func(string) bool) *zap.Logger {
-	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return cleanCore{c, isKey} }))
+func cleaned(log *zap.Logger, mask func(string) string) *zap.Logger {
+	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return cleanCore{c, mask} }))
 }
 
 // With implements zapcore.Core.
 func (c cleanCore) With(fields []zapcore.Field) zapcore.Core {
-	return cleanCore{c.Core.With(c.clean(fields)), c.isKey}
+	return cleanCore{c.Core.With(c.clean(fields)), c.mask}
 }
 
 // Check implements zapcore.Core.
@@ -51,7 +51,7 @@ func (c cleanCore) clean(fields []zapcore.Field) []zapcore.Field {
 		if !ok {
 			continue
 		}
-		clean := withoutKeys(clipField(text), c.isKey)
+		clean := c.mask(clipField(text))
 		if clean == text {
 			continue
 		}
@@ -85,50 +85,4 @@ func clipField(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxField], "") + fmt.Sprintf("… (%d bytes)", len(s))
-}
-
-// keyByte reports whether a secret may contain c (docs/reference.md, secret).
-func keyByte(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '~' || c == '-'
-}
-
-// withoutKeys replaces the words of s that are stream keys by ***.
-func withoutKeys(s string, isKey func(string) bool) string {
-	if len(s) < minSecret {
-		return s
-	}
-	var out strings.Builder
-	copied := 0
-	for i := 0; i < len(s); {
-		if !keyByte(s[i]) {
-			i++
-			continue
-		}
-		end := i + 1
-		for end < len(s) && keyByte(s[end]) {
-			end++
-		}
-		if n := keyLength(s[i:end], isKey); n > 0 {
-			out.WriteString(s[copied:i])
-			out.WriteString("***")
-			copied = i + n
-		}
-		i = end
-	}
-	if copied == 0 {
-		return s
-	}
-	return out.String() + s[copied:]
-}
-
-// keyLength is how much of the beginning of word is a stream key: all of it, or
-// what stands before a file's extension or the end of a sentence.
-func keyLength(word string, isKey func(string) bool) int {
-	if len(word) >= minSecret && isKey(word) {
-		return len(word)
-	}
-	if i := strings.LastIndexByte(word, '.'); i >= minSecret && isKey(word[:i]) {
-		return i
-	}
-	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -18,7 +19,7 @@ func TestNoFieldOfTheLogIsLongOrAKey(t *testing.T) {
 	const key = "s3cret-key.of~mine"
 	core, logs := observer.New(zapcore.DebugLevel)
 	var counted counters
-	log := counted.counted(cleaned(zap.New(core), func(w string) bool { return w == key }))
+	log := counted.counted(cleaned(zap.New(core), func(text string) string { return origin.MaskKeys(text, func(w string) bool { return w == key }) }))
 	long := strings.Repeat("x", 70000)
 	log.With(zap.String("app", key)).Warn("refused",
 		zap.String("reason", `no application "`+key+`" here`), zap.Error(errors.New("open /www/"+key+".m3u8: gone.")),

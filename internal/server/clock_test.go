@@ -61,7 +61,7 @@ func TestAnOutlierMovesNoPlayersClock(t *testing.T) {
 					t.Fatalf("message %d has timestamp %d; the publisher went from 100000 to %d", i, m.Timestamp, last)
 				}
 			}
-			r.eventually("a finding", func() bool { r.stream("live", "cam").examine(); return has(r.health("cam"), "timestamp_jumps") })
+			r.eventually("a finding", func() bool { r.stream("live", "cam").Examine(); return has(r.health("cam"), "timestamp_jumps") })
 		})
 	}
 }
@@ -75,9 +75,9 @@ func TestSoundFromAnotherZeroIsAlignedAndTold(t *testing.T) {
 			m.Timestamp += 9000
 		}
 	})
-	r.eventually("a finding", func() bool { r.stream("live", "cam").examine(); return has(r.health("cam"), "av_offset") })
+	r.eventually("a finding", func() bool { r.stream("live", "cam").Examine(); return has(r.health("cam"), "av_offset") })
 	r.logged("what is published could be better", "9.0 s apart (sound ahead)")
-	l := r.stream("live", "cam").live.Snapshot()
+	l := r.stream("live", "cam").Live().Snapshot()
 	if d := int32(l.AudioTimestamp - l.VideoTimestamp); d < -1000 || d > 1000 {
 		t.Errorf("audio is %d ms ahead of the video", d)
 	}

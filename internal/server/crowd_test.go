@@ -45,16 +45,13 @@ func TestTwoThousandPlayersComeAndGo(t *testing.T) {
 		}
 		wg.Wait()
 		r.eventually("all are gone", func() bool {
-			r.srv.mu.Lock()
-			n := len(r.srv.live)
-			r.srv.mu.Unlock()
-			return n == 1 && r.stream("live", "cam").fan.Load() == nil
+			return r.connections() == 1 && r.stream("live", "cam").Fan() == nil
 		})
 		r.logs.TakeAll()
 	}
 	settled := func() (goroutines, files int, memory int64) {
-		// Timers of polite ends fire up to lingerTime later.
-		for range 2 * int(lingerTime/(100*time.Millisecond)) {
+		// Timers of polite ends fire up to a second later.
+		for range 20 {
 			time.Sleep(100 * time.Millisecond)
 			goroutines, files = runtime.NumGoroutine(), descriptors(t)
 		}
@@ -156,7 +153,7 @@ func TestPingsAndCommandsUnderAFullSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	behind := func() bool {
-		return fan.BytesOut.Load()+64<<10 < r.stream("live", "cam").live.Snapshot().BytesIn
+		return fan.BytesOut.Load()+64<<10 < r.stream("live", "cam").Live().Snapshot().BytesIn
 	}
 	r.eventually("a full socket", behind) // nobody reads yet
 	var pongs, results, last uint32

@@ -13,6 +13,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/rtmpserver"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
@@ -54,14 +55,14 @@ func endpointsOf(kind string, plain value.Addresses, secure *config.TLS) []endpo
 	return all
 }
 
-// A listener is one endpoint at work: for a service or for a site, which a
+// A listener is one endpoint at work: for an rtmp block or for a site, which a
 // reload may change.
 type listener struct {
 	endpoint
-	ln  net.Listener
-	svc atomic.Pointer[service]    // rtmp, rtmps
-	tls atomic.Pointer[tls.Config] // rtmps
-	web *web.Server                // http, https
+	ln   net.Listener
+	rtmp atomic.Pointer[rtmpserver.Block] // rtmp, rtmps
+	tls  atomic.Pointer[tls.Config]       // rtmps
+	web  *web.Server                      // http, https
 }
 
 // serve accepts until ln is closed.
@@ -72,7 +73,7 @@ func (s *Server) serve(l *listener, ln net.Listener) {
 		var err error
 		switch l.kind {
 		case "rtmp", "rtmps":
-			listen.AcceptLoop(ln, s.log, func(nc net.Conn) { s.arrive(l, nc) })
+			listen.AcceptLoop(ln, s.log, func(nc net.Conn) { l.rtmp.Load().Accept(nc, l.tls.Load()) })
 		case "http":
 			err = l.web.Serve(ln)
 		case "https":
@@ -115,7 +116,7 @@ func (s *Server) rebind(e endpoint) error {
 
 // commitListeners starts the new listeners, points the kept ones at their new
 // blocks and closes those that no block names any more.
-func (s *Server) commitListeners(a *acquired, services []*service) {
+func (s *Server) commitListeners(a *acquired, blocks []*rtmpserver.Block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	want := make(map[string]bool)
@@ -127,7 +128,7 @@ func (s *Server) commitListeners(a *acquired, services []*service) {
 				l, kept = &listener{endpoint: e}, false
 				s.listeners[e.key()] = l
 			}
-			l.svc.Store(services[i])
+			l.rtmp.Store(blocks[i])
 			if e.kind == "rtmps" {
 				l.tls.Store(a.tls[i])
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -123,7 +124,7 @@ func TestEveryEventOfASessionIsALine(t *testing.T) {
 			name: "loses its application", config: plain, do: func(r *rig) {
 				publish(r)
 				r.reload(eventConfig(""))
-			}, message: "stream ended", stream: "cam", reason: whyAppGone,
+			}, message: "stream ended", stream: "cam", reason: origin.WhyAppGone,
 		},
 		{name: "plays", config: plain, do: func(r *rig) { r.spectate("live", "cam", dialling{}) }, message: "play started", stream: "cam"},
 		{

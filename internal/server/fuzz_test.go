@@ -151,11 +151,10 @@ rtmp {
     }
   }
 }`)
-	l := &listener{}
-	l.svc.Store(r.srv.services[0])
 	next := uint32(1)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztime.Bound(t)
+		r := &rig{TB: t, srv: r.srv, cfg: r.cfg, logs: r.logs}
 		s := &script{b: b[:min(len(b), 400)], chunkSize: 128}
 		for n := 0; len(s.b) > 0 && n < 100; n++ {
 			s.step()
@@ -163,31 +162,20 @@ rtmp {
 		next++ // an address of its own: ten wrong keys shut one out
 		from := &net.TCPAddr{IP: binary.BigEndian.AppendUint32(nil, 10<<24|next%(1<<24)), Port: 1}
 		whole := append(append([]byte{3}, make([]byte, 2*1536)...), s.wire...)
-		r.srv.arrive(l, recited{bytes.NewReader(whole), from})
-		ended := make(chan struct{})
-		go func() { r.srv.sessions.Wait(); r.srv.lingering.wg.Wait(); close(ended) }()
-		select {
-		case <-ended:
-		case <-time.After(patience):
-			t.Fatal("the session does not end")
-		}
+		r.srv.running()[0].Accept(recited{bytes.NewReader(whole), from}, nil)
+		r.eventually("the session ends", func() bool { return r.connections() == 0 })
 		for _, app := range []string{"live", "denied", "open"} {
-			a := r.app(app)
-			a.mu.Lock()
-			for name, st := range a.streams {
-				packets := int(st.live.Snapshot().Packets)
+			for _, name := range r.streams(app) {
+				packets := r.packets(app, name)
 				switch {
 				case app == "denied", app == "live" && (!s.keyed || name != "cam"):
 					t.Errorf("a stream %s/%s with %d packets came into being", app, name, packets)
 				case app == "live" && packets > s.media:
 					t.Errorf("%d packets of at most %d messages", packets, s.media)
 				}
-				a.endLocked(st, "the test is over")
+				r.srv.Kick(app, name, 0) // it waits for its publisher
 			}
-			if n := len(a.houses) + a.sessions + a.claimed; n != 0 {
-				t.Errorf("%s: %d houses, %d sessions and %d publishers are left", app, len(a.houses), a.sessions, a.claimed)
-			}
-			a.mu.Unlock()
+			r.eventually("nobody is left in "+app, r.app(app).Idle)
 		}
 		r.logs.TakeAll()
 	})

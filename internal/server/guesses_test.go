@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -70,13 +69,13 @@ func TestGuessingByPlayIsBraked(t *testing.T) {
 		}
 	}
 	r.publishFrom("127.0.0.3", "show", "good-secret-0002")
-	for i := range maxGuesses {
+	for i := range 10 {
 		play("127.0.0.3", "show", fmt.Sprintf("guess-number-%d", i), rtmp.StatusPlayStart)
 	}
 	for _, name := range []string{"guess-number-10", "good-secret-0001"} {
 		began := time.Now()
 		play("127.0.0.3", "show", name, rtmp.StatusPlayStreamNotFound)
-		if took := time.Since(began); took < brakeTime {
+		if took := time.Since(began); took < 2*time.Second {
 			t.Errorf("the next guess is answered after %s", took)
 		}
 	}
@@ -99,44 +98,9 @@ func TestGuessingByPlayIsBraked(t *testing.T) {
 func TestGuessesUnderTheWildcardCountTogether(t *testing.T) {
 	t.Parallel()
 	r := start(t, fmt.Sprintf(guessed, true))
-	for i := range maxGuesses {
+	for i := range 10 {
 		r.refused(fmt.Sprintf("any-%d", i), "wrong-secret-001", dialling{}, rtmp.StatusPublishDenied, wrongKey)
 	}
 	r.refused("any-other", "good-secret-0004", dialling{}, rtmp.StatusPublishDenied, "too many")
 	r.publish("show", "good-secret-0001")
-}
-
-func TestProofsAreKeptInABoundedTable(t *testing.T) {
-	t.Parallel()
-	var g guessLimit
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	key := idOf("good-secret-0001")
-	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
-	for i := range maxGuessingAddrs + 3000 {
-		g.hit(addr(i), key)
-	}
-	if len(g.right) > maxGuessingAddrs {
-		t.Errorf("%d proofs kept, want at most %d", len(g.right), maxGuessingAddrs)
-	}
-	last := netip.MustParseAddr("192.0.2.1")
-	g.hit(last, key)
-	for range maxGuesses {
-		g.miss(last, now)
-	}
-	for _, c := range []struct {
-		name string
-		p    presented
-		from netip.Addr
-		want bool
-	}{
-		{"the key, typed", presented{typed: key}, last, true},
-		{"the key, as an argument", presented{arg: key}, last, true},
-		{"another key", presented{typed: idOf("good-secret-0002")}, last, false},
-		{"none", presented{}, last, false},
-		{"from elsewhere", presented{typed: key}, netip.MustParseAddr("192.0.2.2"), true}, // is not refused
-	} {
-		if got := g.admits(c.from, c.p, now); got != c.want {
-			t.Errorf("%s: let in %t, want %t", c.name, got, c.want)
-		}
-	}
 }

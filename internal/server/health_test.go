@@ -46,7 +46,7 @@ func TestFindingsFollowTheConfigurationAndLeaveWithThePublisher(t *testing.T) {
 	r.reload(strings.Replace(short, "200ms", "2s", 1))
 	st := r.stream("live", "cam")
 	for range 6 { // as many seconds as it takes a finding to go
-		st.examine()
+		st.Examine()
 	}
 	if got := r.health("cam"); has(got, long) {
 		t.Errorf("fragments are long enough now: %+v", got)

@@ -26,10 +26,17 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Codes as the tests name them.
+const (
+	statusDenied  = rtmp.StatusPublishDenied
+	statusBadName = rtmp.StatusPublishBadName
+)
 
 // patience bounds every wait: ten times what a slow machine needs.
 const patience = 30 * time.Second
@@ -152,26 +159,48 @@ func (r *rig) web() string {
 }
 
 // app returns a running application of the first rtmp block.
-func (r *rig) app(name string) *application {
-	r.srv.mu.Lock()
-	v := r.srv.services[0]
-	r.srv.mu.Unlock()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.apps[name]
-}
+func (r *rig) app(name string) *origin.Application { return r.srv.running()[0].Application(name) }
 
-func (r *rig) stream(app, name string) *stream {
+func (r *rig) stream(app, name string) *origin.Stream {
 	if a := r.app(app); a != nil {
-		return a.lookup(name)
+		return a.Stream(name)
 	}
 	return nil
 }
 
+// players is how many players a name has, whether it has a stream or not.
+func (r *rig) players(app, name string) (n int) {
+	for _, a := range r.srv.Snapshot().Servers[0].Applications {
+		for _, st := range a.Streams {
+			for _, c := range st.Clients {
+				if a.Name == app && st.Name == name && !c.Publishing {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// streams are the names of an application's streams, and of those waited for.
+func (r *rig) streams(app string) (names []string) {
+	for _, a := range r.srv.Snapshot().Servers[0].Applications {
+		for _, st := range a.Streams {
+			if a.Name == app {
+				names = append(names, st.Name)
+			}
+		}
+	}
+	return names
+}
+
+// connections is how many RTMP clients there are.
+func (r *rig) connections() int { return r.srv.rtmp.Figures().Connections }
+
 // packets is how many packets a stream has taken; 0 if there is none.
 func (r *rig) packets(app, name string) int {
 	if st := r.stream(app, name); st != nil {
-		return int(st.live.Snapshot().Packets)
+		return int(st.Live().Snapshot().Packets)
 	}
 	return 0
 }

@@ -91,9 +91,7 @@ func TestNoHookHearsOfBadNames(t *testing.T) {
 	}
 	r.refused("live", "cam?"+strings.Repeat("a=1&", 2000), dialling{}, rtmp.StatusPublishDenied, "too long")
 	r.eventually("every connection is over", func() bool {
-		r.srv.mu.Lock()
-		defer r.srv.mu.Unlock()
-		return len(r.srv.live) == 0
+		return r.connections() == 0
 	})
 	for _, call := range h.seen() {
 		if call != "connect:" && call != "disconnect:" {

@@ -133,7 +133,7 @@ func TestAPublisherShownOutWritesNoGarbage(t *testing.T) {
 	}
 	r.eventually("a stream", func() bool { return r.packets("plain", "cam") == 1 })
 	st := r.stream("plain", "cam")
-	cur := st.live.Cursor(live.FromOldest, false)
+	cur := st.Live().Cursor(live.FromOldest, false)
 	defer cur.Close()
 	read := make(chan []*media.Packet) // nil for those passed over
 	go func() {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -265,77 +265,11 @@ rtmp {
     }
   }
 }`)
-	for i := range maxGuesses {
+	for i := range 10 {
 		r.refused("show", fmt.Sprintf("guess-%d", i), dialling{}, rtmp.StatusPublishDenied, wrongKey)
 	}
 	r.refused("show", "good-secret-0001", dialling{}, rtmp.StatusPublishDenied, "too many wrong stream keys")
 	r.publishFrom("127.0.0.2", "show", "good-secret-0001")
-}
-
-func TestGuessLimit(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	a := netip.MustParseAddr
-	miss := func(g *guessLimit, n int, addr netip.Addr, at time.Time) {
-		for range n {
-			g.miss(addr, at)
-		}
-	}
-	for _, c := range []struct {
-		name string
-		do   func(g *guessLimit)
-		addr string
-		at   time.Duration
-		want bool
-	}{
-		{"nothing wrong", func(*guessLimit) {}, "192.0.2.1", 0, false},
-		{"nine", func(g *guessLimit) { miss(g, 9, a("192.0.2.1"), start) }, "192.0.2.1", 0, false},
-		{"ten", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.1", 0, true},
-		{"ten, for almost a minute", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.1", time.Minute - 1, true},
-		{"ten, a minute later", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.1", time.Minute, false},
-		{"ten of somebody else", func(g *guessLimit) { miss(g, 10, a("192.0.2.1"), start) }, "192.0.2.2", 0, false},
-		{"nine, and one more than a minute later", func(g *guessLimit) {
-			miss(g, 9, a("192.0.2.1"), start)
-			miss(g, 1, a("192.0.2.1"), start.Add(61*time.Second))
-		}, "192.0.2.1", 61 * time.Second, false},
-		{"ten again after the minute", func(g *guessLimit) {
-			miss(g, 10, a("192.0.2.1"), start)
-			miss(g, 10, a("192.0.2.1"), start.Add(time.Minute))
-		}, "192.0.2.1", 61 * time.Second, true},
-		{"ten of one IPv6 network", func(g *guessLimit) {
-			for i := range 10 {
-				miss(g, 1, a(fmt.Sprintf("2001:db8:0:1::%x", i+1)), start)
-			}
-		}, "2001:db8:0:1:ffff::9", 0, true},
-		{"ten of the network beside", func(g *guessLimit) { miss(g, 10, a("2001:db8:0:1::1"), start) }, "2001:db8:0:2::1", 0, false},
-		{"ten of an IPv4-mapped address", func(g *guessLimit) { miss(g, 10, a("::ffff:192.0.2.1"), start) }, "192.0.2.1", 0, true},
-		{"ten, with a zone", func(g *guessLimit) { miss(g, 10, a("fe80::1%eth0"), start) }, "fe80::2%eth1", 0, true},
-	} {
-		var g guessLimit
-		c.do(&g)
-		if got := g.refused(a(c.addr), start.Add(c.at)); got != c.want {
-			t.Errorf("%s: refused %t, want %t", c.name, got, c.want)
-		}
-	}
-}
-
-func TestGuessLimitKeepsABoundedTable(t *testing.T) {
-	t.Parallel()
-	var g guessLimit
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for i := range maxGuessingAddrs + 3000 {
-		g.miss(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
-	}
-	if len(g.wrong) > maxGuessingAddrs {
-		t.Errorf("%d addresses kept, want at most %d", len(g.wrong), maxGuessingAddrs)
-	}
-	last := netip.MustParseAddr("192.0.2.1")
-	for range maxGuesses {
-		g.miss(last, now)
-	}
-	if !g.refused(last, now) {
-		t.Error("an address is not counted while the table is full")
-	}
 }
 
 // Whatever a publisher does with its secret, it is in no log line, no answer,
@@ -464,11 +398,11 @@ rtmp {
 	if len(r.said) != 1 || !strings.Contains(r.said[0], `stream key of "cam" in application "show"`) {
 		t.Fatalf("announced %q", r.said)
 	}
-	secret, err := KeptKey(string(r.cfg.StateDir), "show", "cam")
+	secret, err := origin.KeptKey(string(r.cfg.StateDir), "show", "cam")
 	if err != nil || value.ValidSecret(secret) != nil || !strings.HasSuffix(r.said[0], ": "+secret) {
 		t.Fatalf("kept key %q, %v; announced %q", secret, err, r.said)
 	}
-	fi, err := os.Stat(filepath.Join(string(r.cfg.StateDir), keyFile("show", "cam")))
+	fi, err := os.Stat(filepath.Join(string(r.cfg.StateDir), "keys/show/cam"))
 	if err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v, %v, want mode 0600", fi.Mode(), err)
 	}
@@ -480,7 +414,7 @@ rtmp {
 	if strings.Contains(r.allText(), secret) {
 		t.Error("the key stands in the log")
 	}
-	if err := os.WriteFile(filepath.Join(string(r.cfg.StateDir), keyFile("show", "cam")), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(string(r.cfg.StateDir), "keys/show/cam"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.srv.Apply(r.load(conf)); err == nil || !strings.Contains(err.Error(), "is empty") {
@@ -503,50 +437,11 @@ rtmp {
 	if _, err := r.srv.Apply(cfg); err == nil || len(r.said) != 0 {
 		t.Fatalf("an address in use: %v, announced %q", err, r.said)
 	}
-	if key, err := KeptKey(string(cfg.StateDir), "show", "cam"); err == nil {
+	if key, err := origin.KeptKey(string(cfg.StateDir), "show", "cam"); err == nil {
 		t.Errorf("kept %s, which nobody was told", key)
 	}
 	r.reload(strings.Replace(conf, "<P>", "0", 1))
 	if len(r.said) != 1 {
 		t.Errorf("announced %q", r.said)
-	}
-}
-
-// Names from the configuration each become one path element of the state
-// directory, never another's and never outside of it.
-func TestKeyFilesStayInTheirDirectory(t *testing.T) {
-	t.Parallel()
-	state := t.TempDir()
-	seen := make(map[string]string)
-	for _, n := range []struct{ app, holder string }{
-		{"live", "a"}, {"live", "../../a"}, {"..", "a"}, {"live", ".a"}, {"live", "%2Ea"}, {"live/a", "a"}, {"live", "a/a"}, {"*", "a"}, {"live", "ä b"},
-	} {
-		secret, made, err := keepKey(state, n.app, n.holder)
-		if err != nil || !made {
-			t.Errorf("%v: made %t, %v", n, made, err)
-		}
-		f := keyFile(n.app, n.holder)
-		if !filepath.IsLocal(f) || strings.Count(f, "/") != 2 {
-			t.Errorf("%v is kept in %q", n, f)
-		}
-		if other, taken := seen[f]; taken {
-			t.Errorf("%v and %s share %q", n, other, f)
-		}
-		seen[f] = fmt.Sprint(n)
-		if again, made, err := keepKey(state, n.app, n.holder); again != secret || made || err != nil {
-			t.Errorf("%v: another key the second time (made %t, %v)", n, made, err)
-		}
-	}
-}
-
-func TestNewKeysAreValidAndDiffer(t *testing.T) {
-	t.Parallel()
-	seen := make(map[string]bool)
-	for range 100 {
-		k := NewKey()
-		if value.ValidSecret(k) != nil || len(k) != 26 || seen[k] {
-			t.Fatalf("key %q", k)
-		}
-		seen[k] = true
 	}
 }

@@ -188,13 +188,10 @@ rtmp {
 			if r.hasLogged("listener lost while reloading", "") {
 				t.Error("a listener was lost")
 			}
-			r.srv.dirs.mu.Lock()
-			for path, d := range r.srv.dirs.byPath {
-				if d.refs != 0 {
-					t.Errorf("%s is still held", path)
-				}
+			r.srv.origin.Directories().Sweep()
+			if held := r.srv.origin.Directories().Paths(); len(held) > 0 {
+				t.Errorf("%s are still held", held)
 			}
-			r.srv.dirs.mu.Unlock()
 			w.undisturbed()
 			r.reload(ports(two, p, q)) // and the next one works
 		})
@@ -316,15 +313,10 @@ rtmp {
 	if err := <-w.gone; err != nil || !w.alive() {
 		t.Errorf("the removed listener's publisher is gone: %v", err)
 	}
-	r.srv.mu.Lock()
-	v := r.srv.services[1]
-	r.srv.mu.Unlock()
+	v := r.srv.running()[1]
 	r.eventually("its media arrives", func() bool {
-		v.mu.Lock()
-		a := v.apps["live"]
-		v.mu.Unlock()
-		st := a.lookup("cam")
-		return st != nil && int(st.live.Snapshot().Packets) == int(w.sent.Load())
+		st := v.Application("live").Stream("cam")
+		return st != nil && int(st.Live().Snapshot().Packets) == int(w.sent.Load())
 	})
 }
 
@@ -363,7 +355,7 @@ http {
 	p.listen()
 	p.seconds(0.3)
 	r.eventually("media arrives", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
-	if got := r.stream("live", "cam").owner.addr.String(); got != "127.0.0.1" {
+	if got := r.srv.Snapshot().Servers[0].Applications[0].Streams[0].Clients[0].Address; got != "127.0.0.1" {
 		t.Errorf("a unix socket's peer counts as %s", got)
 	}
 	web := &http.Client{Transport: &http.Transport{DialContext: dialUnix("http.sock"), DisableKeepAlives: true}}

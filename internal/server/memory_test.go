@@ -65,8 +65,8 @@ func (r *rig) account(app, name string) int64 {
 	if st == nil {
 		return 0
 	}
-	n := st.live.Snapshot().HeldBytes
-	if fan := st.fan.Load(); fan != nil {
+	n := st.Live().Snapshot().HeldBytes
+	if fan := st.Fan(); fan != nil {
 		n += fan.Memory()
 	}
 	return n

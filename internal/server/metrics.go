@@ -20,8 +20,6 @@ import (
 
 // counters are what the server counts of itself since its start.
 type counters struct {
-	published, played, viewed atomic.Uint64
-
 	lines [zapcore.FatalLevel - zapcore.DebugLevel + 1]atomic.Uint64 // logged, by level
 
 	mu          sync.Mutex
@@ -42,7 +40,7 @@ func (s *Server) newMetrics() http.Handler {
 		r.Register(collectors.NewGoCollector()),
 		r.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 		s.hub.Register(r),
-		s.dirs.metrics.Register(r),
+		s.origin.Directories().Metrics().Register(r),
 	)
 	if err != nil {
 		panic(err) // two of one name: no input of a running server makes them
@@ -106,7 +104,8 @@ func (s *Server) noteKeysFiles(failing map[string]string) {
 // count adds what the server and the hooks have counted.
 func (s *Server) count(snap *api.Snapshot) {
 	c := &s.counters
-	snap.Published, snap.Played, snap.Viewed = c.published.Load(), c.played.Load(), c.viewed.Load()
+	n := s.origin.Counts()
+	snap.Published, snap.Played, snap.Viewed = n.Published, n.Played, n.Viewed
 	c.mu.Lock()
 	snap.Reload, snap.KeysFailing = c.reload, slices.Clone(c.keysFailing)
 	c.mu.Unlock()

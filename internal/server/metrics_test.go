@@ -89,7 +89,7 @@ func TestMetricsCountWhatWasSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	live := r.stream("live", "cam").live.Snapshot()
+	live := r.stream("live", "cam").Live().Snapshot()
 	got := r.scrape()
 	for series, want := range map[string]float64{
 		`rtmpd_build_info{goversion="` + runtime.Version() + `",version="test"}`: 1,
@@ -314,7 +314,7 @@ func TestMistServersNames(t *testing.T) {
 		`mist_outputs{output="HLS"}`:                           0,
 		`mist_viewcount{stream="live/cam"}`:                    1,
 		`mist_trigger_count{trigger="on_publish"}`:             0,
-		`mist_bw{direction="down",stream="live/cam"}`:          float64(r.stream("live", "cam").live.Snapshot().BytesIn),
+		`mist_bw{direction="down",stream="live/cam"}`:          float64(r.stream("live", "cam").Live().Snapshot().BytesIn),
 	} {
 		if v, ok := got[series]; !ok || v != want {
 			t.Errorf("%s: %v (%t), want %v", series, v, ok, want)

@@ -39,7 +39,7 @@ func TestNamesInEveryScript(t *testing.T) {
 			p := r.spectate("live", form, dialling{})
 			r.fanOf("live", name, 1)
 			p.Close()
-			r.eventually("the player has left", func() bool { return r.stream("live", name).fan.Load() == nil })
+			r.eventually("the player has left", func() bool { return r.stream("live", name).Fan() == nil })
 		}
 	}
 	p := r.publish("live", "de\u0301compose\u0301")

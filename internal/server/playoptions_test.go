@@ -57,7 +57,7 @@ func TestWhereAPlayerBegins(t *testing.T) {
 			r.eventually("all sent is there", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
 			s := r.spectate("live", "cam", dialling{})
 			r.eventually("the player sits", func() bool { return slices.Contains(s.codes(), rtmp.StatusPlayStart) })
-			r.eventually("the fan has it", func() bool { return r.stream("live", "cam").fan.Load().Players() == 1 })
+			r.eventually("the fan has it", func() bool { return r.stream("live", "cam").Fan().Players() == 1 })
 			p.seconds(1)
 			first := s.first()
 			c.check(t, first, joined)
@@ -76,7 +76,7 @@ func TestWaitVideoHoldsAudioBackUntilThereIsVideo(t *testing.T) {
 		s := r.spectate("live", "cam", dialling{})
 		r.eventually("the fan has the player", func() bool {
 			st := r.stream("live", "cam")
-			return st != nil && st.fan.Load() != nil && st.fan.Load().Players() == 1
+			return st != nil && st.Fan() != nil && st.Fan().Players() == 1
 		})
 		// The test card with its audio first.
 		clip := card()
@@ -243,7 +243,7 @@ func TestPlayerQueueMovesASlowPlayerOn(t *testing.T) {
 	p.seconds(0.5)
 	s := r.seated("live", "cam", dialling{})
 	r.eventually("the fan has the player", func() bool {
-		fan := r.stream("live", "cam").fan.Load()
+		fan := r.stream("live", "cam").Fan()
 		return fan != nil && fan.Players() == 1
 	})
 	lapped := func() bool {
@@ -320,10 +320,10 @@ func TestAPlayerThatTakesNothingHoldsNobodyUp(t *testing.T) {
 			stuck = r.seated("live", "cam", dialling{})
 		}
 		r.eventually("the fan has the player", func() bool {
-			fan := r.stream("live", "cam").fan.Load()
+			fan := r.stream("live", "cam").Fan()
 			return fan != nil && fan.Players() == 1
 		})
-		fan := r.stream("live", "cam").fan.Load()
+		fan := r.stream("live", "cam").Fan()
 		// Sent until nothing more goes out: its socket is full.
 		for ts, still, last := uint32(600), 0, uint64(0); still < 50; ts += 33 {
 			p.bigFrame(ts, ts%990 == 600%990)
@@ -347,16 +347,12 @@ func TestAPlayerThatHasGoneLeavesASilentStream(t *testing.T) {
 	r := start(t, liveWith(""))
 	stays := r.spectate("live", "cam", dialling{})
 	r.eventually("it waits", func() bool { return slices.Contains(stays.codes(), rtmp.StatusPlayStart) })
-	a := r.app("live")
-	a.mu.Lock()
-	fan := a.houses["cam"].fan
-	a.mu.Unlock()
 	for range 20 {
 		s := r.spectate("live", "cam", dialling{})
 		r.eventually("it waits", func() bool { return slices.Contains(s.codes(), rtmp.StatusPlayStart) })
 		s.Close()
 	}
-	r.eventually("the fan has one player", func() bool { return fan.Players() == 1 })
+	r.eventually("the fan has one player", func() bool { return r.players("live", "cam") == 1 })
 }
 
 func TestMaxPlayersIsPerStream(t *testing.T) {

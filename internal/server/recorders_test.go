@@ -1,14 +1,12 @@
 package server
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/rtmpd/rtmpd/internal/record"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -94,36 +92,5 @@ func TestTheCallsOfARecording(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
-	}
-}
-
-// A control call that comes as the stream ends finds nothing to record.
-func TestControlFindsNoRecorderThatHasEnded(t *testing.T) {
-	r := start(t, `
-rtmp {
-  listen = "127.0.0.1:0"
-  application "live" {
-    reconnect_grace = "0s"
-    record "all" {
-      path   = "$DIR/rec"
-      manual = true
-    }
-  }
-}`)
-	p := r.publish("live", "cam")
-	p.seconds(0.2)
-	st := r.stream("live", "cam")
-	out, err := st.outputs.recorder("all")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Close()
-	r.eventually("the recorder's end", func() bool {
-		_, err := out.recorder.Stop(t.Context())
-		return errors.Is(err, record.ErrEnded)
-	})
-	path, err := recordControl(t.Context(), []target{{app: st.app, stream: st}}, "all", true)
-	if path != "" || err != nil {
-		t.Errorf("%q, %v", path, err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/origin"
+	"github.com/rtmpd/rtmpd/internal/rtmpserver"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
@@ -25,12 +27,11 @@ type acquired struct {
 	listeners map[string]net.Listener // new ones, by endpoint
 	reclaimed []endpoint              // ours, closed to make room for an overlapping new one
 	sites     []*web.Site             // one per http block
-	services  []*serviceRules         // one per rtmp block
+	rules     []*origin.Rules         // one per rtmp block
 	tls       []*tls.Config           // one per rtmp block; nil without tls
-	logs      []*sessionLog           // one per rtmp block; nil without access_log
-	dirs      []*directory
-	made      []string // announcements of keys just made
-	madeIn    []string // and their files
+	logs      []*rtmpserver.AccessLog // one per rtmp block; nil without access_log
+	dirs      []*origin.Directory
+	made      []origin.MadeKey // just now
 }
 
 // Apply makes cfg the running configuration: plan, acquire, commit, retire.
@@ -57,8 +58,8 @@ func (s *Server) Apply(cfg *config.Config) (plan config.Plan, err error) {
 func (a *acquired) acquire() error {
 	var errs []error
 	for i := range a.cfg.RTMP {
-		rules, err := a.rings(&a.cfg.RTMP[i])
-		a.services = append(a.services, rules)
+		rules, err := origin.AcquireRules(a.cfg, i, &a.made)
+		a.rules = append(a.rules, rules)
 		errs = append(errs, err)
 		secure, err := a.srv.tlsConfig(&a.cfg.RTMP[i])
 		a.tls = append(a.tls, secure)
@@ -91,41 +92,21 @@ func (a *acquired) acquire() error {
 func (a *acquired) openLogs() error {
 	var errs []error
 	for i := range a.cfg.RTMP {
-		l, err := a.srv.openAccessLog(&a.cfg.RTMP[i])
+		l, err := a.srv.rtmp.OpenAccessLog(&a.cfg.RTMP[i])
 		a.logs = append(a.logs, l)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (a *acquired) rings(b *config.RTMP) (*serviceRules, error) {
-	rules := &serviceRules{cfg: b, keys: make(map[string]*keyring)}
-	for i := range b.Applications {
-		app := &b.Applications[i]
-		ring, err := newKeyring(app, func(name, holder string) (string, error) {
-			secret, made, err := keepKey(string(a.cfg.StateDir), name, holder)
-			if made {
-				a.made = append(a.made, fmt.Sprintf("stream key of %q in application %q, made just now: %s", holder, name, secret))
-				a.madeIn = append(a.madeIn, keyFile(name, holder))
-			}
-			return secret, err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("application %q: %w", app.Name, err)
-		}
-		rules.keys[app.Name] = ring
-	}
-	return rules, nil
-}
-
 // openDirs opens the hls.paths of an application and of its stream blocks.
 // Those with $app in them are opened when somebody publishes.
 func (a *acquired) openDirs(app *config.Application) error {
-	for _, app := range withStreams(app) {
+	for _, app := range app.WithStreams() {
 		if app.HLS == nil || strings.Contains(string(app.HLS.Path), "$app") {
 			continue
 		}
-		d, err := a.srv.dirs.open(string(app.HLS.Path))
+		d, err := a.srv.origin.Directories().Open(string(app.HLS.Path))
 		if err != nil {
 			return fmt.Errorf("application %q: hls: %w", app.Name, err)
 		}
@@ -182,10 +163,10 @@ func (a *acquired) release() {
 		}
 	}
 	for _, d := range a.dirs {
-		a.srv.dirs.release(d)
+		a.srv.origin.Directories().Release(d)
 	}
 	// Nobody was told of them: the next attempt makes others, and announces them.
-	if err := forgetKeys(string(a.cfg.StateDir), a.madeIn); err != nil {
+	if err := origin.ForgetKeys(string(a.cfg.StateDir), a.made); err != nil {
 		a.srv.log.Error("stream keys that were never announced stay", zap.Error(err))
 	}
 }
@@ -195,47 +176,50 @@ func (s *Server) commit(a *acquired) {
 	if lvl, err := zapcore.ParseLevel(a.cfg.Log.Level); err == nil {
 		s.opts.Level.SetLevel(lvl)
 	}
-	s.audience.guard(a.cfg)
+	s.origin.Guard(a.cfg)
 	s.mu.Lock()
 	old := s.cfg.Swap(a.cfg)
-	services := s.pairServices(old, a.cfg)
-	gone := slices.DeleteFunc(slices.Clone(s.services), func(v *service) bool { return slices.Contains(services, v) })
-	s.services = services
+	blocks := s.pairBlocks(old, a.cfg)
+	gone := slices.DeleteFunc(slices.Clone(s.blocks), func(b *rtmpserver.Block) bool { return slices.Contains(blocks, b) })
 	released := s.held
 	s.held = a.dirs
 	s.mu.Unlock()
 
-	for i, v := range services {
-		v.useAccessLog(a.logs[i]) // first: whoever is shown out now is in it
-		for _, app := range v.commit(a.services[i]) {
+	services := make([]*origin.Service, len(blocks))
+	for i, b := range blocks {
+		services[i] = b.Service
+		b.UseAccessLog(a.logs[i]) // first: whoever is kicked now is in it
+		for _, app := range b.Commit(a.rules[i]) {
 			s.removeApp(app)
 		}
 	}
-	s.keyed.Store(&services)
-	for _, v := range gone {
-		for _, app := range v.all() {
+	s.mu.Lock()
+	s.blocks = blocks // with their rules
+	s.mu.Unlock()
+	s.origin.SetServices(services)
+	for _, b := range gone {
+		for _, app := range b.All() {
 			s.removeApp(app)
 		}
-		v.removed.Store(true)
-		v.tidyLog()
+		b.Remove()
 	}
 	s.noteKeysFiles(a.cfg.KeysFailing)
 	s.hub.SetInterval(flushInterval(a.cfg))
-	s.commitListeners(a, services)
+	s.commitListeners(a, blocks)
 	s.acme.Apply(acmeSettings(a.cfg), acmeDomains(a.cfg)) // its challenges need the listeners
 	for _, d := range released {
-		s.dirs.release(d)
+		s.origin.Directories().Release(d)
 	}
-	for _, line := range a.made {
-		s.opts.Announce(line)
+	for _, k := range a.made {
+		s.opts.Announce(k.String())
 	}
 }
 
-// pairServices finds the running service of each new rtmp block: the one that
-// listens on one of its addresses, else the one in its place, else a new one.
-func (s *Server) pairServices(old, cfg *config.Config) []*service {
-	out := make([]*service, len(cfg.RTMP))
-	free := slices.Clone(s.services)
+// pairBlocks finds what runs of each new rtmp block: the one that listens on one of
+// its addresses, else the one in its place, else a new one.
+func (s *Server) pairBlocks(old, cfg *config.Config) []*rtmpserver.Block {
+	out := make([]*rtmpserver.Block, len(cfg.RTMP))
+	free := slices.Clone(s.blocks)
 	take := func(i, j int) {
 		out[i], free[j] = free[j], nil
 	}
@@ -252,10 +236,17 @@ func (s *Server) pairServices(old, cfg *config.Config) []*service {
 			take(i, i)
 		}
 		if out[i] == nil {
-			out[i] = newService(s)
+			out[i] = s.rtmp.NewBlock()
 		}
 	}
 	return out
+}
+
+// running are the rtmp blocks of the present configuration.
+func (s *Server) running() []*rtmpserver.Block {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.blocks)
 }
 
 // flushInterval is the slowest beat of the fan-out, which all rtmp blocks share:
@@ -276,25 +267,8 @@ func shareAddress(a, b *config.RTMP) bool {
 	})
 }
 
-// removeApp shows out everyone of an application that is gone.
-func (s *Server) removeApp(app *application) {
-	app.remove()
-	s.audience.leave(app)
-	for _, sess := range s.sessionsOf(app) {
-		sess.kick(statusUnpublished, whyAppGone)
-	}
-}
-
-func (s *Server) sessionsOf(app *application) []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*session
-	for _, sess := range s.live {
-		sess.mu.Lock()
-		if sess.app == app {
-			out = append(out, sess)
-		}
-		sess.mu.Unlock()
-	}
-	return out
+// removeApp ends everyone in an application that is gone.
+func (s *Server) removeApp(app *origin.Application) {
+	s.origin.Remove(app)
+	s.rtmp.KickAll(app)
 }

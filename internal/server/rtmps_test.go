@@ -19,7 +19,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -235,35 +234,6 @@ func TestWhoSpeaksTheWrongProtocolAtATLSPort(t *testing.T) {
 		drain(t, c)
 		r.eventually("a line about "+c.LocalAddr().String(), func() bool { return len(r.linesOf(c.LocalAddr().String())) > 0 })
 	}
-}
-
-func TestWhatComesBeforeRTMPTakesTheHandshakesTime(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	r.certify(1)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "cert.pem"), filepath.Join(r.dir, "key.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			time.Sleep(3 * time.Second)
-			_, _ = theirs.Write([]byte("PROXY UNKNOWN\r\n"))
-			time.Sleep(4 * time.Second)
-			_ = tls.Client(theirs, &tls.Config{InsecureSkipVerify: true}).Handshake()
-		}()
-		s := &session{raw: ours, nc: tls.Server(ours, &tls.Config{Certificates: []tls.Certificate{pair}}), proxied: true, started: time.Now()}
-		o := rtmp.Options{HandshakeTimeout: 10 * time.Second}
-		if err := s.open(&o); err != nil || o.HandshakeTimeout != 3*time.Second {
-			t.Errorf("%s are left for RTMP, %v", o.HandshakeTimeout, err)
-		}
-		ours.Close()
-		<-done
-		theirs.Close()
-	})
 }
 
 // TestFFmpegPublishesAndPlaysRTMPS: 100 frames go in over TLS, and come out.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -70,23 +71,19 @@ func TestConnectionsAloneBringNoApplicationToLife(t *testing.T) {
 		idle = append(idle, c.NetConn())
 	}
 	svc := r.service()
-	if n := len(svc.all()); n != 0 {
+	if n := len(svc.All()); n != 0 {
 		t.Errorf("%d applications for 30 connections that do nothing", n)
 	}
 	r.publish("one", "cam")
 	r.spectate("two", "cam", dialling{})
-	r.eventually("two applications", func() bool { return len(svc.all()) == 2 })
+	r.eventually("two applications", func() bool { return len(svc.All()) == 2 })
 	for _, c := range idle {
 		c.Close()
 	}
 }
 
 // service is the one rtmp block.
-func (r *rig) service() *service {
-	r.srv.mu.Lock()
-	defer r.srv.mu.Unlock()
-	return r.srv.services[0]
-}
+func (r *rig) service() *origin.Service { return r.srv.running()[0].Service }
 
 // Two that named an application before it came to life meet in it.
 func TestWhoNamedAnApplicationFirstIsInTheSameOne(t *testing.T) {
@@ -102,7 +99,7 @@ func TestWhoNamedAnApplicationFirstIsInTheSameOne(t *testing.T) {
 	b.listen()
 	b.seconds(1)
 	player.first()
-	if n := len(r.service().all()); n != 1 {
+	if n := len(r.service().All()); n != 1 {
 		t.Errorf("%d applications, want one", n)
 	}
 }

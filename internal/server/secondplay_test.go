@@ -36,7 +36,7 @@ func TestASecondPlayReplacesTheFirst(t *testing.T) {
 	}
 	r.fanOf("live", "b", 1)
 	r.eventually("its seat at the first is free", func() bool {
-		fan := r.stream("live", "a").fan.Load()
+		fan := r.stream("live", "a").Fan()
 		return fan == nil || fan.Players() == 0
 	})
 	a.seconds(1)

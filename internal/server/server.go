@@ -22,7 +22,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/listen"
-	"github.com/rtmpd/rtmpd/internal/record"
+	"github.com/rtmpd/rtmpd/internal/origin"
+	"github.com/rtmpd/rtmpd/internal/rtmpserver"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
@@ -52,27 +53,17 @@ type Server struct {
 	cancel       context.CancelFunc
 	outputCtx    context.Context
 	outputCancel context.CancelFunc
-	stop         atomic.Bool
+	goes         origin.Crew
 
-	sessions  sync.WaitGroup // goroutines of connections, until nothing is left to do for them
-	lingering crew           // and those that wait for their clients to hang up
-	goes      crew           // everything else
-
-	dirs     *directories
-	files    record.Store  // that recorders have open
+	origin   *origin.Origin
+	rtmp     *rtmpserver.Server
 	acme     *acme.Manager // of tls.domains
 	hub      *fanout.Hub
 	awake    *awake.Clock // of every timer that watches a peer
 	hooks    *hooks.Client
 	metrics  http.Handler
 	counters counters
-	audience *audience
-	epochs   atomic.Uint64 // numbers applications, and the verdicts of their hooks
-	keptOut  keepOut
-	beats    *beats
-	nextConn atomic.Uint64
-	accepted atomic.Uint64
-	fanned   atomic.Uint64 // bytes sent to the players of houses that have closed
+	nextID   atomic.Uint64 // of clients
 	shownOut atomic.Uint64 // bytes sent, as the latest snapshot showed them
 
 	healthNow atomic.Pointer[api.Health] // of the last second; nil before the first
@@ -81,13 +72,10 @@ type Server struct {
 	cfg      atomic.Pointer[config.Config]
 
 	mu        sync.Mutex
-	listeners map[string]*listener       // by endpoint
-	services  []*service                 // in the order of the rtmp blocks
-	keyed     atomic.Pointer[[]*service] // the same, for isKey
-	sites     []*web.Site                // in the order of the http blocks
-	held      []*directory               // hls.paths of the present configuration
-	live      map[uint64]*session
-	gone      struct{ in, out uint64 } // bytes of sessions that have ended
+	listeners map[string]*listener // by endpoint
+	blocks    []*rtmpserver.Block  // in the order of the rtmp blocks
+	sites     []*web.Site          // in the order of the http blocks
+	held      []*origin.Directory  // hls.paths of the present configuration
 }
 
 // New makes a Server that does nothing until Apply.
@@ -95,32 +83,26 @@ func New(o Options) *Server {
 	if o.Bind == nil {
 		o.Bind = listen.Bind
 	}
-	s := &Server{
-		opts: o, started: time.Now(), awake: awake.New(),
-		listeners: make(map[string]*listener),
-		live:      make(map[uint64]*session),
-	}
-	s.log = s.counters.counted(cleaned(o.Log, s.isKey))
+	s := &Server{opts: o, started: time.Now(), awake: awake.New(), listeners: make(map[string]*listener)}
+	s.log = s.counters.counted(cleaned(o.Log, func(text string) string { return s.origin.Mask(text) }))
 	s.hub = fanout.NewHub(defaultFlush, s.awake)
-	s.dirs, s.acme, s.hooks = newDirectories(s.log), acme.New(s.log, 0), hooks.New(s.log)
+	s.acme, s.hooks = acme.New(s.log, 0), hooks.New(s.log)
 	s.hooks.Awake = s.awake
-	s.audience = newAudience(s)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
+	nextID := func() uint64 { return s.nextID.Add(1) }
+	s.origin = origin.New(s.ctx, s.outputCtx, origin.Options{
+		Log: s.log, Awake: s.awake, Hooks: s.hooks, Hub: s.hub, NextID: nextID, WatchURL: s.watchURL,
+	})
+	s.rtmp = rtmpserver.New(s.ctx, rtmpserver.Options{Log: s.log, Awake: s.awake, Hub: s.hub, Origin: s.origin, NextID: nextID})
 	s.metrics = s.newMetrics()
 	s.goes.Go(func() {
 		s.awake.Run(s.outputCtx, func(gap time.Duration) {
 			s.log.Warn("the process did not run: the machine or the process was paused; every timer begins anew", zap.Duration("away", gap.Round(time.Millisecond)))
 		})
 	})
-	s.goes.Go(func() { s.dirs.run(s.outputCtx) })
-	s.beats = newBeats(s.hub)
-	s.goes.Go(func() { s.beats.run(s.ctx) })
-	s.goes.Go(func() { s.watchBitrates(s.ctx) })
-	s.goes.Go(func() { s.watchHouses(s.ctx) })
 	s.goes.Go(func() { s.watchHealth(s.ctx) })
-	s.goes.Go(func() { s.audience.run(s.ctx) })
 	s.goes.Go(func() { watchMemory(s.ctx) })
 	return s
 }
@@ -128,40 +110,11 @@ func New(o Options) *Server {
 // Log is the server's log.
 func (s *Server) Log() *zap.Logger { return s.log }
 
-func (s *Server) stopping() bool { return s.stop.Load() }
+func (s *Server) stopping() bool { return s.origin.Stopping() }
 
-func (s *Server) startSession(sess *session) {
-	id := s.nextConn.Add(1)
-	s.accepted.Add(1)
-	sess.id = id
-	sess.log = s.log.With(zap.Uint64("conn", id), zap.String("remote", sess.peer))
-	s.mu.Lock()
-	if s.stopping() {
-		s.mu.Unlock()
-		sess.nc.Close()
-		sess.svc.exit(sess)
-		return
-	}
-	s.live[id] = sess
-	s.sessions.Add(1)
-	s.mu.Unlock()
-	go sess.run(s.ctx)
-}
-
-// ended forgets a session whose connection is closed.
-func (s *Server) ended(sess *session) {
-	s.mu.Lock()
-	delete(s.live, sess.id)
-	if conn := sess.conn.Load(); conn != nil {
-		s.gone.in += conn.BytesIn()
-		s.gone.out += conn.BytesOut()
-	}
-	s.mu.Unlock()
-	sess.svc.exit(sess)
-	if sess.app != nil {
-		sess.app.exit()
-	}
-}
+// Kick ends the publisher of a stream, or the wait for it to come back, and keeps it
+// out for d. It says how many there were: an application may be in several rtmp blocks.
+func (s *Server) Kick(app, name string, d time.Duration) (n int) { return s.origin.Kick(app, name, d) }
 
 // defaultFlush is the slowest beat of the fan-out before a configuration says
 // another one.
@@ -176,31 +129,31 @@ func (s *Server) Shutdown() error {
 	s.applying.Lock() // a reload under way ends first; later ones are refused
 	timeout := s.cfg.Load().ShutdownTimeout
 	s.mu.Lock()
-	s.stop.Store(true)
+	s.origin.Stop()
 	s.eachRTMP(rest)
+	blocks := s.blocks
 	s.mu.Unlock()
 	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
 	hooksDeadline := time.Now().Add(timeout / 2) // Docker and others kill after as long as timeout's default
 	s.hooks.Drain()                              // good-byes are said once from here on
 	s.cancel()
-	err := waitUntil(deadline, s.sessions.Wait)
-	s.mu.Lock()
-	services := s.services
-	s.mu.Unlock()
-	for _, v := range services {
-		v.useAccessLog(nil)
+	err := waitUntil(deadline, s.rtmp.WaitSessions)
+	for _, b := range blocks {
+		b.UseAccessLog(nil)
 	}
 	s.closeHTTP(deadline)
-	s.audience.close()
+	s.origin.Audience().Close()
 	s.outputCancel()
-	s.eachStream(func(st *stream) { err = errors.Join(err, waitUntil(deadline, st.outputs.wait)) })
-	s.hangUp()
+	s.origin.EachStream(func(st *origin.Stream) { err = errors.Join(err, waitUntil(deadline, st.WaitOutputs)) })
+	s.rtmp.HangUp()
 	s.hub.Close()
 	s.hooks.Close(hooksDeadline) // after the last playlist
-	s.dirs.close()
+	s.origin.Directories().Close()
 	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
-	err = errors.Join(err, waitUntil(deadline, s.goes.Wait))
+	for _, wait := range []func(){s.rtmp.Wait, s.origin.Wait, s.goes.Wait} {
+		err = errors.Join(err, waitUntil(deadline, wait))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eachRTMP(func(ln net.Listener) { ln.Close() })
@@ -224,26 +177,6 @@ func rest(ln net.Listener) {
 	}
 }
 
-// hangUp closes the connections whose clients have not done so. Those that read
-// what they were told have had a moment for it.
-func (s *Server) hangUp() {
-	gone := make(chan struct{})
-	go func() { s.lingering.Wait(); close(gone) }()
-	t := time.NewTimer(stopLingerTime)
-	defer t.Stop()
-	select {
-	case <-gone:
-		return
-	case <-t.C:
-	}
-	s.mu.Lock()
-	for _, sess := range s.live {
-		sess.nc.Close()
-	}
-	s.mu.Unlock()
-	<-gone
-}
-
 // Drain stops accepting publishers and returns when the last stream has ended
 // and its files are closed, or with ctx. Viewers are served meanwhile.
 func (s *Server) Drain(ctx context.Context) {
@@ -252,31 +185,13 @@ func (s *Server) Drain(ctx context.Context) {
 	s.mu.Unlock()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for s.busy() {
+	for s.origin.Busy() {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
-}
-
-// busy says whether any stream is live, waits, or still closes its files.
-func (s *Server) busy() bool {
-	s.mu.Lock()
-	services := s.services
-	s.mu.Unlock()
-	for _, v := range services {
-		for _, a := range v.all() {
-			a.mu.Lock()
-			n := len(a.streams) + len(a.ending)
-			a.mu.Unlock()
-			if n > 0 {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // waitUntil runs wait and gives up at deadline, at the earliest after 100 ms.
@@ -293,17 +208,6 @@ func waitUntil(deadline time.Time, wait func()) error {
 	}
 }
 
-func (s *Server) eachStream(f func(*stream)) {
-	s.mu.Lock()
-	services := s.services
-	s.mu.Unlock()
-	for _, v := range services {
-		for _, a := range v.all() {
-			a.each(f)
-		}
-	}
-}
-
 // ReopenLogs reopens the access logs, for SIGUSR1.
 func (s *Server) ReopenLogs() error {
 	s.applying.Lock() // a log that a reload or a stop closes meanwhile stays closed
@@ -312,42 +216,14 @@ func (s *Server) ReopenLogs() error {
 		return nil
 	}
 	s.mu.Lock()
-	sites, services := s.sites, s.services
+	sites, blocks := s.sites, s.blocks
 	s.mu.Unlock()
 	var err error
-	for _, v := range services {
-		if l := v.access.Load(); l != nil {
-			err = errors.Join(err, l.Reopen())
-		}
+	for _, b := range blocks {
+		err = errors.Join(err, b.ReopenLog())
 	}
 	for _, site := range sites {
 		err = errors.Join(err, site.Reopen())
 	}
 	return err
-}
-
-// A crew is goroutines that are waited for at the end. Timers and connections
-// may still want one when that has begun: they get none any more.
-type crew struct {
-	mu   sync.Mutex
-	over bool // Wait was called
-	wg   sync.WaitGroup
-}
-
-// Go runs f, and says whether it does.
-func (c *crew) Go(f func()) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.over {
-		c.wg.Go(f)
-	}
-	return !c.over
-}
-
-// Wait returns when every f has.
-func (c *crew) Wait() {
-	c.mu.Lock()
-	c.over = true
-	c.mu.Unlock()
-	c.wg.Wait()
 }

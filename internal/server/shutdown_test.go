@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -292,34 +291,6 @@ rtmp {
 	}
 }
 
-func TestACrewTakesNobodyOnceItIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	var c crew
-	var running, ran, refused atomic.Int64
-	var callers sync.WaitGroup
-	for range 50 {
-		callers.Go(func() {
-			for range 50 {
-				if !c.Go(func() { running.Add(1); ran.Add(1); running.Add(-1) }) {
-					refused.Add(1)
-				}
-			}
-		})
-	}
-	c.Wait()
-	if n := running.Load(); n != 0 {
-		t.Errorf("%d are running behind Wait", n)
-	}
-	callers.Wait()
-	c.Wait()
-	if ran.Load()+refused.Load() != 50*50 {
-		t.Errorf("%d ran, %d were refused, of %d", ran.Load(), refused.Load(), 50*50)
-	}
-	if c.Go(func() { t.Error("it ran") }) {
-		t.Error("taken after the end")
-	}
-}
-
 func TestDrainWaitsForTheLastStream(t *testing.T) {
 	t.Parallel()
 	r := start(t, strings.Replace(shut, `application "live" {`, "application \"live\" {\n    reconnect_grace = \"300ms\"", 1))
@@ -395,20 +366,5 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	r.srv.Drain(ctx)
 	if !p.alive() {
 		t.Error("the publisher was cut")
-	}
-}
-
-func TestDrainWaitsForFilesBeingClosed(t *testing.T) {
-	t.Parallel()
-	r := start(t, oneApp)
-	a := r.app("live")
-	a.mu.Lock()
-	a.ending["cam"] = &stream{}
-	a.mu.Unlock()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	r.srv.Drain(ctx)
-	if ctx.Err() == nil {
-		t.Error("drained while a stream's files are being closed")
 	}
 }

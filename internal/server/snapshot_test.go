@@ -4,54 +4,47 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/origin"
 )
 
-// crowd puts streams with fake publishers into an application, and players who
-// sit at them in turns; it takes them out again.
-func (r *rig) crowd(a *application, streams, players int) []*session {
-	var out []*session
-	fake := func() *session {
-		s := &session{id: uint64(len(out) + 1), srv: r.srv, app: a, started: time.Now()}
-		out = append(out, s)
-		return s
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	names := make([]string, streams)
-	for i := range names {
-		names[i] = fmt.Sprintf("stream%04d", i)
-		st := newStream(a, names[i])
-		st.publisher = fake()
-		st.publisher.stream = st
-		a.streams[names[i]] = st
+// A fake publishes or plays without a protocol.
+type fake struct{ id uint64 }
+
+func (f fake) Kick(origin.Reason)                            {}
+func (f fake) Redirect(_, _ string)                          {}
+func (f fake) Hide(string, bool)                             {}
+func (f fake) StreamBegins(*config.Application)              {}
+func (f fake) StreamEnds(*config.Application, time.Duration) {}
+func (f fake) Describe() origin.Description                  { return origin.Description{ID: f.id, Since: time.Now()} }
+
+// crowd has fakes publish streams, and others play them in turns, until the test
+// ends.
+func (r *rig) crowd(a *origin.Application, streams, players int) {
+	r.Helper()
+	here := func() bool { return false }
+	name := func(i int) string { return fmt.Sprintf("stream%04d", i%streams) }
+	for i := range streams {
+		p, err := a.Publish(r.Context(), &origin.PublishRequest{Log: zap.NewNop(), Typed: name(i), Away: here}, fake{uint64(1e6 + i)})
+		if err != nil {
+			r.Fatal(err)
+		}
+		r.Cleanup(func() { p.Leave(true) })
 	}
 	for i := range players {
-		name := names[i%streams]
-		h := a.houses[name]
-		if h == nil {
-			h = &house{name: name, opened: time.Now(), players: make(map[*playing]struct{}), from: make(map[netip.Prefix]int), fan: r.srv.hub.NewFan(4096, "copy")}
-			a.houses[name] = h
+		p, err := a.Play(r.Context(), &origin.PlayRequest{Log: zap.NewNop(), Name: name(i), Away: here}, fake{uint64(2e6 + i)})
+		if err != nil {
+			r.Fatal(err)
 		}
-		pl := &playing{session: fake(), name: name, house: h}
-		pl.session.playing = pl
-		h.players[pl] = struct{}{}
+		r.Cleanup(p.Leave)
 	}
-	r.Cleanup(func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		for _, name := range names {
-			delete(a.streams, name)
-			delete(a.houses, name)
-		}
-	})
-	return out
 }
 
 const statApps = `rtmp {
@@ -72,33 +65,6 @@ http {
     stat { stylesheet = "/my.xsl" }
   }
 }`
-
-// A snapshot that waits for one player must not hold up the others: no lock but
-// that player's own is held meanwhile.
-func TestASnapshotHoldsNobodyUp(t *testing.T) {
-	r := start(t, statApps)
-	crowd := r.crowd(r.app("live"), 10, 50)
-	slow := crowd[len(crowd)-1]
-	slow.mu.Lock()
-	taken := make(chan *api.Snapshot)
-	go func() { taken <- r.srv.Snapshot() }()
-	for i := range 20 { // publishes, plays and media go on in the same application
-		c := r.publish("live", fmt.Sprintf("cam%d", i))
-		c.seconds(1)
-		s := r.spectate("live", fmt.Sprintf("cam%d", i), dialling{})
-		s.first()
-		select {
-		case <-taken:
-			t.Fatal("the snapshot has not waited for the player")
-		default:
-		}
-	}
-	slow.mu.Unlock()
-	snap := <-taken
-	if n := len(snap.Servers[0].Applications[0].Streams); n < 10 {
-		t.Errorf("%d streams", n)
-	}
-}
 
 // A reader that takes nothing of the page holds no lock either.
 func TestASlowReaderOfStatHoldsNobodyUp(t *testing.T) {
@@ -177,26 +143,6 @@ func TestASnapshotShowsWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestWhatGoesOutIsMeasured(t *testing.T) {
-	r := start(t, statApps)
-	r.crowd(r.app("live"), 1, 1)
-	h := r.srv.houses()[0]
-	var windows map[*house]*rateWindow
-	var got []uint64
-	for range 13 { // seconds
-		windows = r.srv.measureHouses(windows)
-		got = append(got, h.bwOut.Load())
-		h.fan.BytesOut.Add(1000)
-	}
-	want := []uint64{0, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000}
-	if !slices.Equal(got, want) {
-		t.Errorf("%d bits/s, want %d", got, want)
-	}
-	if s := r.srv.Snapshot(); s.BwOut != 8000 || s.Servers[0].Applications[0].Streams[0].BwOut != 8000 {
-		t.Errorf("shown as %d", s.BwOut)
-	}
-}
-
 func TestStatOverHTTP(t *testing.T) {
 	r := start(t, statApps)
 	r.publish("live", "Müller+tag").seconds(1)
@@ -236,30 +182,6 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/stat")
 }
 
-// How long publishers of an application wait for a snapshot of it, at most: for
-// the names, or for the players of one.
-func BenchmarkSnapshotLock(b *testing.B) {
-	b.Run("names", func(b *testing.B) {
-		r := start(b, statApps)
-		a := r.app("live")
-		r.crowd(a, 1000, 5000)
-		for b.Loop() {
-			a.glanceNames()
-		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "us/lock")
-	})
-	b.Run("players", func(b *testing.B) {
-		r := start(b, statApps)
-		a := r.app("live")
-		r.crowd(a, 1, 5000)
-		h := r.srv.houses()[0]
-		for b.Loop() {
-			a.glancePlayers(h)
-		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "us/lock")
-	})
-}
-
 // Prometheus takes a counter that falls for one that began anew, and what is left
 // of it for a burst.
 func TestBytesSentNeverFall(t *testing.T) {
@@ -268,22 +190,13 @@ func TestBytesSentNeverFall(t *testing.T) {
 	cam.seconds(2)
 	r.spectate("live", "cam", dialling{}).first()
 	cam.seconds(2)
-	a := r.app("live")
-	a.mu.Lock()
-	h := a.houses["cam"]
-	a.mu.Unlock()
-	r.eventually("the player has had it all", func() bool { return h.fan.BytesOut.Load() > 10_000 })
+	r.eventually("the player has had it all", func() bool { return r.srv.Snapshot().BytesOut > 10_000 })
 	last := r.srv.Snapshot().BytesOut
-	a.mu.Lock()
-	delete(a.houses, "cam") // as the last player does, between two looks of a snapshot
-	a.mu.Unlock()
-	if now := r.srv.Snapshot().BytesOut; now < last {
+	// As when the last player leaves between two looks of a snapshot.
+	if now := r.srv.sentAtLeast(last / 2); now < last {
 		t.Errorf("%d bytes sent, and then %d", last, now)
 	}
-	a.mu.Lock()
-	a.houses["cam"] = h
-	a.mu.Unlock()
-	if now := r.srv.Snapshot().BytesOut; now < last {
-		t.Errorf("%d bytes sent, and then %d", last, now)
+	if now := r.srv.sentAtLeast(last + 1); now != last+1 {
+		t.Errorf("%d bytes sent, want %d", now, last+1)
 	}
 }

@@ -76,7 +76,7 @@ func (r *rig) fanOf(app, name string, players int) *fanout.Fan {
 	var fan *fanout.Fan
 	r.eventually("the fan has its players", func() bool {
 		if st := r.stream(app, name); st != nil {
-			fan = st.fan.Load()
+			fan = st.Fan()
 		}
 		return fan != nil && fan.Players() == players
 	})

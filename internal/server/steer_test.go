@@ -111,13 +111,13 @@ func TestControlDropsWhomItMeans(t *testing.T) {
 					}
 					continue
 				}
-				if s := p.ended(); s.Level != "error" || s.Code != rtmp.StatusUnpublishNotify || s.Description != whyDropped {
+				if s := p.ended(); s.Level != "error" || s.Code != rtmp.StatusUnpublishNotify || s.Description != "dropped by an operator (control)" {
 					t.Errorf("%s is told %+v", name, s)
 				}
 				r.eventually("one log line", func() bool {
 					n := 0
 					for _, e := range r.linesOf(p.local()) {
-						if e.Message == "session closed by the server" && e.ContextMap()["reason"] == whyDropped {
+						if e.Message == "session closed by the server" && e.ContextMap()["reason"] == "dropped by an operator (control)" {
 							n++
 						}
 					}
@@ -126,7 +126,7 @@ func TestControlDropsWhomItMeans(t *testing.T) {
 			}
 			for name, p := range players {
 				if means(name) {
-					if s := p.told(); s.Code != rtmp.StatusPlayFailed || s.Description != whyDropped {
+					if s := p.told(); s.Code != rtmp.StatusPlayFailed || s.Description != "dropped by an operator (control)" {
 						t.Errorf("%s is told %+v", name, s)
 					}
 				}
@@ -154,7 +154,7 @@ func TestControlMovesAPublisher(t *testing.T) {
 	if len(fresh.metadata()) == 0 {
 		t.Error("the metadata stayed behind")
 	}
-	if st := r.stream("live", "new+one").live.Snapshot(); st.Video == nil || st.Video.Width != 640 || st.Audio == nil {
+	if st := r.stream("live", "new+one").Live().Snapshot(); st.Video == nil || st.Video.Width != 640 || st.Audio == nil {
 		t.Errorf("the headers stayed behind: %+v", st)
 	}
 	if !cam.alive() {
@@ -186,10 +186,7 @@ func TestControlMovesPlayers(t *testing.T) {
 	r.count(0, "/control/redirect/publisher?app=live&name=none&newname=two")
 	r.count(1, "/control/redirect/subscriber?app=live&name=one&newname=two")
 	r.eventually("the player sits elsewhere", func() bool {
-		a := r.app("live")
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return a.houses["two"] != nil && a.houses["one"] == nil
+		return r.players("live", "two") == 1 && r.players("live", "one") == 0
 	})
 	before := len(tv.frames())
 	two.seconds(2)
@@ -197,14 +194,11 @@ func TestControlMovesPlayers(t *testing.T) {
 	// A name that nobody publishes yet is waited for.
 	r.count(1, "/control/redirect/client?app=live&name=two&addr=127.0.0.1&newname=later&clientid=3")
 	r.eventually("the player waits", func() bool {
-		a := r.app("live")
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return a.houses["later"] != nil
+		return r.players("live", "later") == 1
 	})
 	later := r.publish("live", "later")
 	later.seconds(1)
-	r.eventually("and gets what comes", func() bool { return r.stream("live", "later").live.Snapshot().Packets > 0 })
+	r.eventually("and gets what comes", func() bool { return r.stream("live", "later").Live().Snapshot().Packets > 0 })
 }
 
 func TestControlAndKeys(t *testing.T) {

@@ -1,0 +1,277 @@
+package origin
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/viewers"
+	"github.com/rtmpd/rtmpd/internal/web"
+)
+
+// Audience is the HTTP viewers of all streams. It implements web.Audience.
+type Audience struct {
+	origin   *Origin
+	pool     *viewers.Pool
+	verdicts *viewers.Verdicts
+	// VerdictLife is how long on_play's word about a viewer counts. It is set before
+	// the first viewer comes.
+	VerdictLife time.Duration
+	// guarded is set once an application asks on_play for HTTP viewers, and
+	// stays: what was asked for then is not open to all when it no longer is.
+	guarded atomic.Bool
+	said    atomic.Int64 // bytes that farewells hold
+
+	mu   sync.RWMutex
+	sets map[place]*viewerSet // who writes below an hls directory, as found once
+}
+
+// A place is whose a live file is.
+type place struct{ dir, app, stream string }
+
+const (
+	sweepViewers = time.Second
+	// unknownTarget stands for the TARGETDURATION of a playlist that was found
+	// on disk; silence is how many of them a viewer may say nothing.
+	unknownTarget = 10 * time.Second
+	silence       = 3
+)
+
+func newAudience(og *Origin) *Audience {
+	au := &Audience{
+		origin: og, verdicts: viewers.NewVerdicts(), VerdictLife: verdictLife, sets: make(map[place]*viewerSet),
+		pool: viewers.NewPool(og.NextID),
+	}
+	au.pool.Awake = og.Awake
+	return au
+}
+
+// guard is told of a configuration before it holds.
+func (au *Audience) guard(cfg *config.Config) {
+	for i := range cfg.RTMP {
+		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool { return asksHTTP(&a) }) {
+			au.guarded.Store(true)
+		}
+	}
+}
+
+// run ends the sessions of viewers that are gone, until ctx ends.
+func (au *Audience) run(ctx context.Context) {
+	tick := time.NewTicker(sweepViewers)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			au.sweep(now)
+		}
+	}
+}
+
+// viewersOf returns the viewers of a live file; nil: its application is gone.
+func (au *Audience) viewersOf(f web.LiveFile) *viewerSet {
+	p := place{f.Dir, f.App, f.Stream}
+	for {
+		au.mu.RLock()
+		h := au.sets[p]
+		au.mu.RUnlock()
+		if h == nil {
+			a := au.application(p)
+			if a == nil {
+				return nil
+			}
+			if h = a.openViewers(p.stream); h == nil {
+				return nil
+			}
+			au.mu.Lock()
+			au.sets[p] = h
+			au.mu.Unlock()
+		}
+		if !h.closed.Load() {
+			return h
+		}
+		au.forget(h)
+	}
+}
+
+// application finds whose files those of p are, and enters it: the application
+// of that name with that hls.path, else any of that name.
+func (au *Audience) application(p place) *Application {
+	services := *au.origin.services.Load()
+	var found *Service
+	for _, v := range services {
+		rules := v.rules.Load().find(p.app)
+		if rules == nil {
+			continue
+		}
+		writes := slices.ContainsFunc(rules.cfg.WithStreams(), func(c *config.Application) bool {
+			return c.HLS != nil && string(c.HLS.Path) == p.dir
+		})
+		if found == nil || writes {
+			found = v
+		}
+		if writes {
+			break
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return found.enter(p.app)
+}
+
+// Playlist implements web.Audience: on_play for who is new or was let in too
+// long ago, max_players for who is new.
+func (au *Audience) Playlist(ctx context.Context, v web.Visit) (token string, err error) {
+	h := au.viewersOf(v.File)
+	if h == nil {
+		return "", &web.Denial{Status: 404}
+	}
+	h.used.Store(v.Now.Unix())
+	id, token := au.identify(h, v)
+	timeout := silenceOf(v.File)
+	rules := h.app.rules.Load()
+	cfg := rules.cfg
+	counted := v.File.Kind != web.Master
+	if asksHTTP(cfg) {
+		if counted && !h.counter.Seated(id, v.Now) {
+			if err := h.room(cfg, v.Addr); err != nil {
+				return "", full(err, timeout)
+			}
+		}
+		if err := h.ask(ctx, rules, id, v, timeout); err != nil {
+			return "", err
+		}
+	}
+	if !v.Poll || h.counter.Touch(id, v.Now, timeout) {
+		return token, nil
+	}
+	if err := h.join(cfg, id, v, counted); err != nil {
+		return "", full(err, timeout)
+	}
+	return token, nil
+}
+
+// identify says who asks: whoever has a token of ours, else the address and the
+// user agent. token is what the variants of a master playlist are to carry.
+func (au *Audience) identify(h *viewerSet, v web.Visit) (id viewers.ID, token string) {
+	if v.Token != "" {
+		id := au.pool.TokenID(v.Token)
+		if h.counter.Seated(id, v.Now) || au.pool.Valid(v.Token) {
+			return id, v.Token
+		}
+	}
+	if v.File.Kind == web.Master {
+		token = au.pool.NewToken()
+	}
+	return au.pool.ID(v.Addr, v.Agent), token
+}
+
+func silenceOf(f web.LiveFile) time.Duration {
+	if f.Target <= 0 {
+		return silence * unknownTarget
+	}
+	return silence * f.Target
+}
+
+// full is what a viewer is told for whom there is no room.
+func full(err error, again time.Duration) error {
+	return &web.Denial{Status: 503, Reason: err.Error(), RetryAfter: int(again / time.Second)}
+}
+
+// Media implements web.Audience: a fragment or key needs a yes of on_play for
+// its address and agent. Where none is asked it costs a load.
+func (au *Audience) Media(f web.LiveFile, addr netip.Addr, agent string, now time.Time) error {
+	if !au.guarded.Load() {
+		return nil
+	}
+	h := au.viewersOf(f)
+	if h == nil {
+		return &web.Denial{Status: 404}
+	}
+	rules := h.app.rules.Load()
+	if !asksHTTP(rules.cfg) {
+		return nil
+	}
+	asked := &rules.asked
+	epoch, ok := au.verdicts.Passed(h.pass(addr, agent), au.beforeGap(now, h.counter.Timeout()))
+	// Who watched through a reload has time to ask for the playlist again.
+	late := now.Sub(asked.since) < h.counter.Timeout()
+	if ok && epoch == asked.epoch || late && (ok || asked.open) {
+		return nil
+	}
+	return &web.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
+}
+
+// beforeGap is now; or, for as long after a gap in our own time, the moment it
+// began: nobody could ask for anything meanwhile.
+func (au *Audience) beforeGap(now time.Time, grace time.Duration) time.Time {
+	if left, woke := au.origin.Awake.Gap(); now.Sub(woke) < grace {
+		return left
+	}
+	return now
+}
+
+// Guards implements web.Audience.
+func (au *Audience) Guards(f web.LiveFile) bool {
+	if !au.guarded.Load() {
+		return false
+	}
+	h := au.viewersOf(f)
+	return h != nil && asksHTTP(h.app.rules.Load().cfg)
+}
+
+// Guarding implements web.Audience.
+func (au *Audience) Guarding() bool { return au.guarded.Load() }
+
+// Shut implements web.Audience: what is left of a stream, or was put beside it,
+// is nobody's to judge while its neighbours need a verdict.
+func (au *Audience) Shut(absPath string) bool {
+	if !au.guarded.Load() || !slices.Contains(mediaTypes, strings.ToLower(filepath.Ext(absPath))) {
+		return false
+	}
+	services := *au.origin.services.Load()
+	for _, v := range services {
+		cfg := v.rules.Load().cfg
+		for i := range cfg.Applications {
+			if !asksHTTP(&cfg.Applications[i]) {
+				continue
+			}
+			for _, app := range cfg.Applications[i].WithStreams() {
+				if app.HLS != nil && (lies(absPath, string(app.HLS.Path)) || app.HLS.Keys != nil && lies(absPath, string(app.HLS.Keys.Path))) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// mediaTypes are what Shut is about. A playlist that somebody wrote by hand shows
+// no picture.
+var mediaTypes = []string{".ts", ".m4s", ".mp4", ".key", ".aac", ".vtt"}
+
+// lies says whether path is below dir, in which $app stands for any name.
+func lies(path, dir string) bool {
+	before, after, wild := strings.Cut(filepath.Clean(dir), "$app")
+	rest, ok := strings.CutPrefix(path, before)
+	if ok && wild {
+		end := strings.IndexByte(rest, '/')
+		if end <= 0 {
+			return false
+		}
+		if i := strings.IndexByte(after, '/'); i >= 0 { // "/x/$app-hls/y"
+			return strings.HasSuffix(rest[:end], after[:i]) && strings.HasPrefix(rest[end:], after[i:]+"/")
+		}
+		return strings.HasSuffix(rest[:end], after)
+	}
+	return ok && strings.HasPrefix(rest, "/")
+}

@@ -1,0 +1,165 @@
+package origin
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/web"
+)
+
+// Directories are the hls.paths in use, one hls.Directory for each: who writes
+// below it and what is still to be cleaned up there. HTTP asks it which files
+// are live.
+type Directories struct {
+	log     *zap.Logger
+	metrics *hls.Metrics // of all of them
+
+	mu     sync.RWMutex
+	byPath map[string]*Directory
+	done   sync.WaitGroup
+}
+
+// A Directory is one of them.
+type Directory struct {
+	*hls.Directory
+	path string
+	refs int // guarded by Directories.mu: configurations and packagers
+	stop context.CancelFunc
+}
+
+func newDirectories(log *zap.Logger) *Directories {
+	return &Directories{log: log, metrics: hls.NewMetrics(), byPath: make(map[string]*Directory)}
+}
+
+// Open returns the directory of path, created if need be, and holds it until
+// Release.
+func (ds *Directories) Open(path string) (*Directory, error) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	d := ds.byPath[path]
+	if d == nil {
+		h, err := hls.OpenDirectory(path, hls.DirectoryOptions{Log: ds.log, Metrics: ds.metrics})
+		if err != nil {
+			return nil, err
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		d = &Directory{Directory: h, path: path, stop: stop}
+		ds.byPath[path] = d
+		ds.done.Go(func() {
+			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
+				ds.log.Error("hls clean-up stopped", zap.String("path", path), zap.Error(err))
+			}
+			h.Close()
+		})
+	}
+	d.refs++
+	return d, nil
+}
+
+// Release lets go of a directory. It stays until nothing of ours is left in it.
+func (ds *Directories) Release(d *Directory) {
+	if d == nil {
+		return
+	}
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	d.refs--
+}
+
+// Sweep closes the directories that nobody holds and that are clean.
+func (ds *Directories) Sweep() {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for path, d := range ds.byPath {
+		if d.refs == 0 && d.Empty() {
+			delete(ds.byPath, path)
+			d.stop()
+		}
+	}
+}
+
+const sweepInterval = 10 * time.Second
+
+func (ds *Directories) run(ctx context.Context) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			ds.Sweep()
+		}
+	}
+}
+
+// Close ends every cleaner; what is left is swept at the next start.
+func (ds *Directories) Close() {
+	ds.mu.Lock()
+	for _, d := range ds.byPath {
+		d.stop()
+	}
+	ds.mu.Unlock()
+	ds.done.Wait()
+}
+
+// Lookup implements web.Live: absPath is a cleaned absolute path.
+func (ds *Directories) Lookup(absPath string) (web.LiveFile, bool) {
+	ds.mu.RLock()
+	defer ds.mu.RUnlock()
+	for dir := filepath.Dir(absPath); ; dir = filepath.Dir(dir) {
+		if d := ds.byPath[dir]; d != nil {
+			f, ok := d.Directory.Lookup(filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/")))
+			return webFile(dir, f), ok
+		}
+		if dir == "/" || dir == "." {
+			break
+		}
+	}
+	for dir, d := range ds.byPath {
+		if f, ok := d.LookupKey(absPath); ok {
+			return webFile(dir, f), true
+		}
+	}
+	return web.LiveFile{}, false
+}
+
+// Streams implements web.Live.
+func (ds *Directories) Streams(absDir string) []string {
+	ds.mu.RLock()
+	d := ds.byPath[absDir]
+	ds.mu.RUnlock()
+	if d == nil {
+		return nil
+	}
+	return d.Directory.Streams()
+}
+
+// Paths implements web.Live.
+func (ds *Directories) Paths() []string {
+	ds.mu.RLock()
+	defer ds.mu.RUnlock()
+	paths := make([]string, 0, len(ds.byPath))
+	for p := range ds.byPath {
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+func webFile(dir string, f hls.File) web.LiveFile {
+	return web.LiveFile{
+		App: f.App, Stream: f.Stream, Dir: dir, Kind: webKinds[f.Kind], Target: f.Target,
+		Body: f.Body, Gzip: f.Gzip, ETag: f.ETag, ModTime: f.ModTime, MaxAge: f.MaxAge,
+	}
+}
+
+var webKinds = [...]web.Kind{hls.Playlist: web.Playlist, hls.Master: web.Master, hls.Segment: web.Segment, hls.Key: web.Key}
+
+// Metrics are of all directories.
+func (ds *Directories) Metrics() *hls.Metrics { return ds.metrics }

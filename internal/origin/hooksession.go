@@ -1,0 +1,216 @@
+package origin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+)
+
+const (
+	// MaxHookArgs bounds what is kept of the arguments behind a name, for as
+	// long as a session lasts.
+	MaxHookArgs = 4096
+	// maxPublishType bounds the publishing type: live, record, append.
+	maxPublishType = 32
+)
+
+// A hookSession is one publish or play as the hooks see it, from the question on to
+// the good-bye. Its fields stay as they are once ask has returned.
+type hookSession struct {
+	client     hookClient
+	app        *Application
+	away       func() bool
+	publishing bool
+	question   hooks.Event
+	from       hooks.Session
+	stream     hooks.Stream
+	since      time.Time
+
+	mu    sync.Mutex
+	over  bool
+	timer *time.Timer        // of the next on_update
+	stop  context.CancelFunc // of the one under way
+	calls sync.WaitGroup
+	ended chan struct{} // closed after the good-bye
+}
+
+// A hookClient is a Publisher or a Player.
+type hookClient interface {
+	Kick(Reason)
+	Describe() Description
+	Hide(secret string, hooks bool)
+}
+
+func (a *Application) newHookSession(c hookClient, away func() bool) *hookSession {
+	return &hookSession{client: c, app: a, away: away, ended: make(chan struct{}), since: time.Now()}
+}
+
+// publish prepares what the hooks are told of r. Where the publisher has a key,
+// what it typed and its arguments hold the secret.
+func (n *hookSession) publish(r *PublishRequest) {
+	n.publishing = true
+	n.stream = hooks.Stream{Name: r.name, Args: r.RawArgs}
+	for _, secret := range []string{r.Typed, r.Args.Get("key")} {
+		if r.owner.key != (keyID{}) && secret != "" && secret != r.name {
+			n.client.Hide(secret, false)
+			n.client.Hide(secret, true)
+			n.stream.Args = strings.ReplaceAll(n.stream.Args, secret, "")
+		}
+	}
+	n.from = n.client.Describe().Session
+	n.question = hooks.Publish(n.from, n.stream, r.Type[:min(len(r.Type), maxPublishType)])
+}
+
+// play prepares what the hooks are told of r, whose stream is called name.
+func (n *hookSession) play(r *PlayRequest, name string) {
+	n.stream = hooks.Stream{Name: name, Args: r.RawArgs}
+	n.from = n.client.Describe().Session
+	n.question = hooks.Play(n.from, n.stream, r.Start, r.Duration, r.Reset)
+}
+
+// minSecret is the length of the shortest secret (docs/reference.md, secret).
+const minSecret = 12
+
+// ask asks on_publish or on_play. After a nil error end must be called.
+func (n *hookSession) ask(ctx context.Context, cfg *config.Application) (hooks.Verdict, error) {
+	target := cfg.Hooks.OnPlay
+	if n.publishing {
+		target = cfg.Hooks.OnPublish
+	}
+	if len(n.stream.Args) > MaxHookArgs {
+		return hooks.Verdict{}, &Refusal{RuleDenied, "the arguments of the stream name are too long"}
+	}
+	if n.publishing {
+		n.app.hooks.Settle(ctx, &cfg.Notify, target, n.stream.Name)
+	}
+	v, err := n.app.hooks.Ask(ctx, target, &cfg.Notify, n.question)
+	var no *hooks.Refusal
+	if errors.As(err, &no) {
+		return v, &Refusal{RuleDenied, no.Reason}
+	}
+	n.stream.Public = v.Name
+	if err != nil || target != "" && n.away() {
+		n.end() // the hook may have agreed
+		return v, ErrGone
+	}
+	return v, nil
+}
+
+// subject is what the hooks are told about: a publisher's calls are in the order of
+// its stream, over all who publish it.
+func (n *hookSession) subject() hooks.Subject {
+	about := hooks.Subject{Session: n.from.ClientID}
+	if n.publishing {
+		about.Stream = n.stream.Name
+	}
+	return about
+}
+
+// watch asks on_update every notify_update_timeout until end.
+func (n *hookSession) watch() {
+	ctx, stop := context.WithCancel(n.app.origin.ctx)
+	n.mu.Lock()
+	n.stop = stop
+	n.mu.Unlock()
+	n.arm(ctx)
+}
+
+// quietUpdates is how often the configuration is looked at where updates are off.
+const quietUpdates = 30 * time.Second
+
+func (n *hookSession) arm(ctx context.Context) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.over {
+		every := cmp.Or(n.app.rules.Load().cfg.Notify.UpdateTimeout, quietUpdates)
+		n.timer = time.AfterFunc(every, func() { n.update(ctx) })
+	}
+}
+
+// update asks on_update once; a no ends the session.
+func (n *hookSession) update(ctx context.Context) {
+	n.mu.Lock()
+	if n.over {
+		n.mu.Unlock()
+		return
+	}
+	n.calls.Add(1)
+	n.mu.Unlock()
+	defer n.calls.Done()
+	cfg := n.app.rules.Load().cfg
+	if cfg.Hooks.OnUpdate != "" && cfg.Notify.UpdateTimeout > 0 {
+		e := hooks.Update(n.from, n.stream, n.publishing, time.Since(n.since), n.timestamp())
+		_, err := n.app.hooks.Ask(ctx, cfg.Hooks.OnUpdate, &cfg.Notify, e)
+		var no *hooks.Refusal
+		if errors.As(err, &no) {
+			n.refused(Reason{RuleDenied, no.Reason})
+			return
+		}
+	}
+	n.arm(ctx)
+}
+
+// refused kicks the client whom on_update does not let go on.
+func (n *hookSession) refused(why Reason) {
+	if p := n.publication(); n.publishing && p != nil {
+		p.evicted.Store(true) // the name is not kept for it
+	}
+	n.client.Kick(why)
+}
+
+// publication is what n is about, or what a player sees; nil: there is none.
+func (n *hookSession) publication() *Publication {
+	n.app.mu.Lock()
+	defer n.app.mu.Unlock()
+	st := n.app.streams[cmp.Or(n.stream.Public, n.stream.Name)]
+	if st == nil || st.publication == nil || n.publishing && st.publication.hooks != n {
+		return nil
+	}
+	return st.publication
+}
+
+// timestamp is the publisher's last one, in ms.
+func (n *hookSession) timestamp() uint32 {
+	if p := n.publication(); p != nil {
+		return p.timestamp.Load()
+	}
+	return 0
+}
+
+// end ends the updates and says good-bye, in nginx-rtmp's order.
+func (n *hookSession) end() {
+	n.mu.Lock()
+	n.over = true
+	if n.timer != nil {
+		n.timer.Stop()
+	}
+	if n.stop != nil {
+		n.stop()
+	}
+	n.mu.Unlock()
+	n.calls.Wait()
+	cfg := n.app.rules.Load().cfg
+	last := hooks.Call{Target: cfg.Hooks.OnPlayDone, Event: hooks.PlayDone(n.from, n.stream)}
+	if n.publishing {
+		last = hooks.Call{Target: cfg.Hooks.OnPublishDone, Event: hooks.PublishDone(n.from, n.stream)}
+	}
+	n.app.hooks.Tell(&cfg.Notify, n.subject(), last, hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(n.from, n.stream)})
+	close(n.ended)
+}
+
+// sayPlaylist tells on_playlist that a playlist was written.
+func (st *Stream) sayPlaylist(path string) {
+	cfg := st.app.rules.Load().cfg
+	n := st.hooks.Load()
+	if cfg.Hooks.OnPlaylist == "" || n == nil {
+		return
+	}
+	e := hooks.Playlist(n.from, n.stream, "hls", path)
+	st.app.hooks.TellLatest(&cfg.Notify, st.name, hooks.Call{Target: cfg.Hooks.OnPlaylist, Event: e})
+}

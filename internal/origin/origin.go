@@ -1,0 +1,132 @@
+// Package origin is what rtmpd serves: applications, their streams, who publishes
+// and who watches them, and the outputs that a stream is turned into. It knows no
+// protocol. A package that speaks one hands in a Publisher or a Player:
+//
+//	rtmpserver ──PublishRequest──► Application.Publish ──► Publication ──► Stream ──► Output
+//	rtmpserver ──PlayRequest─────► Application.Play    ──► Playing     ──► fanout.Fan
+//	web        ──Visit───────────► Audience            ──► viewers of the stream
+package origin
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/awake"
+	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/record"
+)
+
+// Options are what an Origin is made with.
+type Options struct {
+	Log   *zap.Logger
+	Awake *awake.Clock  // of every timer that watches a publisher or a viewer
+	Hooks *hooks.Client // calls them
+	Hub   *fanout.Hub   // sends streams to players
+	// NextID numbers clients: connections and HTTP viewers, from 1.
+	NextID func() uint64
+	// WatchURL is where viewers find the playlist name below the directory path,
+	// as seen by who found the server at local; empty: nowhere.
+	WatchURL func(path, name string, local net.Addr) string
+}
+
+// Origin is the streams of one process.
+type Origin struct {
+	Options
+	// ctx ends publishers and players, outputCtx the outputs after them: in this
+	// order a stop loses no packet and ends no playlist.
+	ctx, outputCtx context.Context
+	started        time.Time
+	stop           atomic.Bool
+
+	goes     Crew
+	dirs     *Directories
+	files    record.Store // that recorders have open
+	audience *Audience
+	keptOut  keepOut
+	services atomic.Pointer[[]*Service] // in the order of the rtmp blocks
+	epochs   atomic.Uint64              // numbers applications, and the verdicts of their hooks
+
+	published, played, viewed atomic.Uint64 // since the start
+	fanned                    atomic.Uint64 // bytes sent to the players of names that have none now
+}
+
+// New returns an Origin without applications. ctx ends publishers and players,
+// outputCtx ends the outputs.
+func New(ctx, outputCtx context.Context, o Options) *Origin {
+	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), dirs: newDirectories(o.Log)}
+	og.services.Store(new([]*Service))
+	og.audience = newAudience(og)
+	og.goes.Go(func() { og.dirs.run(outputCtx) })
+	og.goes.Go(func() { og.watchBitrates(ctx) })
+	og.goes.Go(func() { og.watchPlayers(ctx) })
+	og.goes.Go(func() { og.audience.run(ctx) })
+	return og
+}
+
+// Directories are the hls.paths in use.
+func (og *Origin) Directories() *Directories { return og.dirs }
+
+// Audience counts and admits the HTTP viewers.
+func (og *Origin) Audience() *Audience { return og.audience }
+
+// Started is the moment from which the hooks' timestamps count.
+func (og *Origin) Started() time.Time { return og.started }
+
+// SetServices names the rtmp blocks of the present configuration.
+func (og *Origin) SetServices(all []*Service) { og.services.Store(&all) }
+
+// Guard prepares for a configuration that is about to be applied: from now on the
+// viewers of an application whose on_play is asked over HTTP need its consent.
+func (og *Origin) Guard(cfg *config.Config) { og.audience.guard(cfg) }
+
+// Stop says that the process stops: streams that end from now on keep their
+// playlists for the next start.
+func (og *Origin) Stop() { og.stop.Store(true) }
+
+// Stopping reports whether Stop was called.
+func (og *Origin) Stopping() bool { return og.stop.Load() }
+
+// Wait returns when the goroutines of the origin have ended.
+func (og *Origin) Wait() { og.goes.Wait() }
+
+// EachStream calls f for every stream, without a lock.
+func (og *Origin) EachStream(f func(*Stream)) {
+	for _, v := range *og.services.Load() {
+		for _, a := range v.All() {
+			a.each(f)
+		}
+	}
+}
+
+// Busy reports whether any stream is live, waits for its publisher, or still
+// closes its files.
+func (og *Origin) Busy() bool {
+	for _, v := range *og.services.Load() {
+		for _, a := range v.All() {
+			a.mu.Lock()
+			n := len(a.streams) + len(a.ending)
+			a.mu.Unlock()
+			if n > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Counts are events since the start.
+type Counts struct {
+	Published, Played, Viewed uint64
+	Sent                      uint64 // bytes to the players of names that have none now
+}
+
+// Counts are what was counted so far.
+func (og *Origin) Counts() Counts {
+	return Counts{og.published.Load(), og.played.Load(), og.viewed.Load(), og.fanned.Load()}
+}

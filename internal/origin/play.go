@@ -1,0 +1,165 @@
+package origin
+
+import (
+	"context"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/fanout"
+)
+
+// A PlayRequest is what a player asks for.
+type PlayRequest struct {
+	Log      *zap.Logger // of the client
+	Address  netip.Addr
+	Name     string
+	Args     url.Values // behind the ? of the name
+	RawArgs  string     // the same as text
+	Start    float64    // of play (RTMP §7.2.2.1), for on_play
+	Duration float64
+	Reset    bool
+	Ordered  bool // an operator has chosen the name: it is no guess
+	// Away reports whether the client has hung up, or was kicked, meanwhile.
+	Away func() bool
+
+	// Public is the stream's name, as far as it is known that it is no secret;
+	// Play sets it, also where it refuses.
+	Public string
+}
+
+// A Playing is a player's place among those of a name, from Play to Leave.
+type Playing struct {
+	app    *Application
+	player Player
+	addr   netip.Addr
+	name   string
+	set    *playerSet
+	hooks  *hookSession
+}
+
+// Name is the stream's public name.
+func (p *Playing) Name() string { return p.name }
+
+// Fan sends the stream, and those of the name that come after it.
+func (p *Playing) Fan() *fanout.Fan { return p.set.fan }
+
+// ChunkSize is the one that the fan's messages are written with.
+func (p *Playing) ChunkSize() int { return p.set.chunkSize }
+
+// Leave ends it.
+func (p *Playing) Leave() {
+	p.app.leavePlayers(p)
+	p.hooks.end()
+}
+
+// Play decides whether p may play a stream, live or to come: access, guesses,
+// on_play, limits. The error is a *Refusal, or ErrGone. Without one the caller
+// must call Leave.
+func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Playing, error) {
+	name := r.Name
+	if err := value.ValidStreamName(name); err != nil {
+		return nil, &Refusal{RuleDenied, "bad stream name: " + err.Error()}
+	}
+	rules := a.rules.Load()
+	name, err := a.playable(ctx, rules, r, p)
+	if err != nil {
+		return nil, err
+	}
+	if rules.cfg.Hooks.OnPlay == "" && name != secretName {
+		r.Public = name // else the hook may replace it
+	}
+	if err := mayPlay(rules.cfg.For(name), r.Address); err != nil {
+		return nil, err
+	}
+	told := a.newHookSession(p, r.Away)
+	told.play(r, name)
+	verdict, err := told.ask(ctx, rules.cfg) // before anything is sent
+	if err != nil {
+		return nil, err
+	}
+	out := &Playing{app: a, player: p, addr: r.Address, hooks: told}
+	if verdict.Name != "" {
+		if verdict.Name != name {
+			p.Hide(name, false)
+		}
+		name = verdict.Name
+		if err := mayPlay(rules.cfg.For(name), r.Address); err != nil {
+			told.end()
+			return nil, err
+		}
+	}
+	if name != secretName {
+		r.Public = name
+	}
+	if err := a.join(name, out, rules.cfg.For(name)); err != nil {
+		told.end()
+		return nil, err
+	}
+	a.origin.played.Add(1)
+	r.Log.Info("play started", zap.String("stream", name), zap.String("player", p.Describe().Encoder))
+	if now := a.rules.Load(); now != rules { // reloaded while the hook was asked
+		if why := out.refusedBy(now, name); why != "" {
+			out.LogStopped(r.Log, nil)
+			out.Leave()
+			return nil, &Refusal{RuleDenied, why}
+		}
+	}
+	told.watch()
+	return out, nil
+}
+
+// LogStopped writes the line about the end of a play that "play started" was
+// written about. fan is nil if nothing was sent.
+func (p *Playing) LogStopped(log *zap.Logger, fan *fanout.Player) {
+	var bytes, lapped uint64
+	if fan != nil {
+		bytes, lapped = fan.Sent(), fan.Lapped()
+	}
+	log.Info("play stopped", zap.String("stream", p.name), zap.Uint64("bytes", bytes), zap.Uint64("lapped", lapped),
+		zap.Int64("dur_ms", time.Since(p.player.Describe().Since).Milliseconds()))
+}
+
+// secretName stands for every stream key that is asked for in the place of a name:
+// as a name it would be there for all to read. No publisher can have it.
+const secretName = "(hidden)"
+
+// playable is the name under which a player waits for the stream r.Name. With keys
+// in force a name may be a guess at one: whoever asks for names that nobody knows
+// is refused after a while, and a key is answered like any of them.
+func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequest, p Player) (string, error) {
+	name := r.Name
+	if !rules.keys.inForce {
+		return name, nil
+	}
+	key := rules.keys.holds(name)
+	if known := !key && (r.Ordered || rules.keys.names(name) || a.HasStream(name)); known {
+		return name, nil
+	}
+	hideGuess(p, name)
+	guesses, now := a.svc.guessLimit(a.name), time.Now()
+	if guesses.refused(r.Address, now) {
+		brake(ctx)
+		return "", &Refusal{RuleNoStream, "too many unknown stream names: try again in a minute"}
+	}
+	guesses.miss(r.Address, now)
+	if key {
+		name = secretName
+	}
+	return name, nil
+}
+
+// mayPlay is what is decided here, before any hook is asked.
+func mayPlay(cfg *config.Application, addr netip.Addr) error {
+	switch {
+	case !cfg.Live:
+		return &Refusal{RuleDenied, "live = false for this application"}
+	case !cfg.Access.Play.Allows(addr):
+		return &Refusal{RuleDenied, "access denied: playing from this address is not allowed"}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package origin
+
+import (
+	"fmt"
+
+	"github.com/rtmpd/rtmpd/config"
+)
+
+// A MadeKey is a stream key that AcquireRules made, because its block states none.
+type MadeKey struct {
+	file string // in the state directory
+	line string
+}
+
+// String is what whoever started the server is shown, once.
+func (k MadeKey) String() string { return k.line }
+
+// AcquireRules resolves the keys of the i-th rtmp block. Those that it makes are
+// appended to made, also where it fails.
+func AcquireRules(cfg *config.Config, i int, made *[]MadeKey) (*Rules, error) {
+	return newRules(&cfg.RTMP[i], func(app, holder string) (string, error) {
+		secret, fresh, err := keepKey(string(cfg.StateDir), app, holder)
+		if fresh {
+			*made = append(*made, MadeKey{
+				file: keyFile(app, holder),
+				line: fmt.Sprintf("stream key of %q in application %q, made just now: %s", holder, app, secret),
+			})
+		}
+		return secret, err
+	})
+}
+
+// PlanRules resolves keys as AcquireRules does, without making any: a key that is
+// not made yet fits nobody.
+func PlanRules(cfg *config.Config, i int) *Rules {
+	rules, _ := newRules(&cfg.RTMP[i], func(app, holder string) (string, error) {
+		secret, err := KeptKey(string(cfg.StateDir), app, holder)
+		if err != nil {
+			secret = NewKey()
+		}
+		return secret, nil
+	})
+	return rules
+}
+
+// newRules resolves the keys of a block; generated gives those that were made.
+func newRules(b *config.RTMP, generated func(app, holder string) (string, error)) (*Rules, error) {
+	rules := &Rules{cfg: b, keys: make(map[string]*keyring)}
+	for i := range b.Applications {
+		app := &b.Applications[i]
+		ring, err := newKeyring(app, generated)
+		if err != nil {
+			return nil, fmt.Errorf("application %q: %w", app.Name, err)
+		}
+		rules.keys[app.Name] = ring
+	}
+	return rules, nil
+}
+
+// Evictions lists the publishers and players that rules would refuse; nil: all of
+// them.
+func (v *Service) Evictions(rules *Rules) []Eviction {
+	var out []Eviction
+	for _, a := range v.All() {
+		var r *appRules
+		if rules != nil {
+			r = rules.find(a.name)
+		}
+		out = append(out, a.evictions(r)...)
+	}
+	return out
+}
+
+// Remove ends the streams and the HTTP viewers of an application that is gone.
+func (og *Origin) Remove(a *Application) {
+	a.remove()
+	og.audience.leave(a)
+}

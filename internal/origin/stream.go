@@ -1,0 +1,164 @@
+package origin
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/awake"
+	"github.com/rtmpd/rtmpd/internal/doctor"
+	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mpegts"
+)
+
+// A Stream is one public name and everything that hangs on it. It belongs to
+// its application; a publisher attaches and detaches, and the outputs go on
+// through that.
+type Stream struct {
+	app  *Application
+	name string // public
+	live *live.Stream
+	fan  atomic.Pointer[fanout.Fan] // of its RTMP players; nil while there are none
+
+	// Guarded by app.mu.
+	publication *Publication // nil while the stream waits for one
+	before      uint64       // bytes that its publisher's connection had received when it attached
+	owner       owner        // of the last publisher
+	fanned      uint64       // bytes sent to earlier players, of fans that are closed
+	grace       *awake.Timer
+
+	outputs *outputs
+	hooks   atomic.Pointer[hookSession] // of the last publisher, for on_playlist
+
+	// write guards what a publisher does to live, so that the one taken over
+	// can never write behind its successor.
+	write   sync.Mutex
+	writer  *Publication
+	epoch   uint32
+	lastDTS time.Duration
+	step    time.Duration  // between the last two packets of the same kind: "one frame"
+	doctor  *doctor.Doctor // of writer's media; nil before it begins
+	contest doctor.Contest
+
+	started     time.Time
+	publishedAt atomic.Int64 // Unix ns of the present publisher's start; 0 while none
+}
+
+func newStream(a *Application, name string) *Stream {
+	st := &Stream{
+		app:     a,
+		name:    name,
+		live:    live.NewStream(a.name, name, live.Options{}),
+		started: time.Now(),
+	}
+	st.outputs = newOutputs(st, a.ending[name])
+	return st
+}
+
+// attachLocked makes p's publisher that of the stream; app.mu is held.
+func (st *Stream) attachLocked(p *Publication) {
+	if st.grace != nil {
+		st.grace.Stop()
+		st.grace = nil
+	}
+	st.publication = p
+	st.owner = p.owner
+	st.before = p.publisher.Describe().BytesIn
+	st.publishedAt.Store(time.Now().UnixNano())
+	st.write.Lock()
+	if old := st.writer; old != nil && old.sinceMedia() < contestAlive {
+		st.contest.TakenOver(time.Now())
+	}
+	st.writer, st.doctor = p, nil
+	st.write.Unlock()
+}
+
+// contestAlive is how recent the media of a publisher must be that is taken over
+// for it to count: an encoder that comes back has sent nothing for longer.
+const contestAlive = 3 * time.Second
+
+func (st *Stream) detachLocked() {
+	st.publication = nil
+	st.publishedAt.Store(0)
+	st.write.Lock()
+	st.writer, st.doctor = nil, nil
+	st.write.Unlock()
+}
+
+// begin opens by's run of packets: they go on one frame after the last of the
+// run before, under an epoch of their own.
+func (st *Stream) begin(by *Publication) (base time.Duration, epoch uint32) {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer == by {
+		st.doctor = doctor.New(time.Now())
+		st.doctor.Carries = mpegts.Supports
+		st.doctor.Contend(&st.contest)
+	}
+	if st.epoch > 0 {
+		base = st.lastDTS + max(st.step, time.Millisecond)
+	}
+	st.epoch++
+	return base, st.epoch
+}
+
+// put appends p, which arrived at now, if by is still the publisher, and says
+// whether it was.
+func (st *Stream) put(by *Publication, p *media.Packet, now time.Time) bool {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer != by {
+		return false
+	}
+	if d := p.DTS - st.lastDTS; d > 0 {
+		st.lastDTS = p.DTS
+		if p.Track.Kind == media.Video && d < time.Second {
+			st.step = d
+		}
+	}
+	if st.doctor != nil {
+		st.doctor.Packet(p, now)
+	}
+	st.live.Write(p)
+	if fan := st.fan.Load(); fan != nil {
+		fan.Wake()
+	}
+	return true
+}
+
+// repaired tells the doctor what was wrong with the timestamps.
+func (st *Stream) repaired(by *Publication, r flv.Repairs) {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer == by && st.doctor != nil {
+		st.doctor.Repaired(r.Outliers, r.Offset)
+	}
+}
+
+// describe keeps the publisher's metadata (the message after @setDataFrame).
+func (st *Stream) describe(by *Publication, raw []byte) {
+	st.write.Lock()
+	defer st.write.Unlock()
+	if st.writer == by {
+		st.live.SetMetadata(raw)
+	}
+}
+
+// close ends the live stream: its outputs drain it and finish.
+func (st *Stream) close() { st.live.Close() }
+
+// Fan sends the stream to its players; nil while there are none.
+func (st *Stream) Fan() *fanout.Fan { return st.fan.Load() }
+
+// Live holds what was published.
+func (st *Stream) Live() *live.Stream { return st.live }
+
+// Waiting reports whether the stream has lost its publisher and waits for it.
+func (st *Stream) Waiting() bool {
+	st.app.mu.Lock()
+	defer st.app.mu.Unlock()
+	return st.publication == nil
+}

@@ -1,0 +1,188 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/viewers"
+	"github.com/rtmpd/rtmpd/internal/web"
+)
+
+const (
+	// verdictLife is how long on_play's word about a viewer counts, and
+	// noAnswerLife how long that it could not be asked.
+	verdictLife  = time.Minute
+	noAnswerLife = 5 * time.Second
+	// verdictKept is how long a yes holds beyond that while the hook is silent:
+	// the default of sessions.deny_for, which is not built yet.
+	verdictKept = 10 * time.Minute
+	// maxSaid bounds what is kept of each thing a viewer says of itself.
+	maxSaid = 512
+)
+
+// asksHTTP says whether on_play judges an application's HTTP viewers.
+func asksHTTP(cfg *config.Application) bool { return cfg.Hooks.OnPlay != "" && cfg.Hooks.OnPlayHTTP }
+
+// asked is since when an application's on_play is the one it is.
+type asked struct {
+	epoch uint64 // of the verdicts that count
+	since time.Time
+	open  bool // before that everybody was let in
+}
+
+// setRules swaps an application's rules. Verdicts on its viewers are forgotten if
+// what gave them changes; rules and epoch are one, so that no answer of the hook
+// before counts as the new one's.
+func (a *Application) setRules(rules *appRules) {
+	old := a.rules.Load()
+	switch {
+	case old == nil:
+		rules.asked = asked{epoch: a.origin.epochs.Add(1)}
+	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP:
+		rules.asked = old.asked
+	default:
+		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
+	}
+	if old != nil && old.cfg.Hooks != rules.cfg.Hooks {
+		a.hooks.Moved()
+	}
+	a.rules.Store(rules)
+}
+
+// pass names what a yes to a viewer of h lets through.
+func (h *viewerSet) pass(addr netip.Addr, agent string) viewers.Key {
+	return viewers.KeyOf(h.app.id, 0, addr, h.name, agent)
+}
+
+// ask has on_play judge a viewer, unless it has.
+func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Visit, grace time.Duration) error {
+	cfg, asked := rules.cfg, &rules.asked
+	serial := h.counter.Serial(id, v.Now)
+	query := v.Query
+	if v.Token != "" {
+		query += "&" + v.Token // the whole query
+	}
+	q := viewers.Question{
+		// A viewer that was gone is another one, with a number of its own.
+		Yes:  viewers.KeyOf(asked.epoch, serial, v.Addr, h.name, v.Agent, query),
+		No:   viewers.KeyOf(asked.epoch, 0, v.Addr, h.name, v.Agent, query),
+		Pass: h.pass(v.Addr, v.Agent), Grace: grace, Epoch: asked.epoch,
+		Keep: verdictKept, NoAnswer: gaveNoAnswer,
+	}
+	if err, ok := h.app.origin.audience.verdicts.Remembered(&q, v.Now); ok {
+		return err
+	}
+	return h.askAnew(ctx, cfg, q, serial, v)
+}
+
+// askAnew has on_play judge a viewer of whom no verdict is remembered.
+func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v web.Visit) error {
+	og, life := h.app.origin, h.app.origin.audience.VerdictLife
+	return og.audience.verdicts.Judge(ctx, &q, v.Now, func() (time.Duration, error) {
+		from, stream := h.session(serial, v)
+		// Whoever asked first may go: the others wait for the same answer.
+		verdict, err := h.app.hooks.Ask(og.ctx, cfg.Hooks.OnPlay, &cfg.Notify, hooks.Play(from, stream, -2, 0, false))
+		var no *hooks.Refusal
+		switch {
+		case errors.As(err, &no):
+			if no.Status == 0 {
+				return noAnswerLife, silent{&web.Denial{Status: 403, Reason: no.Reason}} // the caller has logged it
+			}
+			return life, h.refuse(v, no.Reason)
+		case err != nil:
+			return 0, err
+		case verdict.Name != "" && verdict.Name != h.name:
+			// The player would go on asking for this URL, and the other name
+			// may be nobody's to know.
+			return life, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
+		}
+		return life, nil
+	})
+}
+
+// gaveNoAnswer says that a refusal is for want of an answer.
+func gaveNoAnswer(err error) bool { return errors.As(err, new(silent)) }
+
+// silent is a refusal because on_play gave no answer. Whom it let in before stays.
+type silent struct{ error }
+
+// Unwrap is for errors.As.
+func (s silent) Unwrap() error { return s.error }
+
+// refuse logs a viewer that on_play does not let in.
+func (h *viewerSet) refuse(v web.Visit, reason string) error {
+	h.app.log.Info("viewer refused", zap.String("stream", h.name), zap.Stringer("remote", v.Addr), zap.String("reason", reason))
+	return &web.Denial{Status: 403, Reason: reason}
+}
+
+// session is what the hooks are told of a viewer.
+func (h *viewerSet) session(serial uint64, v web.Visit) (hooks.Session, hooks.Stream) {
+	return hooks.Session{
+		App: h.app.name, FlashVer: clip(v.Agent), PageURL: clip(v.Referer()), TCURL: clip(v.URL()),
+		Addr: v.Addr.String(), ClientID: serial,
+	}, hooks.Stream{Name: h.name, Args: strings.Clone(v.Query)}
+}
+
+// clip copies: the rest of the request is not to be kept with it.
+func clip(s string) string { return strings.Clone(s[:min(len(s), maxSaid)]) }
+
+// A farewell is what is said of a viewer once it is gone.
+type farewell struct {
+	from   hooks.Session
+	stream hooks.Stream
+	size   int64
+}
+
+// maxFarewells bounds the bytes that farewells hold: viewers beyond go silently.
+const maxFarewells = 32 << 20
+
+// farewell is nil where no hook wants to hear of it.
+func (h *viewerSet) farewell(cfg *config.Application, v web.Visit) *farewell {
+	if !cfg.Hooks.OnPlayHTTP || cfg.Hooks.OnPlayDone == "" && cfg.Hooks.OnDone == "" {
+		return nil
+	}
+	f := &farewell{}
+	f.from, f.stream = h.session(0, v)
+	f.size = int64(256 + len(f.from.FlashVer) + len(f.from.PageURL) + len(f.from.TCURL) + len(f.stream.Args))
+	if said := &h.app.origin.audience.said; said.Add(f.size) > maxFarewells {
+		said.Add(-f.size)
+		return nil
+	}
+	return f
+}
+
+// drop gives up a farewell that nobody will say.
+func (h *viewerSet) drop(f *farewell) {
+	if f != nil {
+		h.app.origin.audience.said.Add(-f.size)
+	}
+}
+
+// sayGone tells on_play_done and on_done, as of RTMP players.
+func (h *viewerSet) sayGone(gone []viewers.Viewer) {
+	if len(gone) == 0 {
+		return
+	}
+	cfg := h.app.rules.Load().cfg
+	for _, g := range gone {
+		f, ok := g.Info.(*farewell)
+		if !ok {
+			continue
+		}
+		h.drop(f)
+		if !cfg.Hooks.OnPlayHTTP {
+			continue
+		}
+		f.from.ClientID = g.Serial
+		h.app.hooks.Tell(&cfg.Notify, hooks.Subject{Session: g.Serial},
+			hooks.Call{Target: cfg.Hooks.OnPlayDone, Event: hooks.PlayDone(f.from, f.stream)},
+			hooks.Call{Target: cfg.Hooks.OnDone, Event: hooks.Done(f.from, f.stream)})
+	}
+}

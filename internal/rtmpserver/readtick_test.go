@@ -1,0 +1,72 @@
+package rtmpserver
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// The players are served when every publisher that was let go has been read.
+func TestATickKnowsWhenAllHaveRead(t *testing.T) {
+	t.Parallel()
+	b := newReadTick()
+	numbers := make(chan uint64)
+	wait := func(read uint64) {
+		go func() { numbers <- b.wait(read) }()
+	}
+	waiting := func(n int) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; {
+			b.mu.Lock()
+			is := b.waiting
+			b.mu.Unlock()
+			if is == n {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%d wait, want %d", is, n)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	wait(0)
+	wait(0)
+	waiting(2)
+	<-b.kick
+	waited, read := b.strike()
+	first, second := <-numbers, <-numbers
+	if waited != 2 || first != 1 || second != 1 {
+		t.Fatalf("%d waited, and were let go by %d and %d", waited, first, second)
+	}
+	is := func() bool {
+		select {
+		case <-read:
+			return true
+		default:
+			return false
+		}
+	}
+	wait(0) // a newcomer
+	wait(first)
+	waiting(2)
+	if is() {
+		t.Error("one of two is back, and all have read")
+	}
+	wait(second)
+	waiting(3)
+	if !is() {
+		t.Error("all are back, and not all have read")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for b.wanted(ctx) { // the kick of those three may come first
+	}
+	for range 3 {
+		if n := <-numbers; n != 0 {
+			t.Errorf("the end is tick %d", n)
+		}
+	}
+	if n := b.wait(1); n != 0 {
+		t.Errorf("tick %d after the end", n)
+	}
+}
