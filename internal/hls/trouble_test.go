@@ -87,6 +87,11 @@ func TestHowOftenAnOutputThatCannotWriteTries(t *testing.T) {
 	if int(st.Fragments) != len(m.Segments) || st.Fragments+st.Lost != 700 || breaks != 1 || st.Errors != uint64(len(tries)) || st.Failing != "" || !st.FailingSince.IsZero() {
 		t.Errorf("%+v, with %d entries and %d discontinuities", st, len(m.Segments), breaks)
 	}
+	for _, line := range b.logs.FilterMessageSnippet("hls output can't write").All() {
+		if why, _ := line.ContextMap()["error"].(string); !strings.Contains(why, "disk full") || !strings.Contains(why, "test-") {
+			t.Errorf("the log says %q", why)
+		}
+	}
 	if b.logged("hls output can't write") != 1 || b.logged("hls output writes again") != 1 {
 		t.Error("the log has not one line of each")
 	}
@@ -234,5 +239,94 @@ func TestANestedDirectoryGoesWithItsLastFile(t *testing.T) {
 	b.clean()
 	if there("test") || there("test2") {
 		t.Error("a directory is left")
+	}
+}
+
+// A directory that can't be used at the start is waited for. The output then begins
+// with a keyframe, and with the settings of a reload meanwhile.
+func TestAnOutputThatBeginsLate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.d.Close()
+	b.fault = func(op, _ string) error {
+		if op == "open" && b.clock.Now().Sub(testStart) < 4*time.Second {
+			return errors.New("not mounted")
+		}
+		return nil
+	}
+	b.open()
+	cfg := testConfig(b.dir)
+	next := cfg
+	next.Nested = true
+	s := newScript(t).play(12 * time.Second)
+	p := b.packager("test", cfg)
+	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(i int) {
+		if s.packets[i].DTS == 3*sec && s.packets[i].Track == s.video {
+			if st := p.Snapshot(); !strings.Contains(st.Failing, "not mounted") && !strings.Contains(st.Failing, "can't be used") {
+				t.Errorf("meanwhile: %+v", st)
+			}
+			p.Reconfigure(next, b.d)
+		}
+	}})
+	m := b.playlist("test/index.m3u8")
+	// Tries at 0, 1, 3 and 7 s: the next keyframe is at 8 s.
+	if len(m.Segments) != 2 || m.MediaSequence != 0 || m.Segments[0].Discontinuity {
+		t.Errorf("got\n%s", b.read("test/index.m3u8"))
+	}
+	for _, pic := range pesPackets(t, b.read("test/0.ts")) {
+		if pic.pts < ticks(8*sec) {
+			t.Errorf("the first fragment has what is shown at tick %d", pic.pts)
+		}
+	}
+	if got := b.files(); len(got) != 3 {
+		t.Errorf("files: %v", got)
+	}
+}
+
+// A stream that ends with an error leaves its playlist without an end: it may go on.
+func TestAStreamThatEndsWithAnError(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	err := b.packager("test", testConfig(b.dir)).run(context.Background(), &feed{packets: newScript(t).play(5 * time.Second).packets, clock: b.clock, stop: errors.New("lost")})
+	if err == nil || err.Error() != "hls show/test: lost" {
+		t.Errorf("Run: %v", err)
+	}
+	if m := b.playlist("test.m3u8"); m.Endlist || len(m.Segments) != 3 {
+		t.Errorf("got\n%s", b.read("test.m3u8"))
+	}
+}
+
+// What an earlier process wrote is served as it is: how long a playlist of it may be
+// believed nobody knows.
+func TestWhatAnEarlierProcessLeftIsServed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(6*time.Second).packets, nil)
+	live, _ := b.d.Lookup("test.m3u8")
+	if live.Target != 2*sec || live.MaxAge != sec {
+		t.Errorf("live: target %s, at most %s old", live.Target, live.MaxAge)
+	}
+	b.reopen()
+	old, ok := b.d.Lookup("test.m3u8")
+	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != Playlist || old.App != "show" || old.Stream != "test" {
+		t.Errorf("after a restart: %t %+v", ok, old)
+	}
+	file, ok := b.d.Lookup("test-1.ts")
+	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != Segment {
+		t.Errorf("a fragment after a restart: %t %+v", ok, file)
+	}
+	if got := b.d.Streams(); !slices.Equal(got, []string{"test.m3u8"}) {
+		t.Errorf("streams: %v", got)
+	}
+	// Clients that come again get their playlist for as long as its publisher may.
+	b.clock.advance(20*time.Second - ms)
+	b.clean()
+	if _, ok := b.d.Lookup("test.m3u8"); !ok {
+		t.Error("gone early")
+	}
+	b.clock.advance(ms)
+	b.clean()
+	if _, ok := b.d.Lookup("test.m3u8"); ok || len(b.files()) > 0 {
+		t.Errorf("left: %v", b.files())
 	}
 }
