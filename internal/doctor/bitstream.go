@@ -19,6 +19,7 @@ var defects = [...]struct {
 	{media.Dropped, messagesMalformed},
 	{media.SetsInFrames, parameterSetsInBand},
 	{media.StartCodes, startCodes},
+	{media.BrokenADTS, adtsBroken},
 	{media.ADTSFrames, adtsHeaders},
 }
 

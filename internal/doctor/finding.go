@@ -52,6 +52,7 @@ const (
 	parameterSetsInBand
 	startCodes
 	adtsHeaders
+	adtsBroken
 	bFrames
 	numFindings
 )
@@ -187,6 +188,10 @@ var kinds = [numFindings]kind{
 	adtsHeaders: {
 		"adts_headers", Note, 1, 3,
 		"AAC frames have ADTS headers, which FLV does not want: HLS has it put right, RTMP players get it as sent and may play nothing; update the encoder (ffmpeg: -bsf:a aac_adtstoasc)",
+	},
+	adtsBroken: {
+		"adts_broken", Warning, 1, 3,
+		"some AAC messages have ADTS frames that can't be taken apart (half frames, or several raw data blocks in one): HLS leaves those out, RTMP players get them as sent; update the encoder (ffmpeg: -bsf:a aac_adtstoasc)",
 	},
 	bFrames: {
 		"b_frames", Note, 3, 1,

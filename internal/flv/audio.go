@@ -116,18 +116,34 @@ func (d *Demuxer) exAudio(timestamp uint32, body []byte) (*media.Packet, error) 
 	return nil, nil // SequenceEnd
 }
 
-// audioPacket makes the packet of a frame of d.audio. AAC loses an ADTS header,
-// which also says what a missing sequence header would.
+// audioPacket makes the packet of a frame of d.audio. AAC loses its ADTS header,
+// which also says what a missing sequence header would. Several ADTS frames in one
+// message stay together: RTMP players get one message.
 func (d *Demuxer) audioPacket(timestamp uint32, body, data []byte) *media.Packet {
-	if d.audio.Codec == media.CodecAAC {
-		if raw, ok := media.ParseADTS(data); ok {
+	several := false
+	if d.audio.Codec == media.CodecAAC && media.IsADTS(data) {
+		raw, one := media.ParseADTS(data)
+		if !one {
+			frames, whole := media.SplitADTS(data)
+			if !whole {
+				d.defects |= media.BrokenADTS
+			}
+			if several = len(frames) > 0; several {
+				raw = frames[0]
+			}
+		}
+		if raw != nil {
 			d.defects |= media.ADTSFrames
 			d.takeADTS(data, raw)
+		}
+		if !several {
 			data = raw
 		}
 	}
 	d.judgeHeader(media.Audio)
-	return d.packet(d.audio, timestamp, body, data)
+	p := d.packet(d.audio, timestamp, body, data)
+	p.ADTS = several
+	return p
 }
 
 // takeADTS makes the audio track of an ADTS header, unless a sequence header

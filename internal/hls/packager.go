@@ -262,7 +262,7 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
 		if !p.late && p.carrier.carries(pkt.Track) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
-				p.seg.push(pkt, now, p.elapsed(now))
+				p.push(pkt, now)
 			}
 		}
 		packets[i] = nil // the ring may forget it

@@ -178,6 +178,24 @@ func countPES(ts []byte) map[int]int {
 	return n
 }
 
+// elementary is what the PES packets of a PID carry.
+func elementary(ts []byte, pid int) (out []byte) {
+	for ; len(ts) >= 188; ts = ts[188:] {
+		if int(ts[1]&0x1f)<<8|int(ts[2]) != pid {
+			continue
+		}
+		b := ts[4:188]
+		if ts[3]&0x20 != 0 {
+			b = b[1+int(b[0]):]
+		}
+		if ts[1]&0x40 != 0 {
+			b = b[9+int(b[8]):]
+		}
+		out = append(out, b...)
+	}
+	return out
+}
+
 // A splitter takes frames of video apart.
 type splitter struct {
 	codec media.Codec

@@ -3,9 +3,11 @@ package hls
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -219,6 +221,85 @@ func TestMendedAudio(t *testing.T) {
 	}
 }
 
+// several puts n sound messages into one, at the time of the first.
+func several(tags []tag, n int, body func(frames [][]byte) []byte) (out []tag) {
+	var frames [][]byte
+	at := 0
+	for _, x := range tags {
+		if x.Type != flv.TagAudio || x.Body[1] == 0 {
+			out = append(out, x)
+			continue
+		}
+		if len(frames) == 0 {
+			at = len(out)
+			out = append(out, x)
+		}
+		if frames = append(frames, adts(x.Body[2:], 3, 1, len(frames)%2 == 1)); len(frames) == n {
+			out[at].Body = append(x.Body[:2:2], body(frames)...)
+			frames = nil
+		}
+	}
+	if frames != nil {
+		out[at].Body = append([]byte{0xaf, 1}, body(frames)...)
+	}
+	return out
+}
+
+// Several ADTS frames in a message are as many frames, each at its time.
+func TestSeveralADTSFramesInAMessage(t *testing.T) {
+	t.Parallel()
+	join := func(frames [][]byte) []byte { return bytes.Join(frames, nil) }
+	for n := 2; n <= 5; n++ {
+		sound := flvTags(t, "testdata/slices.flv")
+		_, want := published(t, sound)
+		_, got := published(t, several(flvTags(t, "testdata/slices.flv"), n, join))
+		if g, w := elementary(got, 0x101), elementary(want, 0x101); len(w) == 0 || !bytes.Equal(g, w) {
+			t.Errorf("%d frames in each: %d bytes of sound, want %d", n, len(g), len(w))
+		}
+		last := func(ts []byte) time.Duration { at := decodeTimes(ts)[0x101]; return at[len(at)-1] }
+		if g, w := last(got), last(want); (g - w).Abs() > 300*time.Millisecond { // of max_audio_delay
+			t.Errorf("%d frames in each: the last sound is at %v, want %v", n, g, w)
+		}
+	}
+}
+
+// What ends in the middle of a frame gives the frames before it, and is told.
+func TestHalfADTSFrames(t *testing.T) {
+	t.Parallel()
+	d := flv.NewDemuxer(0, 0)
+	raw := []byte{0x21, 0x10, 0x05}
+	one := adts(raw, 3, 2, false)
+	for name, c := range map[string]struct {
+		body  []byte
+		heard int
+	}{
+		"half a frame behind two":   {slices.Concat(one, one, one[:8]), 2},
+		"bytes behind one":          {append(slices.Clone(one), 1, 2, 3), 1},
+		"half a frame":              {one[:8], 0},
+		"two raw data blocks in it": {append(append(slices.Clone(one[:6]), 0xfd), raw...), 0},
+	} {
+		d.Audio(0, []byte{0xaf, 0, 0x11, 0x90})
+		p, err := d.Audio(0, append([]byte{0xaf, 1}, c.body...))
+		if err != nil || len(p.Tag) != 2+len(c.body) {
+			t.Fatalf("%s: %v, %v", name, p, err)
+		}
+		n := 0
+		if p.ADTS {
+			frames, _ := media.SplitADTS(p.Data)
+			n = len(frames)
+		} else if len(p.Data) > 0 {
+			n = 1
+		}
+		if n != c.heard {
+			t.Errorf("%s: %d frames, want %d", name, n, c.heard)
+		}
+		if d.Defects()&media.BrokenADTS == 0 {
+			t.Errorf("%s: no defect", name)
+		}
+		d = flv.NewDemuxer(0, 0)
+	}
+}
+
 // A header that says the same again is no change, whatever is around it.
 func TestSameConfigurationInAnotherTag(t *testing.T) {
 	t.Parallel()
@@ -272,35 +353,60 @@ func TestSameConfigurationInAnotherTag(t *testing.T) {
 }
 
 // A size that changes in the SPS of a keyframe alone is a change as by a new
-// header.
+// header: a discontinuity, and another RESOLUTION in the multivariant playlist.
 func TestSizeThatChangesInBand(t *testing.T) {
 	t.Parallel()
-	s := splitters["H.264"]
-	sound := flvTags(t, "testdata/slices.flv")
-	other := track(t, media.CodecH264, avcHigh1080)
-	keys := 0
-	changed := s.each(sound, func(head []byte, units [][]byte) [][]byte {
-		if head[0]&0x70 == 0x10 {
-			if keys++; keys == 3 { // the third second is another camera's
-				units = append([][]byte{other.SPS[0], other.PPS[0]}, units...)
+	avc := track(t, media.CodecH264, avcHigh1080)
+	for codec, c := range map[string]struct {
+		sets [][]byte
+		want string
+	}{
+		"H.264":       {[][]byte{avc.SPS[0], avc.PPS[0]}, "1920x1080"},
+		"HEVC":        {hevc720(t), "1280x720"},
+		"legacy HEVC": {hevc720(t), "1280x720"},
+	} {
+		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
+			s, tags, keys := splitters[codec], splitterTags(t, codec), 0
+			changed := s.each(tags, func(head []byte, units [][]byte) [][]byte {
+				if head[0]&0x70 == 0x10 {
+					if keys++; keys == 2 { // the second GOP is another camera's
+						units = slices.Concat(c.sets, units)
+					}
+				}
+				return [][]byte{body(head, units...)}
+			})
+			if keys < 2 {
+				t.Fatal("no keyframe to change at")
 			}
+			b := newBench(t)
+			cfg := variants(b.dir)
+			cfg.Fragment = time.Second
+			packets := demuxed(t, changed)
+			b.run(b.packager("show_low", cfg), packets, eof)
+			if list := string(b.read("show_low.m3u8")); strings.Count(list, "#EXT-X-DISCONTINUITY\n") != 1 {
+				t.Errorf("want 1 discontinuity:\n%s", list)
+			}
+			if m := b.master("show.m3u8"); len(m.Variants) != 1 || m.Variants[0].Resolution != c.want {
+				t.Errorf("want %s:\n%s", c.want, b.read("show.m3u8"))
+			}
+		})
+	}
+}
+
+// hevc720 are parameter sets of x265 for 1280x720.
+func hevc720(t *testing.T) (sets [][]byte) {
+	t.Helper()
+	for _, s := range []string{
+		"40010c01ffff01600000030090000003000003005d959409",
+		"42010101600000030090000003000003005da00280802d16595952930bc05a020000030002000003003210",
+		"4401c073c189",
+	} {
+		b, err := hex.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return [][]byte{body(head, units...)}
-	})
-	if keys < 3 {
-		t.Fatal("no keyframe to change at")
+		sets = append(sets, b)
 	}
-	list, _ := published(t, changed)
-	if got := strings.Count(list, "#EXT-X-DISCONTINUITY\n"); got != 1 {
-		t.Errorf("got %d discontinuities, want 1\n%s", got, list)
-	}
-	var last *media.Track
-	for _, p := range demuxed(t, changed) {
-		if p.Track.Kind == media.Video {
-			last = p.Track
-		}
-	}
-	if last.Width != 1920 || last.Height != 1080 {
-		t.Errorf("got %d by %d", last.Width, last.Height)
-	}
+	return sets
 }

@@ -20,15 +20,41 @@ func ParseADTS(frame []byte) (raw []byte, ok bool) {
 	if !IsADTS(frame) {
 		return nil, false
 	}
-	head := ADTSHeaderSize
-	if frame[1]&1 == 0 {
-		head += 2
-	}
-	size := int(frame[3]&3)<<11 | int(frame[4])<<3 | int(frame[5])>>5
+	head, size := adtsSizes(frame)
 	if size != len(frame) || size <= head || frame[6]&3 != 0 {
 		return nil, false
 	}
 	return frame[head:], true
+}
+
+// adtsSizes are the lengths of an ADTS header, CRC included, and of its frame.
+func adtsSizes(frame []byte) (head, size int) {
+	head = ADTSHeaderSize
+	if frame[1]&1 == 0 {
+		head += 2
+	}
+	return head, int(frame[3]&3)<<11 | int(frame[4])<<3 | int(frame[5])>>5
+}
+
+// maxADTSRun bounds what one message becomes: 128 frames are 2.7 s at 48 kHz.
+const maxADTSRun = 128
+
+// SplitADTS takes apart several ADTS frames in a row. whole is false if they are
+// not all of data: frames of several raw data blocks (their ends are not told
+// without decoding them), half a frame, more than maxADTSRun.
+func SplitADTS(data []byte) (raw [][]byte, whole bool) {
+	for len(raw) < maxADTSRun && IsADTS(data) {
+		_, size := adtsSizes(data)
+		if size > len(data) {
+			return raw, false
+		}
+		frame, ok := ParseADTS(data[:size:size])
+		if !ok {
+			return raw, false
+		}
+		raw, data = append(raw, frame), data[size:]
+	}
+	return raw, len(data) == 0
 }
 
 // ADTSConfig makes the AudioSpecificConfig that the header of an ADTS frame

@@ -23,6 +23,9 @@ const (
 	BrokenUnits
 	// ADTSFrames: AAC frames with ADTS headers. Mended.
 	ADTSFrames
+	// BrokenADTS: ADTS frames that can't be taken apart. Only those before them are
+	// heard.
+	BrokenADTS
 	// Dropped: messages that became no packet; a broken body, an unknown type.
 	Dropped
 

@@ -114,6 +114,9 @@ type Packet struct {
 	// belongs to: further slices, or what follows parameter sets sent apart.
 	// It has the same DTS. Pictures and Join make whole pictures.
 	Continues bool
+	// ADTS: Data is not one raw AAC frame but several in ADTS, one after the other
+	// from DTS on: see SplitADTS.
+	ADTS bool
 
 	Tag []byte // the whole RTMP message body
 	// Data is the coded frame, aliasing Tag: length-prefixed NAL units, one
