@@ -16,6 +16,11 @@ const (
 	// muted is how long audio must have been silent beside the video for a
 	// stream to count as one without sound.
 	muted = 5 * time.Second
+	// roomBefore is how near to the end of a fragment a picture that follows a still
+	// one begins the next fragment instead, and roomAgain how much before it that
+	// begins: standingPicture needs it.
+	roomBefore = 100 * time.Millisecond
+	roomAgain  = 50 * time.Millisecond
 	// gone is how long a track may be silent before the fragments are without
 	// it. Until then it stays in the PMT: what is muted comes back.
 	gone = time.Minute
@@ -47,7 +52,7 @@ func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	switch {
 	case was == nil || was == p.Track:
 	case kind == media.Audio && g.tracks[kind] == nil: // nothing of what was before is in it
-	case kind == media.Audio && video && was.Codec == p.Track.Codec:
+	case kind == media.Audio && video:
 		s.turned = true // coded differently from here on: the cut waits for a keyframe
 	default:
 		s.close(head)
@@ -58,6 +63,9 @@ func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
 		// Audio alone until now: the picture begins a fragment of its own.
 		s.close(s.line.hands[media.Audio].end())
 		s.broken = true
+		return
+	}
+	if s.beforeNext(p, head) {
 		return
 	}
 	cut := false
@@ -122,17 +130,24 @@ func (s *segmenter) closeNear(p *media.Packet, head time.Duration) {
 // fill lets the last picture stand until head, where p is: fragments without a
 // frame follow, since one can't be longer than the limit.
 func (s *segmenter) fill(p *media.Packet, head time.Duration) {
-	piece := s.rules.fragment
-	if s.limit > 0 {
-		piece = min(piece, s.limit)
+	for s.open != nil && head-s.open.start > s.piece() {
+		s.goOnFrom(s.pieceEnd())
 	}
-	for s.open != nil && head-s.open.start > piece {
-		start, opened := max(s.open.start+piece, s.open.end.Round(time.Millisecond)), s.open.opened
-		s.close(start)
-		g := s.begin(p, start, opened)
-		g.timestamp -= uint32((head - start).Milliseconds())
-	}
-	if g := s.open; g != nil && p.Keyframe && s.full(p, head-g.start) {
+	if g := s.open; g != nil && !s.beforeNext(p, head) && p.Keyframe && s.full(p, head-g.start) {
 		s.close(head)
 	}
+}
+
+// beforeNext ends the segment before p if that follows a still picture and would
+// be at the segment's very end, where players take it to last as long as the one before.
+func (s *segmenter) beforeNext(p *media.Packet, head time.Duration) bool {
+	d := head - s.open.start
+	if p.Track.Kind != media.Video || !s.moves || s.rules.aligned || d < s.rules.fragment-roomBefore || d > s.rules.fragment+still || s.limit > 0 && d > s.limit {
+		return false
+	}
+	if !p.Keyframe {
+		head -= roomAgain
+	}
+	s.close(head)
+	return true
 }

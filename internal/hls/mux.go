@@ -33,6 +33,7 @@ type transport struct {
 	filling  bool
 	newest   time.Duration // DTS of the newest picture
 	late     time.Duration // how far the sound was behind it
+	mute     bool          // the segment has no sound of its own
 	silenced time.Duration // where the silence ends; 0: there was none
 	left     uint64        // packets left out because of it, until the packager counts them
 
@@ -66,10 +67,9 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 	x.order.begin(g)
 	x.standing.begin(g)
 	dst = x.muxer.AppendTables(dst)
+	x.mute = !g.heard()
 	if video != nil {
-		for _, p := range x.standing.shown(g) {
-			dst = x.muxer.AppendVideo(dst, x.order.place(p))
-		}
+		dst = x.showAgain(dst, g, x.standing.first(g, x.order.lead))
 	}
 	for i, p := range g.packets {
 		if p.Track.Kind == media.Audio {
@@ -86,16 +86,37 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 			continue // it is part of one before
 		}
 		p, x.parts = g.pictureAt(i, x.parts)
-		if len(x.pending) > 0 && p.DTS >= x.pendingStart+x.maxDelay {
-			dst = x.flush(dst)
-		}
-		if !g.heard() {
-			dst = x.silence(dst, g.start, p.DTS)
-		}
-		dst = x.muxer.AppendVideo(dst, x.order.place(p))
+		dst = x.beforeVideo(dst, g, p.DTS)
+		p = x.order.place(p)
+		dst = x.muxer.AppendVideo(dst, p)
 		x.standing.take(p)
 	}
+	if video != nil {
+		dst = x.showAgain(dst, g, x.standing.last(g, x.order.lead))
+	}
 	return x.flush(dst)
+}
+
+// beforeVideo appends the sound that belongs before a picture.
+func (x *transport) beforeVideo(dst []byte, g *segment, dts time.Duration) []byte {
+	if len(x.pending) > 0 && dts >= x.pendingStart+x.maxDelay {
+		dst = x.flush(dst)
+	}
+	if x.mute {
+		dst = x.silence(dst, g.start, dts)
+	}
+	return dst
+}
+
+// showAgain appends pictures that were there before.
+func (x *transport) showAgain(dst []byte, g *segment, pictures []*media.Packet) []byte {
+	for _, p := range pictures {
+		dst = x.beforeVideo(dst, g, p.DTS+x.order.lead)
+		dst = x.muxer.AppendVideo(dst, p)
+		x.standing.note(p)
+		x.order.last = p.DTS
+	}
+	return dst
 }
 
 // smooth returns the PTS of an audio frame: where the sample clock says it is,

@@ -133,7 +133,7 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 	}
 	buf := make([]*media.Packet, readAhead)
 	for {
-		n, skipped, err := cur.Next(ctx, buf)
+		n, skipped, err := p.next(ctx, cur, buf)
 		p.take(buf[:n], skipped)
 		switch {
 		case err == nil:

@@ -147,16 +147,17 @@ func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
 	}
 }
 
-// standing takes off the pictures that a fragment begins with and that were there
-// before: those up to the newest one, which stands still.
+// standing takes off the pictures that a fragment begins and ends with and that
+// were there before: those up to the newest one, which stands still.
 func (v *viewer) standing(uri string, video []int, seen map[int]string) []int {
 	v.Helper()
-	n, newest := 0, -1
+	newest := -1
 	for p := range seen {
 		if v.pictures[p] {
 			newest = max(newest, p)
 		}
 	}
+	n := 0
 	for n < len(video) && seen[video[n]] != "" {
 		n++
 	}
@@ -166,7 +167,17 @@ func (v *viewer) standing(uri string, video []int, seen map[int]string) []int {
 	if n > 0 && video[n-1] != newest {
 		v.Errorf("%s begins with picture %d, the newest is %d", uri, video[n-1], newest)
 	}
-	return video[n:]
+	video = video[n:]
+	// What comes behind the newest picture of all is there again.
+	if len(video) > 0 {
+		if top := slices.Index(video, slices.Max(video)); top < len(video)-1 {
+			if video[len(video)-1] != video[top] {
+				v.Errorf("%s ends with picture %d, the newest is %d", uri, video[len(video)-1], video[top])
+			}
+			video = video[:top+1]
+		}
+	}
+	return video
 }
 
 // drift is how far EXTINFs may be from the timestamps: interleaving, and one

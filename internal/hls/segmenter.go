@@ -42,17 +42,20 @@ type segmenter struct {
 	open     *segment
 	spare    *segment // the one emitted last, for its memory
 	line     timeline
+	wait     patience
 	picture  admitted
 	started  bool
 	epoch    uint32
 	broken   bool            // the next segment begins with a discontinuity
 	turned   bool            // and so does the one after the open segment: its audio is coded differently
+	moves    bool            // p, of push, comes after a picture that stood still
 	keyTrack *media.Track    // of the newest keyframe: its frames are decodable
 	keyTime  time.Duration   // of the newest keyframe
 	previous [2]*media.Track // what the last segment carried
 	any      bool            // there was a last segment
 	carry    bool            // and of the same encoder: its tracks are there, silent or not
 	nextAt   time.Duration   // where the last segment ended, if any
+	delayed  []*media.Packet // audio of another codec than the open segment's
 
 	waiting   bool   // aligned: nothing is written before the first boundary
 	waitIndex uint32 // fragment index of the first packet waited with
@@ -85,22 +88,32 @@ func (s *segmenter) push(p *media.Packet, now time.Time, elapsed time.Duration) 
 		return
 	}
 	t, v := s.line.judge(p)
+	if kind == media.Video && v == fits && !s.wait.moves(&s.line, t, elapsed) {
+		v = jumps
+	}
 	switch v {
 	case drops:
 		s.dropped++
 		return
 	case jumps:
 		s.close(s.line.end())
+		s.dropDelayed()
 		s.broken = true
 		s.line.jump(t)
 	case fits:
 	}
+	hand := &s.line.hands[kind]
+	s.moves = hand.known && max(hand.idle, t-hand.t, s.line.stood) >= still
 	p, t = s.line.admit(p, t)
 	if s.waiting && !s.boundary(p) {
 		s.dropped++
 		return
 	}
 	s.cutBefore(p, t)
+	if s.mustWait(p) {
+		s.delay(p)
+		return
+	}
 	s.add(p, t, elapsed, now)
 	if kind == media.Video {
 		s.picture = admitted{first: p, moved: p.DTS + p.CTS - sent.DTS - sent.CTS}
@@ -133,13 +146,17 @@ func (s *segmenter) interrupt(t time.Duration) {
 // stream passed its ring's end, or a new encoder begins.
 func (s *segmenter) lose() {
 	s.close(s.line.end())
+	s.dropDelayed()
 	s.line.restart()
 	s.broken = true
 	s.keyTrack = nil
 }
 
 // finish ends the last segment.
-func (s *segmenter) finish() { s.close(s.line.end()) }
+func (s *segmenter) finish() {
+	s.close(s.line.end())
+	s.dropDelayed()
+}
 
 // boundary says whether the first segment may begin with p, and if so stops waiting.
 func (s *segmenter) boundary(p *media.Packet) bool {
@@ -195,11 +212,13 @@ func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 	g := s.open
 	if g == nil {
 		loose := kind == media.Audio && !s.line.hands[media.Video].known && (!s.any || s.broken)
-		g = s.begin(p, s.line.head(), now)
+		g = s.begin(p.Timestamp, s.line.head(), now)
 		g.delay = elapsed - s.line.head()
 		g.loose = loose
+		s.addDelayed(g)
 	}
 	if kind == media.Video {
+		s.wait.arrived = elapsed
 		if p.Keyframe {
 			s.keyTrack, s.keyTime = p.Track, t
 		}
@@ -231,7 +250,7 @@ func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 	g.end, g.head = s.line.end(), s.line.head()
 }
 
-func (s *segmenter) begin(p *media.Packet, t time.Duration, now time.Time) *segment {
+func (s *segmenter) begin(timestamp uint32, t time.Duration, now time.Time) *segment {
 	g := s.spare
 	if g == nil {
 		g = &segment{}
@@ -240,7 +259,7 @@ func (s *segmenter) begin(p *media.Packet, t time.Duration, now time.Time) *segm
 	g.start = t.Round(time.Millisecond)
 	g.independent = true
 	g.discontinuity = s.broken
-	g.timestamp = p.Timestamp
+	g.timestamp = timestamp
 	g.opened = now
 	g.delay = math.MaxInt64
 	if s.any && !s.broken && g.start-s.nextAt <= maxFrame && s.nextAt-g.start <= maxFrame {

@@ -28,6 +28,9 @@ type timeline struct {
 	shift time.Duration // of audio
 	began time.Duration // where it began with a jump
 	young bool          // it began with a jump, less than settle ago
+	// stood is how far the video's hand is ahead of the newest picture, which
+	// was let stand: see segmenter.tick.
+	stood time.Duration
 }
 
 type verdict uint8
@@ -48,8 +51,11 @@ func (l *timeline) judge(p *media.Packet) (time.Duration, verdict) {
 	hand, other := &l.hands[kind], &l.hands[1-kind]
 	apart := other.known && (t-other.t > maxApart || other.t-t > maxApart)
 	if hand.known {
-		d := t - hand.t
-		if d >= -maxBack && (d <= maxForward || other.known && !apart) {
+		d, back := t-hand.t, maxBack
+		if kind == media.Video {
+			back += l.stood
+		}
+		if d >= -back && (d <= maxForward || other.known && !apart) {
 			// A kind that was silent for long and comes back beside the
 			// other has not jumped.
 			return t, fits
@@ -88,7 +94,7 @@ func (l *timeline) restart() {
 	for i := range l.hands {
 		l.hands[i] = clockHand{step: l.hands[i].step}
 	}
-	l.young = false
+	l.young, l.stood = false, 0
 }
 
 // jump begins a new timeline at t.
@@ -103,6 +109,7 @@ func (l *timeline) jump(t time.Duration) {
 func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
 	kind := p.Track.Kind
 	hand := &l.hands[kind]
+	sent, step := t, hand.step
 	if hand.known && t <= hand.t {
 		q := *p
 		pts := t + p.CTS
@@ -117,10 +124,24 @@ func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.
 		l.hands[1-kind].idle += min(max(t-hand.t, 0), longest[kind])
 	}
 	hand.move(t)
+	if kind == media.Video && l.stood > 0 {
+		hand.step, l.stood = step, t-sent
+	}
 	if l.young && t-l.began >= settle {
 		l.young = false
 	}
 	return p, t
+}
+
+// stand has the newest picture stand until t.
+func (l *timeline) stand(t time.Duration) {
+	v, a := &l.hands[media.Video], &l.hands[media.Audio]
+	d := max(t-v.t, 0)
+	v.t += d
+	l.stood += d
+	if a.known {
+		a.idle += d
+	}
 }
 
 // soundless says that there was no sound before the newest picture either.

@@ -50,6 +50,9 @@ func without(kind byte, from, to uint32) func(*sentTag) bool {
 	}
 }
 
+// soundless leaves the sound out altogether.
+func soundless(s *sentTag) bool { return s.kind != tagAudio }
+
 // outliers puts one timestamp in 4 s far off, of video and audio in turn.
 func outliers() func(*sentTag) bool {
 	next, kind, far := uint32(12000), byte(tagVideo), uint32(3600000)
@@ -70,6 +73,11 @@ var oddStreams = []oddStream{
 	{name: "plain", selects: motion, players: []string{"hls.js"}},
 	{name: "frame-each-1.5s", selects: "lt(t,6)+not(mod(n,15))+gte(t,34)", players: []string{"video.js"}},
 	{name: "motion-3s-still-5s", selects: "lt(mod(t,8),3)", players: []string{"hls.js"}},
+	{name: "frame-each-4s", selects: "lt(t,6)+not(mod(n,40))+gte(t,40)", players: []string{"hls.js", "video.js"}},
+	{name: "frame-each-12s", selects: "lt(t,6)+not(mod(n,120))+gte(t,40)", players: []string{"hls.js", "video.js"}},
+	{name: "frame-each-4s-soundless", selects: "lt(t,6)+not(mod(n,40))+gte(t,40)", players: []string{"hls.js", "video.js"}, spoil: soundless},
+	{name: "frame-each-12s-soundless", selects: "lt(t,6)+not(mod(n,120))+gte(t,40)", players: []string{"hls.js", "video.js"}, spoil: soundless},
+	{name: "motion-3s-still-5s-soundless", selects: "lt(mod(t,8),3)", players: []string{"hls.js", "video.js"}, spoil: soundless},
 	{name: "muted-5s", selects: motion, spoil: without(tagAudio, 15000, 20000), players: []string{"hls.js", "video.js"}},
 	{name: "audio-9s-ahead", selects: motion, spoil: ahead(9000), players: []string{"video.js"}},
 	{name: "outliers", selects: motion, spoil: outliers(), players: []string{"hls.js"}},
@@ -152,6 +160,8 @@ type watched struct {
 	Last     float64 // time that the newest picture shows, s
 	Decoded  int
 	Trace    string
+	// Samples are the clock and the time that the picture shows, each 0.1 s.
+	Samples [][2]float64
 }
 
 // TestBrowsersWatchOddStreams has hls.js and video.js watch the streams, each in one
@@ -191,7 +201,11 @@ func TestBrowsersWatchOddStreams(t *testing.T) {
 					}
 				}
 				for _, w := range s.watchMany(t, player, names, begun, (oddLength-2)*time.Second) {
-					t.Run(w.Name, func(t *testing.T) { w.check(t) })
+					t.Run(w.Name, func(t *testing.T) {
+						w.check(t)
+						i := slices.IndexFunc(oddStreams, func(o oddStream) bool { return o.name == w.Name })
+						w.checkPictures(t, shownTimes(clips[i]))
+					})
 				}
 			})
 		}
@@ -202,11 +216,12 @@ func TestBrowsersWatchOddStreams(t *testing.T) {
 	}
 }
 
-// Bounds with slack for a machine that has much else to do: what they are for
-// froze for 18 s and longer, or was a fatal error.
+// Bounds with slack for a machine that has much else to do. What they are for
+// froze for 3 s to 18 s, was a fatal error, or showed an old picture to the end.
 const (
-	mostFreeze = 10.0 // s
-	leastShare = 0.5  // of the time watched that is played
+	mostFreeze = 2.5 // s
+	leastShare = 0.7 // of the time watched that is played
+	mostStale  = 0.5 // of it, with a picture that is over
 )
 
 func (w *watched) check(t *testing.T) {
@@ -221,4 +236,33 @@ func (w *watched) check(t *testing.T) {
 	case w.Freeze > mostFreeze:
 		t.Errorf("the clock stood for %.1f s", w.Freeze)
 	}
+}
+
+// checkPictures wants the newest picture to be shown, give or take what it takes
+// to show one: pictures are the times of those that there are.
+func (w *watched) checkPictures(t *testing.T, pictures []float64) {
+	newest := func(at float64) float64 {
+		i, _ := slices.BinarySearch(pictures, at)
+		return pictures[max(i-1, 0)]
+	}
+	stale := 0
+	for _, x := range w.Samples {
+		if at, shown := x[0], x[1]; shown < newest(at-0.7)-0.05 || shown > newest(at+0.7)+0.05 {
+			stale++
+		}
+	}
+	t.Logf("%s: a picture that is over for %.1f s", w.Name, float64(stale)/10)
+	if float64(stale) > mostStale*float64(len(w.Samples)) {
+		t.Errorf("a picture that is over for %.1f s of %.1f", float64(stale)/10, w.Watched)
+	}
+}
+
+// shownTimes are those of the pictures in a clip, in seconds.
+func shownTimes(tags []sentTag) (times []float64) {
+	for _, tag := range tags {
+		if tag.kind == tagVideo && tag.body[1] == 1 {
+			times = append(times, float64(tag.at)/1000)
+		}
+	}
+	return times
 }

@@ -1,0 +1,220 @@
+package hls
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A quietFeed delivers each packet when it is due, and lets time pass for those
+// who wait no longer than that.
+type quietFeed struct {
+	feed
+	at func(*media.Packet) time.Duration // when it comes
+}
+
+func (f *quietFeed) Next(ctx context.Context, buf []*media.Packet) (int, uint64, error) {
+	if f.i < len(f.packets) {
+		due := testStart.Add(f.at(f.packets[f.i]))
+		if deadline, ok := ctx.Deadline(); ok {
+			if wake := f.clock.Now().Add(time.Until(deadline).Round(10 * time.Millisecond)); wake.Before(due) {
+				f.clock.set(wake)
+				if f.each != nil {
+					f.each(f.i)
+				}
+				return 0, 0, context.DeadlineExceeded
+			}
+		}
+		f.clock.set(due)
+	}
+	clock := f.clock
+	f.feed.clock = nil
+	defer func() { f.feed.clock = clock }()
+	return f.feed.Next(ctx, buf)
+}
+
+// reordered gives pictures the composition times of two B pictures in a row.
+func reordered(packets []*media.Packet) {
+	n := 0
+	for i, p := range packets {
+		if p.Track.Kind != media.Video {
+			continue
+		}
+		if p.Keyframe {
+			n = 0
+		}
+		q := *p
+		q.CTS = [...]time.Duration{80, 160, 40, 40}[min(n, 1+(n+2)%3)] * time.Millisecond
+		packets[i] = &q
+		n++
+	}
+}
+
+// stills is motion for 8 s, then a picture now and then.
+func stills(s *script, every time.Duration, times int) {
+	s.audio = nil
+	s.play(8 * sec)
+	for i := range times {
+		s.at = 8*sec + time.Duration(i+1)*every
+		s.put(s.video, s.at, false)
+	}
+	s.at += every
+	s.play(4 * sec)
+}
+
+// The playlist of a stream without sound goes on while a picture stands still,
+// whoever sends it, and nothing is lost when the next one comes.
+func TestPlaylistGoesOnWhileAPictureStandsWithoutSound(t *testing.T) {
+	t.Parallel()
+	for _, every := range []time.Duration{1500 * time.Millisecond, 4 * sec, 5 * sec, 12 * sec} {
+		for name, change := range map[string]func([]*media.Packet){
+			"in order":   func([]*media.Packet) {},
+			"B pictures": reordered,
+		} {
+			t.Run(fmt.Sprint(every, " ", name), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t)
+				s := newScript(t)
+				stills(s, every, 3)
+				change(s.packets)
+				cfg := testConfig(b.dir)
+				cfg.Cleanup = false
+				v := newViewer(t, b.dir, "test.m3u8")
+				var last, most time.Duration
+				versions := 0
+				p := b.packager("test", cfg)
+				f := &quietFeed{feed: feed{packets: s.packets, clock: b.clock, stop: eof}, at: func(p *media.Packet) time.Duration { return p.DTS }}
+				f.each = func(int) {
+					now := b.clock.Now().Sub(testStart)
+					if v.poll(); v.versions > versions {
+						versions, last = v.versions, now
+					}
+					most = max(most, now-last)
+				}
+				b.runQuiet(p, f)
+				v.poll()
+				v.check(s.packets, p.Snapshot())
+				if got := p.Snapshot(); got.Dropped+got.Lost > 0 {
+					t.Errorf("%+v", got)
+				}
+				var sum time.Duration
+				for _, d := range v.durations {
+					sum += d
+				}
+				if want := s.at; sum < want-50*time.Millisecond || sum > want+50*time.Millisecond {
+					t.Errorf("EXTINF add up to %v, media to %v", sum, want)
+				}
+				if strings.Contains(string(v.last), "#EXT-X-DISCONTINUITY\n") {
+					t.Errorf("a discontinuity in\n%s", v.last)
+				}
+				// The first time it stands nobody knows that it does.
+				if limit := 2*sec + 2*sec + 500*time.Millisecond; most > limit {
+					t.Errorf("the playlist stood for %v", most)
+				}
+			})
+		}
+	}
+}
+
+func (b *bench) runQuiet(p *Packager, f *quietFeed) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	f.end = cancel
+	if err := p.run(ctx, f); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// A camera whose network hangs: the pictures come late, all at once. They are all
+// there, and time goes on.
+func TestLatePicturesAreNotLost(t *testing.T) {
+	t.Parallel()
+	for _, hang := range []time.Duration{sec, 3 * sec, 6 * sec, 11 * sec} {
+		t.Run(fmt.Sprint(hang), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			s := newScript(t)
+			s.audio = nil
+			s.play(30 * sec)
+			cfg := testConfig(b.dir)
+			cfg.Cleanup, cfg.PlaylistLength = false, 60*sec
+			v := newViewer(t, b.dir, "test.m3u8")
+			p := b.packager("test", cfg)
+			b.runQuiet(p, &quietFeed{feed: feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }}, at: func(p *media.Packet) time.Duration {
+				if p.DTS >= 9*sec && p.DTS < 9*sec+hang {
+					return 9*sec + hang
+				}
+				return p.DTS
+			}})
+			v.poll()
+			v.check(s.packets, p.Snapshot())
+			if got := p.Snapshot(); got.Dropped+got.Lost > 0 {
+				t.Errorf("%+v", got)
+			}
+			if strings.Contains(string(v.last), "#EXT-X-DISCONTINUITY\n") {
+				t.Errorf("a discontinuity in\n%s", v.last)
+			}
+		})
+	}
+}
+
+// An encoder whose clock stops with its pictures is behind what stood for good: that
+// is a discontinuity, and all of its pictures are there.
+func TestTimestampsThatStopWithThePicture(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := newScript(t)
+	s.audio = nil
+	s.play(30 * sec)
+	cfg := testConfig(b.dir)
+	cfg.Cleanup, cfg.PlaylistLength = false, 60*sec
+	v := newViewer(t, b.dir, "test.m3u8")
+	p := b.packager("test", cfg)
+	b.runQuiet(p, &quietFeed{feed: feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }}, at: func(p *media.Packet) time.Duration {
+		if p.DTS >= 9*sec {
+			return p.DTS + 10*sec
+		}
+		return p.DTS
+	}})
+	v.poll()
+	v.check(s.packets, p.Snapshot())
+	if n := strings.Count(string(v.last), "#EXT-X-DISCONTINUITY\n"); n != 1 {
+		t.Errorf("%d discontinuities in\n%s", n, v.last)
+	}
+	if got := p.Snapshot(); got.Dropped+got.Lost > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Where there is sound nothing is let stand: if that stops too the network hangs.
+func TestNothingStandsWhereThereIsSound(t *testing.T) {
+	s := newScript(t).play(5 * sec)
+	g := &segmenter{rules: rules{fragment: 2 * sec, maxFragment: 6 * sec}, emit: func(*segment) {}}
+	for _, p := range s.packets {
+		g.push(p, testStart, p.DTS)
+	}
+	if at, ok := g.due(); ok {
+		t.Errorf("due at %v", at)
+	}
+	silent := slices.DeleteFunc(s.packets, func(p *media.Packet) bool { return p.Track.Kind == media.Audio })
+	g = &segmenter{rules: rules{fragment: 2 * sec, maxFragment: 6 * sec}, emit: func(*segment) {}}
+	for _, p := range silent {
+		g.push(p, testStart, p.DTS)
+	}
+	if at, ok := g.due(); !ok || at != 8*sec {
+		t.Errorf("without sound due at %v, %t; want 8s", at, ok)
+	}
+	// One picture stands for maxStill at most.
+	for now := 5 * sec; now < 60*sec; now += 100 * time.Millisecond {
+		g.tick(now)
+	}
+	if end := g.open.start; end < 5*sec+maxStill-3*sec || end > 5*sec+maxStill {
+		t.Errorf("the last picture stood until %v", end)
+	}
+}
