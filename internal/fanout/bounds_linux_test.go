@@ -116,7 +116,7 @@ func TestAPlayerStopsInTheLastMessageOfASegment(t *testing.T) {
 		plain bool
 	}{{"and reads on", 0, true}, {"and is moved on", time.Second, true}, {"behind TLS, and reads on", 0, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newRig(t)
 			h.frame = 30
 			h.write(1, 100_000)
 			h.frame = 120 // the next keyframe begins a segment, 3 s later
@@ -179,7 +179,7 @@ func TestAPlayerStopsInTheLastMessageOfASegment(t *testing.T) {
 // until then what it reads is whole messages. A second here stands for a minute.
 func TestAPlayerThatReadsAByteNowAndThen(t *testing.T) {
 	for _, plain := range []bool{true, false} {
-		h := newHouse(t)
+		h := newRig(t)
 		h.write(1, 100)
 		ours, theirs := tight(t)
 		conn := net.Conn(ours)

@@ -6,9 +6,10 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A clock is time at the players. It is the first publisher's; whoever comes
-// later goes on one frame after the last message, so it never starts anew, and
-// all that a fan remembers is by it. On the wire it is cut to 32 bits of ms.
+// A clock turns packet times into times at the players. It begins with the first
+// publisher's timestamps; each later publisher continues one frame after the last
+// message, so the clock never restarts. All times in a fan are by this clock. On
+// the wire it is cut to 32 bits of ms.
 type clock struct {
 	shift   time.Duration // added to DTS
 	shifted bool          // shift is this stream's
@@ -17,7 +18,7 @@ type clock struct {
 	wrote   bool
 }
 
-// time is when p is at the players.
+// time returns p's time at the players.
 func (c *clock) time(p *media.Packet) time.Duration {
 	dts := p.DTS.Truncate(time.Millisecond)
 	if !c.shifted {
@@ -43,5 +44,5 @@ func (c *clock) time(p *media.Packet) time.Duration {
 	return at
 }
 
-// stamp is at on the wire: ms modulo 2^32.
+// stamp returns at as it stands on the wire: ms modulo 2^32.
 func stamp(at time.Duration) uint32 { return uint32(at.Milliseconds()) }

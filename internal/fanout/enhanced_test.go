@@ -27,7 +27,7 @@ var (
 
 // twoTracks publishes n frames of HEVC in two tracks, 1 before 0, a keyframe
 // every 30, each of size bytes.
-func (h *house) twoTracks(extra *media.Extra, n, size int) {
+func (h *rig) twoTracks(extra *media.Extra, n, size int) {
 	for range n {
 		key := h.frame%30 == 0
 		frame := byte(0xa6)
@@ -46,7 +46,7 @@ func (h *house) twoTracks(extra *media.Extra, n, size int) {
 }
 
 // plain publishes the same in one track.
-func (h *house) plain(n int) {
+func (h *rig) plain(n int) {
 	for range n {
 		key := h.frame%30 == 0
 		body := append([]byte{0xa3}, "hvc1"...)
@@ -58,7 +58,7 @@ func (h *house) plain(n int) {
 	}
 }
 
-func (h *house) packet(t *media.Track, key bool, body []byte, extra *media.Extra) {
+func (h *rig) packet(t *media.Track, key bool, body []byte, extra *media.Extra) {
 	ms := uint32(h.frame * 33)
 	h.stream.Write(&media.Packet{
 		Track: t, DTS: time.Duration(ms) * time.Millisecond, Timestamp: ms,
@@ -69,7 +69,7 @@ func (h *house) packet(t *media.Track, key bool, body []byte, extra *media.Extra
 }
 
 // kindsOfLogs are those that the fan holds.
-func (h *house) kindsOfLogs() (out []kind) {
+func (h *rig) kindsOfLogs() (out []kind) {
 	h.fan.mu.Lock()
 	defer h.fan.mu.Unlock()
 	for k, l := range h.fan.logs {
@@ -142,7 +142,7 @@ func (r *reader) wait(t testing.TB) {
 }
 
 func TestPlayersPartWithoutLossAndMeetAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	all := []byte("\x96\x10hvc1\x00\x00\x00\x01c\x01\x00\x00\x01d")
 	extra := &media.Extra{Multitrack: true, Headers: [][]byte{all}, FourCCs: []uint32{flv.FourCCHEVC}}
 	var readers []*reader
@@ -221,7 +221,7 @@ func checkLanes(t *testing.T, r *reader, tracks bool) {
 }
 
 func TestLogsGoWithTheirPlayers(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	extra := &media.Extra{Multitrack: true, Headers: [][]byte{hevcTrack.Tag}}
 	h.twoTracks(extra, 5, 1000)
 	logs := func(step string, want ...kind) {
@@ -261,7 +261,7 @@ func TestLogsGoWithTheirPlayers(t *testing.T) {
 }
 
 func TestAJoinerGetsTheHeadersOfAllItsTracks(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	second, third := []byte("\x96\x00hvc1\x01second"), []byte("\x96\x00av01\x02third")
 	extra := &media.Extra{Multitrack: true, Headers: [][]byte{hevcTrack.Tag, second, third}, FourCCs: []uint32{flv.FourCCHEVC, flv.FourCCAV1}}
 	h.twoTracks(extra, 45, 100)
@@ -287,7 +287,7 @@ func TestAJoinerGetsTheHeadersOfAllItsTracks(t *testing.T) {
 }
 
 func TestNoAllocationForAPlayerOfAnyKind(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	extra := &media.Extra{Multitrack: true, Headers: [][]byte{hevcTrack.Tag}}
 	h.twoTracks(extra, 31, 1000)
 	for i := range 20 {
@@ -323,7 +323,7 @@ func TestNoAllocationForAPlayerOfAnyKind(t *testing.T) {
 }
 
 func TestNobodyBeginsInAStreamThatHasEnded(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(10, 100)
 	_, c, w := h.join(patient)
 	frames(t, c, w, 9)
@@ -353,7 +353,7 @@ func TestNobodyBeginsInAStreamThatHasEnded(t *testing.T) {
 }
 
 func TestAPausedPlayerNeedNotWaitForTheNextStreamToGetAsOld(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(90, 100) // 3 s
 	p, c, w := h.join(patient)
 	frames(t, c, w, 89)
@@ -373,7 +373,7 @@ func TestAPausedPlayerNeedNotWaitForTheNextStreamToGetAsOld(t *testing.T) {
 }
 
 func TestTLSPlayersGetTheirTracksToo(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	extra := &media.Extra{Multitrack: true, Headers: [][]byte{hevcTrack.Tag}}
 	h.plain(1)
 	var readers []*reader

@@ -2,14 +2,13 @@
 //
 // Each stream's messages are encoded once, as every player receives them, into
 // the stream's wire log. A player is an offset into it. One flusher per core
-// walks its players and issues non-blocking sends on their sockets; its beat
-// follows the load: at once while a pass is short, up to the flush interval as
-// passes get longer. At the whole interval all flushers are in step, so that
-// whoever fills the streams knows when it has to be done: see Hub.InStep. A
-// socket that is full waits in the flusher's own epoll.
+// sends to its players with non-blocking system calls. How often it passes over
+// them follows the load: at once while a pass is short, up to the flush interval
+// as passes get longer. At the whole interval all flushers pass together, so that
+// the code that fills the streams knows by when it has to be done: see
+// Hub.InStep. A full socket waits in the flusher's own epoll.
 //
-// A fan outlives the streams that come and go under its name: its players wait,
-// and resume.
+// A fan outlives the streams of its name: its players wait and resume.
 package fanout
 
 import (
@@ -26,7 +25,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// A kind is what of a stream a player gets. Each kind with players has a log.
+// kind says which part of a stream a player gets. Each kind with players has a log.
 type kind uint8
 
 // The kinds of log.
@@ -39,7 +38,7 @@ const (
 	nothing = kinds
 )
 
-// A Fan is the players of one stream name.
+// A Fan holds the players of one stream name and sends the stream to them.
 type Fan struct {
 	hub       *Hub
 	chunkSize int
@@ -55,16 +54,16 @@ type Fan struct {
 	scratch  []byte // for bodies that are rewritten
 
 	clock     clock
-	news      news
+	state     trackState
 	multi     bool           // of this stream: trackZero has a log of its own
 	rebuilt   []byte         // for meta = on
 	rebuiltOf *live.Metadata // what rebuilt was made of
 
-	active atomic.Bool  // a stream and players: writes are worth a wake
-	now    atomic.Int64 // newest packet written, on the players' clock, ns
-	// verdicts counts what changed of a stream that players are judged by. It
-	// goes up before a log has a byte of what is new.
-	verdicts atomic.Uint64
+	active atomic.Bool  // there are a stream and players: writes wake the flushers
+	now    atomic.Int64 // time of the newest packet written, on the players' clock, ns
+	// stateVersion counts the changes of state. It goes up before a log has a
+	// byte of what is new.
+	stateVersion atomic.Uint64
 
 	BytesOut atomic.Uint64 // to all players there have been
 }
@@ -72,21 +71,21 @@ type Fan struct {
 // NewFan makes the fan of a name without players. meta is as in SetMeta.
 func (h *Hub) NewFan(chunkSize int, meta string) *Fan {
 	f := &Fan{hub: h, chunkSize: chunkSize, meta: meta, players: make(map[*Player]struct{})}
-	f.verdicts.Store(1) // a new player has none yet
+	f.stateVersion.Store(1) // a new player has version 0
 	return f
 }
 
-// SetMeta says what players are told of a stream's onMetaData: "copy" as it
-// came, "on" rebuilt with the fields that nginx-rtmp knows, "off" nothing. It
-// counts from the next stream on.
+// SetMeta sets which onMetaData players get: "copy" the stream's own, "on" one
+// rebuilt with the fields that nginx-rtmp knows, "off" none. It applies from the
+// next stream on.
 func (f *Fan) SetMeta(meta string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.meta, f.rebuiltOf = meta, nil
 }
 
-// metadata is the stream's, and the body that tells players of it; nil: there
-// is nothing to tell.
+// metadata returns the stream's metadata and the body that players get; nil if
+// they get none.
 func (f *Fan) metadata() (*live.Metadata, []byte) {
 	m := f.stream.Metadata()
 	switch {
@@ -100,12 +99,12 @@ func (f *Fan) metadata() (*live.Metadata, []byte) {
 	return m, f.rebuilt
 }
 
-// Attach makes st what the players get from now on; nil when it has ended.
+// Attach sends st to the players from now on. nil: the stream has ended.
 func (f *Fan) Attach(st *live.Stream) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pullLocked()
-	f.merge()
+	f.mergeTrackZero()
 	for _, l := range f.logs {
 		if l != nil {
 			l.renew()
@@ -114,14 +113,14 @@ func (f *Fan) Attach(st *live.Stream) {
 	f.stream = st
 	f.clock.shifted = false
 	if st != nil {
-		f.news.reset(st)
-		f.verdicts.Add(1)
+		f.state.reset(st)
+		f.stateVersion.Add(1)
 	}
-	f.rouse()
+	f.startReading()
 }
 
-// rouse reads the stream, if there is one, into every log that has players.
-func (f *Fan) rouse() {
+// startReading reads the stream, if there is one, into every log that has players.
+func (f *Fan) startReading() {
 	if f.stream == nil || len(f.players) == 0 {
 		f.active.Store(false)
 		return
@@ -146,27 +145,27 @@ func (f *Fan) Wake() {
 	}
 }
 
-// Players is how many there are, waiting ones included.
+// Players returns the number of players, waiting ones included.
 func (f *Fan) Players() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.players)
 }
 
-// Timestamp is that of the newest packet, in ms, as the players get it.
+// Timestamp returns the newest packet's timestamp as players get it, in ms.
 func (f *Fan) Timestamp() uint32 {
 	return uint32(time.Duration(f.now.Load()).Milliseconds())
 }
 
-// Memory is what the logs hold, memfd bytes included.
+// Memory returns how many bytes the logs hold, memfds included.
 func (f *Fan) Memory() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.logBytes
 }
 
-// pull moves what the stream has new into the logs. Every flusher with players
-// of the fan calls it; the first finds the packets.
+// pull moves new packets of the stream into the logs. Every flusher with players
+// of the fan calls it; the first one finds the packets.
 func (f *Fan) pull() {
 	f.mu.Lock()
 	f.pullLocked()
@@ -175,7 +174,7 @@ func (f *Fan) pull() {
 
 func (f *Fan) pullLocked() {
 	for k := range f.logs {
-		l := f.logs[k] // learn may make one of a later kind
+		l := f.logs[k] // learn may create one of a later kind
 		for l != nil && l.cursor != nil {
 			n, err := l.next(f.buf[:])
 			f.take(l, f.buf[:n])
@@ -191,11 +190,11 @@ func (f *Fan) pullLocked() {
 	}
 }
 
-// take writes packets to l, a publisher's after the other's.
+// take writes packets to l, one publisher after the other.
 func (f *Fan) take(l *wireLog, packets []*media.Packet) {
 	for len(packets) > 0 {
 		first := packets[0]
-		if l.epoch != 0 && first.Epoch != l.epoch && f.multi && !f.meet(l, first.Epoch) {
+		if l.epoch != 0 && first.Epoch != l.epoch && f.multi && !f.rejoinTrackZero(l, first.Epoch) {
 			return
 		}
 		l.epoch = first.Epoch
@@ -208,7 +207,7 @@ func (f *Fan) take(l *wireLog, packets []*media.Packet) {
 	}
 }
 
-// epochEnd is how many of the packets there are before one of another epoch.
+// epochEnd returns how many packets precede the first of another epoch.
 func epochEnd(packets []*media.Packet, epoch uint32) int {
 	if i := slices.IndexFunc(packets, func(p *media.Packet) bool { return p.Epoch != epoch }); i >= 0 {
 		return i
@@ -233,16 +232,16 @@ func (f *Fan) write(l *wireLog, p *media.Packet) {
 			f.scratch = body[:0]
 		}
 	}
-	headers, told := f.headers(l, p, at)
-	for _, m := range headers {
+	messages, sent := f.headers(l, p, at)
+	for _, m := range messages {
 		f.append(l, m, at, false)
 	}
-	l.tell(told)
-	begins := p.Track.ID == 0 && (p.Keyframe || l.told.media[media.Video].track == nil && p.Track.Kind == media.Audio)
+	l.noteHeaders(sent)
+	begins := p.Track.ID == 0 && (p.Keyframe || l.headers.media[media.Video].track == nil && p.Track.Kind == media.Audio)
 	f.append(l, message(p.Track.Kind, body, at), at, begins)
 }
 
-// maxScratch is how large a buffer is kept for the next body.
+// maxScratch is the largest buffer that is kept for the next body.
 const maxScratch = 1 << 20
 
 func (f *Fan) append(l *wireLog, m rtmp.Message, at time.Duration, begins bool) {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryPlayerGetsEveryFrameOnceAndInOrder(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 500)
 	var wg sync.WaitGroup
 	for range 20 {
@@ -32,7 +32,7 @@ func TestEveryPlayerGetsEveryFrameOnceAndInOrder(t *testing.T) {
 }
 
 func TestAJoinerStartsWithHeadersAtTheNewestKeyframe(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.stream.SetMetadata([]byte("\x02\x00\x0aonMetaData\x05"))
 	h.put(h.audio, false, []byte("\xaf\x01"), 100)
 	h.write(45, 1000)
@@ -56,7 +56,7 @@ func TestAJoinerStartsWithHeadersAtTheNewestKeyframe(t *testing.T) {
 }
 
 func TestControlMessagesGoBetweenMessages(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 100)
 	p, c, w := h.join(patient)
 	pong := rtmp.AppendMessage(nil, rtmp.Message{Type: rtmp.TypeUserControl, ChunkStreamID: 2, Payload: []byte("pong..")}, testChunk)
@@ -92,7 +92,7 @@ func TestControlMessagesGoBetweenMessages(t *testing.T) {
 }
 
 func TestAStuckPlayerIsClosedAndDelaysNobody(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 100)
 	stuck, _, _ := h.join(PlayerOptions{WaitKey: true, GOPCache: true, Timeout: 500 * time.Millisecond})
 	_, c, w := h.join(patient)
@@ -115,7 +115,7 @@ func TestAStuckPlayerIsClosedAndDelaysNobody(t *testing.T) {
 }
 
 func TestALaggingPlayerGoesOnAtANewerKeyframe(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 100)
 	p, c, w := h.join(PlayerOptions{WaitKey: true, GOPCache: true, Timeout: time.Minute, Queue: 5 * time.Second})
 	for p.Lapped() == 0 { // the player reads nothing meanwhile
@@ -149,7 +149,7 @@ func TestALaggingPlayerGoesOnAtANewerKeyframe(t *testing.T) {
 }
 
 func TestAStoppedPlayerPinsABoundedLog(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 100)
 	p, _, _ := h.join(patient)
 	for range 200 {
@@ -166,7 +166,7 @@ func TestAStoppedPlayerPinsABoundedLog(t *testing.T) {
 }
 
 func TestPlayersResumeWithTheNextStreamAndTimeNeverRunsBack(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(40, 1000)
 	_, c, w := h.join(patient)
 	numbers, first := frames(t, c, w, 39)
@@ -188,7 +188,7 @@ func TestPlayersResumeWithTheNextStreamAndTimeNeverRunsBack(t *testing.T) {
 }
 
 func TestPauseLetsGoAndResumesLater(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(10, 1000)
 	p, c, w := h.join(patient)
 	frames(t, c, w, 9)
@@ -205,7 +205,7 @@ func TestPauseLetsGoAndResumesLater(t *testing.T) {
 }
 
 func TestReceiveVideoFalseIsAudioAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(5, 100)
 	p, c, w := h.join(patient)
 	frames(t, c, w, 4)
@@ -232,7 +232,7 @@ func TestReceiveVideoFalseIsAudioAlone(t *testing.T) {
 }
 
 func TestLeaveGivesBackTheRestOfTheMessage(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 100)
 	p, c, w := h.join(patient)
 	frames(t, c, w, 0)
@@ -271,7 +271,7 @@ func TestLeaveGivesBackTheRestOfTheMessage(t *testing.T) {
 func TestTimestampsPast24And32Bits(t *testing.T) {
 	for name, at := range map[string]uint32{"past 4 h 40 min": 1 << 24, "past 49.7 days": 0xffffff00} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newRig(t)
 			body := []byte("\x17\x0100000000")
 			for i := range 20 {
 				h.stream.Write(&media.Packet{
@@ -292,7 +292,7 @@ func TestTimestampsPast24And32Bits(t *testing.T) {
 }
 
 func TestNoAllocationForAPlayer(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(31, 1000)
 	for range 10 {
 		_, c, _ := h.join(patient)
@@ -317,7 +317,7 @@ func TestNoAllocationForAPlayer(t *testing.T) {
 }
 
 func TestThousandsComeAndGo(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(31, 1000)
 	var wg sync.WaitGroup
 	for range 20 {
@@ -354,7 +354,7 @@ func TestThousandsComeAndGo(t *testing.T) {
 type wrapped struct{ net.Conn }
 
 func TestPlayersBehindTLSGetTheSame(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(1, 100)
 	ours, theirs := tcpPair(t)
 	p := h.fan.Join(wrapped{ours}, patient)

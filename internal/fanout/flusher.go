@@ -9,10 +9,10 @@ import (
 	"github.com/rtmpd/rtmpd/internal/awake"
 )
 
-// A Hub is the flushers: one for each core, with the players spread over them.
+// A Hub runs the flushers, one for each core, and spreads the players over them.
 type Hub struct {
 	flushers []*flusher
-	march    *march
+	schedule *schedule
 	metrics  *metrics
 	wg       sync.WaitGroup
 
@@ -20,22 +20,22 @@ type Hub struct {
 	next int
 }
 
-// NewHub starts the flushers. interval is their slowest beat; clock, which may be
-// nil, is that of the players' timeout.
+// NewHub starts the flushers. interval is the longest pause between two passes.
+// clock measures the players' timeout; nil: the time of the system does.
 func NewHub(interval time.Duration, clock *awake.Clock) *Hub {
-	h := &Hub{metrics: newMetrics(), march: newMarch(interval)}
+	h := &Hub{metrics: newMetrics(), schedule: newSchedule(interval)}
 	for range runtime.GOMAXPROCS(0) {
 		fl := &flusher{
-			march:    h.march,
-			clock:    clock,
-			wakeC:    make(chan struct{}, 1),
-			urgent:   make(chan struct{}, 1),
-			step:     make(chan struct{}, 1),
-			stop:     make(chan struct{}),
-			fans:     make(map[*Fan]int),
-			now:      time.Now(),
-			metrics:  h.metrics,
-			patience: time.NewTimer(time.Hour),
+			schedule:  h.schedule,
+			clock:     clock,
+			wakeC:     make(chan struct{}, 1),
+			urgent:    make(chan struct{}, 1),
+			step:      make(chan struct{}, 1),
+			stop:      make(chan struct{}),
+			fans:      make(map[*Fan]int),
+			now:       time.Now(),
+			metrics:   h.metrics,
+			turnTimer: time.NewTimer(time.Hour),
 		}
 		fl.poll = newPoller()
 		h.flushers = append(h.flushers, fl)
@@ -52,18 +52,18 @@ func (h *Hub) Close() {
 	h.wg.Wait()
 }
 
-// SetInterval changes the slowest beat.
+// SetInterval changes the longest pause between two passes.
 func (h *Hub) SetInterval(d time.Duration) {
-	h.march.interval.Store(int64(d))
+	h.schedule.interval.Store(int64(d))
 	for _, fl := range h.flushers {
 		fl.hurry()
 	}
 }
 
-// Interval is the slowest beat.
-func (h *Hub) Interval() time.Duration { return h.march.every() }
+// Interval returns the longest pause between two passes.
+func (h *Hub) Interval() time.Duration { return h.schedule.every() }
 
-// pick takes the flushers in turn.
+// pick returns the flushers in turn.
 func (h *Hub) pick() *flusher {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,34 +77,34 @@ func (h *Hub) wake(*Fan) {
 	}
 }
 
-// A flusher serves its players, alone: what it does not lock, it owns.
+// A flusher serves its players. Fields without a lock belong to its goroutine.
 type flusher struct {
 	wakeC  chan struct{} // some stream has grown
-	urgent chan struct{} // the inbox has something, or the interval is another
+	urgent chan struct{} // the inbox is not empty, or the interval has changed
 	step   chan struct{} // see Hub.Step
 	stop   chan struct{}
 
-	metrics *metrics // the hub's
-	march   *march   // the hub's
-	clock   *awake.Clock
+	metrics  *metrics  // the hub's
+	schedule *schedule // the hub's
+	clock    *awake.Clock
 
 	mu    sync.Mutex // guards inbox
-	inbox []*Player  // joiners, and players that something is asked of
+	inbox []*Player  // new players, and players with a request
 
-	conns sync.WaitGroup // goroutines of players that have their own
+	conns sync.WaitGroup // of the players that have a goroutine of their own
 
 	// Owned by run.
-	players  []*Player
-	fans     map[*Fan]int // players of each
-	poll     *poller
-	now      time.Time     // of the beat; what deadlines are counted from
-	passed   time.Time     // when the last pass began
-	woken    time.Time     // when the first stream grew that the next pass is for
-	cost     time.Duration // of the last pass, as costOf has it
-	gait     gait
-	patience *time.Timer // of takeTurn
-	sends    int         // system calls of the pass
-	bytes    int64       // that they moved
+	players   []*Player
+	fans      map[*Fan]int // players of each
+	poll      *poller
+	now       time.Time     // start of the pass; deadlines count from it
+	passed    time.Time     // when the last pass began
+	woken     time.Time     // when the first stream grew whose packets the next pass sends
+	cost      time.Duration // of the last pass, by costOf
+	pace      pace
+	turnTimer *time.Timer // of takeTurn
+	sends     int         // system calls of the pass
+	bytes     int64       // that they moved
 }
 
 func (fl *flusher) wake() {
@@ -114,7 +114,7 @@ func (fl *flusher) wake() {
 	}
 }
 
-// poke has p served at once, between the beats.
+// poke makes the flusher serve p at once, between two passes.
 func (fl *flusher) poke(p *Player) {
 	fl.mu.Lock()
 	if !p.queued {
@@ -132,18 +132,18 @@ func (fl *flusher) hurry() {
 	}
 }
 
-// slowTick is how often players whose socket is full are looked after when
-// their stream is silent, and how exactly their deadlines are kept.
+// slowTick is how often players with a full socket are checked when their stream
+// is silent. Their deadlines are kept to within it.
 const slowTick = 250 * time.Millisecond
 
 func (fl *flusher) run() {
 	defer fl.end()
 	tick := time.NewTicker(slowTick)
 	defer tick.Stop()
-	beat := time.NewTimer(time.Hour)
-	beat.Stop()
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
 	pending := false
-	every := fl.march.every()
+	every := fl.schedule.every()
 	for {
 		wake := fl.wakeC
 		if pending {
@@ -154,21 +154,21 @@ func (fl *flusher) run() {
 			return
 		case <-fl.urgent:
 			fl.now = time.Now()
-			if last := every; pending && last != fl.march.every() {
-				beat.Reset(fl.pause(fl.now))
+			if last := every; pending && last != fl.schedule.every() {
+				timer.Reset(fl.pause(fl.now))
 			}
-			every = fl.march.every()
+			every = fl.schedule.every()
 			fl.serveInbox()
 		case <-wake:
 			fl.woken = time.Now()
 			if wait := fl.pause(fl.woken); wait > 0 {
 				pending = true
-				beat.Reset(wait)
+				timer.Reset(wait)
 				continue
 			}
 			fl.pass()
 		case <-fl.step:
-			if fl.gait != inStep {
+			if fl.pace != inStep {
 				continue
 			}
 			select {
@@ -178,10 +178,10 @@ func (fl *flusher) run() {
 			}
 			if pending {
 				pending = false
-				beat.Stop()
+				timer.Stop()
 				fl.pass()
 			}
-		case <-beat.C:
+		case <-timer.C:
 			pending = false
 			fl.pass()
 		case <-tick.C:
@@ -192,10 +192,10 @@ func (fl *flusher) run() {
 	}
 }
 
-// pass is one beat: the logs take what the streams have, every player gets it.
+// pass moves new packets of the streams into the logs and sends them to every player.
 func (fl *flusher) pass() {
 	if fl.takeTurn() {
-		defer func() { <-fl.march.turn }()
+		defer func() { <-fl.schedule.turn }()
 	}
 	last := fl.passed
 	fl.now = time.Now()
@@ -212,12 +212,12 @@ func (fl *flusher) pass() {
 	}
 	if len(fl.players) > 0 {
 		waited := time.Since(fl.woken)
-		if fl.gait == inStep { // it may have lain in the publisher's socket since the last pass
-			waited = min(waited+fl.march.every(), time.Since(last))
+		if fl.pace == inStep { // the packet may have been in the publisher's socket since the last pass
+			waited = min(waited+fl.schedule.every(), time.Since(last))
 		}
 		fl.metrics.flush.Observe(waited.Seconds())
 	}
-	fl.reckon(costOf(fl.sends, fl.bytes))
+	fl.noteCost(costOf(fl.sends, fl.bytes))
 	fl.sweep()
 }
 
@@ -255,8 +255,8 @@ func (fl *flusher) serveInbox() {
 	fl.sweep()
 }
 
-// overdue closes the players that took nothing for their timeout and moves on
-// those that lag.
+// overdue closes players that took nothing for their timeout, and moves lagging
+// players to the newest keyframe.
 func (fl *flusher) overdue() {
 	for _, p := range fl.players {
 		if !p.full {
@@ -270,20 +270,20 @@ func (fl *flusher) overdue() {
 	}
 }
 
-// sweep forgets the players that have quit.
+// sweep removes the players that have quit.
 func (fl *flusher) sweep() {
 	fl.players = slices.DeleteFunc(fl.players, func(p *Player) bool {
 		if p.quit {
 			fl.poll.remove(p)
 			p.fan.forget(p)
-			p.part()
+			p.end()
 			if fl.fans[p.fan]--; fl.fans[p.fan] == 0 {
 				delete(fl.fans, p.fan)
 			}
 		}
 		return p.quit
 	})
-	fl.walk()
+	fl.updatePace()
 }
 
 func (fl *flusher) end() {

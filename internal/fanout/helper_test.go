@@ -67,8 +67,8 @@ func (w *wire) next() (m got, err error) {
 	}
 }
 
-// A house is a stream with its fan and a publisher that counts.
-type house struct {
+// A rig is a stream with its fan and a publisher that numbers its frames.
+type rig struct {
 	t      testing.TB
 	hub    *Hub
 	fan    *Fan
@@ -79,8 +79,8 @@ type house struct {
 	epoch  uint32
 }
 
-func newHouse(t testing.TB) *house {
-	h := &house{
+func newRig(t testing.TB) *rig {
+	h := &rig{
 		t:     t,
 		epoch: 1,
 		hub:   NewHub(20*time.Millisecond, nil),
@@ -93,13 +93,13 @@ func newHouse(t testing.TB) *house {
 	return h
 }
 
-func (h *house) attach() {
+func (h *rig) attach() {
 	h.stream = live.NewStream("live", "cam", live.Options{})
 	h.fan.Attach(h.stream)
 }
 
 // write publishes n video frames of size bytes, a keyframe every 30.
-func (h *house) write(n, size int) {
+func (h *rig) write(n, size int) {
 	for range n {
 		key := h.frame%30 == 0
 		h.put(h.video, key, fmt.Appendf(nil, "\x27\x01%08d", h.frame), size)
@@ -107,7 +107,7 @@ func (h *house) write(n, size int) {
 	}
 }
 
-func (h *house) put(t *media.Track, key bool, head []byte, size int) {
+func (h *rig) put(t *media.Track, key bool, head []byte, size int) {
 	body := append(head, bytes.Repeat([]byte{byte(h.frame)}, max(size-len(head), 0))...)
 	ms := uint32(h.frame * 33)
 	h.stream.Write(&media.Packet{
@@ -119,7 +119,7 @@ func (h *house) put(t *media.Track, key bool, head []byte, size int) {
 }
 
 // join seats a player; the returned wire is its end of a TCP connection.
-func (h *house) join(o PlayerOptions) (*Player, net.Conn, *wire) {
+func (h *rig) join(o PlayerOptions) (*Player, net.Conn, *wire) {
 	ours, theirs := tcpPair(h.t)
 	p := h.fan.Join(ours, o)
 	return p, theirs, &wire{bufio.NewReader(theirs)}

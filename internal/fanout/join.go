@@ -7,8 +7,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Join makes conn a player of f. What the session has written before is on its
-// way already; from now on only the fan writes to conn, until Leave or Gone.
+// Join makes conn a player of f. The session has sent all it wrote before; from now
+// on only the fan writes to conn, until Leave or Gone.
 func (f *Fan) Join(conn net.Conn, o PlayerOptions) *Player {
 	fl := f.hub.pick()
 	p := &Player{fan: f, o: o, conn: conn, fl: fl, gone: make(chan struct{}), since: time.Now()}
@@ -20,7 +20,7 @@ func (f *Fan) Join(conn net.Conn, o PlayerOptions) *Player {
 	return p
 }
 
-// forget takes a player out for good. Its server calls it, once.
+// forget removes a player. Its flusher calls it, once.
 func (f *Fan) forget(p *Player) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -31,12 +31,12 @@ func (f *Fan) forget(p *Player) {
 	}
 }
 
-// seat has p in the log of what it gets, judged by all that is known; false: it
-// gets nothing. The fan's lock is held, and p is in no segment.
-func (f *Fan) seat(p *Player, noAudio, noVideo bool) bool {
+// joinWantedLog moves p to the log of what it gets, by the newest state. It returns
+// false if p gets nothing. The fan's lock is held, and p is in no segment.
+func (f *Fan) joinWantedLog(p *Player, noAudio, noVideo bool) bool {
 	for {
-		f.judge(p)
-		k := p.gets(noAudio, noVideo)
+		f.updateExcluded(p)
+		k := p.wantedKind(noAudio, noVideo)
 		if p.log != nil && p.kind != k {
 			p.leaveLog()
 		}
@@ -44,36 +44,36 @@ func (f *Fan) seat(p *Player, noAudio, noVideo bool) bool {
 			return false
 		}
 		if p.log == nil {
-			f.joinLog(p, k) // this reads the stream, which may tell something new
+			f.joinLog(p, k) // reads the stream, which may change the state
 		}
-		if p.judged == f.verdicts.Load() {
+		if p.stateVersion == f.stateVersion.Load() {
 			return true
 		}
 	}
 }
 
-// review judges p by what is new, at a message boundary, and takes it out of a
-// log that is no longer for it.
-func (f *Fan) review(p *Player, paused, noAudio, noVideo bool) {
+// checkLog updates what p can take, at a message boundary, and removes p from a log
+// that is no longer the one for it.
+func (f *Fan) checkLog(p *Player, paused, noAudio, noVideo bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.judge(p)
-	k := p.gets(noAudio, noVideo)
+	f.updateExcluded(p)
+	k := p.wantedKind(noAudio, noVideo)
 	switch {
 	case p.log == nil || p.kind == k && !paused:
-	case !paused && k != nothing && f.lane(p.kind) == f.lane(k):
+	case !paused && k != nothing && f.logKind(p.kind) == f.logKind(k):
 		p.kind = k
 	default:
 		p.leaveLog()
 		if paused {
-			p.told = told{} // to resume is to join, however soon it comes
+			p.headers = sentHeaders{} // resuming begins like joining, however soon it comes
 		}
 	}
 }
 
-// joinLog counts p into the log of kind k.
+// joinLog adds p to the log of kind k.
 func (f *Fan) joinLog(p *Player, k kind) {
-	at := f.lane(k)
+	at := f.logKind(k)
 	l := f.logs[at]
 	if l == nil {
 		l = &wireLog{kind: at, chunkSize: f.chunkSize, total: &f.logBytes}
@@ -81,7 +81,7 @@ func (f *Fan) joinLog(p *Player, k kind) {
 	}
 	l.players++
 	p.log, p.kind = l, k
-	f.rouse()
+	f.startReading()
 }
 
 func (f *Fan) leaveLog(l *wireLog) {
@@ -93,8 +93,8 @@ func (f *Fan) leaveLog(l *wireLog) {
 	}
 }
 
-// place is where a player that is in no segment begins; false: nowhere yet. It
-// is never before where the player left, and not too far back.
+// place returns where a player that is in no segment begins; false if there is no
+// place yet. It is never before the place where the player left, nor too far back.
 func (f *Fan) place(l *wireLog, p *Player) (start, bool) {
 	if f.stream == nil {
 		return start{}, false
@@ -111,7 +111,7 @@ func (f *Fan) place(l *wireLog, p *Player) (start, bool) {
 	switch {
 	case !l.hasStart:
 		return start{}, false
-	case waitVideo && s.told.media[media.Video].track == nil: // it would begin with audio
+	case waitVideo && s.headers.media[media.Video].track == nil: // it would begin with audio
 		return start{}, false
 	case p.left && s.at <= p.leftAt && p.leftAt-s.at <= joinMaxTime: // further back the publisher's time has jumped
 		return start{}, false

@@ -27,7 +27,7 @@ func TestAJoinerDoesNotBeginTooFarBack(t *testing.T) {
 		{"more than 8 MiB", 8, mib, time.Millisecond, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newRig(t)
 			put := func(key bool, size int) {
 				head := fmt.Appendf(nil, "\x27\x01%08d", h.frame)
 				body := append(head, bytes.Repeat([]byte{byte(h.frame)}, size-len(head))...)

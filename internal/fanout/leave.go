@@ -2,18 +2,18 @@ package fanout
 
 import "time"
 
-// Leave takes the player out. rest are the bytes that complete the message it
-// was in: whoever writes to the connection next must send them first. A player
-// whose socket stays full has no boundary to leave at: after wait, ok is false
-// and the connection of no more use. It is false as well when the fan has given
-// the player up already.
-func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) { return p.goes(wait, false) }
+// Leave removes the player and returns its connection to the caller. rest are the
+// bytes that complete the message the player was in: they must be sent before
+// anything else. A player whose socket stays full reaches no message boundary: ok
+// is false after wait, and the connection can't be used any more. ok is false too if
+// the fan has closed the player already.
+func (p *Player) Leave(wait time.Duration) (rest []byte, ok bool) { return p.leaveWithin(wait, false) }
 
-// Drain is Leave once the player has been sent all that the log has: for the
-// end of a stream.
-func (p *Player) Drain(wait time.Duration) (rest []byte, ok bool) { return p.goes(wait, true) }
+// Drain is Leave after the player has been sent the whole log: for the end of a
+// stream.
+func (p *Player) Drain(wait time.Duration) (rest []byte, ok bool) { return p.leaveWithin(wait, true) }
 
-func (p *Player) goes(wait time.Duration, drain bool) (rest []byte, ok bool) {
+func (p *Player) leaveWithin(wait time.Duration, drain bool) (rest []byte, ok bool) {
 	answer := make(chan []byte, 1)
 	p.mu.Lock()
 	p.leave, p.drain, p.asked = answer, drain, true
@@ -23,11 +23,11 @@ func (p *Player) goes(wait time.Duration, drain bool) (rest []byte, ok bool) {
 	defer timer.Stop()
 	select {
 	case rest = <-answer:
-		p.part() // the connection is the caller's from here on, whatever Close says
+		p.end() // the connection is the caller's now: Close must not close it
 		return rest, true
 	case <-p.gone:
 		select {
-		case rest = <-answer: // it left, and then its server forgot it
+		case rest = <-answer: // it left, and then its flusher removed it
 			return rest, true
 		default:
 		}
@@ -36,7 +36,7 @@ func (p *Player) goes(wait time.Duration, drain bool) (rest []byte, ok bool) {
 	return nil, false
 }
 
-// Unsent is what Control was given since Leave.
+// Unsent returns the messages that Control was given since Leave.
 func (p *Player) Unsent() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,8 +45,8 @@ func (p *Player) Unsent() []byte {
 	return b
 }
 
-// part ends a player that left by itself: nobody waits for it any more.
-func (p *Player) part() {
+// end marks a player as gone that left by itself.
+func (p *Player) end() {
 	p.once.Do(func() {
 		p.reason = ErrClosed
 		p.dead.Store(true)
@@ -54,24 +54,25 @@ func (p *Player) part() {
 	})
 }
 
-// depart answers who waits for the player to leave. p.mu is held.
-func (p *Player) depart() {
+// handBack answers Leave with the unsent rest of the message. p.mu is held.
+func (p *Player) handBack() {
 	p.leave <- p.out
 	p.leave, p.out, p.away = nil, nil, true
 }
 
-// drained lets a player go that leaves once it has had everything.
+// drained completes Drain, if it was called. It reports whether the player has left.
 func (p *Player) drained() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.leave == nil || p.asked { // asked: there is something to settle before
+	if p.leave == nil || p.asked { // asked: settle must run first
 		return false
 	}
-	p.depart()
+	p.handBack()
 	return true
 }
 
-// leaveLog lets go of the log, at a message boundary. The fan's lock is held.
+// leaveLog removes the player from its log, at a message boundary. The fan's lock is
+// held.
 func (p *Player) leaveLog() {
 	p.leavePlace()
 	if p.log != nil {
@@ -80,18 +81,18 @@ func (p *Player) leaveLog() {
 	}
 }
 
-// leavePlace lets go of the place in the log, at a message boundary or with the
-// rest of the message in p.out. The fan's lock is held.
+// leavePlace gives up the player's place in the log, at a message boundary or with
+// the rest of the message in p.out. The fan's lock is held.
 func (p *Player) leavePlace() {
 	if seg := p.seg.Swap(nil); seg != nil {
 		p.leftAt, p.left = seg.dtsAt(p.off-1), true
-		now := seg.toldAt(p.off)
+		now := seg.headersAt(p.off)
 		for kind, m := range now.media {
 			if m == (medium{}) { // none of it in that log
-				now.media[kind] = p.told.media[kind]
+				now.media[kind] = p.headers.media[kind]
 			}
 		}
-		p.told, p.toldAs = now, p.log.kind
+		p.headers, p.headersKind = now, p.log.kind
 		seg.release()
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// A medium is what a decoder of video or audio has been told.
+// A medium says which headers a decoder of video or audio has been sent.
 type medium struct {
-	track *media.Track // of track 0; nil: nothing of it yet
+	track *media.Track // of track 0; nil: none yet
 	extra *media.Extra
 }
 
-// bodies are the headers of m, in the order in which they came.
+// bodies returns the headers of m, in the order in which they came.
 func (m medium) bodies() [][]byte {
 	switch {
 	case m.extra != nil:
@@ -26,7 +26,7 @@ func (m medium) bodies() [][]byte {
 	return nil
 }
 
-// headers are the bodies that take a player of kind k from old to m.
+// headers returns the bodies that a player of kind k needs after old to have m.
 func (m medium) headers(k kind, of media.Kind, old medium) [][]byte {
 	var out [][]byte
 	known := old.bodies()
@@ -45,10 +45,10 @@ func (m medium) headers(k kind, of media.Kind, old medium) [][]byte {
 	return out
 }
 
-// headers are the messages that must come before p where its track, or the
-// metadata, is not what the log wrote last, and what is told with them.
-func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp.Message, t told) {
-	t = l.told
+// headers returns the messages that must precede p because its track or the metadata
+// is not what the log wrote last, and which headers have been sent after them.
+func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp.Message, t sentHeaders) {
+	t = l.headers
 	if meta, body := f.metadata(); meta != nil && meta != t.metadata {
 		t.metadata = meta
 		out = append(out, message(media.Data, body, metadataTime))
@@ -70,37 +70,37 @@ func (f *Fan) headers(l *wireLog, p *media.Packet, at time.Duration) (out []rtmp
 	return out, t
 }
 
-// A prefix is the headers that a player gets before it begins, encoded. Players
-// that begin at one place, and were told the same before, share the bytes.
+// A prefix holds the encoded headers that a player gets before it begins. Players
+// that begin at the same place and had the same headers before share the bytes.
 type prefix struct {
 	key   prefixKey
 	bytes []byte // nil: there is none
 }
 
 type prefixKey struct {
-	old, next told // before, and with it
+	old, next sentHeaders // headers sent before, and after it
 	kind      kind
-	same      bool // old was told in the words of this kind
+	same      bool // old was sent by a log of this kind
 	at        time.Duration
 }
 
-// prefix is what p needs before it can begin at s: the headers that it was not
-// told before. It is told with them. The bytes are shared: nobody may write them.
+// prefix returns the headers that p needs before it can begin at s and has not been
+// sent. The bytes are shared: nobody may write them.
 func (f *Fan) prefix(l *wireLog, p *Player, s *start) []byte {
 	meta, about := f.metadata()
-	key := prefixKey{old: p.told, next: s.told, kind: l.kind, same: p.toldAs == l.kind, at: s.at}
+	key := prefixKey{old: p.headers, next: s.headers, kind: l.kind, same: p.headersKind == l.kind, at: s.at}
 	key.next.metadata = meta
 	if l.first.bytes != nil && l.first.key == key {
 		return l.first.bytes
 	}
 	b := []byte{}
-	if meta != nil && meta != p.told.metadata {
+	if meta != nil && meta != p.headers.metadata {
 		b = rtmp.AppendMessage(b, message(media.Data, about, metadataTime), l.chunkSize)
 	}
-	for kind, m := range s.told.media {
-		old := p.told.media[kind]
+	for kind, m := range s.headers.media {
+		old := p.headers.media[kind]
 		if !key.same && (old.extra != nil || m.extra != nil) {
-			old = medium{} // in other words
+			old = medium{} // the other log encoded them otherwise
 		}
 		for _, body := range m.headers(l.kind, media.Kind(kind), old) {
 			b = rtmp.AppendMessage(b, message(media.Kind(kind), body, s.at), l.chunkSize)
@@ -110,7 +110,7 @@ func (f *Fan) prefix(l *wireLog, p *Player, s *start) []byte {
 	return l.first.bytes
 }
 
-// Chunk streams of what players get; nginx-rtmp's numbers.
+// Chunk stream ids, as nginx-rtmp numbers them.
 const (
 	csidData  = 5
 	csidAudio = 6
@@ -118,9 +118,9 @@ const (
 	streamID  = 1 // one message stream per connection
 )
 
-// metadataTime is the timestamp of every onMetaData, whenever it is sent: players
-// built on libavformat (ffmpeg, VLC, mpv) take script data with another time for
-// a subtitle track, and then wait for its packets. nginx-rtmp does the same.
+// metadataTime is the timestamp of every onMetaData. Players built on libavformat
+// (ffmpeg, VLC, mpv) take script data with another time for a subtitle track and
+// wait for its packets. nginx-rtmp sends 0 too.
 const metadataTime time.Duration = 0
 
 func message(kind media.Kind, body []byte, at time.Duration) rtmp.Message {

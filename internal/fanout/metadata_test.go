@@ -27,7 +27,7 @@ func TestMetadataHasTimestampZero(t *testing.T) {
 	} {
 		for _, begin := range []int{0, 1 << 24 / 33 / 30 * 30} {
 			t.Run(fmt.Sprint(o.name, " from frame ", begin), func(t *testing.T) {
-				h := newHouse(t)
+				h := newRig(t)
 				h.frame = begin
 				options := patient
 				options.Connect = o.connect
@@ -39,7 +39,7 @@ func TestMetadataHasTimestampZero(t *testing.T) {
 					h.put(h.audio, false, fmt.Appendf(nil, "\xaf\x01%08d", h.frame+1), 0)
 					h.frame++
 				}
-				// until returns the versions that a player is told before a message.
+				// until returns the versions of metadata that a player gets before a message.
 				until := func(w *wire, what string, reached func(got) bool) (versions string) {
 					t.Helper()
 					for {
@@ -108,7 +108,7 @@ func TestMetadataHasTimestampZero(t *testing.T) {
 
 // A publisher's other data messages keep their place in time.
 func TestDataMessagesKeepTheirTime(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	_, c, w := h.join(patient)
 	h.write(31, 100)
 	h.put(&media.Track{Kind: media.Data}, false, []byte("\x02\x00\x0aonTextData"), 0)

@@ -20,7 +20,7 @@ func newMetrics() *metrics {
 	m := &metrics{
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "rtmpd_fanout_flush_seconds",
-			Help:    "Time from media coming in to a flusher having offered it to each of its RTMP players, the wait for the beat included.",
+			Help:    "Time from media coming in to a flusher having offered it to each of its RTMP players, the wait for the next pass included.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}),
 		lagged: prometheus.NewCounter(prometheus.CounterOpts{

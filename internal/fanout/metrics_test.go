@@ -9,7 +9,7 @@ import (
 )
 
 // metrics are the hub's, by name, and its first label's value behind a blank.
-func (h *house) metrics() map[string]*dto.Metric {
+func (h *rig) metrics() map[string]*dto.Metric {
 	h.t.Helper()
 	r := prometheus.NewPedanticRegistry()
 	if err := h.hub.Register(r); err != nil {
@@ -33,7 +33,7 @@ func (h *house) metrics() map[string]*dto.Metric {
 }
 
 func TestFlushesAreTimedWhileThereArePlayers(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.write(100, 100)
 	flushes := func() uint64 { return h.metrics()["rtmpd_fanout_flush_seconds"].GetHistogram().GetSampleCount() }
 	if n := flushes(); n != 0 {
@@ -58,7 +58,7 @@ func TestFlushesAreTimedWhileThereArePlayers(t *testing.T) {
 }
 
 func TestClosedPlayersAreCountedByReason(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	for name, why := range map[string]error{
 		"slow": ErrSlow, "stuck": ErrStuck, "control": ErrControl, "refused": errors.New("no track that it can take"), "": ErrClosed,
 	} {

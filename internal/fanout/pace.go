@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// What a pass costs is reckoned, not timed: a machine that is busy with other
-// things would make a short pass look long, and delay a handful of players as
+// The cost of a pass is computed, not timed: on a machine that is busy with other
+// work a short pass would take long, and a handful of players would be delayed as
 // if they were thousands. The figures are for one core of 2.5 GHz.
 const (
 	sendCost   = 5 * time.Microsecond // a system call, both halves of TCP
 	perMegByte = 300 * time.Microsecond
 
-	// fullPass is the cost at and above which the beat is the whole interval:
-	// below, it shrinks with the cube, so that a hundred players hear at
-	// once and thousands in batches.
+	// fullPass is the cost from which on a flusher passes once per interval.
+	// Below it the pause shrinks with the cube of the cost: a hundred players
+	// are served at once, thousands in batches.
 	fullPass = 1200 * time.Microsecond
 )
 
@@ -22,70 +22,70 @@ func costOf(sends int, bytes int64) time.Duration {
 	return time.Duration(sends)*sendCost + time.Duration(bytes)*perMegByte/1e6
 }
 
-// quickTurns is how long players may wait that are to hear at once, so that
-// flushers pass in turn.
+// quickTurns is how long players that are served at once may wait so that
+// flushers pass one after the other.
 const quickTurns = 2 * time.Millisecond
 
 // minStep is the shortest interval at which flushers are in step: below,
 // gathering a publisher's packets gains nothing.
 const minStep = 20 * time.Millisecond
 
-// A march is when flushers pass. Those whose passes are full pass together, once
-// an interval, so that there is one moment by which whatever they are to send has
-// to be there: what comes earlier only waits. The interval's multiples are when
-// it should be fetched; Step says that it has been, and they pass.
-type march struct {
+// A schedule says when flushers pass. Those with full passes pass together, once
+// per interval, so that there is one moment by which the packets have to be there;
+// packets that come earlier only wait. The packets should be fetched at multiples
+// of the interval; Step says that they have been, and the flushers pass.
+type schedule struct {
 	began    time.Time    // the multiples are counted from here
-	interval atomic.Int64 // ns; the slowest beat
+	interval atomic.Int64 // ns; the longest pause between passes
 	quick    atomic.Int32 // flushers with players that are not in step
 	full     atomic.Int32 // flushers that are
 
 	turn chan struct{} // has an item while a flusher passes that others wait for
 }
 
-func newMarch(interval time.Duration) *march {
-	m := &march{began: time.Now(), turn: make(chan struct{}, 1)}
-	m.interval.Store(int64(interval))
-	return m
+func newSchedule(interval time.Duration) *schedule {
+	s := &schedule{began: time.Now(), turn: make(chan struct{}, 1)}
+	s.interval.Store(int64(interval))
+	return s
 }
 
-func (m *march) every() time.Duration { return time.Duration(m.interval.Load()) }
+func (s *schedule) every() time.Duration { return time.Duration(s.interval.Load()) }
 
-// next is the moment of the flushers in step that follows t.
-func (m *march) next(t time.Time) time.Time {
-	interval := m.every()
-	return m.began.Add((t.Sub(m.began)/interval + 1) * interval)
+// next returns the first multiple of the interval after t.
+func (s *schedule) next(t time.Time) time.Time {
+	interval := s.every()
+	return s.began.Add((t.Sub(s.began)/interval + 1) * interval)
 }
 
-// takeTurn waits, while there is time for the flushers to pass one after the
-// other at fl's cost, until no other passes. At the same time they fight over the
-// pages that they all send: with two flushers that took a fifth more CPU for 500
-// players, and an eighth for 100. It does not wait longer than the turns should
-// take: a pass may be a keyframe's. The caller gives the turn back if it has got
-// one.
+// takeTurn waits until no other flusher passes, if there is time for all flushers
+// to pass one after the other at fl's cost. Flushers that pass at the same time
+// contend for the pages that they all send: with two flushers that took a fifth
+// more CPU for 500 players, and an eighth for 100. It waits no longer than the
+// turns should take: a pass may send a keyframe. takeTurn reports whether the
+// caller has the turn and must give it back.
 func (fl *flusher) takeTurn() bool {
-	m := fl.march
+	s := fl.schedule
 	limit := quickTurns
-	switch fl.gait {
-	case still:
+	switch fl.pace {
+	case idle:
 		return false
 	case inStep:
-		limit = m.every() / 3 // reckoned: it takes half as long
+		limit = s.every() / 3 // by computed cost: it takes half as long
 	}
-	if fl.cost*time.Duration(m.quick.Load()+m.full.Load()) > limit {
+	if fl.cost*time.Duration(s.quick.Load()+s.full.Load()) > limit {
 		return false
 	}
 	select {
-	case m.turn <- struct{}{}:
+	case s.turn <- struct{}{}:
 		return true
 	default:
 	}
-	fl.patience.Reset(limit)
-	defer fl.patience.Stop()
+	fl.turnTimer.Reset(limit)
+	defer fl.turnTimer.Stop()
 	select {
-	case m.turn <- struct{}{}:
+	case s.turn <- struct{}{}:
 		return true
-	case <-fl.patience.C:
+	case <-fl.turnTimer.C:
 		return false
 	}
 }
@@ -93,23 +93,22 @@ func (fl *flusher) takeTurn() bool {
 // InStep reports whether every RTMP player is served at the whole interval, so
 // that nothing sends a packet before the next Step.
 func (h *Hub) InStep() bool {
-	return h.march.full.Load() > 0 && h.march.quick.Load() == 0
+	return h.schedule.full.Load() > 0 && h.schedule.quick.Load() == 0
 }
 
-// UntilStep is how long it is until the moment at which the packets should be
-// fetched that the flushers in step are to send; more than 0.
+// UntilStep returns how long it is until the packets for the next pass in step
+// should be fetched; more than 0.
 func (h *Hub) UntilStep() time.Duration {
 	now := time.Now()
-	return h.march.next(now).Sub(now)
+	return h.schedule.next(now).Sub(now)
 }
 
-// StepTime is how long after that moment the flushers in step wait for Step at
-// most.
-func (h *Hub) StepTime() time.Duration { return h.march.stepTime() }
+// StepTime returns how long after that moment the flushers in step wait for Step.
+func (h *Hub) StepTime() time.Duration { return h.schedule.stepTime() }
 
-func (m *march) stepTime() time.Duration { return m.every() / 5 }
+func (s *schedule) stepTime() time.Duration { return s.every() / 5 }
 
-// Step has the flushers in step pass: their packets have been fetched.
+// Step makes the flushers in step pass: their packets have been fetched.
 func (h *Hub) Step() {
 	for _, fl := range h.flushers {
 		select {
@@ -119,49 +118,50 @@ func (h *Hub) Step() {
 	}
 }
 
-// gait is how a flusher passes.
-type gait uint8
+// pace says when a flusher passes.
+type pace uint8
 
 const (
-	still  gait = iota // it has no players
-	quick              // at its own beat
+	idle   pace = iota // it has no players
+	quick              // after its own pause
 	inStep             // with the others
 )
 
-// walk notes the flusher's gait by its last pass.
-func (fl *flusher) walk() {
+// updatePace sets the flusher's pace from the cost of its last pass.
+func (fl *flusher) updatePace() {
 	g := quick
 	switch {
 	case len(fl.players) == 0:
-		g, fl.cost = still, 0
-	case fl.cost >= fullPass && fl.march.every() >= minStep:
+		g, fl.cost = idle, 0
+	case fl.cost >= fullPass && fl.schedule.every() >= minStep:
 		g = inStep
 	}
-	if g == fl.gait {
+	if g == fl.pace {
 		return
 	}
 	count := [...]int32{quick: 0, inStep: 0}
-	count[fl.gait]--
+	count[fl.pace]--
 	count[g]++
-	fl.gait = g
-	fl.march.quick.Add(count[quick])
-	fl.march.full.Add(count[inStep])
+	fl.pace = g
+	fl.schedule.quick.Add(count[quick])
+	fl.schedule.full.Add(count[inStep])
 }
 
-// pause is how long after now the next pass may begin; in step, without Step.
+// pause returns how long after now the next pass may begin; in step, if Step is not
+// called.
 func (fl *flusher) pause(now time.Time) time.Duration {
-	interval := fl.march.every()
-	if fl.gait == inStep { // the moment of the last pass is over: it may have been early
-		return max(fl.march.next(fl.passed.Add(interval/8)).Sub(now), 0) + fl.march.stepTime()
+	interval := fl.schedule.every()
+	if fl.pace == inStep { // the moment of the last pass is over: it may have been early
+		return max(fl.schedule.next(fl.passed.Add(interval/8)).Sub(now), 0) + fl.schedule.stepTime()
 	}
 	load := min(float64(fl.cost)/float64(fullPass), 1)
 	return time.Duration(load*load*load*float64(interval)) - now.Sub(fl.passed)
 }
 
-// reckon notes what a pass cost. In step it is forgotten slowly: a pass may find
-// one stream late and have next to nothing to send.
-func (fl *flusher) reckon(cost time.Duration) {
-	if fl.gait == inStep {
+// noteCost keeps the cost of a pass. In step the cost decays slowly: a pass may
+// find a stream late and have next to nothing to send.
+func (fl *flusher) noteCost(cost time.Duration) {
+	if fl.pace == inStep {
 		cost = max(cost, fl.cost*3/4)
 	}
 	fl.cost = cost

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// walker is a flusher with one player whose last pass cost so much.
-func walker(m *march, cost time.Duration) *flusher {
-	return &flusher{march: m, players: []*Player{{}}, cost: cost, patience: time.NewTimer(time.Hour)}
+// newPacedFlusher returns a flusher with one player whose last pass had that cost.
+func newPacedFlusher(m *schedule, cost time.Duration) *flusher {
+	return &flusher{schedule: m, players: []*Player{{}}, cost: cost, turnTimer: time.NewTimer(time.Hour)}
 }
 
-func TestTheBeatFollowsTheLoad(t *testing.T) {
-	m := newMarch(100 * time.Millisecond)
-	fl := walker(m, 0)
+func TestThePauseFollowsTheLoad(t *testing.T) {
+	m := newSchedule(100 * time.Millisecond)
+	fl := newPacedFlusher(m, 0)
 	fl.passed = m.began
 	last := time.Duration(-1)
 	for _, cost := range []time.Duration{0, fullPass / 4, fullPass / 2, fullPass * 3 / 4, fullPass - 1} {
 		fl.cost = cost
-		fl.walk()
+		fl.updatePace()
 		pause := fl.pause(fl.passed)
 		if pause <= last && cost > 0 || pause > m.every() {
 			t.Errorf("a pass of %v is followed by a pause of %v, a cheaper one by %v", cost, pause, last)
@@ -35,14 +35,14 @@ func TestTheBeatFollowsTheLoad(t *testing.T) {
 
 // Flushers whose passes are full pass at the same moments, whenever they began.
 func TestFlushersWithFullPassesAreInStep(t *testing.T) {
-	m := newMarch(100 * time.Millisecond)
-	h := &Hub{march: m}
-	a, b := walker(m, fullPass), walker(m, 2*fullPass)
+	m := newSchedule(100 * time.Millisecond)
+	h := &Hub{schedule: m}
+	a, b := newPacedFlusher(m, fullPass), newPacedFlusher(m, 2*fullPass)
 	if h.InStep() {
 		t.Error("in step before the first pass")
 	}
-	a.walk()
-	b.walk()
+	a.updatePace()
+	b.updatePace()
 	if !h.InStep() {
 		t.Fatal("two flushers with full passes are not in step")
 	}
@@ -63,24 +63,24 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 	}
 
 	b.cost = fullPass - 1
-	b.walk()
+	b.updatePace()
 	if h.InStep() {
 		t.Error("in step although a flusher has its own beat")
 	}
 	b.players = nil
-	b.walk()
+	b.updatePace()
 	if !h.InStep() {
 		t.Error("a flusher without players counts")
 	}
 	b.players = a.players
-	b.walk()
-	if b.gait != quick {
+	b.updatePace()
+	if b.pace != quick {
 		t.Error("what the players cost that have gone counts for the next one")
 	}
 	b.players = nil
-	b.walk()
+	b.updatePace()
 	a.players = nil
-	a.walk()
+	a.updatePace()
 	if h.InStep() || m.full.Load() != 0 || m.quick.Load() != 0 {
 		t.Error("in step without players")
 	}
@@ -88,10 +88,10 @@ func TestFlushersWithFullPassesAreInStep(t *testing.T) {
 
 // A publisher is not worth gathering for an interval of a few milliseconds.
 func TestAShortIntervalHasNobodyInStep(t *testing.T) {
-	m := newMarch(minStep - 1)
-	fl := walker(m, 10*fullPass)
-	fl.walk()
-	if (&Hub{march: m}).InStep() {
+	m := newSchedule(minStep - 1)
+	fl := newPacedFlusher(m, 10*fullPass)
+	fl.updatePace()
+	if (&Hub{schedule: m}).InStep() {
 		t.Errorf("in step at %v", m.every())
 	}
 	if pause := fl.pause(fl.passed); pause != m.every() {
@@ -101,11 +101,11 @@ func TestAShortIntervalHasNobodyInStep(t *testing.T) {
 
 // One after the other only while nobody waits long for it.
 func TestFlushersPassInTurnWhileThereIsTime(t *testing.T) {
-	m := newMarch(100 * time.Millisecond)
+	m := newSchedule(100 * time.Millisecond)
 	var all []*flusher
 	for range 5 {
-		fl := walker(m, quickTurns/5)
-		fl.walk()
+		fl := newPacedFlusher(m, quickTurns/5)
+		fl.updatePace()
 		all = append(all, fl)
 	}
 	turn := func(fl *flusher) bool {
@@ -124,7 +124,7 @@ func TestFlushersPassInTurnWhileThereIsTime(t *testing.T) {
 	}
 	for _, fl := range all {
 		fl.cost = 6 * time.Millisecond
-		fl.walk()
+		fl.updatePace()
 	}
 	if !turn(all[0]) {
 		t.Error("full passes that take less than a third of the interval together do not go in turn")
@@ -141,18 +141,18 @@ func TestFlushersPassInTurnWhileThereIsTime(t *testing.T) {
 
 // A stream that is late does not take the others' players out of step.
 func TestOneEmptyPassIsNoNewLoad(t *testing.T) {
-	fl := walker(newMarch(100*time.Millisecond), 3*fullPass)
-	fl.walk()
-	fl.reckon(0)
-	fl.walk()
-	if fl.gait != inStep {
+	fl := newPacedFlusher(newSchedule(100*time.Millisecond), 3*fullPass)
+	fl.updatePace()
+	fl.noteCost(0)
+	fl.updatePace()
+	if fl.pace != inStep {
 		t.Error("one empty pass ends the step")
 	}
 	for range 10 {
-		fl.reckon(0)
-		fl.walk()
+		fl.noteCost(0)
+		fl.updatePace()
 	}
-	if fl.gait != quick {
+	if fl.pace != quick {
 		t.Error("eleven empty passes do not")
 	}
 }
@@ -164,10 +164,10 @@ func (h heavy) serve() bool                                 { h.fl.sends += 1000
 func (h heavy) send([]byte) (int, error)                    { return 0, nil }
 func (h heavy) sendLog(*segment, int64, int64) (int, error) { return 0, nil }
 
-// A player that waits for a slow beat has its frames at Step, and at the new beat
-// if there is one.
+// A player that waits for a long interval gets its frames at Step, and when the
+// interval becomes shorter.
 func TestAStepAndAShorterIntervalEndAWait(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.hub.SetInterval(time.Hour)
 	for _, fl := range h.hub.flushers {
 		conn, _ := net.Pipe()

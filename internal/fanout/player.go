@@ -10,26 +10,27 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// PlayerOptions are what a player's application says about it.
+// PlayerOptions are the settings of a player's application.
 type PlayerOptions struct {
 	Queue     time.Duration // a player further behind is moved to the newest keyframe; 0: never
 	Timeout   time.Duration // a player that takes nothing for so long is closed; 0: never
 	WaitKey   bool          // begin at a keyframe
-	WaitVideo bool          // begin with video, at a keyframe: a stream without is waited with
+	WaitVideo bool          // begin with video, at a keyframe; wait while the stream has none
 	GOPCache  bool          // begin at the newest keyframe there is, not at the next one
 
 	// Connect is what the player announced; nil: nothing.
 	Connect *rtmp.Connect
-	// Refused is told, once, that the player can take nothing of the stream.
-	// It is called with locks held: it may neither block nor call the Player.
-	// Nil: the player is closed.
+	// Refused is called once if the player can take nothing of the stream. Locks
+	// are held: it may neither block nor call the Player. nil: the player is
+	// closed.
 	Refused func(why string)
-	// Lagged is told when the player is moved on for the first time, as Refused is.
+	// Lagged is called, as Refused is, when the player is moved to the newest
+	// keyframe for the first time.
 	Lagged func()
 }
 
-// A Player is one connection that a fan sends to. From Join to Leave nobody else
-// writes to its socket: what its session has to say goes through Control.
+// A Player is one connection that a fan sends to. From Join to Leave only the fan
+// writes to its socket: the session sends its messages through Control.
 type Player struct {
 	fan  *Fan
 	o    PlayerOptions
@@ -40,44 +41,44 @@ type Player struct {
 	sent   atomic.Uint64 // bytes
 	lapped atomic.Uint64
 	dead   atomic.Bool
-	parted atomic.Bool   // its own goroutine, if it has one, has ended
-	reason error         // why, written before gone is closed
-	gone   chan struct{} // closed when the fan has given the player up
+	ended  atomic.Bool   // the goroutine of its connSink has ended
+	reason error         // why it is closed; written before gone is closed
+	gone   chan struct{} // closed when the fan has closed the player
 	once   sync.Once
-	seg    atomic.Pointer[segment] // what off is in; read by the log to expel
+	seg    atomic.Pointer[segment] // the segment that off is in; expel reads it
 
-	mu               sync.Mutex // guards what other goroutines ask for
+	mu               sync.Mutex // guards the requests of other goroutines
 	ctl              []byte     // whole messages, sent at the next message boundary
-	asked            bool       // ctl, paused, noAudio, noVideo or leave have something new
+	asked            bool       // ctl, paused, noAudio, noVideo or leave has changed
 	paused           bool
 	noAudio, noVideo bool
-	away             bool        // it has left: see Unsent
-	leave            chan []byte // where Leave waits for the unsent rest; nil: nobody does
-	drain            bool        // it leaves when it has had all there is, not before
+	away             bool        // it has left; see Unsent
+	leave            chan []byte // Leave waits here for the unsent rest; nil: it was not called
+	drain            bool        // it leaves once it has been sent the whole log
 
-	log *wireLog // under the fan's lock, as its count of players is
+	log *wireLog // guarded by the fan's lock, as the log's count of players is
 
-	// Owned by whoever serves the player: its flusher, or its own goroutine.
-	kind   kind   // of log it joined; written under the fan's lock, which the fan reads it by
-	judged uint64 // the fan's verdicts that bar is by
-	bar    bar
-	off    int64
-	bound  int64         // the message boundary that off is on its way to
-	out    []byte        // sent before more of the log; may be shared: only appended to
-	told   told          // headers it was given before it left the log
-	toldAs kind          // of log then
-	leftAt time.Duration // by the fan's clock: it never begins before that
-	left   bool
-	since  time.Time // of the last progress
-	full   bool      // the socket was full: the poller says when it is not
+	// Owned by the goroutine that serves the player: its flusher's or its own.
+	kind         kind   // of the log it joined; written under the fan's lock
+	stateVersion uint64 // the fan's stateVersion that excluded was made from
+	excluded     excluded
+	off          int64
+	bound        int64         // the message boundary up to which off is being sent
+	out          []byte        // sent before more of the log; may be shared: only append to it
+	headers      sentHeaders   // what it had been sent when it left the log
+	headersKind  kind          // of that log
+	leftAt       time.Duration // by the fan's clock; it never begins before that
+	left         bool
+	since        time.Time // of the last progress
+	full         bool      // the socket is full; the poller reports when it is not
 
 	// Owned by the flusher.
 	known, quit bool
-	pollID      int32 // in its poller; 0: never was
-	queued      bool  // in its inbox; under the flusher's lock
+	pollID      int32 // in its poller; 0: it was never watched
+	queued      bool  // in its inbox; guarded by the flusher's lock
 }
 
-// Reasons of the fan to give a player up.
+// Reasons why the fan closes a player.
 var (
 	ErrSlow    = errors.New("too slow: the player fell behind what is kept for it")
 	ErrStuck   = errors.New("too slow: the player took nothing for the whole timeout")
@@ -85,11 +86,12 @@ var (
 	ErrClosed  = errors.New("closed")
 )
 
-// maxControl is how much of a session's replies may wait for a boundary.
+// maxControl is how many bytes of a session's replies may wait for a message
+// boundary.
 const maxControl = 16 << 10
 
-// Control hands over whole messages, encoded: they go out at the next message
-// boundary, before more of the stream.
+// Control sends whole encoded messages at the next message boundary, before more of
+// the stream.
 func (p *Player) Control(b []byte) error {
 	p.mu.Lock()
 	if len(p.ctl)+len(b) > maxControl {
@@ -111,8 +113,8 @@ func (p *Player) Control(b []byte) error {
 	return nil
 }
 
-// Pause lets go of the stream at the next message boundary; resuming begins
-// anew at a keyframe, never earlier than where it left.
+// Pause stops the stream at the next message boundary. Resuming begins at a
+// keyframe, never before the place where the player stopped.
 func (p *Player) Pause(paused bool) {
 	p.mu.Lock()
 	p.paused, p.asked = paused, true
@@ -120,7 +122,7 @@ func (p *Player) Pause(paused bool) {
 	p.fl.poke(p)
 }
 
-// Receive says which media the player wants.
+// Receive sets which media the player gets.
 func (p *Player) Receive(audio, video bool) {
 	p.mu.Lock()
 	p.noAudio, p.noVideo, p.asked = !audio, !video, true
@@ -128,14 +130,13 @@ func (p *Player) Receive(audio, video bool) {
 	p.fl.poke(p)
 }
 
-// Close takes the player out and closes its connection, whatever it is in the
-// middle of.
+// Close removes the player and closes its connection at once.
 func (p *Player) Close() { p.fail(ErrClosed) }
 
-// Gone is closed when the fan has given the player up by itself; Err says why.
+// Gone is closed when the fan has closed the player; Err says why.
 func (p *Player) Gone() <-chan struct{} { return p.gone }
 
-// Err is why, nil before Gone is closed.
+// Err returns why the player was closed; nil before Gone is closed.
 func (p *Player) Err() error {
 	select {
 	case <-p.gone:
@@ -145,35 +146,36 @@ func (p *Player) Err() error {
 	}
 }
 
-// Sent is how many bytes went to the player.
+// Sent returns how many bytes were sent to the player.
 func (p *Player) Sent() uint64 { return p.sent.Load() }
 
-// Lapped is how often it was moved to the newest keyframe.
+// Lapped returns how often the player was moved to the newest keyframe.
 func (p *Player) Lapped() uint64 { return p.lapped.Load() }
 
-// fail gives the player up: its connection is closed, its server takes it out.
+// fail closes the player's connection; its flusher then removes it.
 func (p *Player) fail(reason error) {
 	p.once.Do(func() {
 		p.reason = reason
 		p.dead.Store(true)
 		p.fan.hub.metrics.close(reason)
 		close(p.gone)
-		go func() { // Close waits for whoever uses the descriptor: maybe the caller
+		go func() { // Close waits for users of the descriptor: the caller may be one
 			p.conn.Close()
 			p.fl.poke(p)
 		}()
 	})
 }
 
-// expel is called by the log when it gives up seg. The fan's lock is held.
+// expel closes the player if it is in seg, which its log has dropped. The fan's lock
+// is held.
 func (p *Player) expel(seg *segment) {
 	if p.seg.Load() == seg {
 		go p.fail(ErrSlow)
 	}
 }
 
-// settle does what others have asked for, at a message boundary. It reports
-// false when the player has left.
+// settle carries out what other goroutines have requested, at a message boundary. It
+// returns false when the player has left.
 func (p *Player) settle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,17 +184,17 @@ func (p *Player) settle() bool {
 		p.out = append(p.out, p.ctl...)
 		p.ctl = p.ctl[:0]
 		if p.leave != nil && !p.drain {
-			p.depart()
+			p.handBack()
 			return false
 		}
 	}
-	p.fan.review(p, p.paused, p.noAudio, p.noVideo)
+	p.fan.checkLog(p, p.paused, p.noAudio, p.noVideo)
 	return true
 }
 
 // wanted reports whether settle has something to do.
 func (p *Player) wanted() bool {
-	if p.judged != p.fan.verdicts.Load() {
+	if p.stateVersion != p.fan.stateVersion.Load() {
 		return true
 	}
 	p.mu.Lock()
@@ -200,21 +202,21 @@ func (p *Player) wanted() bool {
 	return p.asked
 }
 
-// begin finds the player its place in the log, and its headers. False: there is
-// none yet.
+// begin finds the player's place in the log and its headers. It returns false if
+// there is none yet.
 func (p *Player) begin() bool {
 	p.mu.Lock()
 	paused, noAudio, noVideo := p.paused, p.noAudio, p.noVideo
 	p.mu.Unlock()
 	if paused {
-		p.told = told{} // to resume is to join
+		p.headers = sentHeaders{} // resuming begins like joining
 		return false
 	}
 	f := p.fan
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.seat(p, noAudio, noVideo) {
-		return len(p.out) > 0 // what judge has to tell
+	if !f.joinWantedLog(p, noAudio, noVideo) {
+		return len(p.out) > 0 // the status of a track that is left out
 	}
 	if len(p.out) > 0 { // goes first: what follows is shared with other players
 		return true
@@ -230,13 +232,14 @@ func (p *Player) begin() bool {
 	return true
 }
 
-// maxRest is the most that is copied of a message for a player that is moved on.
-// With more of it to come the player stays in the log, which is bounded: each of
-// many players could otherwise hold a copy of a publisher's largest message.
+// maxRest is how many bytes of a message are copied, at most, for a player that is
+// moved to the newest keyframe. If more are missing the player stays in the log,
+// which is bounded: otherwise each of many players could hold a copy of a
+// publisher's largest message.
 const maxRest = 256 << 10
 
-// lag moves a player that is too far behind out of the log: it finishes the
-// message it is in from a copy, and begins again at the newest keyframe.
+// lag moves a player that is too far behind to the newest keyframe. The player first
+// finishes the message it is in from a copy.
 func (p *Player) lag() {
 	seg := p.seg.Load()
 	if seg == nil || p.o.Queue <= 0 {
@@ -260,8 +263,8 @@ func (p *Player) lag() {
 	f.hub.metrics.lagged.Inc()
 }
 
-// step sends what there is, until the socket is full or the budget is spent.
-// It reports false when the player is done for.
+// step sends until the socket is full, the budget is spent or there is nothing left.
+// It returns false when the player is closed or has left.
 func (p *Player) step() bool {
 	budget := int64(stepBudget)
 	for budget > 0 {
@@ -285,7 +288,7 @@ func (p *Player) step() bool {
 		var end int64
 		if seg != nil {
 			next = seg.after(p.kind) // before written: with a next, written is final
-			end = seg.written.Load() // before wanted: no byte goes out without the verdict on it
+			end = seg.written.Load() // before wanted: no byte is sent that excluded does not cover yet
 		}
 		wanted := p.wanted()
 		if wanted && (seg == nil || p.off == p.bound) {
@@ -325,8 +328,7 @@ func (p *Player) step() bool {
 	return true
 }
 
-// stepBudget is how much one player may take in one pass before the others'
-// turn.
+// stepBudget is how many bytes one player may be sent in one pass.
 const stepBudget = 1 << 20
 
 func (p *Player) boundary(seg *segment) int64 {
@@ -335,7 +337,7 @@ func (p *Player) boundary(seg *segment) int64 {
 	return seg.ends(p.off)
 }
 
-// progress accounts for a send. done says that step has to end.
+// progress counts what a send moved. done says that step must end.
 func (p *Player) progress(n int, whole bool, err error) (done, alive bool) {
 	if n > 0 {
 		p.sent.Add(uint64(n))

@@ -9,8 +9,8 @@ import (
 )
 
 // A segment is a run of whole messages, encoded as every player gets them. Its
-// bytes are written once and never change; the log and the players that read it
-// hold it, and with the last of them it is given back.
+// bytes are written once and never change. The log and the players that read it
+// hold a reference; its memory is freed with the last one.
 type segment struct {
 	mem  []byte // its whole capacity
 	fd   int    // memfd behind mem, for sendfile; -1: none
@@ -19,42 +19,42 @@ type segment struct {
 	refs    atomic.Int32
 	written atomic.Int64 // bytes of whole messages; what a reader may take
 	next    atomic.Pointer[segment]
-	// zero, if set, is where players of trackZero go on in place of next: their
-	// log parted from the other here. It is set before next is.
+	// zero, if set, is the next segment for players of trackZero: their log was
+	// split from the other here. It is set before next.
 	zero atomic.Pointer[segment]
 
 	// Owned by the log, under its fan's lock.
 	marks   []mark
-	news    []notice      // first what a player had been told before the segment
-	created time.Duration // when its first message is, by the fan's clock
-	held    int64         // of memory, as the log is charged for it
+	headers []headersMark // ascending; the first: what had been sent before the segment
+	created time.Duration // time of its first message, by the fan's clock
+	held    int64         // bytes of memory that the log accounts for
 }
 
-// A mark is where a message begins, and when, by the fan's clock.
+// A mark says at which offset a message begins, and its time by the fan's clock.
 type mark struct {
 	off int64
 	dts time.Duration
 }
 
-// A told is what a player has been told of a stream besides its frames.
-type told struct {
+// sentHeaders says which headers and metadata a player has been sent.
+type sentHeaders struct {
 	media    [2]medium
 	metadata *live.Metadata
 }
 
-// A notice is that who has had the byte before off has been told.
-type notice struct {
+// A headersMark says which headers a player has been sent that has read up to off.
+type headersMark struct {
 	off int64
-	told
+	sentHeaders
 }
 
-// toldAt is what a player has been told that is at off.
-func (s *segment) toldAt(off int64) told {
-	i := len(s.news) - 1
-	for i > 0 && s.news[i].off > off {
+// headersAt returns which headers a player at off has been sent.
+func (s *segment) headersAt(off int64) sentHeaders {
+	i := len(s.headers) - 1
+	for i > 0 && s.headers[i].off > off {
 		i--
 	}
-	return s.news[i].told
+	return s.headers[i].sentHeaders
 }
 
 func (s *segment) hold() *segment {
@@ -62,7 +62,7 @@ func (s *segment) hold() *segment {
 	return s
 }
 
-// after is the segment in which a player of k goes on; nil: there is none yet.
+// after returns the segment that follows for a player of kind k; nil: none yet.
 func (s *segment) after(k kind) *segment {
 	next := s.next.Load()
 	if next != nil && k == trackZero {
@@ -82,7 +82,7 @@ func (s *segment) release() {
 	}
 }
 
-// ends reports the first message boundary at or after off.
+// ends returns the first message boundary at or after off.
 func (s *segment) ends(off int64) int64 {
 	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].off >= off })
 	if i == len(s.marks) {
@@ -91,7 +91,7 @@ func (s *segment) ends(off int64) int64 {
 	return s.marks[i].off
 }
 
-// dtsAt is the time of the message that off lies in.
+// dtsAt returns the time of the message that off lies in.
 func (s *segment) dtsAt(off int64) time.Duration {
 	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].off > off })
 	if i == 0 {

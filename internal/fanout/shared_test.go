@@ -11,7 +11,7 @@ import (
 // What a publisher says of its stream may be 64 KiB and more: players that join
 // share the encoded bytes, however many they are.
 func TestPlayersShareThePrefix(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	h.video = &media.Track{Kind: media.Video, Codec: media.CodecH264, Tag: append([]byte("\x17\x00"), make([]byte, 60000)...)}
 	h.stream.SetMetadata(append([]byte("\x02\x00\x0aonMetaData"), bytes.Repeat([]byte{5}, 60000)...))
 	anchor, _, _ := h.join(patient)
@@ -34,8 +34,8 @@ func TestPlayersShareThePrefix(t *testing.T) {
 	}); n > 1 { // the Player of this test
 		t.Errorf("%v allocations for a joiner", n)
 	}
-	told := &Player{told: told{media: l.start.told.media}, toldAs: l.kind}
-	if b := f.prefix(l, told, &l.start); len(b) > 70000 || len(b) < 60000 {
+	p := &Player{headers: sentHeaders{media: l.start.headers.media}, headersKind: l.kind}
+	if b := f.prefix(l, p, &l.start); len(b) > 70000 || len(b) < 60000 {
 		t.Errorf("one who knows the header gets %d bytes, want the metadata alone", len(b))
 	}
 }
@@ -43,7 +43,7 @@ func TestPlayersShareThePrefix(t *testing.T) {
 // A player that is moved on gets the rest of its message from a copy, unless that
 // is a large one: then it stays where it is, and the log's bounds end it.
 func TestNoPlayerHoldsACopyOfALargeMessage(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	ours, _ := tight(t)
 	o := patient
 	o.Queue = time.Second
@@ -67,7 +67,7 @@ func TestNoPlayerHoldsACopyOfALargeMessage(t *testing.T) {
 // All logs of a stream share one bound: a stream whose players each take
 // something else costs no more.
 func TestLogsShareTheirBound(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	var stuck []*Player
 	for _, want := range [][2]bool{{true, true}, {true, false}, {false, true}} {
 		ours, _ := tight(t)

@@ -7,25 +7,26 @@ import (
 	"time"
 )
 
-// A sink is how bytes get to one player. Its methods are the serving side's.
+// A sink sends bytes to one player. Only the goroutine that serves the player calls it.
 type sink interface {
-	// serve runs the player's step, or has it run. False: it is done for.
+	// serve runs the player's step or wakes the goroutine that does. It returns
+	// false when the player is closed.
 	serve() bool
-	// send writes b and says how much went; nothing means full.
+	// send writes b and returns how many bytes were sent; 0: the socket is full.
 	send(b []byte) (int, error)
-	// sendLog does the same with a piece of the log.
+	// sendLog sends a part of the log.
 	sendLog(seg *segment, off, end int64) (int, error)
 }
 
-// A connSink writes with a goroutine of its own, through net.Conn: for TLS,
-// and where there is no raw socket to use. The flusher wakes it at its beat.
+// A connSink writes through net.Conn with a goroutine of its own: for TLS, and where
+// there is no raw socket. The flusher wakes it at each pass.
 type connSink struct {
 	p    *Player
 	wake chan struct{}
 	once sync.Once
 }
 
-// tlsRecord is how much is written at a time: what fits one TLS record.
+// tlsRecord is how many bytes are written at a time: the content of one TLS record.
 const tlsRecord = 16 << 10
 
 func newConnSink(p *Player) *connSink {
@@ -39,7 +40,7 @@ func (s *connSink) serve() bool {
 	case s.wake <- struct{}{}:
 	default:
 	}
-	return !s.p.parted.Load()
+	return !s.p.ended.Load()
 }
 
 func (s *connSink) run() {
@@ -54,12 +55,12 @@ func (s *connSink) run() {
 			alive := s.p.step()
 			slow = time.Since(began) >= slowTick
 			if !alive {
-				s.p.parted.Store(true)
+				s.p.ended.Store(true)
 				s.p.fl.poke(s.p)
 				return
 			}
 		case <-s.p.gone:
-			s.p.parted.Store(true)
+			s.p.ended.Store(true)
 			s.p.fl.poke(s.p)
 			return
 		}

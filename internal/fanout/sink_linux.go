@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendfileMin is from how many bytes on sendfile is cheaper than send, which
-// copies.
+// sendfileMin is the number of bytes from which on sendfile is cheaper than send,
+// which copies.
 const sendfileMin = 8 << 10
 
 // A rawSink sends on the socket itself, without blocking and without another
@@ -112,7 +112,7 @@ func newPoller() *poller {
 	return &poller{fd: fd, byID: make(map[int32]*Player)}
 }
 
-// watch has ready report p once fd takes bytes again.
+// watch makes ready report p once fd takes bytes again.
 func (e *poller) watch(p *Player, fd int) bool {
 	if e.fd < 0 {
 		return false
@@ -136,7 +136,7 @@ func (e *poller) unwatch(p *Player, fd int) {
 	}
 }
 
-// remove forgets p; a closed descriptor has left the epoll by itself.
+// remove removes p. A closed descriptor leaves the epoll by itself.
 func (e *poller) remove(p *Player) {
 	delete(e.byID, p.pollID)
 	p.pollID = 0

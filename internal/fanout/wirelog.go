@@ -16,13 +16,12 @@ const (
 	maxSegments  = 16
 	maxLogBytes  = 24 << 20 // of all logs of a fan: what players may be behind of one publisher
 	markBytes    = 32       // of memory for each message, beside its bytes
-	joinMaxBytes = 8 << 20  // a joiner starts at most this far back
+	joinMaxBytes = 8 << 20  // a new player begins at most this far back
 	joinMaxTime  = 5 * time.Second
 )
 
-// A wireLog is a stream as its players receive it: every message encoded once.
-// All of it is under the fan's lock, apart from what segments publish
-// themselves.
+// A wireLog holds a stream as its players receive it: every message encoded once.
+// The fan's lock guards it, except the atomic fields of segments.
 type wireLog struct {
 	kind      kind
 	chunkSize int
@@ -33,10 +32,10 @@ type wireLog struct {
 	total *int64     // of all logs of the fan
 	first prefix     // the newest one that was encoded
 
-	told  told   // what the log has last written
-	epoch uint32 // of the newest packet read
-	// backlog is what was read of the stream already and is to be written
-	// before what the cursor has next.
+	headers sentHeaders // what the log has written last
+	epoch   uint32      // of the newest packet read
+	// backlog holds packets that have been read from the stream already. They are
+	// written before the cursor's next ones.
 	backlog []*media.Packet
 
 	start    start // newest place where a decoder can begin
@@ -46,23 +45,23 @@ type wireLog struct {
 	players int
 }
 
-// here is the end of the log as a place to begin, for players that do not wait
-// for a keyframe.
+// here returns the end of the log, where players begin that do not wait for a
+// keyframe.
 func (l *wireLog) here(at time.Duration) (start, bool) {
 	seg := l.tail()
 	if seg == nil {
 		return start{}, false
 	}
-	return start{seg: seg, off: seg.written.Load(), at: at, told: l.told}, true
+	return start{seg: seg, off: seg.written.Load(), at: at, headers: l.headers}, true
 }
 
-// A start is a place where a decoder can begin, and the headers it needs there.
+// A start is a place where a decoder can begin, with the headers it needs.
 type start struct {
-	seg    *segment
-	off    int64
-	at     time.Duration
-	told   told
-	behind int64 // bytes written since
+	seg     *segment
+	off     int64
+	at      time.Duration
+	headers sentHeaders
+	behind  int64 // bytes written since
 }
 
 func (l *wireLog) tail() *segment {
@@ -72,18 +71,18 @@ func (l *wireLog) tail() *segment {
 	return l.segs[len(l.segs)-1]
 }
 
-// append encodes one message. begins says that a decoder can start with it.
-// dropped are the segments that the bounds of the log pushed out.
+// append encodes one message. begins says that a decoder can start with it. dropped
+// are the segments that were removed to keep the log within its bounds.
 func (l *wireLog) append(m rtmp.Message, at time.Duration, begins bool) (dropped []*segment) {
 	need := rtmp.EncodedSize(len(m.Payload), l.chunkSize)
 	seg := l.tail()
-	if seg == nil || l.turn(seg, need, at, begins || l.told.media[media.Video].track == nil) {
+	if seg == nil || l.startsSegment(seg, need, at, begins || l.headers.media[media.Video].track == nil) {
 		seg, dropped = l.addSegment(max(segmentSize, need), at)
 	}
 	off := seg.written.Load()
 	out := rtmp.AppendMessage(seg.mem[off:off:len(seg.mem)], m, l.chunkSize)
 	if begins {
-		l.start = start{seg: seg, off: off, at: at, told: l.told}
+		l.start = start{seg: seg, off: off, at: at, headers: l.headers}
 		l.hasStart = true
 	}
 	seg.marks = append(seg.marks, mark{off, at})
@@ -93,7 +92,7 @@ func (l *wireLog) append(m rtmp.Message, at time.Duration, begins bool) (dropped
 	return dropped
 }
 
-// charge accounts for n more bytes of memory that seg takes.
+// charge adds n bytes to the memory that seg and the logs account for.
 func (l *wireLog) charge(seg *segment, n int64) {
 	if seg.fd < 0 { // on the heap: all of it was charged when it was made
 		n = min(n, markBytes)
@@ -103,7 +102,7 @@ func (l *wireLog) charge(seg *segment, n int64) {
 	*l.total += n
 }
 
-// drop gives back the oldest segment.
+// drop releases the oldest segment.
 func (l *wireLog) drop() {
 	old := l.segs[0]
 	l.bytes -= old.held
@@ -112,18 +111,18 @@ func (l *wireLog) drop() {
 	old.release()
 }
 
-// tell notes that what has been written up to now tells t.
-func (l *wireLog) tell(t told) {
-	if t == l.told {
+// noteHeaders records that the headers t have been written.
+func (l *wireLog) noteHeaders(t sentHeaders) {
+	if t == l.headers {
 		return
 	}
-	l.told = t
+	l.headers = t
 	if seg := l.tail(); seg != nil {
-		seg.news = append(seg.news, notice{seg.written.Load(), t})
+		seg.headers = append(seg.headers, headersMark{seg.written.Load(), t})
 	}
 }
 
-// next is the stream's next packets for the log.
+// next returns the stream's next packets for the log.
 func (l *wireLog) next(buf []*media.Packet) (n int, err error) {
 	if len(l.backlog) > 0 {
 		n = copy(buf, l.backlog)
@@ -136,9 +135,9 @@ func (l *wireLog) next(buf []*media.Packet) (n int, err error) {
 	return n, err
 }
 
-// turn says whether a new segment begins: at a keyframe after 1 MiB or 2 s, at
-// the latest when the message does not fit.
-func (l *wireLog) turn(seg *segment, need int, dts time.Duration, boundary bool) bool {
+// startsSegment reports whether a new segment begins: at a keyframe after 1 MiB or
+// 2 s, or when the message does not fit.
+func (l *wireLog) startsSegment(seg *segment, need int, dts time.Duration, boundary bool) bool {
 	used := seg.written.Load()
 	if used+int64(need) > int64(len(seg.mem)) {
 		return true
@@ -149,7 +148,7 @@ func (l *wireLog) turn(seg *segment, need int, dts time.Duration, boundary bool)
 func (l *wireLog) addSegment(capacity int, dts time.Duration) (seg *segment, dropped []*segment) {
 	seg = newSegment(capacity)
 	seg.created = dts
-	seg.news = []notice{{0, l.told}}
+	seg.headers = []headersMark{{0, l.headers}}
 	seg.hold()
 	if old := l.tail(); old != nil {
 		old.next.Store(seg.hold()) // a reader at the end of old finds seg; old holds it
@@ -163,9 +162,9 @@ func (l *wireLog) addSegment(capacity int, dts time.Duration) (seg *segment, dro
 	return seg, l.shrink()
 }
 
-// shrink lets go of segments that no joiner can start in. Players that still
-// read them hold them, and the chain behind; beyond the log's bounds they are
-// returned, and their players have lost their place.
+// shrink drops segments in which no new player can start. A segment that players
+// still read stays, with those behind it, until the log exceeds its bounds; then it
+// is dropped and returned, and its players are closed.
 func (l *wireLog) shrink() (dropped []*segment) {
 	for len(l.segs) > 1 {
 		old := l.segs[0]
@@ -192,15 +191,15 @@ func (l *wireLog) stopReading() {
 	}
 }
 
-// renew readies the log for another stream: nobody begins in the one before.
+// renew prepares the log for another stream: no player begins in the one before.
 func (l *wireLog) renew() {
 	l.stopReading()
-	l.tell(told{})
+	l.noteHeaders(sentHeaders{})
 	l.start, l.hasStart, l.ended, l.epoch = start{}, false, false, 0
 	l.first = prefix{}
 }
 
-// close gives everything back.
+// close releases everything.
 func (l *wireLog) close() {
 	l.renew()
 	for len(l.segs) > 0 {

@@ -218,7 +218,7 @@ func rules(allow ...string) (r value.Rules) {
 	return append(r, value.Rule{All: true})
 }
 
-// differs reports one mismatch in the house's order.
+// differs reports a mismatch, got before want.
 func differs[T cmp.Ordered](tb testing.TB, what string, got, want T) {
 	tb.Helper()
 	if got != want {

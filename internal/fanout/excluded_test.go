@@ -13,7 +13,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-func TestAPlayerIsJudgedWhenBothTracksAreKnown(t *testing.T) {
+func TestAPlayerIsRefusedWhenBothTracksAreKnown(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		audioAt int // frame; -1: never
@@ -29,7 +29,7 @@ func TestAPlayerIsJudgedWhenBothTracksAreKnown(t *testing.T) {
 		{"video alone, and taken", -1, "hvc1", "", trackZero},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newRig(t)
 			why := make(chan string, 1)
 			o := patient
 			o.Connect = &rtmp.Connect{FourCCs: []string{c.listens}}
@@ -85,7 +85,7 @@ func TestAPlayerIsJudgedWhenBothTracksAreKnown(t *testing.T) {
 }
 
 func TestATrackThatAPlayerCannotTakeLeavesItTrackZero(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	first, second := []byte("\x96\x00hvc1\x01second"), []byte("\x96\x00av01\x02third")
 	o := withTracks
 	o.Connect = &rtmp.Connect{CapsEx: rtmp.CapMultitrack, FourCCs: []string{"hvc1"}}
@@ -102,7 +102,7 @@ func TestATrackThatAPlayerCannotTakeLeavesItTrackZero(t *testing.T) {
 }
 
 func TestAPlayerTakesPartFromTheFirstKeyframeItCanTake(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	av1 := &media.Track{Kind: media.Video, Codec: media.CodecAV1, FourCC: flv.FourCCAV1, LegacyID: flv.LegacyNone, Tag: []byte("\x90av01config")}
 	o := patient
 	o.Connect = &rtmp.Connect{FourCCs: []string{"hvc1"}}

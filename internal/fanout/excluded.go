@@ -13,60 +13,61 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// A player that announced codecs in its connect is held against what the
-// stream has: when it begins, when the tracks appear that it waited for, and
-// again when a codec changes. Whoever announced nothing gets track 0 whatever
-// it is, as with nginx-rtmp.
+// The codecs that a player announced in its connect are compared with the
+// stream's: when the player begins, when a missing track appears, and when a codec
+// changes. A player that announced nothing gets track 0 in any codec, as with
+// nginx-rtmp.
 
-// news is what players are judged by.
-type news struct {
-	tracks [2]*media.Track // of track 0; nil: not seen
-	others [2][]uint32     // FourCCs of the other tracks
-	since  time.Duration   // DTS when tracks last changed
-	alone  bool            // the one medium there is will be the only one
+// trackState is what is known of the stream's codecs. It decides what each player
+// is sent.
+type trackState struct {
+	tracks     [2]*media.Track // of track 0; nil: not seen
+	others     [2][]uint32     // FourCCs of the other tracks
+	since      time.Duration   // DTS when tracks last changed
+	onlyMedium bool            // the stream has one medium and will not get the other
 }
 
-// aloneAfter is how long a stream may be without its second medium before it
-// counts as one that has none.
-const aloneAfter = 2 * time.Second
+// onlyMediumAfter is how long a stream may be without its second medium before it
+// counts as a stream of one.
+const onlyMediumAfter = 2 * time.Second
 
-// reset forgets the stream before. st may have been there for long: its tracks
-// count from its beginning.
-func (n *news) reset(st *live.Stream) {
-	*n = news{}
+// reset begins with st's tracks as they are: it may have been published for long.
+func (n *trackState) reset(st *live.Stream) {
+	*n = trackState{}
 	n.tracks[media.Video], n.tracks[media.Audio] = st.Tracks()
 }
 
-// see takes in the tracks at a time. It reports whether a codec is another one.
-func (n *news) see(tracks [2]*media.Track, at time.Duration) (changed bool) {
+// update sets the tracks as of a time. It reports whether a codec has changed.
+func (n *trackState) update(tracks [2]*media.Track, at time.Duration) (changed bool) {
 	if tracks == n.tracks {
 		return false
 	}
 	for kind, t := range tracks {
 		changed = changed || t != nil && !sameCodec(t, n.tracks[kind])
 	}
-	n.tracks, n.since, n.alone = tracks, at, false
+	n.tracks, n.since, n.onlyMedium = tracks, at, false
 	return changed
 }
 
-// catchUp is learn for what came while nobody read.
+// catchUp updates the state with what changed while there was no reader.
 func (f *Fan) catchUp() {
 	var tracks [2]*media.Track
 	tracks[media.Video], tracks[media.Audio] = f.stream.Tracks()
-	if f.news.see(tracks, f.news.since) {
-		f.verdicts.Add(1)
+	if f.state.update(tracks, f.state.since) {
+		f.stateVersion.Add(1)
 	}
 }
 
-// learn looks at packets of l before any log has them; more come behind.
+// learn updates the state with packets of l before any log has them. more are the
+// packets that follow them.
 func (f *Fan) learn(l *wireLog, packets, more []*media.Packet) {
-	n := &f.news
+	n := &f.state
 	multi := f.multi
 	var tracks [2]*media.Track
 	tracks[media.Video], tracks[media.Audio] = f.stream.Tracks() // of these packets, or newer
-	changed := n.see(tracks, packets[0].DTS)
-	if !n.alone && (tracks[media.Video] == nil) != (tracks[media.Audio] == nil) && packets[len(packets)-1].DTS-n.since >= aloneAfter {
-		n.alone, changed = true, true
+	changed := n.update(tracks, packets[0].DTS)
+	if !n.onlyMedium && (tracks[media.Video] == nil) != (tracks[media.Audio] == nil) && packets[len(packets)-1].DTS-n.since >= onlyMediumAfter {
+		n.onlyMedium, changed = true, true
 	}
 	for _, p := range packets {
 		if p.Extra == nil {
@@ -78,14 +79,14 @@ func (f *Fan) learn(l *wireLog, packets, more []*media.Packet) {
 		}
 	}
 	if changed {
-		f.verdicts.Add(1)
+		f.stateVersion.Add(1)
 	}
 	if multi && !f.multi {
 		var unwritten []*media.Packet
 		if l == f.logs[everything] {
 			unwritten = slices.Concat(packets, more)
 		}
-		f.part(unwritten)
+		f.splitTrackZero(unwritten)
 	}
 }
 
@@ -93,58 +94,59 @@ func sameCodec(a, b *media.Track) bool {
 	return a != nil && b != nil && a.Codec == b.Codec && a.FourCC == b.FourCC && a.LegacyID == b.LegacyID
 }
 
-// A bar is what a player can't take.
-type bar struct {
-	media  [2]bool
-	told   [2]*media.Track // what it was told that it does without
-	others bool            // the other tracks
-	all    bool            // nothing is left
+// excluded says what a player can't take and is not sent.
+type excluded struct {
+	media    [2]bool
+	reported [2]*media.Track // tracks it was told it does not get
+	others   bool            // the tracks beside track 0
+	all      bool            // the player gets nothing
 }
 
-// judge brings p up to date with the news. What it has to be told goes out
-// before anything else. The fan's lock is held.
-func (f *Fan) judge(p *Player) {
-	v := f.verdicts.Load()
-	if p.judged == v {
+// updateExcluded brings p.excluded up to date with the state. The status message
+// about a track that is left out is sent before anything else. The fan's lock is
+// held.
+func (f *Fan) updateExcluded(p *Player) {
+	v := f.stateVersion.Load()
+	if p.stateVersion == v {
 		return
 	}
-	p.judged = v
-	n, c := &f.news, p.o.Connect
-	p.bar.others = c == nil || c.CapsEx&rtmp.CapMultitrack == 0
-	known, barred := 0, 0
+	p.stateVersion = v
+	n, c := &f.state, p.o.Connect
+	p.excluded.others = c == nil || c.CapsEx&rtmp.CapMultitrack == 0
+	known, unwanted := 0, 0
 	for kind, t := range n.tracks {
-		p.bar.media[kind] = t != nil && !takesTrack(c, t)
+		p.excluded.media[kind] = t != nil && !takesTrack(c, t)
 		if t != nil {
 			known++
 		}
-		if p.bar.media[kind] {
-			barred++
+		if p.excluded.media[kind] {
+			unwanted++
 		}
 		for _, fourCC := range n.others[kind] {
-			p.bar.others = p.bar.others || !takesCodec(c, media.Kind(kind), fourCC)
+			p.excluded.others = p.excluded.others || !takesCodec(c, media.Kind(kind), fourCC)
 		}
 	}
-	p.bar.all = barred > 0 && barred == known && (known == 2 || n.alone)
-	if p.bar.all {
+	p.excluded.all = unwanted > 0 && unwanted == known && (known == 2 || n.onlyMedium)
+	if p.excluded.all {
 		p.refuse(f.refusal(p))
 		return
 	}
 	for kind, t := range n.tracks {
 		switch {
-		case !p.bar.media[kind]:
-			p.bar.told[kind] = nil
-		case known == 2 && !sameCodec(t, p.bar.told[kind]):
-			p.bar.told[kind] = t
+		case !p.excluded.media[kind]:
+			p.excluded.reported[kind] = nil
+		case known == 2 && !sameCodec(t, p.excluded.reported[kind]):
+			p.excluded.reported[kind] = t
 			text := fmt.Sprintf("the stream's %s is left out: it is %s; %s", kindName(kind), codecName(t), announced(c))
 			p.out = rtmp.AppendStatus(p.out, streamID, "warning", rtmp.StatusPlayTrackLeftOut, text, f.chunkSize)
 		}
 	}
 }
 
-// refusal says why p can be given nothing.
+// refusal returns why p gets nothing.
 func (f *Fan) refusal(p *Player) string {
 	var parts []string
-	for kind, t := range f.news.tracks {
+	for kind, t := range f.state.tracks {
 		if t != nil {
 			parts = append(parts, kindName(kind)+" "+codecName(t))
 		}
@@ -152,7 +154,7 @@ func (f *Fan) refusal(p *Player) string {
 	return fmt.Sprintf("the player takes none of the stream's codecs: %s; %s", strings.Join(parts, ", "), announced(p.o.Connect))
 }
 
-// refuse has p's session show it out, once.
+// refuse asks p's session, once, to close it with a status.
 func (p *Player) refuse(why string) {
 	if p.o.Refused == nil {
 		p.fail(errors.New(why))
@@ -162,25 +164,25 @@ func (p *Player) refuse(why string) {
 	p.o.Refused = func(string) {}
 }
 
-// gets is the kind of log for p, who may not want all that it could have.
-func (p *Player) gets(noAudio, noVideo bool) kind {
-	audio := !noAudio && !p.bar.media[media.Audio]
-	video := !noVideo && !p.bar.media[media.Video]
+// wantedKind returns the kind of log for p: what it can take and has not declined.
+func (p *Player) wantedKind(noAudio, noVideo bool) kind {
+	audio := !noAudio && !p.excluded.media[media.Audio]
+	video := !noVideo && !p.excluded.media[media.Video]
 	switch {
-	case p.bar.all || !audio && !video:
+	case p.excluded.all || !audio && !video:
 		return nothing
 	case !video:
 		return audioOnly
 	case !audio:
 		return videoOnly
-	case p.bar.others:
+	case p.excluded.others:
 		return trackZero
 	}
 	return everything
 }
 
-// takesTrack holds a track against what a player announced. Legacy codecs are
-// not announced by FourCC, but for HEVC, which none of the old players knew.
+// takesTrack reports whether a player that announced c takes t. Legacy codecs are
+// not announced by FourCC, except HEVC, which no legacy player knows.
 func takesTrack(c *rtmp.Connect, t *media.Track) bool {
 	fourCC := t.FourCC
 	if fourCC == 0 {
@@ -194,9 +196,10 @@ func takesTrack(c *rtmp.Connect, t *media.Track) bool {
 
 const fourCCLegacyHEVC = 'h'<<24 | 'v'<<16 | 'c'<<8 | '1'
 
-// takesCodec: the map of the medium knows best (E-RTMP v2 "videoFourCcInfoMap",
-// "audioFourCcInfoMap"), then the list; "*" in either is any codec. A player
-// decodes, a relay forwards; one that can only encode a codec takes none of it.
+// takesCodec reports whether a player that announced c takes a codec. The map of
+// the medium decides (E-RTMP v2 "videoFourCcInfoMap", "audioFourCcInfoMap"), then
+// the list; "*" in either is any codec. A player decodes and a relay forwards; a
+// client that can only encode the codec does not take it.
 func takesCodec(c *rtmp.Connect, kind media.Kind, fourCC uint32) bool {
 	if c == nil || c.FourCCs == nil && c.VideoFourCC == nil && c.AudioFourCC == nil {
 		return true // it announced no codecs
@@ -227,8 +230,8 @@ func kindName(kind int) string {
 	return "video"
 }
 
-// codecName is t's codec and, where there is one, its FourCC, which is the
-// publisher's: it may be any four bytes.
+// codecName returns t's codec and its FourCC, if it has one. The FourCC comes from
+// the publisher and may be any four bytes.
 func codecName(t *media.Track) string {
 	if t.FourCC == 0 {
 		return t.Codec.String()
@@ -236,7 +239,7 @@ func codecName(t *media.Track) string {
 	return fmt.Sprintf("%s (%+q)", t.Codec, fourCCName(t.FourCC))
 }
 
-// announced lists a player's codecs, in its own words.
+// announced lists the codecs of a player, spelled as it spelled them.
 func announced(c *rtmp.Connect) string {
 	list := slices.Clone(c.FourCCs)
 	for _, m := range []map[string]uint32{c.VideoFourCC, c.AudioFourCC} {

@@ -7,22 +7,22 @@ import (
 )
 
 // While a stream has one track of each medium, the bytes of everything and of
-// trackZero are the same, and players of both share one log. With the first
-// multitrack body they part, and with the next stream they meet again: at the
-// end of a segment, so that no player misses or repeats a message.
+// trackZero are the same, and players of both kinds share one log. The first
+// multitrack body splits the log; the next stream joins both again. Both happen at
+// the end of a segment, so that no player misses or repeats a message.
 
-// lane is the log that players of kind k are in.
-func (f *Fan) lane(k kind) kind {
+// logKind returns the kind of the log that players of kind k read.
+func (f *Fan) logKind(k kind) kind {
 	if k == trackZero && !f.multi {
 		return everything
 	}
 	return k
 }
 
-// part gives the players of trackZero a log of their own. It is called before a
-// multitrack body is in any log; unwritten are packets that everything has read
-// and not written.
-func (f *Fan) part(unwritten []*media.Packet) {
+// splitTrackZero gives the players of trackZero a log of their own. It is called
+// before a multitrack body is in any log. unwritten are the packets that the log of
+// everything has read and not written.
+func (f *Fan) splitTrackZero(unwritten []*media.Packet) {
 	f.multi = true
 	both := f.logs[everything]
 	if both == nil {
@@ -37,12 +37,12 @@ func (f *Fan) part(unwritten []*media.Packet) {
 	switch n {
 	case 0:
 		return
-	case both.players: // nobody for multitrack: it is their log already
+	case both.players: // no player wants multitrack: they keep the log
 		both.kind = trackZero
 		f.logs[everything], f.logs[trackZero] = nil, both
 		return
 	}
-	zero := &wireLog{kind: trackZero, chunkSize: both.chunkSize, total: &f.logBytes, players: n, told: both.told, epoch: both.epoch, ended: both.ended}
+	zero := &wireLog{kind: trackZero, chunkSize: both.chunkSize, total: &f.logBytes, players: n, headers: both.headers, epoch: both.epoch, ended: both.ended}
 	if both.cursor != nil {
 		zero.cursor = both.cursor.Clone()
 		zero.backlog = slices.Concat(unwritten, both.backlog)
@@ -62,12 +62,12 @@ func (f *Fan) part(unwritten []*media.Packet) {
 	}
 }
 
-// meet ends the parting when another publisher of the same stream begins: l has
-// come to it. It reports whether l is still there.
-func (f *Fan) meet(l *wireLog, epoch uint32) bool {
+// rejoinTrackZero joins the two logs when l has reached the first packet of another
+// publisher of the same stream. It reports whether l still exists.
+func (f *Fan) rejoinTrackZero(l *wireLog, epoch uint32) bool {
 	zero, both := f.logs[trackZero], f.logs[everything]
 	if l != zero && l != both && (zero != nil || both != nil) {
-		return true // theirs to find
+		return true // those logs will reach it too
 	}
 	var rest []*media.Packet // that everything has read, if it is behind l
 	switch {
@@ -77,9 +77,9 @@ func (f *Fan) meet(l *wireLog, epoch uint32) bool {
 	default:
 		rest = f.readUpTo(both, epoch)
 	}
-	f.merge()
-	f.news.others = [2][]uint32{}
-	f.verdicts.Add(1)
+	f.mergeTrackZero()
+	f.state.others = [2][]uint32{}
+	f.stateVersion.Add(1)
 	if l == zero && both != nil {
 		f.take(both, rest)
 		return false
@@ -87,8 +87,8 @@ func (f *Fan) meet(l *wireLog, epoch uint32) bool {
 	return true
 }
 
-// readUpTo writes l's packets before those of epoch, and returns what it has
-// read beyond.
+// readUpTo writes l's packets that precede epoch and returns the packets it has
+// read beyond them.
 func (f *Fan) readUpTo(l *wireLog, epoch uint32) (rest []*media.Packet) {
 	var buf [64]*media.Packet
 	for l.cursor != nil {
@@ -110,8 +110,8 @@ func (f *Fan) readUpTo(l *wireLog, epoch uint32) (rest []*media.Packet) {
 	return nil
 }
 
-// merge brings the players of trackZero back to the log of everything.
-func (f *Fan) merge() {
+// mergeTrackZero moves the players of trackZero back to the log of everything.
+func (f *Fan) mergeTrackZero() {
 	f.multi = false
 	zero, both := f.logs[trackZero], f.logs[everything]
 	if zero == nil {

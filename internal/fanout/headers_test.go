@@ -35,10 +35,10 @@ func count(all []got, body []byte) (n int) {
 	return n
 }
 
-// A player that waits learns with the first packets which log is for it, and is
-// moved there: what it was told before it is not told again.
-func TestAPlayerThatIsMovedIsNotToldTwice(t *testing.T) {
-	h := newHouse(t)
+// The first packets decide which log a waiting player reads; it is moved there, and
+// gets no header twice.
+func TestAPlayerThatIsMovedGetsNoHeaderTwice(t *testing.T) {
+	h := newRig(t)
 	h.stream.SetMetadata([]byte("\x02\x00\x0aonMetaData\x05"))
 	o := patient
 	o.Connect = &rtmp.Connect{FourCCs: []string{"Opus"}}
@@ -58,11 +58,11 @@ func TestAPlayerThatIsMovedIsNotToldTwice(t *testing.T) {
 	}
 }
 
-// Who is moved to the newest keyframe is told again what has changed, and only
-// that; who resumes after a pause joins.
+// A player that is moved to the newest keyframe gets the headers that have changed, and only
+// those; one that resumes after a pause gets all.
 func TestHeadersComeAgainIfTheyChanged(t *testing.T) {
 	for _, changed := range []bool{false, true} {
-		h := newHouse(t)
+		h := newRig(t)
 		h.put(h.audio, false, []byte("\xaf\x01sound"), 100)
 		h.write(1, 100)
 		h.put(h.audio, false, []byte("\xaf\x01sound"), 100)
@@ -109,7 +109,7 @@ func TestHeadersComeAgainIfTheyChanged(t *testing.T) {
 // A plain publisher takes the stream over from one of two tracks: its players
 // share one log again, and nobody misses or repeats a frame.
 func TestLogsMeetWhenAPlainPublisherTakesOver(t *testing.T) {
-	h := newHouse(t)
+	h := newRig(t)
 	extra := &media.Extra{Multitrack: true, Headers: [][]byte{hevcTrack.Tag}}
 	var readers []*reader
 	for i := range 6 { // the last two read nothing before the end
