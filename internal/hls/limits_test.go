@@ -168,10 +168,11 @@ func TestWhereTheBoundsOfFragmentsAre(t *testing.T) {
 
 		// A stream without sound may stand still: fragments without a picture follow.
 		{"a picture of 4 s", 2, 2, 6, func(s *script) { s.pictures(0, 2000, 40, 20000).pictures(6000, 6400, 40, 20000) }, "2000:50/0 2000:0/0 2000:0/0 400:10/0"},
+		// The next one begins a fragment, 50 ms early, and not the end of one.
 		{"a picture of 4 s and no keyframe", 2, 2, 6, func(s *script) {
 			s.pictures(0, 2000, 40, 20000).pictures(6000, 6400, 40, 20000)
 			s.packets[50].Keyframe = false
-		}, "2000:50/0 2000:0/0 2400n:10/0"},
+		}, "2000:50/0 2000:0/0 1950:0/0 450n:10/0"},
 		{"a picture of 4001 ms and no keyframe", 2, 2, 6, func(s *script) {
 			s.pictures(0, 2000, 40, 20000).pictures(6001, 6401, 40, 20000)
 			s.packets[50].Keyframe = false
