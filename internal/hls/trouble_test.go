@@ -330,3 +330,24 @@ func TestWhatAnEarlierProcessLeftIsServed(t *testing.T) {
 		t.Errorf("left: %v", b.files())
 	}
 }
+
+// The last fragment is tried whatever the wait was for: there is no later one.
+func TestTheEndOfAStreamIsOneMoreTry(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fault = func(op, name string) error {
+		if at := b.clock.Now().Sub(testStart); op == "create" && strings.HasSuffix(name, ".ts.tmp") && at > 3*time.Second && at < 9*time.Second {
+			return errors.New("disk full")
+		}
+		return nil
+	}
+	p := b.packager("test", testConfig(b.dir))
+	b.run(p, newScript(t).play(10*time.Second).packets, eof)
+	m := b.playlist("test.m3u8")
+	if len(m.Segments) != 2 || !m.Segments[1].Discontinuity || !m.Endlist {
+		t.Errorf("got\n%s", b.read("test.m3u8"))
+	}
+	if st := p.Snapshot(); st.Lost != 3 || st.Fragments != 2 || st.Failing != "" {
+		t.Errorf("got %+v", st)
+	}
+}
