@@ -216,14 +216,20 @@ func TestAPlayerThatAsksAndDoesNotReadIsClosed(t *testing.T) {
 	p.seconds(0.1)
 	s := r.seated("live", "cam", dialling{small: true})
 	r.fanOf("live", "cam", 1)
-	for i := range 200 {
-		p.bigFrame(uint32(200+33*i), i%30 == 0)
+	frames := 0
+	frame := func() {
+		p.bigFrame(uint32(200+33*frames), frames%30 == 0)
+		frames++
+	}
+	for range 200 {
+		frame()
 	}
 	for i := range 100_000 {
 		if s.WriteUserControl(rtmp.PingRequest, uint32(i)) != nil || s.Flush() != nil {
 			break
 		}
 		if i%100 == 0 {
+			frame()                            // the player is in the middle of a message, or soon will be
 			time.Sleep(100 * time.Millisecond) // 1000 a second: half of what a stranger may
 		}
 		if r.hasLogged("session closed", "replies pile up") {
