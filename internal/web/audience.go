@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// Audience knows who watches what over HTTP: it counts viewers and decides whom
-// on_play and max_players let in. Its methods are called by many goroutines.
+// Audience counts HTTP viewers and decides, by on_play and max_players, who may
+// watch. Its methods are called by many goroutines.
 type Audience interface {
-	// Playlist judges a request for a live playlist and counts who makes it.
-	// For a Master, token is what its variants' URIs are to carry. An error
+	// Playlist decides on a request for a live playlist and counts its viewer.
+	// For a Master, token is the token for its variants' URIs. An error
 	// is a *Denial, or ctx's.
 	Playlist(ctx context.Context, v Visit) (token string, err error)
-	// Media judges a request for a live fragment or key. An error is a *Denial.
+	// Media decides on a request for a live fragment or key. An error is a *Denial.
 	Media(f LiveFile, addr netip.Addr, agent string, now time.Time) error
-	// Guards says whether on_play is asked about who gets f.
+	// Guards reports whether on_play is asked for viewers of f.
 	Guards(f LiveFile) bool
-	// Guarding is false while on_play is asked about nothing.
+	// Guarding reports whether on_play is asked for any file.
 	Guarding() bool
-	// Shut says whether a file that is not live must not be served because
+	// Shut reports whether a file that is not live must not be served because
 	// fragments and keys beside it need a verdict.
 	Shut(absPath string) bool
 }
@@ -56,10 +56,10 @@ type Visit struct {
 	path string
 }
 
-// Referer is the page the viewer says it is on.
+// Referer returns the page that the viewer says it is on.
 func (v Visit) Referer() string { return v.x.r.Referer() }
 
-// URL is the public URL of the directory that the playlist is in.
+// URL returns the public URL of the directory that the playlist is in.
 func (v Visit) URL() string {
 	base, _ := v.x.site.PublicURL(v.x.r)
 	return base + (&url.URL{Path: path.Dir(v.path)}).EscapedPath()
@@ -67,15 +67,15 @@ func (v Visit) URL() string {
 
 const (
 	viewerParam = "viewer"
-	// viewerToken is the length of a token of package viewers: what has
-	// another is somebody's own word, which the hook is to see.
+	// viewerToken is the length of a token of package viewers. A value of
+	// another length is the client's own argument and is passed to the hook.
 	viewerToken = 32
 	// maxQuery bounds what is remembered of a viewer, and what a master
 	// playlist repeats in each line.
 	maxQuery = 4096
 )
 
-// admit judges a playlist request; false: it was answered.
+// admit decides on a playlist request; false: it was answered.
 func (x *exchange) admit(l *location, urlPath string, lf LiveFile) (v Visit, token string, ok bool) {
 	if len(x.r.URL.RawQuery) > maxQuery {
 		x.fail(l, http.StatusRequestURITooLong, "")
@@ -96,7 +96,7 @@ func (x *exchange) admit(l *location, urlPath string, lf LiveFile) (v Visit, tok
 	return v, token, true
 }
 
-// mayHave judges a request for a fragment or key; false: it was answered.
+// mayHave decides on a request for a fragment or key; false: it was answered.
 func (x *exchange) mayHave(l *location, urlPath string, lf LiveFile) bool {
 	if x.site.deps.Audience == nil {
 		return true
@@ -112,14 +112,14 @@ func (x *exchange) mayHave(l *location, urlPath string, lf LiveFile) bool {
 	return true
 }
 
-// guarded says whether on_play let this viewer alone have a file: a shared cache
-// must not hand it to the next one.
+// guarded reports whether on_play is asked for each viewer of a file: a shared cache
+// must not give it to another viewer.
 func (x *exchange) guarded(lf LiveFile) bool {
 	a := x.site.deps.Audience
 	return a != nil && a.Guards(lf)
 }
 
-// deny answers who may not have a live file.
+// deny answers a viewer that may not have a live file.
 func (x *exchange) deny(l *location, urlPath string, err error) {
 	var d *Denial
 	if !errors.As(err, &d) {
@@ -135,8 +135,8 @@ func (x *exchange) deny(l *location, urlPath string, err error) {
 	x.fail(l, d.Status, d.Reason)
 }
 
-// splitViewer takes our viewer=TOKEN out of a query, and what a low-latency player
-// says of its position (RFC 8216bis §6.2.5), which is another one each time.
+// splitViewer removes our viewer=TOKEN from a query, and the position of a
+// low-latency player (RFC 8216bis §6.2.5), which changes with each request.
 func splitViewer(query string) (rest, token string) {
 	if !strings.Contains(query, viewerParam+"=") && !strings.Contains(query, "_HLS_") {
 		return query, ""
@@ -159,8 +159,8 @@ var (
 
 // servePersonal answers with a multivariant playlist made for one viewer: every
 // URI carries the viewer's token and the query that it came with, because
-// players leave the query behind. It is another one for everybody, so it has no
-// entity tag and no cache may keep it, whatever the location says.
+// players drop the query. It differs for every viewer, so it has no entity tag and no
+// cache may keep it, whatever the location says.
 func (x *exchange) servePersonal(l *location, v Visit, token string) {
 	query := viewerParam + "=" + token
 	if v.Query != "" {
@@ -202,7 +202,7 @@ func withQuery(playlist []byte, query string) []byte {
 	return out
 }
 
-// appendQuery leaves nothing in a query that could end a line or a URI.
+// appendQuery escapes the bytes of a query that could end a line or a URI.
 func appendQuery(b []byte, query string) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := range len(query) {

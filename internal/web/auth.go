@@ -31,15 +31,15 @@ const (
 	bcryptWait  = 5 * time.Second
 )
 
-// guard checks credentials. Its memory and its use of the processor are bounded
-// whoever asks and however often.
+// guard checks credentials. Its use of memory and of the processor is bounded, however
+// many clients ask and however often.
 type guard struct {
 	now  func() time.Time
 	salt [32]byte
 	busy chan struct{} // a place for each bcrypt under way
 
 	mu       sync.Mutex
-	verified map[[sha256.Size]byte]time.Time // what was right, until when
+	verified map[[sha256.Size]byte]time.Time // credentials that were right, and until when that is remembered
 	failing  map[netip.Prefix]failures
 }
 
@@ -86,8 +86,8 @@ var (
 	errBusy    = errors.New("too many logins at once: try again")
 )
 
-// authorize lets the exchange go on, or answers it and returns false. Either of
-// token and basic_auth is enough where both are set.
+// authorize checks the credentials of a request. If they are wrong it answers and
+// returns false. Where token and basic_auth are both set, either is enough.
 func (x *exchange) authorize(l *location) bool {
 	user, err := x.site.guard.check(x.r.Context(), l, x.r, x.client)
 	status := http.StatusUnauthorized
@@ -139,7 +139,7 @@ func (g *guard) check(ctx context.Context, l *location, r *http.Request, addr ne
 
 func (g *guard) password(ctx context.Context, l *location, user, password string, addr netip.Addr) error {
 	hash, known := l.users[user]
-	if !known { // as slow as for a known one
+	if !known { // takes as long as for a known user
 		for _, hash = range l.users {
 			break
 		}
@@ -163,7 +163,7 @@ func (g *guard) password(ctx context.Context, l *location, user, password string
 		return errBusy
 	}
 	defer func() { <-g.busy }()
-	if known && g.recent(id) { // somebody with the same name was before us in the queue
+	if known && g.recent(id) { // another request with the same credentials was checked meanwhile
 		return nil
 	}
 	if g.blocked(addr) {
@@ -177,7 +177,7 @@ func (g *guard) password(ctx context.Context, l *location, user, password string
 	return nil
 }
 
-// id names a credential without keeping it.
+// id returns a hash that stands for a credential.
 func (g *guard) id(user, password string, hash []byte) [sha256.Size]byte {
 	b := make([]byte, 0, len(g.salt)+len(user)+len(password)+len(hash)+2)
 	b = append(append(b, g.salt[:]...), user...)
@@ -227,7 +227,7 @@ func (g *guard) failed(a netip.Addr) {
 	g.failing[n] = f
 }
 
-// evict makes room: what is over goes, and if nothing is, any one.
+// evict removes expired entries or, if there are none, any one entry.
 func evict[K comparable, V any](m map[K]V, over func(V) bool) {
 	before := len(m)
 	for k, v := range m {

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// maxListed bounds a list: a directory of a million fragments is no page.
+// maxListed is the most entries that are listed.
 const maxListed = 5000
 
-// list answers with what is in a directory: no dotfiles, no keys, and nothing
-// that asking for would not give.
+// list answers with the entries of a directory, without dotfiles, keys and files that
+// are not served.
 func (x *exchange) list(l *location, urlPath, name string, m *mount, in string) {
 	entries, err := x.readDir(l.tree, name, m, in)
 	if err != nil {
@@ -59,8 +59,8 @@ func (x *exchange) list(l *location, urlPath, name string, m *mount, in string) 
 	x.send(bytes.NewReader(b.Bytes()), time.Time{})
 }
 
-// ref is a relative reference to a path; "./" keeps a name with a colon from
-// being a scheme.
+// ref returns a relative reference to a path. "./" keeps a browser from taking a name
+// with a colon for a scheme.
 func ref(p string) string {
 	return "./" + strings.TrimPrefix((&url.URL{Path: p}).EscapedPath(), "./")
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
-// listener wraps what is accepted.
+// listener wraps accepted connections.
 type listener struct {
 	net.Listener
 	server *Server
 }
 
-// Close ends accepting; Server.Shutdown closes the socket.
+// Close ends accepting. Server.Shutdown closes the socket.
 func (l *listener) Close() error {
 	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
 		return d.SetDeadline(time.Unix(1, 0))
@@ -71,22 +71,22 @@ func (l *listener) Accept() (net.Conn, error) {
 	return http1.NewConn(c), nil
 }
 
-// conn is an accepted connection: it reads the PROXY header, counts, and knows an
-// encoder that is at the wrong port.
+// conn is an accepted connection. It reads the PROXY header, counts bytes, and
+// recognises an encoder that uses the wrong port.
 type conn struct {
 	net.Conn
-	proxied bool   // a PROXY header says who it is
+	proxied bool   // its address comes from a PROXY header
 	begun   bool   // something was read
 	rtmp    func() // reports that RTMP is spoken here
 
 	traffic *Traffic // counts the connection
 	closed  atomic.Bool
-	moved   atomic.Int64 // HTTP/2: when a piece of an answer was last taken, Unix ns
+	moved   atomic.Int64 // HTTP/2: when the client last took a part of an answer, Unix ns
 
-	header func() (source netip.AddrPort, err error) // reads it, once; nil: there is none
+	header func() (source netip.AddrPort, err error) // reads the PROXY header, once; nil: none is expected
 }
 
-// Read reads what follows the PROXY header, if there must be one.
+// Read reads the bytes behind the PROXY header, if one is expected.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.header != nil {
 		if _, err := c.header(); err != nil {
@@ -109,8 +109,8 @@ func (c *conn) Read(p []byte) (int, error) {
 
 const rtmpVersion = 3 // RTMP 1.0 §5.2.2: C0, an encoder's first byte
 
-// RemoteAddr is the client's address as the PROXY header says it, which it
-// waits for; else the peer's.
+// RemoteAddr returns the client's address from the PROXY header, which it waits for;
+// without one the peer's.
 func (c *conn) RemoteAddr() net.Addr {
 	if c.header != nil {
 		if source, err := c.header(); err == nil && source.IsValid() {
@@ -120,7 +120,7 @@ func (c *conn) RemoteAddr() net.Addr {
 	return c.Conn.RemoteAddr()
 }
 
-// Close closes the connection, once or more.
+// Close closes the connection. It may be called more than once.
 func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		c.traffic.conns.Add(-1)
@@ -128,7 +128,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// SyscallConn is the socket's: answers are written to it directly.
+// SyscallConn returns the socket: answers are written to it directly.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if sc, ok := c.Conn.(syscall.Conn); ok {
 		return sc.SyscallConn()
@@ -136,7 +136,7 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// CloseWrite ends what is sent, not what is received.
+// CloseWrite closes the sending side.
 func (c *conn) CloseWrite() error {
 	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
@@ -146,7 +146,7 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// withConn makes the connection known to requests.
+// withConn puts the connection into the context of its requests.
 func withConn(ctx context.Context, nc net.Conn) context.Context {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
@@ -157,7 +157,7 @@ func withConn(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
-// connOf is the connection of a request; nil without a Server.
+// connOf returns the connection of a request; nil without a Server.
 func connOf(ctx context.Context) *conn {
 	c, _ := ctx.Value(connKey{}).(*conn)
 	return c

@@ -11,8 +11,8 @@ type cors struct {
 	origins []string
 }
 
-// newCORS: nil origins are the default, which is everybody for files and
-// players (a stream is made to be embedded) and nobody for the rest.
+// newCORS returns the rules for origins. nil stands for the default: every origin for
+// files and players (streams are made to be embedded), none for the rest.
 func newCORS(origins []string, public bool) cors {
 	if origins == nil && public {
 		return cors{any: true}
@@ -20,7 +20,7 @@ func newCORS(origins []string, public bool) cors {
 	return cors{any: slices.Contains(origins, "*"), origins: origins}
 }
 
-// A player may look at these (hls.js measures bandwidth, some read the date).
+// A player may read these headers (hls.js measures bandwidth, others read the date).
 // The slices are shared by all answers.
 var (
 	corsAny     = []string{"*"}
@@ -31,8 +31,8 @@ var (
 	varyOrigin  = []string{"Origin"}
 )
 
-// set writes the headers every answer has, errors included: without them a
-// player can't tell a 404 from a network that is down.
+// set writes the headers of every answer, errors included: without them a player
+// can't tell a 404 from a network failure.
 func (c cors) set(h http.Header, origin string) {
 	switch {
 	case c.any:

@@ -11,26 +11,25 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
-// exchange is one request and its answer on the way through a Site. It is the
-// http.ResponseWriter the handlers see: it counts what is written, and lets
-// net/http's own ReadFrom be found, behind which is sendfile.
+// exchange is one request and its answer. It is the http.ResponseWriter of the
+// handlers: it counts the bytes written and has a ReadFrom that uses sendfile.
 type exchange struct {
 	http.ResponseWriter
 	site   *Site
 	conn   *conn // nil without a Server
 	r      *http.Request
-	peer   netip.Addr // who holds the connection
-	client netip.Addr // who asked, as far as trusted proxies say
-	user   string     // that basic_auth let in
+	peer   netip.Addr // the other end of the connection
+	client netip.Addr // the client, as trusted proxies name it
+	user   string     // who was authenticated by basic_auth
 	start  time.Time
 	status int
 	bytes  int64
-	acts   bool // on streams, by the names in its query: a control location
+	acts   bool // the query names streams to act on: a control location
 }
 
 var (
 	methodsFiles   = []string{"GET, HEAD, OPTIONS"}
-	methodsControl = []string{"GET, POST, OPTIONS"} // a HEAD that acts would be a trap
+	methodsControl = []string{"GET, POST, OPTIONS"} // no HEAD: it must not act
 )
 
 // ServeHTTP answers one request. A closed Site answers 503.
@@ -53,8 +52,8 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 		defer s.access.Add(x)
 	}
 	if r.ContentLength != 0 {
-		// Nothing here takes a body, and whoever sends one slowly must not hold
-		// a connection. net/http, which has the ones with TLS, waits for it
+		// No handler reads a body, and a client that sends one slowly must not
+		// hold a connection. net/http, which serves TLS, waits for the body
 		// before it answers.
 		w.Header().Set("Connection", "close")
 		if r.TLS != nil {
@@ -65,8 +64,8 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 	x.hideKeys()
 }
 
-// route is the order in which things are decided: path, location, access,
-// method, credentials, and only then what is there.
+// route decides in this order: path, location, access, method, credentials, and only
+// then which file there is.
 func (x *exchange) route() {
 	s, r := x.site, x.r
 	if x.answerChallenge() {
@@ -78,7 +77,7 @@ func (x *exchange) route() {
 	}
 	path, status := cleanPath(r.URL)
 	if status != 0 {
-		if r.Method == http.MethodOptions && r.URL.Path == "*" { // RFC 9110 §9.3.7: about the server as such
+		if r.Method == http.MethodOptions && r.URL.Path == "*" { // RFC 9110 §9.3.7: the server itself
 			x.preflight(nil)
 			return
 		}
@@ -109,7 +108,7 @@ func (x *exchange) route() {
 		return
 	}
 	x.acts = l.control
-	if l.control { // before credentials: a browser sends those for anybody's page
+	if l.control { // before credentials: a browser sends those for pages of every site
 		if why := x.stranger(l); why != "" {
 			x.fail(l, http.StatusForbidden, why)
 			return
@@ -132,11 +131,11 @@ func (x *exchange) fail(l *location, status int, text string) {
 	if text == "" {
 		text = http.StatusText(status)
 	}
-	h["Cache-Control"] = cacheNo // a playlist that is not there yet will be soon
+	h["Cache-Control"] = cacheNo // a missing playlist may exist soon
 	http.Error(x, text, status)
 }
 
-// serveHealth says how the server is.
+// serveHealth answers with the health of the server.
 func (x *exchange) serveHealth(l *location, _ string) {
 	h := x.Header()
 	h["Content-Type"] = typeText
@@ -149,7 +148,7 @@ func (x *exchange) serveHealth(l *location, _ string) {
 	x.site.deps.Health.ServeHTTP(x, x.r)
 }
 
-// serveInner hands over to a handler of somebody else's.
+// serveInner calls the handler of another package.
 func (x *exchange) serveInner(l *location, _ string) {
 	h := x.Header()
 	if l.cache != nil {
@@ -165,7 +164,7 @@ func (x *exchange) serveInner(l *location, _ string) {
 	l.inner.ServeHTTP(x, r)
 }
 
-// serveStat is serveInner behind the rule for who may see it.
+// serveStat is serveInner for clients that may see it.
 func (x *exchange) serveStat(l *location, path string) {
 	if len(l.rules) == 0 && !l.guarded() {
 		if why := x.notLocal(); why != "" {
@@ -180,7 +179,7 @@ func (x *exchange) serveStat(l *location, path string) {
 	x.serveInner(l, path)
 }
 
-// WriteHeader notes the status.
+// WriteHeader records the status.
 func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && status >= 200 {
 		x.status = status
@@ -188,7 +187,7 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// Write counts.
+// Write counts the bytes.
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
@@ -201,7 +200,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom copies src to the client, with sendfile where that can be.
+// ReadFrom copies src to the client, with sendfile where possible.
 func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK

@@ -56,8 +56,8 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 	x.serveFile(l, in, f, fi)
 }
 
-// openFailed is 404 for all that can't be opened. Only what is not simply
-// absent is worth a line: a link that leaves the directory, or permissions.
+// openFailed answers 404. It logs reasons other than that there is no such file: a
+// link that leaves the directory, or permissions.
 func (x *exchange) openFailed(l *location, urlPath string, err error) {
 	if errors.Is(err, fdlimit.Error{}) {
 		x.fail(l, http.StatusServiceUnavailable, "")
@@ -69,12 +69,12 @@ func (x *exchange) openFailed(l *location, urlPath string, err error) {
 	x.notFound(l, urlPath)
 }
 
-// absent reports whether an error only means that there is no such file.
+// absent reports whether an error means that there is no such file.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
-// serveDir answers with index.html, or the list of what is there.
+// serveDir answers with index.html or a list of the directory.
 func (x *exchange) serveDir(l *location, urlPath, name string, m *mount, in string) {
 	index := path.Join(in, "index.html")
 	f, fi, err := m.open(index, x.start)
@@ -109,8 +109,8 @@ func (x *exchange) serveFile(l *location, name string, f *os.File, fi fs.FileInf
 	x.send(http1.NewSection(f, fi.Size()), fi.ModTime())
 }
 
-// etagOf is nginx's: time and size. Nanoseconds keep two versions of one second
-// apart.
+// etagOf makes an entity tag of time and size, as nginx does. Nanoseconds tell two
+// versions of one second apart.
 func etagOf(fi fs.FileInfo) string {
 	b := append(make([]byte, 0, 40), '"')
 	b = strconv.AppendInt(b, fi.ModTime().UnixNano(), 16)
@@ -119,7 +119,7 @@ func etagOf(fi fs.FileInfo) string {
 	return string(append(b, '"'))
 }
 
-// serveLive serves what an application is writing.
+// serveLive serves a file that an application is writing.
 func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf LiveFile) {
 	switch {
 	case lf.Kind == Key:
@@ -176,8 +176,8 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 	}
 }
 
-// servePlaylist answers from memory. The plain and the compressed form have
-// different entity tags: they are different bytes (RFC 9110 §8.8.3.3).
+// servePlaylist answers from memory. The plain and the compressed form have different
+// entity tags because they are different bytes (RFC 9110 §8.8.3.3).
 func (x *exchange) servePlaylist(l *location, lf LiveFile) {
 	h, r := x.Header(), x.r
 	h["Content-Type"] = typePlaylist
@@ -206,7 +206,8 @@ func (x *exchange) servePlaylist(l *location, lf LiveFile) {
 	x.send(bytes.NewReader(body), lf.ModTime)
 }
 
-// maxAge: never immutable. A restart may give a name to other bytes.
+// maxAge returns a Cache-Control without immutable: after a restart a name may stand
+// for other bytes.
 func maxAge(d time.Duration) []string {
 	return []string{"max-age=" + strconv.FormatInt(int64(d/time.Second), 10)}
 }
@@ -241,8 +242,8 @@ type content interface {
 	Size() int64
 }
 
-// send writes the answer: the common case directly, what asks for a part or
-// makes conditions by net/http, which knows them all.
+// send writes the answer. Requests with a range or a condition go to net/http, which
+// knows all of them.
 func (x *exchange) send(c content, modTime time.Time) {
 	h, in := x.Header(), x.r.Header
 	if in["Range"] != nil || in["If-None-Match"] != nil || in["If-Modified-Since"] != nil || in["If-Match"] != nil || in["If-Unmodified-Since"] != nil {

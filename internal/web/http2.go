@@ -9,13 +9,13 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
-// In HTTP/2 the client decides for each stream when an answer may go on: it opens
-// a window, or does not. What it never opens must end all the same. Each piece of
-// an answer gets http1.WriteTimeout, as each write of a plain connection does, and a
-// connection on which nothing at all moves for that long is closed.
+// In HTTP/2 the client opens a window for each stream and so decides when an answer may
+// continue. An answer whose window it never opens must end all the same. Each piece
+// has http1.WriteTimeout, as each write of a plain connection has. A connection on
+// which nothing moves for that long is closed.
 
-// streamPiece is what is written of an answer at a time: one DATA frame. It is
-// held until the client has opened its window for it.
+// streamPiece is how many bytes of an answer are written at a time: one DATA frame. The
+// buffer is held until the client has opened its window for it.
 const streamPiece = 16 << 10
 
 var streamPieces = sync.Pool{New: func() any { return new([streamPiece]byte) }}
@@ -59,9 +59,8 @@ func (x *exchange) writeStream(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// stalled closes the connection of a stream on which a piece was not taken since
-// start, unless another of its streams moves: a film that is paused beside one
-// that plays.
+// stalled closes the connection of a stream whose client has taken nothing since start,
+// unless another stream of the connection moves: a paused film beside one that plays.
 func (x *exchange) stalled(start time.Time) {
 	now := time.Now()
 	if x.conn == nil || now.Sub(start) < http1.WriteTimeout {

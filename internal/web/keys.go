@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// hideKeys takes stream keys out of what logs and counters keep of a request.
-// People paste the key where the stream's name belongs (/live/KEY.m3u8) or into a
-// call of control; no file is called so, so that of files only what was not served
-// is looked at. The Referer is the page that a browser made of such an address.
+// hideKeys removes stream keys from the URLs that logs and counters keep. People paste
+// the key in place of the stream's name (/live/KEY.m3u8) or into a call of control.
+// No file has a key as its name, so files that were served are not examined. The
+// Referer may be the page of such an address.
 func (x *exchange) hideKeys() {
 	switch code := x.code(); {
 	case x.site.deps.IsKey == nil, !x.acts && (code >= 200 && code < 300 || code == 304):
@@ -30,14 +30,14 @@ func (x *exchange) hideKeys() {
 }
 
 const (
-	// wordEnds are what words of a URL stand between; no key has one in it.
+	// wordEnds are the characters between words of a URL; no key contains one.
 	wordEnds = "/?&=;#"
-	// maxWords bounds how many are looked at: strangers write them.
+	// maxWords bounds how many words are examined: clients choose them.
 	maxWords = 64
 )
 
-// withoutKeys replaces the words of a URL that are stream keys by ***, with what
-// looks like a file's extension kept.
+// withoutKeys replaces the words of a URL that are stream keys by ***. It keeps a file
+// extension.
 func (s *Site) withoutKeys(uri string) string {
 	if s.deps.IsKey == nil {
 		return uri

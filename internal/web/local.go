@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// notLocal says why the request does not come from this machine, or "" if it
-// does. A loopback peer alone proves nothing: it may be a proxy that speaks for
-// the whole world, or a browser here that runs a stranger's page (which can
-// neither choose the Host of its own origin nor hide its Origin).
+// notLocal returns why the request does not come from this machine, or "" if it does.
+// A loopback peer alone proves nothing: it may be a proxy that serves the whole world,
+// or a browser on this machine that shows a page of another site (which can neither
+// choose the Host of its own origin nor hide its Origin).
 func (x *exchange) notLocal() string {
 	switch {
 	case !x.peer.IsLoopback():
@@ -37,7 +37,7 @@ func (x *exchange) notLocal() string {
 	return ""
 }
 
-// hostName is the Host of the request, without its port.
+// hostName returns the Host of the request without its port.
 func hostName(r *http.Request) string {
 	return strings.TrimSuffix(strings.ToLower(hostOnly(r.Host)), ".")
 }
@@ -47,9 +47,9 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// stranger says why a request that is to act may come from the page of somebody
-// else, in the browser of one who may; "" if it does not. A bearer token is proof
-// enough: no page can have a browser send one without asking first.
+// stranger returns why a request that acts may come from a page of another site, in
+// the browser of a user who may act; "" if it does not. A bearer token is proof
+// enough: no page can make a browser send one without a preflight.
 func (x *exchange) stranger(l *location) string {
 	switch {
 	case crossSite(x):
@@ -65,9 +65,9 @@ func (x *exchange) stranger(l *location) string {
 	return ""
 }
 
-// ownName: the Host can't be a name that a stranger has made lead here: it is an
-// address, or a name without a dot, which the public DNS does not have, or one of
-// public_url.
+// ownName reports whether the Host can't be a name that an attacker's DNS points here:
+// it is an address, a name without a dot, which the public DNS does not have, or one
+// of public_url.
 func (x *exchange) ownName() bool {
 	host := hostName(x.r)
 	if isAddress(host) || !strings.Contains(host, ".") {
@@ -76,9 +76,9 @@ func (x *exchange) ownName() bool {
 	return slices.ContainsFunc(x.site.proxy.public, func(u publicURL) bool { return strings.EqualFold(hostOnly(u.host), host) })
 }
 
-// nameless: a browser's request that no header tells the origin of. Browsers leave
-// out Sec-Fetch-Site where there is no TLS, and Origin where an image is fetched;
-// a page's own calls have a Referer.
+// nameless reports whether a browser sent a request without naming its origin in a
+// header. Browsers omit Sec-Fetch-Site without TLS, and Origin when they fetch an
+// image; calls by the page itself have a Referer.
 func (x *exchange) nameless() bool {
 	h := x.r.Header
 	if !strings.HasPrefix(h.Get("User-Agent"), "Mozilla/") || h.Get("Sec-Fetch-Site") != "" || h.Get("Origin") != "" {
@@ -101,7 +101,7 @@ func crossSite(x *exchange) bool {
 	return err != nil || !strings.EqualFold(u.Host, x.r.Host)
 }
 
-// localOnly is what the refused are told.
+// localOnly returns the text of the refusal.
 func localOnly(path, why string) string {
 	return fmt.Sprintf(`403 forbidden
 

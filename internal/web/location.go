@@ -32,7 +32,7 @@ type location struct {
 	autoindex bool
 	redirect  string
 	inner     http.Handler // stat, control, metrics, player
-	control   bool         // acts, so that strangers' pages must not reach it
+	control   bool         // acts: pages of other sites must not reach it
 }
 
 // header is a header line whose value slice is shared by all answers.
@@ -95,8 +95,8 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 	return nil
 }
 
-// setHeaders prepares the headers attribute. A nil value is never stored: an
-// empty one removes the header, as net/http leaves out nil slices.
+// setHeaders prepares the headers attribute. An empty value removes the header: its
+// slice is nil, which net/http leaves out.
 func (l *location) setHeaders(m map[string]string) error {
 	for name, text := range m {
 		if err := value.CheckHeader(name, text); err != nil {
@@ -117,8 +117,8 @@ func (l *location) setHeaders(m map[string]string) error {
 	return nil
 }
 
-// setExtra adds the headers attribute; it wins over ours, but for Vary, which
-// only ever gets longer.
+// setExtra adds the headers attribute. It replaces our headers, except Vary, to which it
+// adds.
 func (l *location) setExtra(h http.Header) {
 	for _, a := range l.headers {
 		if a.name == "Vary" && a.value != nil {
@@ -129,7 +129,7 @@ func (l *location) setExtra(h http.Header) {
 	}
 }
 
-// setCache sets what the location says, else ours.
+// setCache sets the location's Cache-Control, else ours.
 func (l *location) setCache(h http.Header, ours []string) {
 	if l.cache != nil {
 		ours = l.cache

@@ -10,10 +10,10 @@ import (
 	"github.com/rtmpd/rtmpd/internal/accesslog"
 )
 
-// logFormat is a line about an exchange, or a part of one.
+// A logFormat appends a line about an exchange, or a part of it.
 type logFormat = accesslog.Format[*exchange]
 
-// combined is Apache's and nginx's; goaccess, ngxtop and friends read it.
+// combined is the format of Apache and nginx, which log analysers read.
 const combined = `$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"`
 
 // parseLogFormat compiles access_log_format: "combined" (also ""), "json", or
@@ -28,10 +28,10 @@ func parseLogFormat(s string) (logFormat, error) {
 	return accesslog.Compile(s, logVariable)
 }
 
-// safe is a variable of ours: nothing to escape.
+// safe is a variable that needs no escaping.
 func safe(v logFormat) (logFormat, error) { return v, nil }
 
-// text is a variable that clients write; nothing is "-", as in nginx.
+// text is a variable that comes from clients; an empty one is "-", as in nginx.
 func text(v func(*exchange) string) (logFormat, error) {
 	return func(b []byte, x *exchange, _ accesslog.Time) []byte {
 		s := v(x)
@@ -114,7 +114,7 @@ func (x *exchange) scheme() string {
 	return "http"
 }
 
-// jsonLine is one object a line.
+// jsonLine writes one JSON object per line.
 func jsonLine(b []byte, x *exchange, now accesslog.Time) []byte {
 	field := func(name, value string) {
 		b = append(b, ',', '"')

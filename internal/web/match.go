@@ -38,7 +38,7 @@ func (t *router) add(l *location) error {
 	return nil
 }
 
-// match returns nil if no location wants the path.
+// match returns the location of path; nil: there is none.
 func (t *router) match(path string) *location {
 	if l := t.exact[path]; l != nil {
 		return l
@@ -65,8 +65,8 @@ func (t *router) all(f func(*location) bool) {
 	}
 }
 
-// under reports whether path is prefix or lies below it. A prefix with a final
-// slash has only what is below.
+// under reports whether path is prefix or lies below it. A prefix with a final slash
+// does not match without it.
 func under(path, prefix string) bool {
 	if !strings.HasPrefix(path, prefix) {
 		return false
@@ -74,17 +74,16 @@ func under(path, prefix string) bool {
 	return len(path) == len(prefix) || strings.HasSuffix(prefix, "/") || path[len(prefix)] == '/'
 }
 
-// cleanPath turns what the request asks for into the one form that everything
-// else works with: decoded once, composed (NFC), a single slash between segments, no "." or
-// "..". Deciding this before the location is looked up means that no spelling
-// of a path gets around the location that guards it. status is 0, or what to
-// answer instead:
+// cleanPath returns the path of a request in one form: decoded once, composed (NFC), a
+// single slash between segments, no "." or "..". This is done before the location is
+// looked up, so that no spelling of a path gets around the location that guards it.
+// status is 0, or the status to answer with:
 //
 //   - 400 for NUL and other control characters, a backslash (a separator
 //     elsewhere), "." and ".." (clients resolve them before they ask, RFC 3986
-//     §5.2.4; what still has them means no good)
-//   - 404 for an encoded slash: no file name has one, and proxies differ in
-//     what they make of it
+//     §5.2.4; only an attack still has them)
+//   - 404 for an encoded slash: no file name has one, and proxies treat it in
+//     different ways
 func cleanPath(u *url.URL) (path string, status int) {
 	path = u.Path
 	if path == "" || path[0] != '/' {

@@ -18,8 +18,8 @@ var (
 	encodingGzip = []string{"gzip"}
 )
 
-// types are the ones that matter here; the rest is the system's table, which is
-// different on every machine.
+// types are those of streaming and of web pages; for others the system's table is used,
+// which differs between machines.
 var types = map[string][]string{
 	".m3u8": typePlaylist, ".m3u": typePlaylist,
 	".ts":  {"video/mp2t"},
@@ -39,7 +39,7 @@ var types = map[string][]string{
 	".webmanifest": {"application/manifest+json"}, ".zip": {"application/zip"}, ".gz": {"application/gzip"},
 }
 
-// contentType is the type of a file by its name, never empty: net/http would
+// contentType returns the type of a file by its name. It is never empty: net/http would
 // guess from the contents.
 func contentType(name string) []string {
 	ext := path.Ext(name)

@@ -12,9 +12,9 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// notFound answers 404. Whoever asks for a playlist under the wrong path, but
-// by its right name, is told the right one; nobody is told a name that they did
-// not know. l may be nil.
+// notFound answers 404. If the request has the right name of a playlist and the wrong
+// path, the answer says the right path; it never says a name that the request does
+// not have. l may be nil.
 func (x *exchange) notFound(l *location, urlPath string) {
 	text := "404 not found"
 	if strings.HasSuffix(urlPath, ".m3u8") && x.site.deps.Live != nil {
@@ -25,8 +25,8 @@ func (x *exchange) notFound(l *location, urlPath string) {
 	x.fail(l, http.StatusNotFound, text)
 }
 
-// streamOf is the name of the stream that a playlist belongs to: "test" of
-// "/x/test.m3u8" and of "/x/test/index.m3u8".
+// streamOf returns the name of the stream that a playlist belongs to: "test" for
+// "/x/test.m3u8" and "/x/test/index.m3u8".
 func streamOf(playlist string) string {
 	name := strings.TrimSuffix(path.Base(playlist), ".m3u8")
 	if name == "index" {
@@ -37,8 +37,8 @@ func streamOf(playlist string) string {
 	return name
 }
 
-// elsewhere finds the path of a playlist of that stream which this client would
-// get, "" if there is none.
+// elsewhere returns the path of a playlist of that stream that this client may get; ""
+// if there is none.
 func (x *exchange) elsewhere(l *location, stream string) string {
 	s := x.site
 	debug := s.log.Core().Enabled(zap.DebugLevel)
@@ -63,7 +63,8 @@ func (x *exchange) elsewhere(l *location, stream string) string {
 	return found
 }
 
-// mayHint: a name behind credentials is told only to who has shown them.
+// mayHint reports whether the client may learn names of l: those behind credentials
+// only after it has sent them.
 func (x *exchange) mayHint(from, to *location) bool {
 	if len(to.rules) > 0 && !to.rules.Allows(x.client) {
 		return false
@@ -71,15 +72,15 @@ func (x *exchange) mayHint(from, to *location) bool {
 	return !to.guarded() || from == to
 }
 
-// PlaylistPath is the path, escaped, under which anybody gets a file of an hls
-// directory; empty if no location serves it without credentials.
+// PlaylistPath returns the escaped path of a file of an hls directory; empty if no
+// location serves it without credentials.
 func (s *Site) PlaylistPath(dir, name string) string {
 	p := s.table.pathOf(dir, name, func(l *location) bool { return !l.guarded() })
 	return (&url.URL{Path: p}).EscapedPath()
 }
 
-// pathOf is the path under which a file of an hls directory is served by a
-// location that ok accepts, or "".
+// pathOf returns the path of a file of an hls directory in a location that ok accepts,
+// or "".
 func (t *router) pathOf(dir, name string, ok func(*location) bool) (found string) {
 	resolved := value.Resolve(dir)
 	t.all(func(l *location) bool {

@@ -9,14 +9,14 @@ import (
 
 const (
 	maxOpenFiles = 128
-	// openFor is how long a fragment stays open that nobody reads. It pins
-	// the disk space of a fragment that was deleted, so not long.
+	// openFor is how long a fragment stays open that nobody reads. An open file
+	// keeps the disk space of a deleted fragment, so it is short.
 	openFor = 5 * time.Second
 )
 
-// openFiles keeps the fragments open that are being watched, so that many
-// viewers of one fragment open it once. Only live fragments are kept: their
-// bytes never change under their name and version.
+// openFiles keeps fragments open between requests, so that many viewers of a fragment
+// share one descriptor. Only live fragments are kept: their bytes never change under
+// their name and version.
 type openFiles struct {
 	now func() time.Time
 
@@ -40,7 +40,7 @@ type openFile struct {
 	ctype   []string
 	etag    []string
 	cache   []string
-	private []string // cache for what one viewer alone may have
+	private []string // Cache-Control of a fragment that is for one viewer only
 
 	key     fileKey
 	version string        // LiveFile.ETag
@@ -55,7 +55,7 @@ func newOpenFiles(now func() time.Time) *openFiles {
 	return &openFiles{now: now, byName: make(map[fileKey]*openFile), byID: make(map[fileID]*sharedFile)}
 }
 
-// get returns the fragment, which put gives back.
+// get returns an open fragment. The caller must call put.
 func (o *openFiles) get(m *mount, name string, lf LiveFile, now time.Time) (*openFile, error) {
 	key := fileKey{m, name}
 	if f := o.cached(key, lf, now); f != nil {
@@ -96,7 +96,7 @@ func (o *openFiles) cached(key fileKey, lf LiveFile, now time.Time) *openFile {
 	return f
 }
 
-// keep enters a file that was just opened, unless there is no room.
+// keep adds a file that was just opened, unless there is no room.
 func (o *openFiles) keep(f *openFile) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -116,7 +116,7 @@ func (o *openFiles) keep(f *openFile) {
 	}
 }
 
-// put gives back what get returned.
+// put ends the use of a fragment that get returned.
 func (o *openFiles) put(f *openFile) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -134,7 +134,7 @@ func (o *openFiles) drop(f *openFile) {
 	}
 }
 
-// dropIdle closes what nobody reads and nobody began to for half of openFor.
+// dropIdle closes fragments without a reader for half of openFor.
 func (o *openFiles) dropIdle(now time.Time) {
 	for _, f := range o.byName {
 		if f.users == 0 && now.Sub(f.used) >= openFor/2 {

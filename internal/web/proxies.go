@@ -15,20 +15,21 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
-// proxies knows whose word counts about who asks and under what address.
+// proxies finds the client's address and the public URL of a request: which proxies are
+// trusted, and what their headers say.
 type proxies struct {
 	trusted []netip.Prefix
 	public  []publicURL
 }
 
-// publicURL is one value of public_url, or what a header says.
+// publicURL is one value of public_url or of a header.
 type publicURL struct {
 	base   string // without a final slash
 	origin string // scheme://host:port, lower case, the port always there
 	host   string // host:port of origin
 }
 
-// maxHops bounds how far back a list of addresses is followed.
+// maxHops bounds how many addresses of a list are read.
 const maxHops = 32
 
 func newProxies(cfg config.HTTP) (proxies, error) {
@@ -87,8 +88,8 @@ func (p *proxies) trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(p.trusted, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// peerAddr is the address at the other end of the connection. Whoever comes
-// through a unix socket is on this machine.
+// peerAddr returns the address of the other end of the connection. A unix socket counts
+// as the loopback address.
 func peerAddr(r *http.Request) netip.Addr {
 	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		return ap.Addr().Unmap().WithZone("")
@@ -96,7 +97,8 @@ func peerAddr(r *http.Request) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
-// ClientAddr is who asked: the peer, or what trusted proxies say of it.
+// ClientAddr returns the client's address: the peer's, or the one that trusted proxies
+// name.
 func (s *Site) ClientAddr(r *http.Request) netip.Addr {
 	_, client := s.who(r)
 	return client
@@ -138,7 +140,7 @@ func (s *Site) warnUntrusted(peer netip.Addr, name string) {
 		zap.String("header", name), zap.Stringer("remote", peer), zap.String("add", fmt.Sprintf("trusted_proxies = [%q]", add)))
 }
 
-// proxyHeader names the first header that speaks of an address, if any.
+// proxyHeader returns the name of the first header with an address, if there is one.
 func proxyHeader(h http.Header) string {
 	for _, name := range [...]string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Mst-Path", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"} {
 		if len(h[name]) > 0 {
@@ -148,11 +150,10 @@ func proxyHeader(h http.Header) string {
 	return ""
 }
 
-// rightmost walks X-Forwarded-For from its end, where the peer wrote, and
-// returns the first address that is not a trusted proxy's own. Whatever stands
-// left of that one came from the client and may be a lie. If all are trusted it
-// is the leftmost; something that is no address ends the walk at the proxy that
-// let it through.
+// rightmost reads X-Forwarded-For from its end, where the peer wrote, and returns the
+// first address that is not a trusted proxy's. Addresses left of it come from the
+// client and may be false. If all are trusted it returns the leftmost; a value that is
+// no address ends the search at the proxy that passed it on.
 func (p *proxies) rightmost(lines []string, peer netip.Addr) netip.Addr {
 	w := walk{proxies: p, client: peer}
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -179,7 +180,7 @@ func (p *proxies) forwardedFor(lines []string, peer netip.Addr) (netip.Addr, boo
 		for j := len(elements) - 1; j >= 0; j-- {
 			node, said := parameter(elements[j], "for")
 			if !said && w.hops == 0 && strings.TrimSpace(elements[j]) != "" {
-				return peer, false // the peer does not say who asks
+				return peer, false // the peer does not name the client
 			}
 			if !w.step(node) {
 				return w.client, true
@@ -189,14 +190,14 @@ func (p *proxies) forwardedFor(lines []string, peer netip.Addr) (netip.Addr, boo
 	return w.client, w.hops > 0
 }
 
-// A walk goes from a trusted peer back along the addresses that proxies wrote.
+// A walk follows the addresses that proxies wrote, beginning at a trusted peer.
 type walk struct {
 	*proxies
 	client netip.Addr
 	hops   int
 }
 
-// step takes the next address; false: the walk is over, and client is who asked.
+// step takes the next address; false: the walk is over and client is the result.
 func (w *walk) step(node string) bool {
 	a, ok := parseNode(node)
 	if w.hops++; !ok || w.hops > maxHops {
@@ -206,7 +207,7 @@ func (w *walk) step(node string) bool {
 	return w.trusts(a)
 }
 
-// parameter is the value of a parameter of a Forwarded element, unquoted.
+// parameter returns the value of a parameter of a Forwarded element, unquoted.
 func parameter(element, name string) (value string, ok bool) {
 	for _, pair := range splitQuoted(element, ';') {
 		k, v, _ := strings.Cut(pair, "=")

@@ -13,10 +13,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
-// PublicURL is the base of absolute URLs in the answer to r, without a final
-// slash: what a trusted proxy says, else public_url, else the Host asked for.
-// With fromHeader the answer depends on headers of a proxy: it must go through
-// MarkPrivate.
+// PublicURL returns the base of absolute URLs in the answer to r, without a final slash:
+// from a trusted proxy's headers, else public_url, else the Host of the request. If
+// fromHeader is true the answer depends on headers of a proxy: call MarkPrivate.
 func (s *Site) PublicURL(r *http.Request) (base string, fromHeader bool) {
 	if s.proxy.trusts(peerAddr(r)) {
 		if u, ok := s.fromProxy(r); ok {
@@ -47,16 +46,16 @@ var (
 	cachePrivate = []string{"private"}
 )
 
-// MarkPrivate keeps shared caches from handing an answer that was made from a
-// proxy's headers to those who came another way.
+// MarkPrivate keeps shared caches from giving an answer that was made from a proxy's
+// headers to clients of another proxy.
 func MarkPrivate(h http.Header) {
 	h.Add("Vary", varyProxy)
 	h["Cache-Control"] = cachePrivate
 }
 
-// fromProxy reads the public address off the headers of a trusted proxy. It
-// counts only if its origin is one of public_url or, with none set, is the Host
-// of the request: proxies hand on what a viewer sends.
+// fromProxy reads the public address from the headers of a trusted proxy. It is used
+// only if its origin is one of public_url or, if none is set, the Host of the request:
+// proxies pass on headers that a viewer sends.
 func (s *Site) fromProxy(r *http.Request) (publicURL, bool) {
 	u, name, said := s.proxy.claimed(r)
 	if !said {
@@ -80,9 +79,9 @@ func (s *Site) accepts(u publicURL, host string) bool {
 	return http1.ValidHost(host) && u.host == withPort(strings.ToLower(host), scheme)
 }
 
-// claimed puts the address together: X-Mst-Path says it all; else Forwarded,
-// else X-Forwarded-*, what is missing taken from the request. said is false if
-// no header speaks of it; name is empty if what they say is no address.
+// claimed makes the address of X-Mst-Path, which is complete; else of Forwarded; else of
+// X-Forwarded-*, with missing parts taken from the request. said is false if there is
+// none of these headers; name is empty if they hold no valid address.
 func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool) {
 	if v := r.Header.Get("X-Mst-Path"); v != "" {
 		if u, ok := parseBase(v); ok {
@@ -127,8 +126,8 @@ func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool)
 	return u, "", true
 }
 
-// forwarded reads RFC 7239's header like X-Forwarded-For is read: from its end,
-// and on to the left as long as an element says it is about a trusted proxy.
+// forwarded reads RFC 7239's header as X-Forwarded-For is read: from its end to the
+// left, as long as an element is about a trusted proxy.
 func (p *proxies) forwarded(lines []string) (proto, host string) {
 	hops := 0
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -192,8 +191,8 @@ func unquote(s string) string {
 	return string(b)
 }
 
-// first is the first element of a header: of several proxies the outermost
-// wrote it. (Origins are checked, so a viewer's forgery leads nowhere.)
+// first returns the first element of a header, which the outermost of several proxies
+// wrote. Origins are checked, so a viewer can't forge one.
 func first(h http.Header, name string) string {
 	v, _, _ := strings.Cut(h.Get(name), ",")
 	return strings.TrimSpace(v)

@@ -8,18 +8,17 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
-// serveRedirect sends to the URL of the configuration as it stands there; the
-// path and query of the request are not added.
+// serveRedirect redirects to the URL of the configuration. The path and query of the
+// request are not added.
 //
-// The status is 302: a browser keeps a 301 or 308 for ever, and a location that
-// can be saved away must be able to come back. Only GET and HEAD get here, so
-// nothing is lost of what 307 would keep.
+// The status is 302: a browser keeps a 301 or 308 for ever, but the next reload may
+// remove the location. Only GET and HEAD get here, so 307 would keep nothing more.
 func (x *exchange) serveRedirect(l *location, _ string) {
 	h := x.Header()
 	target := l.redirect
 	l.setCache(h, cacheNo)
 	if strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//") {
-		// A path of ours: behind a proxy that strips a prefix the browser needs the prefix too.
+		// A path on this server: behind a proxy that strips a prefix the browser needs the prefix.
 		base, fromHeader := x.site.PublicURL(x.r)
 		if fromHeader {
 			MarkPrivate(h)
@@ -37,7 +36,7 @@ func (x *exchange) serveRedirect(l *location, _ string) {
 	}
 }
 
-// toTLS is all a plain listener does when tls.redirect is set.
+// toTLS redirects every request of a plain listener when tls.redirect is set.
 func (x *exchange) toTLS() {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		x.Header()["Allow"] = []string{"GET, HEAD"}

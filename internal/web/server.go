@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// maxStreams bounds the requests that one HTTP/2 connection has under way;
-	// a browser that plays has a handful. Each costs a goroutine and buffers.
+	// maxStreams bounds the concurrent requests of one HTTP/2 connection; a
+	// browser that plays has a handful. Each costs a goroutine and buffers.
 	maxStreams = 32
-	// maxReceive bounds what HTTP/2 takes of bodies, which nothing here wants.
+	// maxReceive bounds how many bytes of bodies, which nothing reads, HTTP/2 takes.
 	maxReceive = 64 << 10
 )
 
@@ -31,7 +31,7 @@ type Server struct {
 	mu        sync.Mutex
 	closed    bool
 	listeners []net.Listener
-	silent    map[net.Conn]struct{} // https: they have asked for nothing so far
+	silent    map[net.Conn]struct{} // https connections without a request so far
 }
 
 // NewServer makes a server for site, which stays the caller's to close.
@@ -52,7 +52,7 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 			MaxConcurrentStreams:          maxStreams,
 			MaxReceiveBufferPerConnection: maxReceive,
 			MaxReceiveBufferPerStream:     maxReceive,
-			SendPingTimeout:               http1.WriteTimeout / 2, // finds who is gone without a word
+			SendPingTimeout:               http1.WriteTimeout / 2, // finds clients that vanished
 			PingTimeout:                   http1.WriteTimeout / 3,
 			WriteByteTimeout:              http1.WriteTimeout,
 		},
@@ -77,7 +77,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			site.handle(w, r)
 			return
 		}
-		if site == s.site.Load() { // closed and not replaced: the server is going down
+		if site == s.site.Load() { // closed and not replaced: the server is stopping
 			http.Error(w, "closed", http.StatusServiceUnavailable)
 			return
 		}
@@ -111,8 +111,8 @@ func (s *Server) listen(l net.Listener) *listener {
 	return &listener{Listener: l, server: s}
 }
 
-// connState notes which connections net/http would wait for although they have
-// asked for nothing.
+// connState keeps the connections without a request: net/http would wait for them at a
+// shutdown.
 func (s *Server) connState(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,9 +123,9 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Shutdown stops accepting, lets requests under way end, and closes the rest
-// when ctx is over; then the error is ctx's. The listeners are closed last: until
-// then who comes waits.
+// Shutdown stops accepting, waits for requests to end, and closes the rest when ctx is
+// over; then it returns ctx's error. The listeners are closed last: until then new
+// connections wait.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	for c := range s.silent {

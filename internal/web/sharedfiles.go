@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// A sharedFile is a file that is being sent, to one client or to many: a client
-// that asks for one a thousand times and takes nothing holds one descriptor.
+// A sharedFile is a file that is being sent to one or more clients. A client that
+// requests a file a thousand times and reads nothing holds one descriptor.
 type sharedFile struct {
 	f     *os.File
 	users int // guarded by openFiles.mu
@@ -15,8 +15,8 @@ type sharedFile struct {
 
 type fileID struct{ dev, inode uint64 }
 
-// share returns f, or one of the same file that is open already; then f is
-// closed. done gives back what was returned.
+// share returns f or, if the same file is open already, that one, and closes f. The
+// caller must call done.
 func (o *openFiles) share(f *os.File, fi fs.FileInfo) (_ *os.File, done func()) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -13,19 +13,19 @@ import (
 	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
-// ACME has the certificates of tls.domains and answers the authority that gives
-// them out. Its methods are called by many goroutines.
+// ACME provides the certificates of tls.domains and answers the authority's challenges.
+// Its methods are called by many goroutines.
 type ACME interface {
 	// Getter returns a tls.Config.GetCertificate for these domains.
 	Getter(domains []string) func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// HTTPChallenge returns what the path answers if the authority is asking.
+	// HTTPChallenge returns the answer for the path of a challenge.
 	HTTPChallenge(path string) (answer string, ok bool)
-	// TLSChallenge returns what answers the hello if the authority is asking,
-	// nil if it is a client's.
+	// TLSChallenge returns the configuration that answers a challenge; nil if the
+	// hello is a client's.
 	TLSChallenge(*tls.ClientHelloInfo) (*tls.Config, error)
 }
 
-// certificate is what a tls block serves with.
+// certificate is the certificate of a tls block.
 type certificate struct {
 	get        func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	minVersion uint16
@@ -56,7 +56,7 @@ func (c *certificate) config() *tls.Config {
 	}
 }
 
-// tlsConfig is asked with every hello: a reload may have changed the answer.
+// tlsConfig is called for every hello, so that reloads take effect.
 func (s *Server) tlsConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	site := s.site.Load()
 	if acme := site.deps.ACME; acme != nil {
@@ -70,8 +70,8 @@ func (s *Server) tlsConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return site.cert.config(), nil
 }
 
-// answerChallenge answers the authority that asks whether a domain is ours
-// (RFC 8555 §8.3): on plain listeners, before anything else is decided.
+// answerChallenge answers an HTTP-01 challenge (RFC 8555 §8.3): on plain listeners, before
+// anything else is decided.
 func (x *exchange) answerChallenge() bool {
 	acme := x.site.deps.ACME
 	if acme == nil || x.r.TLS != nil || x.r.Method != http.MethodGet {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Traffic counts what a Site answers. It outlives the Site: a reload hands it on.
+// Traffic counts the answers of a Site. A reload gives it to the next Site.
 type Traffic struct {
 	codes    [codesEnd - codesBegin]atomic.Uint64 // answers by status
 	bytes    atomic.Uint64                        // of bodies
@@ -39,9 +39,8 @@ type CodeCount struct {
 	Count uint64
 }
 
-// PathCount is how often a path was asked for in the last minute, and what was
-// sent for it. Both are lower bounds when strangers ask for more paths than are
-// kept.
+// PathCount counts the requests for a path in the last minute and the bytes sent. Both
+// are lower bounds when clients request more paths than are kept.
 type PathCount struct {
 	Path     string
 	Requests uint64
@@ -76,18 +75,18 @@ func (t *Traffic) Figures(now time.Time) TrafficFigures {
 }
 
 const (
-	// maxPaths are kept: a screen shows twenty, and a path is a few hundred bytes.
+	// maxPaths is how many paths are kept: a screen shows twenty, and one takes a few hundred bytes.
 	maxPaths = 256
-	// maxPath is how many bytes of one are kept; the rest strangers choose.
+	// maxPath is how many bytes of a path are kept: clients choose its length.
 	maxPath = 256
-	// pathWindow: paths of fragments come and go with the playlist.
+	// pathWindow is how long paths are counted: those of fragments change with the playlist.
 	pathWindow = time.Minute
 )
 
 // topPaths counts requests by path, without the query, which may hold secrets.
-// When it is full a new path takes the place of the rarest and its count (space
-// saving, Metwally et al. 2005), so that one that is asked for more often than
-// 1 in maxPaths is never missed.
+// When it is full a new path replaces the rarest one and takes over its count (space
+// saving, Metwally et al. 2005), so that a path with more than 1 in maxPaths requests
+// is never missed.
 //
 // One lock is enough: it is held for some 50 ns in a request of some 5 µs.
 type topPaths struct {
@@ -100,7 +99,7 @@ type topPaths struct {
 type pathEntry struct {
 	path        string
 	now, before tally  // of the present window and the one before it
-	excess      uint64 // how much of now.requests is another path's
+	excess      uint64 // how many of now.requests are another path's
 }
 
 type tally struct{ requests, bytes uint64 }
@@ -123,7 +122,7 @@ func (p *topPaths) add(path string, bytes uint64, at time.Time) {
 	e.now.bytes += bytes
 }
 
-// room is the index of an entry for a new path.
+// room returns the index of an entry for a new path.
 func (p *topPaths) room() int {
 	if len(p.entries) < maxPaths {
 		p.entries = append(p.entries, pathEntry{})
@@ -164,8 +163,8 @@ func (p *topPaths) turn(at time.Time) {
 	}
 }
 
-// list returns the last minute: the present window, and of the one before it
-// the share that is not over.
+// list returns the counts of the last minute: the present window, and the share of the
+// window before that is less than a minute ago.
 func (p *topPaths) list(now time.Time) []PathCount {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,20 +15,19 @@ import (
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
 )
 
-// tree is what a root or alias serves: a directory and, in it, the hls
-// directories, each with an os.Root of its own so that one that is a symbolic
-// link works although links elsewhere lead nowhere.
+// tree is the directory that a root or alias serves, with the hls directories in it.
+// Each has an os.Root of its own, so that an hls directory may be a symbolic link
+// while other links out of the directory are not followed.
 type tree struct {
-	dir    string // what name "" stands for, as configured
+	dir    string // the directory of name "", as configured
 	base   string // the same, resolved
-	url    string // what an alias replaces in a path; "" for a root
+	url    string // the prefix that an alias replaces in a path; "" for a root
 	mounts []*mount
 	keys   []keyPlace
-	isKeys bool // an alias of a key directory: somebody wants it served
+	isKeys bool // an alias of a key directory, which is to be served
 }
 
-// keyPlace is a directory of fragment keys in a tree. In a mixed one there are
-// fragments as well.
+// keyPlace is a directory of fragment keys in a tree. A mixed one holds fragments too.
 type keyPlace struct {
 	name  string
 	mixed bool
@@ -39,12 +38,12 @@ type place struct {
 	dir, resolved string
 }
 
-// mount is one directory that names are opened in.
+// mount is a directory in which files are opened.
 type mount struct {
 	name string // its name in the tree; "" is the tree itself
 	dir  string // as Live spells it
 	path string // resolved when the Site was made
-	at   string // as configured: what is opened, wherever its links lead by then
+	at   string // as configured; links are followed when it is opened
 
 	mu      sync.Mutex
 	root    *os.Root    // nil until the directory is there
@@ -64,7 +63,7 @@ func (s *Site) livePlaces() []place {
 	return out
 }
 
-// newTree: of an alias the location's prefix is replaced.
+// newTree makes the tree of a location. An alias replaces the location's prefix.
 func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *tree {
 	dir = filepath.Clean(dir)
 	t := &tree{base: value.Resolve(dir), dir: dir}
@@ -105,7 +104,7 @@ func (s *Site) newTree(dir string, alias bool, prefix string, places []place) *t
 	return t
 }
 
-// below gives the name of in relative to dir, as spelled or as resolved.
+// below returns the name of in relative to dir, as spelled or as resolved.
 func below(dir, in, dirResolved, inResolved string) (string, bool) {
 	if name, ok := cutDir(in, dir); ok {
 		return name, true
@@ -123,7 +122,7 @@ func cutDir(path, dir string) (string, bool) {
 	return strings.CutPrefix(path, dir)
 }
 
-// name is the file name in the tree that a clean path stands for.
+// name returns the file name in the tree for a clean path.
 func (t *tree) name(path string) string { return strings.Trim(path[len(t.url):], "/") }
 
 // find returns the mount that holds a name, and the name in it.
@@ -137,8 +136,8 @@ func (t *tree) find(name string) (m *mount, in string) {
 	return m, in
 }
 
-// linked is the path, as configured, of what a name reaches by a symbolic link
-// within the tree; "" without one.
+// linked returns the path, as configured, of the file that a name reaches by a symbolic
+// link within the tree; "" without one.
 func (t *tree) linked(m *mount, in string) string {
 	plain := filepath.Join(m.path, in)
 	real, err := filepath.EvalSymlinks(plain)
@@ -154,8 +153,8 @@ func (t *tree) linked(m *mount, in string) string {
 	return path
 }
 
-// secret reports whether a name is never served: dotfiles (what is being
-// written aside begins with a dot as well) and keys.
+// secret reports whether a name is never served: dotfiles (temporary files of the
+// packager too) and keys.
 func (t *tree) secret(name string) bool {
 	if name != "" && (name[0] == '.' || strings.Contains(name, "/.")) {
 		return true
@@ -171,7 +170,7 @@ func (t *tree) secret(name string) bool {
 // recheck is how often a directory is compared with the one that was opened.
 const recheck = time.Second
 
-// errMissingDir is what a mount answers whose directory is not there.
+// errMissingDir says that the directory of a mount does not exist.
 var errMissingDir = &fs.PathError{Op: "open", Path: ".", Err: syscall.ENOENT}
 
 // open opens a regular file or directory below the mount.
@@ -183,7 +182,7 @@ func (m *mount) open(name string, now time.Time) (*os.File, fs.FileInfo, error) 
 	if name == "" {
 		name = "."
 	}
-	// Non-blocking: opening a named pipe would wait for somebody to write.
+	// Non-blocking: opening a named pipe would wait for a writer.
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
@@ -200,8 +199,8 @@ func (m *mount) open(name string, now time.Time) (*os.File, fs.FileInfo, error) 
 	return f, fi, nil
 }
 
-// get returns the open directory. It may come to be, or be replaced by another
-// of its name, while the Site lives.
+// get returns the open directory. The directory may be created or replaced while the
+// Site lives.
 func (m *mount) get(now time.Time) (*os.Root, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -218,7 +217,7 @@ func (m *mount) get(now time.Time) (*os.Root, error) {
 	}
 	if err != nil || !fi.IsDir() {
 		if m.root != nil {
-			return m.root, nil // gone: what is asked for is not found in it either
+			return m.root, nil // removed: files in it are not found either
 		}
 		return nil, errMissingDir
 	}
@@ -227,7 +226,7 @@ func (m *mount) get(now time.Time) (*os.Root, error) {
 		return nil, err
 	}
 	if m.root != nil {
-		_ = m.root.Close() // os.Root lets calls under way finish
+		_ = m.root.Close() // os.Root waits for running calls
 	}
 	m.root, m.info = root, fi
 	return root, nil

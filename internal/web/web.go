@@ -1,9 +1,15 @@
-// Package web serves HTTP: locations,
-// files, live playlists, who may see them, and what is written to the access log.
+// Package web serves HTTP: locations, files, live playlists, access rules and the
+// access log.
 //
-// A config.HTTP block is compiled into a Site (which may fail: that is the
-// acquire phase of a reload) and a Server serves whatever Site it was given
-// last. The package knows no stream: what is live it asks through Live.
+// A config.HTTP block is compiled into a Site; this may fail and belongs to the acquire
+// phase of a reload. A Server serves the Site it was given last. The package knows no
+// streams: it asks Live for live files and Audience for who may watch.
+//
+//	listener → http1 or net/http → Server.ServeHTTP → Site.handle → exchange.route
+//	→ router.match → location.serve → exchange.send
+//
+// A goroutine of package http1 or net/http serves each connection; the Server owns
+// them and waits for them in Shutdown.
 package web
 
 import (
@@ -64,18 +70,18 @@ type Live interface {
 // Deps is what a Site needs from the rest of the server.
 type Deps struct {
 	Live     Live                           // nil: nothing is live
-	IsKey    func(word string) bool         // is a stream key, which no log may hold; nil: nothing is
-	Audience Audience                       // of what is live; nil: nobody is counted and everybody let in
-	KeyPaths []string                       // hls keys.path directories: served by an alias that names them, never else
+	IsKey    func(word string) bool         // reports whether word is a stream key, which no log may hold; nil: none is
+	Audience Audience                       // of live files; nil: viewers are not counted and all are let in
+	KeyPaths []string                       // hls keys.path directories: only an alias that names them serves them
 	Stat     func(config.Stat) http.Handler // serves stat locations; nil: they are an error
-	// Control serves control locations: it answers GET and POST, and is never
-	// reached by the page of another site. nil: they are an error.
+	// Control serves GET and POST of control locations. Requests from pages of
+	// other sites do not reach it. nil: such locations are an error.
 	Control func(config.Control) http.Handler
-	Health  http.Handler // writes the body of health locations, and another status than 200; nil: "ok"
+	Health  http.Handler // writes the body, and a status other than 200, of health locations; nil: "ok"
 	Metrics http.Handler // serves metrics locations; nil: they are an error
 	Player  http.Handler // serves player locations; nil: they are an error
 	ACME    ACME         // nil: tls.domains are an error
-	Traffic *Traffic     // goes on counting here; nil: from nothing
+	Traffic *Traffic     // counters to continue; nil: new ones
 	Log     *zap.Logger  // nil: silent
 	// OpenLog opens an access log for appending. nil: the file of that
 	// name, made with its directory if need be.
@@ -93,15 +99,15 @@ type Site struct {
 	guard *guard
 	files *openFiles
 
-	listen  string // as the configuration says it: who a Site is, through reloads
+	listen  string // addresses as configured; they identify a Site across reloads
 	traffic *Traffic
 
 	access *accesslog.Log[*exchange] // nil: none
 	cert   *certificate              // nil: no TLS
 
 	proxyProtocol []netip.Prefix // must send a PROXY header
-	plainRedirect bool           // plain listeners only send to https
-	tlsPort       uint16         // where to
+	plainRedirect bool           // plain listeners only redirect to https
+	tlsPort       uint16         // the port they redirect to
 
 	warned    warnings
 	untrusted atomic.Bool // a proxy that is not trusted was reported
@@ -112,8 +118,8 @@ type Site struct {
 	freeErr   error // written before the last reference is gone
 }
 
-// Compile opens and parses all that cfg names. Nothing is kept open after an
-// error; a Site must be closed. A directory that does not exist yet is no error.
+// Compile opens and parses everything that cfg names. After an error nothing stays open.
+// The caller must close the Site. A directory that does not exist yet is no error.
 func Compile(cfg config.HTTP, d Deps) (*Site, error) {
 	if d.Log == nil {
 		d.Log = zap.NewNop()
@@ -175,7 +181,8 @@ func (s *Site) compile(cfg config.HTTP) error {
 	return nil
 }
 
-// ListenText names an http block: its addresses, as they are configured.
+// ListenText returns the addresses of an http block, as configured. It identifies the
+// block.
 func ListenText(cfg config.HTTP) string {
 	addresses := slices.Clone(cfg.Listen)
 	if cfg.TLS != nil {
@@ -191,14 +198,14 @@ func ListenText(cfg config.HTTP) string {
 	return b.String()
 }
 
-// Listen is the ListenText of the Site's block.
+// Listen returns the ListenText of the Site's block.
 func (s *Site) Listen() string { return s.listen }
 
-// Traffic is what the Site counts in.
+// Traffic returns the Site's counters.
 func (s *Site) Traffic() *Traffic { return s.traffic }
 
-// Close gives the Site up. What it holds is released when the last request
-// under way has ended: in Close itself if there is none.
+// Close closes the Site to new requests. Its files are closed when the last running
+// request has ended: in Close itself if there is none.
 func (s *Site) Close() error {
 	var err error
 	s.closing.Do(func() {
@@ -210,7 +217,7 @@ func (s *Site) Close() error {
 	return err
 }
 
-// Reopen opens the access log anew, after somebody has moved it away.
+// Reopen opens the access log again, after log rotation has moved it.
 func (s *Site) Reopen() error {
 	if s.access == nil || !s.acquire() {
 		return nil
@@ -232,7 +239,8 @@ func (s *Site) acquire() bool {
 	}
 }
 
-// release reports whether it was the last one, and has freed everything then.
+// release drops a reference. It reports whether it was the last one; then everything
+// has been closed.
 func (s *Site) release() bool {
 	if s.refs.Add(-1) > 0 {
 		return false
@@ -253,14 +261,14 @@ func (s *Site) free() error {
 	return errors.Join(errs...)
 }
 
-// warnings remembers what was said already: things that every request would
-// repeat are logged once per Site.
+// warnings keeps what has been logged already: a message that every request would
+// repeat is logged once per Site.
 type warnings struct {
 	mu   sync.Mutex
 	said map[string]struct{}
 }
 
-// maxWarnings bounds what strangers can make a Site remember, and log.
+// maxWarnings bounds how much clients can make a Site keep and log.
 const maxWarnings = 64
 
 func (w *warnings) first(what string) bool {

@@ -42,7 +42,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n + m, err
 }
 
-// CloseWrite ends what is sent, where the connection can do so.
+// CloseWrite closes the sending side, if the connection has one.
 func (c *Conn) CloseWrite() error {
 	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ValidHost reports whether s is a name or address with an optional port and
-// can stand in a URL, a header or a page without being anything else.
+// ValidHost reports whether s is a name or address with an optional port. It can then
+// stand in a URL, a header or a page without escaping.
 func ValidHost(s string) bool {
 	if s == "" || len(s) > 255+6 {
 		return false

@@ -15,8 +15,8 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// requestError is a request that can't be answered; what it says is answered,
-// and the connection closed.
+// requestError says why a request can't be served. Its text is the answer; then the
+// connection is closed.
 type requestError struct {
 	status int
 	text   string
@@ -51,8 +51,8 @@ func readHead(br *bufio.Reader, buf []byte) ([]byte, error) {
 		case len(buf) > 0:
 			return buf, nil
 		default:
-			// RFC 9112 §2.2: an empty line before the request is to be
-			// ignored; one, not a stream of them.
+			// RFC 9112 §2.2: an empty line before the request is ignored. Only
+			// one is, so that a client can't send them for ever.
 			if b, err := br.Peek(1); err == nil && (b[0] == '\r' || b[0] == '\n') {
 				return buf, badRequest("empty lines instead of a request")
 			}
@@ -60,9 +60,9 @@ func readHead(br *bufio.Reader, buf []byte) ([]byte, error) {
 	}
 }
 
-// parseRequest reads a request head. It is stricter than HTTP's history asks
-// for: what two servers in a row might understand in two ways is refused
-// (RFC 9112 §11.2, request smuggling). The body, if any, is read from br.
+// parseRequest reads a request head. It is strict: it refuses requests that two servers
+// in a row might understand in two ways (RFC 9112 §11.2, request smuggling). The body,
+// if there is one, is read from br.
 //
 // The strings of the request share one copy of the head.
 func parseRequest(ctx context.Context, head []byte, br *bufio.Reader) (*http.Request, error) {
@@ -103,13 +103,13 @@ func parseRequest(ctx context.Context, head []byte, br *bufio.Reader) (*http.Req
 	return r.WithContext(ctx), nil
 }
 
-// cutLine cuts the first line off, without its end.
+// cutLine returns the first line, without its end, and the rest.
 func cutLine(s string) (line, rest string) {
 	line, rest, _ = strings.Cut(s, "\n")
 	return strings.TrimSuffix(line, "\r"), rest
 }
 
-// visible: a request target has neither blanks nor control characters.
+// visible reports whether s has neither blanks nor control characters.
 func visible(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] == 0x7f {
@@ -119,7 +119,7 @@ func visible(s string) bool {
 	return true
 }
 
-// parseFields reads the header fields (RFC 9112 §5) and takes Host out.
+// parseFields reads the header fields (RFC 9112 §5). Host goes to r.Host.
 func parseFields(r *http.Request, s string) error {
 	values := make([]string, 0, 1+strings.Count(s, "\n"))
 	hosts := 0
@@ -152,7 +152,7 @@ func parseFields(r *http.Request, s string) error {
 	case r.Host != "" && !ValidHost(r.Host):
 		return badRequest("malformed Host")
 	}
-	if r.URL.Host != "" { // RFC 9112 §3.2.2: the target's counts
+	if r.URL.Host != "" { // RFC 9112 §3.2.2: the target's host is used
 		if !ValidHost(r.URL.Host) {
 			return badRequest("malformed request target")
 		}
@@ -161,8 +161,8 @@ func parseFields(r *http.Request, s string) error {
 	return nil
 }
 
-// setBody frames the body (RFC 9112 §6.3). With Transfer-Encoding there is
-// chunked alone, never beside a Content-Length, never in HTTP/1.0.
+// setBody sets where the body ends (RFC 9112 §6.3). Transfer-Encoding may only be
+// chunked, without a Content-Length, and not in HTTP/1.0.
 func setBody(r *http.Request, br *bufio.Reader) error {
 	te, lengths := r.Header["Transfer-Encoding"], r.Header["Content-Length"]
 	switch {
@@ -189,11 +189,11 @@ func setBody(r *http.Request, br *bufio.Reader) error {
 	return nil
 }
 
-// requestBody is what a client sends after the head. Nothing here reads more of
-// it than a handler asks for: the connection is closed after the answer.
+// requestBody is the body of a request. Only the handler reads it; if it does not read
+// all, the connection is closed after the answer.
 type requestBody struct {
 	r        io.Reader
-	proceed  func() // says 100 Continue, once; nil: nobody waits for it
+	proceed  func() // sends 100 Continue, once; nil: the client does not wait for it
 	finished bool
 }
 

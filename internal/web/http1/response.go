@@ -15,15 +15,16 @@ import (
 )
 
 const (
-	// heldBody is how much of a body of unknown length is held to learn it.
+	// heldBody is how many bytes of a body of unknown length are held back to learn
+	// its length.
 	heldBody = 4 << 10
-	// joinBody is up to what length a body is copied behind its head, so
-	// that both leave with one system call.
+	// joinBody is the largest body that is copied behind its head, so that both
+	// are sent with one system call.
 	joinBody = 16 << 10
 )
 
-// ResponseWriter is the http.ResponseWriter of a plain connection. It is used for one
-// request after the other.
+// ResponseWriter is the http.ResponseWriter of a connection. It is used for one request
+// after the other.
 type ResponseWriter struct {
 	c    *Conn
 	br   *bufio.Reader
@@ -32,10 +33,10 @@ type ResponseWriter struct {
 	r         *http.Request
 	header    http.Header
 	status    int    // 0: no head yet
-	out       []byte // what was formatted and not sent
-	held      []byte // body that waits for its length
+	out       []byte // formatted and not sent yet
+	held      []byte // body that is held back until its length is known
 	committed bool   // the head in out is whole, or sent
-	length    int64  // of the body, by the handler's word; -1: not known
+	length    int64  // of the body, as the handler's header says; -1: not known
 	written   int64  // body bytes accepted
 	typed     bool   // the head has a Content-Type, or needs none
 	chunked   bool
@@ -52,7 +53,8 @@ func (w *ResponseWriter) reset(r *http.Request) {
 	}
 }
 
-// keepAlive: HTTP/1.1 stays unless told otherwise, HTTP/1.0 goes unless asked to stay.
+// keepAlive reports whether the client wants to keep the connection: by default it does
+// in HTTP/1.1 and not in HTTP/1.0.
 func keepAlive(r *http.Request) bool {
 	stay := r.ProtoMinor > 0
 	for _, line := range r.Header["Connection"] {
@@ -71,8 +73,8 @@ func keepAlive(r *http.Request) bool {
 // Header is the header WriteHeader will send.
 func (w *ResponseWriter) Header() http.Header { return w.header }
 
-// WriteHeader formats the head. What frames the body follows when it is known:
-// see commit.
+// WriteHeader formats the head without the headers that say where the body ends; commit
+// adds those.
 func (w *ResponseWriter) WriteHeader(status int) {
 	if w.status != 0 || status < 200 && status != http.StatusSwitchingProtocols {
 		return
@@ -99,7 +101,7 @@ func (w *ResponseWriter) WriteHeader(status int) {
 				continue
 			}
 		case "Transfer-Encoding":
-			continue // ours to decide
+			continue // commit decides
 		case "Content-Type", "Content-Encoding":
 			w.typed = true
 		case "Date":
@@ -122,7 +124,7 @@ func (w *ResponseWriter) WriteHeader(status int) {
 	}
 }
 
-// appendValue lets no value end its line.
+// appendValue replaces control characters, so that no value ends its line.
 func appendValue(b []byte, v string) []byte {
 	if value.CheckHeaderValue(v) == nil {
 		return append(b, v...)
@@ -137,7 +139,7 @@ func appendValue(b []byte, v string) []byte {
 	return b
 }
 
-// bodyAllowed: RFC 9110 §6.4.1.
+// bodyAllowed reports whether the status allows a body (RFC 9110 §6.4.1).
 func (w *ResponseWriter) bodyAllowed() bool {
 	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
 }
@@ -171,7 +173,7 @@ func (w *ResponseWriter) commit(length int64, sample []byte) {
 	w.out = append(w.out, "\r\n"...)
 }
 
-// Write takes a piece of the body.
+// Write writes a piece of the body.
 func (w *ResponseWriter) Write(p []byte) (int, error) {
 	if err := w.begin(int64(len(p))); err != nil {
 		return 0, err
@@ -189,7 +191,7 @@ func (w *ResponseWriter) Write(p []byte) (int, error) {
 	return len(p), w.body(p)
 }
 
-// begin accounts for n more bytes of body.
+// begin counts n more bytes of body.
 func (w *ResponseWriter) begin(n int64) error {
 	if w.hijacked {
 		return http.ErrHijacked
@@ -208,7 +210,7 @@ func (w *ResponseWriter) begin(n int64) error {
 	return w.err
 }
 
-// release commits with the length the handler gave, and lets the held body go.
+// release ends the head with the length that the handler gave, and sends the held body.
 func (w *ResponseWriter) release(next []byte) {
 	sample := w.held
 	if len(sample) == 0 {
@@ -222,7 +224,7 @@ func (w *ResponseWriter) release(next []byte) {
 	}
 }
 
-// body frames p and sends it, or keeps it for company when it is short.
+// body frames p and sends it. A short p is kept to be sent with the next one.
 func (w *ResponseWriter) body(p []byte) error {
 	if len(p) == 0 {
 		return w.err
@@ -245,7 +247,7 @@ func (w *ResponseWriter) body(p []byte) error {
 	return w.err
 }
 
-// send writes what is formatted; with more it may wait for what comes next.
+// send writes the formatted bytes. With more the kernel may hold them for the next write.
 func (w *ResponseWriter) send(more bool) {
 	if len(w.out) == 0 {
 		return
@@ -262,7 +264,7 @@ func (w *ResponseWriter) raw(p []byte) {
 	}
 }
 
-// ReadFrom takes the body, or a piece of it, from src: files go by sendfile.
+// ReadFrom writes the body, or a piece of it, from src. A Section is sent by sendfile.
 func (w *ResponseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	lr, ok := src.(*io.LimitedReader)
 	if !ok || w.r.Method == http.MethodHead || !isSection(src) {
@@ -289,7 +291,7 @@ func (w *ResponseWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	return n, w.err
 }
 
-// Flush sends what there is.
+// Flush sends the bytes written so far.
 func (w *ResponseWriter) Flush() {
 	if w.hijacked || w.begin(0) != nil && w.bodyAllowed() {
 		return
@@ -298,7 +300,7 @@ func (w *ResponseWriter) Flush() {
 	w.send(false)
 }
 
-// Hijack hands the connection over.
+// Hijack gives the connection to the caller.
 func (w *ResponseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.hijacked || w.status != 0 {
 		return nil, nil, http.ErrHijacked
@@ -315,7 +317,7 @@ func (w *ResponseWriter) finish() bool {
 		return false
 	}
 	if b, ok := w.r.Body.(*requestBody); ok && !b.finished {
-		w.closing = true // what is left of it would be taken for a request
+		w.closing = true // the rest of the body would be read as a request
 	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -341,7 +343,7 @@ func (w *ResponseWriter) finish() bool {
 	return w.err == nil && !w.closing && !short
 }
 
-// dateLine is the Date of all answers of a second.
+// dateLine caches the Date header for a second.
 type dateLine struct {
 	p atomic.Pointer[dateText]
 }

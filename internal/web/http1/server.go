@@ -14,17 +14,18 @@ import (
 )
 
 const (
-	// HeaderTimeout is for a whole request head; nobody needs longer to say
-	// which fragment, and whoever drips bytes holds a connection no longer.
+	// HeaderTimeout is for a whole request head. A client that sends it byte by
+	// byte can't hold a connection for longer.
 	HeaderTimeout = 10 * time.Second
 	// IdleTimeout outlasts the pause between two fragments of any playlist.
 	IdleTimeout = 75 * time.Second
-	// WriteTimeout is how long a client may take nothing at all. There is no
-	// limit for a whole answer: recordings are long and phones are slow.
+	// WriteTimeout is how long a client may receive nothing. There is no limit
+	// for a whole answer: recordings are long and phones are slow.
 	WriteTimeout = 45 * time.Second
-	// BodyTimeout is for a whole request body; the ones there are are short.
+	// BodyTimeout is for a whole request body.
 	BodyTimeout = 10 * time.Second
-	// lingerTimeout and lingerBytes bound what is read of a body nobody wants.
+	// lingerTimeout and lingerBytes bound how much of an unread body is discarded
+	// before the connection is closed.
 	lingerTimeout = time.Second
 	lingerBytes   = 256 << 10
 	// MaxHeader is for a whole request head.
@@ -44,7 +45,7 @@ type Server struct {
 	mu      sync.Mutex // guards the rest
 	conns   map[*serverConn]struct{}
 	lns     map[net.Listener]struct{}
-	empty   chan struct{} // closed once closing and conns is empty
+	empty   chan struct{} // closed when closing is set and conns is empty
 }
 
 // NewServer makes a server for h. connContext makes the context of a connection's

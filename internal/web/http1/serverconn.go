@@ -25,7 +25,7 @@ const (
 	connClosed        // closed by Shutdown
 )
 
-// serverConn is one connection; all but state belongs to its goroutine.
+// serverConn is one connection. Fields other than state belong to its goroutine.
 type serverConn struct {
 	*Conn
 	srv   *Server
@@ -39,7 +39,7 @@ type serverConn struct {
 func (c *serverConn) run() {
 	defer c.srv.forget(c)
 	defer func() { _ = c.Close() }()
-	c.addr = c.RemoteAddr().String() // reads the PROXY header, if there must be one
+	c.addr = c.RemoteAddr().String() // may wait for a PROXY header
 	c.br = bufio.NewReaderSize(c.Conn, 4<<10)
 	w := &ResponseWriter{c: c.Conn, br: c.br, date: &c.srv.date, header: make(http.Header, 12)}
 	ctx := c.srv.ctx
@@ -122,7 +122,7 @@ func (c *serverConn) answer(w *ResponseWriter, r *http.Request) (again bool) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			again = false // what was promised can't be kept: the client sees a cut
+			again = false // the answer is incomplete: the client sees a closed connection
 			if v != http.ErrAbortHandler {
 				c.srv.log.Error("request handler panicked", zap.Any("reason", v), zap.ByteString("stack", debug.Stack()))
 			}
@@ -132,7 +132,7 @@ func (c *serverConn) answer(w *ResponseWriter, r *http.Request) (again bool) {
 	return w.finish()
 }
 
-// refuse answers what is no request, where the client can be expected to listen.
+// refuse answers a request that can't be parsed.
 func (c *serverConn) refuse(err error) {
 	var bad *requestError
 	if !errors.As(err, &bad) {
@@ -146,7 +146,7 @@ func (c *serverConn) refuse(err error) {
 	}
 }
 
-// linger gives the client a moment to read the answer.
+// linger gives the client time to read the answer.
 func (c *serverConn) linger() {
 	c.state.Store(connIdle) // a stop does not wait for it
 	if !c.srv.closing.Load() {

@@ -26,8 +26,8 @@ func (w *ResponseWriter) Watch(ctx context.Context) (_ context.Context, stop fun
 	}
 }
 
-// gone waits until the client has closed its end; false if it sends something
-// instead, or the read deadline passes. Nothing is consumed.
+// gone waits until the client closes its end. It returns false if the client sends
+// bytes or the read deadline passes. It consumes nothing.
 func (c *Conn) gone() (closed bool) {
 	if c.raw == nil {
 		return false
