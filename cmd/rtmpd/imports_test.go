@@ -20,7 +20,7 @@ var layer = map[string]int{
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/mpegts": 3, "internal/mp4": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3,
 	"internal/media": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2, "config/value": 1,
-	"internal/fdlimit": 1, "internal/fuzztime": 1,
+	"internal/fdlimit": 1, "internal/output": 1, "internal/fuzztime": 1,
 }
 
 // outside lists what a package of values may import besides the standard

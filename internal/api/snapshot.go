@@ -7,6 +7,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/output"
 )
 
 // A Snapshot is the server at one moment.
@@ -161,12 +162,20 @@ type Stream struct {
 	BufferBytes   int64
 	Readers       int
 
+	Outputs []Output // what it is turned into
+
 	// HTTP viewers: those that poll a playlist now, the most at one time, and
 	// how many different ones there have been.
 	Viewers, ViewersPeak, ViewersUnique int
 
 	Ingest doctor.Figures   // of the present publisher
 	Health []doctor.Finding // what is wrong with it and with the outputs, what matters most first
+}
+
+// An Output is one block at work on a stream.
+type Output struct {
+	Kind, Name string // of the block: hls, record; its label
+	output.State
 }
 
 // A Client is one RTMP connection.

@@ -44,13 +44,14 @@ type Origin struct {
 	started        time.Time
 	stop           atomic.Bool
 
-	goes     Crew
-	dirs     *Directories
-	files    record.Store // that recorders have open
-	audience *Audience
-	keptOut  keepOut
-	services atomic.Pointer[[]*Service] // in the order of the rtmp blocks
-	epochs   atomic.Uint64              // numbers applications, and the verdicts of their hooks
+	outputKinds []OutputKind
+	goes        Crew
+	dirs        *Directories
+	files       record.Store // that recorders have open
+	audience    *Audience
+	keptOut     keepOut
+	services    atomic.Pointer[[]*Service] // in the order of the rtmp blocks
+	epochs      atomic.Uint64              // numbers applications, and the verdicts of their hooks
 
 	published, played, viewed atomic.Uint64 // since the start
 	fanned                    atomic.Uint64 // bytes sent to the players of names that have none now
@@ -59,7 +60,7 @@ type Origin struct {
 // New returns an Origin without applications. ctx ends publishers and players,
 // outputCtx ends the outputs.
 func New(ctx, outputCtx context.Context, o Options) *Origin {
-	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), dirs: newDirectories(o.Log)}
+	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), dirs: newDirectories(o.Log), outputKinds: outputKinds}
 	og.services.Store(new([]*Service))
 	og.audience = newAudience(og)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })

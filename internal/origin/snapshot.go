@@ -120,6 +120,7 @@ func (v *streamView) snapshot(now time.Time) api.Stream {
 		out.Packets, out.VideoFrames, out.Keyframes, out.Skipped = l.Packets, l.VideoPackets, l.Keyframes, l.Skipped
 		out.BufferPackets, out.BufferBytes, out.Readers = l.Held, l.HeldBytes, l.Cursors
 		out.Ingest, out.Health = st.Health()
+		out.Outputs = st.outputs.snapshot()
 		out.FrameRate = out.Ingest.FrameRate
 		if l.Video != nil && l.Audio != nil {
 			avSync = int64(int32(l.AudioTimestamp - l.VideoTimestamp))

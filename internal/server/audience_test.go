@@ -508,3 +508,23 @@ func TestApplicationsWithoutABlockHaveAnAudience(t *testing.T) {
 	a.gets("/other.txt", 200, "text")
 	a.gets("/other/left.ts", 404, "")
 }
+
+func TestAViewerLetInTooLateTakesNoSeat(t *testing.T) {
+	release := make(chan struct{})
+	h := newHookServer(t, func(form url.Values, _ http.ResponseWriter, _ *http.Request) {
+		if form.Get("call") == "play" {
+			<-release
+		}
+	})
+	r := showing(t, strings.ReplaceAll(`on_play = "$HOOK"
+    on_done = "$HOOK"`, "$HOOK", h.url))
+	h.rig = r
+	got := make(chan int, 1)
+	go func() { got <- r.watcher("198.51.100.1").get("/live/cam.m3u8").status }()
+	r.eventually("the hook is asked", func() bool { return len(h.seen()) == 1 })
+	r.reload(strings.Replace(watched(""), `"live" {`, `"other" {`, 1)) // the application is gone
+	close(release)
+	if s := <-got; s != 503 {
+		t.Errorf("status %d, want 503", s)
+	}
+}

@@ -17,6 +17,7 @@ func TestDataMessagesThatAJoinerGets(t *testing.T) {
 	p := r.publish("live", "cam")
 	p.seconds(2)
 	early.first()
+	r.eventually("the media has arrived", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
 	late := r.spectate("live", "cam", dialling{})
 	if at := late.first().Timestamp; at == 0 {
 		t.Fatal("the second player began at the start of the stream")

@@ -6,66 +6,47 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
-	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/hcl/v2"
-	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/output"
 	"github.com/rtmpd/rtmpd/internal/record"
 )
 
+var recordKind = OutputKind{
+	Name: "record",
+	Blocks: func(a *config.Application) map[string]any {
+		all := make(map[string]any, len(a.Records))
+		for _, r := range a.Records {
+			all[r.Name] = r
+		}
+		return all
+	},
+	Open: openRecord,
+}
+
 // A recordOutput is one record block of one stream.
 type recordOutput struct {
+	stream   *Stream
 	recorder *record.Recorder
 	cfg      atomic.Pointer[config.Record]
-	stop     context.CancelFunc
 	statuses chan record.State // on their way to the publisher
 }
 
 // maxStatuses bounds what a publisher that reads nothing is still to be told.
 const maxStatuses = 8
 
-// applyRecords starts, changes and stops recorders; mu is held.
-func (o *outputs) applyRecords(want []config.Record) {
-	for name, r := range o.records {
-		if !slices.ContainsFunc(want, func(c config.Record) bool { return c.Name == name }) {
-			r.stop()
-			delete(o.records, name)
-		}
-	}
-	for _, cfg := range want {
-		r := o.records[cfg.Name]
-		switch {
-		case r == nil:
-			o.startRecord(cfg)
-		case !sameRecord(*r.cfg.Load(), cfg):
-			r.cfg.Store(&cfg)
-			r.recorder.Reconfigure(cfg)
-			o.log().Info("recorder changes at the next keyframe", zap.String("recorder", cfg.Name))
-		}
-	}
-}
-
-// sameRecord compares two blocks, wherever they stand in the file.
-func sameRecord(a, b config.Record) bool {
-	a.Range, b.Range = hcl.Range{}, hcl.Range{}
-	return reflect.DeepEqual(a, b)
-}
-
-func (o *outputs) startRecord(cfg config.Record) {
-	st := o.stream
-	r := &recordOutput{statuses: make(chan record.State, maxStatuses)}
+func openRecord(st *Stream, block any) (Output, error) {
+	cfg := block.(config.Record)
+	r := &recordOutput{stream: st, statuses: make(chan record.State, maxStatuses)}
 	r.cfg.Store(&cfg)
 	var err error
 	r.recorder, err = record.New(cfg, record.Options{
-		App: st.app.name, Stream: st.name, Log: o.log(), Store: &st.app.origin.files, Since: st.started,
+		App: st.app.name, Stream: st.name, Log: st.log(), Store: &st.app.origin.files, Since: st.started,
 		Started: func(path string) { st.sayRecordStarted(r, path) },
 		Done:    func(path string, ended bool) { st.sayRecordDone(r, path, ended) },
 		Status: func(s record.State) {
@@ -76,26 +57,41 @@ func (o *outputs) startRecord(cfg config.Record) {
 		},
 	})
 	if err != nil {
-		o.log().Error("no recorder", zap.String("recorder", cfg.Name), zap.Error(err))
-		return
+		return nil, err
 	}
-	o.records[cfg.Name] = r
-	r.stop = o.start(func(ctx context.Context, cur *live.Cursor) {
-		told := make(chan struct{})
-		go func() {
-			defer close(told)
-			r.tellPublisher(st)
-		}()
-		if err := r.recorder.Run(ctx, cur); err != nil {
-			o.log().Error("recorder failed", zap.String("recorder", cfg.Name), zap.Error(err))
-		}
-		close(r.statuses)
-		<-told
-	})
+	return r, nil
+}
+
+// Run implements Output.
+func (r *recordOutput) Run(ctx context.Context, cur *live.Cursor) error {
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		r.tellPublisher()
+	}()
+	err := r.recorder.Run(ctx, cur)
+	close(r.statuses)
+	<-told
+	return err
+}
+
+// Reconfigure implements Reconfigurer.
+func (r *recordOutput) Reconfigure(block any) error {
+	cfg := block.(config.Record)
+	r.cfg.Store(&cfg)
+	r.recorder.Reconfigure(cfg)
+	return nil
+}
+
+// State implements Output.
+func (r *recordOutput) State() output.State {
+	s := r.recorder.Snapshot()
+	return output.State{Target: s.Path, Failing: s.Failing, FailingSince: s.FailingSince}
 }
 
 // tellPublisher says what record.notify promises.
-func (r *recordOutput) tellPublisher(st *Stream) {
+func (r *recordOutput) tellPublisher() {
+	st := r.stream
 	for s := range r.statuses {
 		st.app.mu.Lock()
 		p := st.publication
@@ -149,18 +145,23 @@ const recordTimeout = 10 * time.Second
 // recordControl starts or stops the recorder rec of the targets' streams and
 // returns the file that it opened or closed, the last one of several.
 func recordControl(ctx context.Context, targets []target, rec string, start bool) (path string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
 	found := make([]*recordOutput, 0, len(targets))
 	for _, t := range targets {
-		r, err := t.publication.stream.outputs.recorder(rec)
+		r, err := t.publication.stream.outputs.recorder(ctx, rec)
 		if err != nil {
 			return "", &api.ControlError{Status: http.StatusBadRequest, Reason: fmt.Sprintf("stream %q of application %q %s", t.publication.stream.name, t.app.name, err)}
 		}
 		found = append(found, r)
 	}
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
+	return recordAll(ctx, found, start)
+}
+
+// recordAll starts or stops recorders.
+func recordAll(ctx context.Context, all []*recordOutput, start bool) (path string, err error) {
 	var errs []error
-	for _, r := range found {
+	for _, r := range all {
 		do := r.recorder.Stop
 		if start {
 			do = r.recorder.Start
@@ -175,17 +176,28 @@ func recordControl(ctx context.Context, targets []target, rec string, start bool
 	return path, errors.Join(errs...)
 }
 
-// recorder finds a recorder by its name; without one, the only one there is.
-func (o *outputs) recorder(name string) (*recordOutput, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if name == "" && len(o.records) > 1 {
-		return nil, errors.New("has several recorders: say rec=NAME")
-	}
-	for n, r := range o.records {
-		if name == "" || n == name {
-			return r, nil
+// recorder finds a recorder by its name; without one, the only one there is. It
+// waits for one that is about to begin.
+func (o *outputs) recorder(ctx context.Context, name string) (*recordOutput, error) {
+	var all []*supervised
+	for _, s := range o.list() {
+		if s.kind.Name == recordKind.Name && (name == "" || name == s.label) {
+			all = append(all, s)
 		}
 	}
-	return nil, fmt.Errorf("has no recorder %q", name)
+	switch len(all) {
+	case 0:
+		return nil, fmt.Errorf("has no recorder %q", name)
+	case 1:
+		select {
+		case <-all[0].opened:
+		case <-ctx.Done():
+		}
+		out, state := all[0].now()
+		if r, ok := out.(*recordOutput); ok {
+			return r, nil
+		}
+		return nil, fmt.Errorf("has a recorder %q that can't begin: %s", all[0].label, cmp.Or(state.Failing, "it has ended"))
+	}
+	return nil, errors.New("has several recorders: say rec=NAME")
 }

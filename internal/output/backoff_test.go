@@ -1,0 +1,40 @@
+package output
+
+import (
+	"testing"
+	"time"
+)
+
+func TestBackoffDoublesUpToHalfAMinute(t *testing.T) {
+	t.Parallel()
+	var b Backoff
+	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		if got := b.Next(); got != want*time.Second {
+			t.Errorf("pause %d is %s, want %s", i, got, want*time.Second)
+		}
+	}
+	if b.Ran(59 * time.Second); b.Next() != 30*time.Second {
+		t.Error("a run of 59 s counts as good")
+	}
+	if b.Ran(time.Minute); b.Next() != time.Second {
+		t.Error("a run of a minute does not count as good")
+	}
+	b.Next()
+	if b.Reset(); b.Next() != time.Second {
+		t.Error("the first failure after a reset waits longer than a second")
+	}
+}
+
+func TestAStateFailsSinceTheFirstFailure(t *testing.T) {
+	t.Parallel()
+	var s State
+	t0 := time.Unix(1e9, 0)
+	s.Fail("one", t0)
+	s.Fail("two", t0.Add(time.Second))
+	if s.Failing != "two" || !s.FailingSince.Equal(t0) {
+		t.Errorf("%+v", s)
+	}
+	if s.Work(); s != (State{}) {
+		t.Errorf("it works, and shows %+v", s)
+	}
+}
