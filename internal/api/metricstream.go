@@ -41,6 +41,9 @@ var streamFamilies = []streamFamily{
 	{"rtmpd_stream_video_bytes_per_second", "Bytes of video a second, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwVideo) / 8 }},
 	{"rtmpd_stream_audio_bytes_per_second", "Bytes of audio a second, over 10 s.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.BwAudio) / 8 }},
 
+	{"rtmpd_stream_outputs", "Outputs of the stream: HLS, recordings.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(len(s.Outputs)) }},
+	{"rtmpd_stream_outputs_failing", "Outputs of the stream that can't write.", prometheus.GaugeValue, true, func(s *Stream) float64 { return float64(s.failing()) }},
+
 	{"rtmpd_stream_packets_total", "Packets of audio and video that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Packets) }},
 	{"rtmpd_stream_video_frames_total", "Video frames that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.VideoFrames) }},
 	{"rtmpd_stream_keyframes_total", "Keyframes that came from the stream's publishers.", prometheus.CounterValue, false, func(s *Stream) float64 { return float64(s.Keyframes) }},

@@ -178,6 +178,16 @@ type Output struct {
 	output.State
 }
 
+// failing is how many outputs can't write.
+func (s *Stream) failing() (n int) {
+	for i := range s.Outputs {
+		if s.Outputs[i].Failing != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // A Client is one RTMP connection.
 type Client struct {
 	ID                        uint64

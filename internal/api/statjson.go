@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -81,7 +82,22 @@ type statStream struct {
 	ViewersPeak   int              `json:"viewers_peak"`
 	ViewersUnique int              `json:"viewers_unique"`
 	Ingest        *statIngest      `json:"ingest,omitempty"`
+	Outputs       []statOutput     `json:"outputs"`
 	Findings      []doctor.Finding `json:"findings"`
+}
+
+// statOutput is one block at work on a stream. Duration is in ms.
+type statOutput struct {
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`
+	Target   string `json:"target,omitempty"`
+	Since    int64  `json:"since,omitempty"` // Unix: when what is at Target began
+	Duration int64  `json:"duration,omitempty"`
+	Bytes    uint64 `json:"bytes"`
+	Files    uint64 `json:"files"`
+	Failing  string `json:"failing,omitempty"`
+	Failed   int64  `json:"failing_since,omitempty"` // Unix
+	Retry    int64  `json:"retry,omitempty"`         // Unix
 }
 
 type statClient struct {
@@ -154,7 +170,10 @@ func newStatStream(s *Stream) statStream {
 		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active,
 		BufferPackets: s.BufferPackets, BufferBytes: s.BufferBytes, Readers: s.Readers,
 		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
-		Findings: append([]doctor.Finding{}, s.Health...),
+		Outputs: make([]statOutput, 0, len(s.Outputs)), Findings: append([]doctor.Finding{}, s.Health...),
+	}
+	for _, o := range s.Outputs {
+		out.Outputs = append(out.Outputs, newStatOutput(&o))
 	}
 	for i, c := range s.Clients {
 		out.Clients[i] = statClient{
@@ -170,6 +189,19 @@ func newStatStream(s *Stream) statStream {
 		out.Ingest = &statIngest{
 			FrameRate: f.FrameRate, GOP: f.GOP.Milliseconds(), GOPMin: f.GOPMin.Milliseconds(), GOPMax: f.GOPMax.Milliseconds(),
 			Gaps: f.Gaps, Jumps: f.Jumps, Jitter: float64(f.Jitter.Microseconds()) / 1000, Late: f.Late.Milliseconds(), BFrames: f.BFrames,
+		}
+	}
+	return out
+}
+
+func newStatOutput(o *Output) statOutput {
+	out := statOutput{Kind: o.Kind, Name: o.Name, Target: o.Target, Duration: o.Duration.Milliseconds(), Bytes: o.Bytes, Files: o.Files, Failing: o.Failing}
+	for _, t := range []struct {
+		at time.Time
+		to *int64
+	}{{o.Since, &out.Since}, {o.FailingSince, &out.Failed}, {o.Retry, &out.Retry}} {
+		if !t.at.IsZero() {
+			*t.to = t.at.Unix()
 		}
 	}
 	return out

@@ -181,8 +181,24 @@ func (x *xmlWriter) stream(s *Stream) {
 	x.count("viewers", uint64(s.Viewers))
 	x.count("viewers_peak", uint64(s.ViewersPeak))
 	x.count("viewers_unique", uint64(s.ViewersUnique))
+	for i := range s.Outputs {
+		x.output(&s.Outputs[i])
+	}
 	x.findings(s.Health)
 	x.close("stream")
+}
+
+func (x *xmlWriter) output(o *Output) {
+	x.raw(`<output kind="`)
+	x.escaped(o.Kind)
+	x.raw(`" label="`)
+	x.escaped(o.Name)
+	x.raw("\">")
+	x.text("target", o.Target)
+	x.count("bytes", o.Bytes)
+	x.count("files", o.Files)
+	x.text("failing", o.Failing)
+	x.close("output")
 }
 
 func (x *xmlWriter) findings(found []doctor.Finding) {

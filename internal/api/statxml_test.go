@@ -17,6 +17,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/output"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -45,6 +46,10 @@ func snapshot() *Snapshot {
 						Name: "test", Age: 61500 * time.Millisecond, BytesIn: 1000, BytesOut: 2000,
 						BwIn: 2500000, BwOut: 5000000, BwAudio: 128000, BwVideo: 2372000,
 						Publishing: true, Active: true, Video: avc, Audio: aac, BufferPackets: 120, BufferBytes: 1234567, Readers: 2, Viewers: 3, ViewersPeak: 40, ViewersUnique: 500,
+						Outputs: []Output{
+							{Kind: "hls", State: output.State{Target: "test.m3u8", Since: time.Unix(1e9, 0).UTC(), Bytes: 4096, Files: 7}},
+							{Kind: "record", Name: "all <1>", State: output.State{Failing: "no space & no hope", FailingSince: time.Unix(1e9, 0).UTC(), Retry: time.Unix(1e9+30, 0).UTC()}},
+						},
 						Ingest: doctor.Figures{FrameRate: 29.97, GOP: 2 * time.Second, GOPMin: time.Second, GOPMax: 4 * time.Second, Jitter: 1500 * time.Microsecond},
 						Health: []doctor.Finding{{Name: "gop_long", Level: "warning", Advice: "A keyframe <interval> of 4 s & more", Since: time.Unix(1e9, 0).UTC(), Count: 2}},
 						Clients: []Client{

@@ -11,15 +11,11 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/output"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
 const (
-	retryFirst = 500 * time.Millisecond // doubles with each failure in a row
-	retryMost  = 10 * time.Second
-	// steady is how long a session must have lasted for the next failure to
-	// count as the first.
-	steady = 30 * time.Second
 	// late is how far publishing may fall behind the clock (a laptop that
 	// slept) before it goes on from now instead of catching up at once.
 	late = 2 * time.Second
@@ -46,21 +42,19 @@ func Publish(ctx context.Context, rawURL string, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("test card: %w", err)
 	}
-	wait := retryFirst
+	var pause output.Backoff
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := session(ctx, server, name, card)
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(began) > steady {
-			wait = retryFirst
-		}
+		pause.Ran(time.Since(began))
+		wait := pause.Next()
 		log.Warn("test card: publishing again", zap.Error(err), zap.Int64("wait_ms", wait.Milliseconds()))
 		if !sleep(ctx, wait) {
 			break
 		}
-		wait = min(2*wait, retryMost)
 	}
 	return nil
 }

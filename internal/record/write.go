@@ -10,22 +10,18 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/output"
 )
 
-const (
-	minRetry = time.Second
-	maxRetry = 30 * time.Second
-
-	// lookEvery is how often the disk is looked at while a file is open.
-	lookEvery = 5 * time.Second
-)
+// lookEvery is how often the disk is looked at while a file is open.
+const lookEvery = 5 * time.Second
 
 // A fault is a recorder that can't write. It tries again with back-off, and
 // the stream goes on without it.
 type fault struct {
 	why     string // empty: none
 	retryAt time.Time
-	wait    time.Duration
+	pause   output.Backoff
 }
 
 // open opens the next file.
@@ -210,8 +206,7 @@ func (r *Recorder) broken(err error) {
 
 // failed is the beginning, or the going on, of a time of trouble: one line.
 func (r *Recorder) failed(err error) {
-	r.fault.wait = min(max(2*r.fault.wait, minRetry), maxRetry)
-	r.fault.retryAt = r.o.Now().Add(r.fault.wait)
+	r.fault.retryAt = r.o.Now().Add(r.fault.pause.Next())
 	if r.fault.why == "" {
 		r.log.Error("recorder can't write; the stream goes on without it until it can", zap.String("finding", "output_failing"), zap.Error(err))
 		r.status(Failed)
