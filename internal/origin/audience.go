@@ -142,7 +142,7 @@ func (au *Audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 	cfg := rules.cfg
 	counted := v.File.Kind != web.Master
 	if asksHTTP(cfg) {
-		if counted && !h.counter.Seated(id, v.Now) {
+		if counted && !h.counter.Joined(id, v.Now) {
 			if err := h.room(cfg, v.Addr); err != nil {
 				return "", full(err, timeout)
 			}
@@ -165,7 +165,7 @@ func (au *Audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 func (au *Audience) identify(h *viewerSet, v web.Visit) (id viewers.ID, token string) {
 	if v.Token != "" {
 		id := au.pool.TokenID(v.Token)
-		if h.counter.Seated(id, v.Now) || au.pool.Valid(v.Token) {
+		if h.counter.Joined(id, v.Now) || au.pool.Valid(v.Token) {
 			return id, v.Token
 		}
 	}

@@ -85,7 +85,7 @@ func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v w
 // askAnew has on_play judge a viewer of whom no verdict is remembered.
 func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v web.Visit) error {
 	og, life := h.app.origin, h.app.origin.audience.VerdictLife
-	return og.audience.verdicts.Judge(ctx, &q, v.Now, func() (time.Duration, error) {
+	return og.audience.verdicts.Ask(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.session(serial, v)
 		// Whoever asked first may go: the others wait for the same answer.
 		verdict, err := h.app.hooks.Ask(og.ctx, cfg.Hooks.OnPlay, &cfg.Notify, hooks.Play(from, stream, -2, 0, false))

@@ -73,7 +73,7 @@ func (h *viewerSet) join(cfg *config.Application, id viewers.ID, v web.Visit, co
 	if bye != nil {
 		info = bye
 	}
-	fresh, err := h.counter.Seat(id, listen.SourceOf(v.Addr), v.Now, info)
+	fresh, err := h.counter.Join(id, listen.SourceOf(v.Addr), v.Now, info)
 	if !fresh {
 		h.drop(bye)
 	} else if counted {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// ErrFull is what one more viewer than a Counter or its Pool can hold gets.
+// ErrFull says that a Counter or its Pool can hold no more viewers.
 var ErrFull = errors.New("too many viewers")
 
-// waitFor is how long somebody without a seat keeps the serial number.
+// waitFor is how long a viewer that has not joined keeps its serial number.
 const waitFor = time.Minute
 
-// A Viewer is one who is, or was, seated.
+// A Viewer is a viewer that has joined.
 type Viewer struct {
 	ID     ID
 	Serial uint64
-	Info   any // of who seated it
+	Info   any // from Join
 }
 
 // A Counter holds the viewers of one stream.
@@ -28,32 +28,32 @@ type Counter struct {
 	mu      sync.Mutex // guards what follows
 	timeout time.Duration
 	byID    map[ID]*list.Element // of *entry, in one of the two lists
-	seated  list.List            // who asked last is last
+	joined  list.List            // least recently active first
 	waiting list.List
 	peak    int
 	unique  distinct
-	gone    []Viewer             // with an Info, until Expire tells of them
-	from    map[netip.Prefix]int // seats, by where their viewers were when they took them
+	gone    []Viewer             // with an Info, until Expire returns them
+	from    map[netip.Prefix]int // viewers, by the address they joined from
 }
 
 type entry struct {
 	Viewer
-	last time.Time // it asked
-	seat bool
-	from netip.Prefix
+	last   time.Time // its last request
+	joined bool
+	from   netip.Prefix
 }
 
-// NewCounter makes a Counter whose viewers are gone after timeout, until Touch
-// says otherwise.
+// NewCounter makes a Counter whose viewers leave after timeout without a request. Touch
+// can change the timeout.
 func (p *Pool) NewCounter(timeout time.Duration) *Counter {
 	c := &Counter{pool: p, timeout: timeout, byID: make(map[ID]*list.Element), from: make(map[netip.Prefix]int)}
-	c.seated.Init()
+	c.joined.Init()
 	c.waiting.Init()
 	return c
 }
 
-// Touch notes that a viewer asks, and says whether it has a seat. timeout is for
-// all viewers from now on.
+// Touch records a request of a viewer and reports whether it has joined. timeout applies
+// to all viewers from now on.
 func (c *Counter) Touch(id ID, now time.Time, timeout time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,25 +64,25 @@ func (c *Counter) Touch(id ID, now time.Time, timeout time.Duration) bool {
 		return false
 	}
 	e := el.Value.(*entry)
-	if !e.seat {
+	if !e.joined {
 		return false
 	}
 	e.last = now
-	c.seated.MoveToBack(el)
+	c.joined.MoveToBack(el)
 	return true
 }
 
-// Seated says whether the viewer has a seat.
-func (c *Counter) Seated(id ID, now time.Time) bool {
+// Joined reports whether the viewer has joined.
+func (c *Counter) Joined(id ID, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expireLocked(now)
 	el := c.byID[id]
-	return el != nil && el.Value.(*entry).seat
+	return el != nil && el.Value.(*entry).joined
 }
 
-// Serial is the viewer's number, also before it has a seat: whoever asks for the
-// same viewer meanwhile gets the same one.
+// Serial returns the viewer's number. A viewer that has not joined yet gets one and
+// keeps it for waitFor.
 func (c *Counter) Serial(id ID, now time.Time) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,19 +98,19 @@ func (c *Counter) Serial(id ID, now time.Time) uint64 {
 	return e.Serial
 }
 
-// Seat gives a viewer a seat; fresh says that it had none. from is what counts as
-// its address. info is handed back when a fresh one is gone. The error is ErrFull.
-func (c *Counter) Seat(id ID, from netip.Prefix, now time.Time, info any) (fresh bool, err error) {
+// Join adds a viewer; fresh says that it had not joined before. from is what counts as
+// its address. Expire returns info when a fresh viewer has left. The error is ErrFull.
+func (c *Counter) Join(id ID, from netip.Prefix, now time.Time, info any) (fresh bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expireLocked(now)
 	el := c.byID[id]
-	if el != nil && el.Value.(*entry).seat {
+	if el != nil && el.Value.(*entry).joined {
 		el.Value.(*entry).last = now
-		c.seated.MoveToBack(el)
+		c.joined.MoveToBack(el)
 		return false, nil
 	}
-	if c.seated.Len() >= maxSeats || !c.pool.hold() {
+	if c.joined.Len() >= maxViewers || !c.pool.hold() {
 		return false, ErrFull
 	}
 	e := &entry{Viewer: Viewer{ID: id}}
@@ -120,23 +120,23 @@ func (c *Counter) Seat(id ID, from netip.Prefix, now time.Time, info any) (fresh
 	} else {
 		e.Serial = c.pool.serial()
 	}
-	e.last, e.seat, e.Info, e.from = now, true, info, from
+	e.last, e.joined, e.Info, e.from = now, true, info, from
 	c.from[from]++
-	c.byID[id] = c.seated.PushBack(e)
-	c.peak = max(c.peak, c.seated.Len())
+	c.byID[id] = c.joined.PushBack(e)
+	c.peak = max(c.peak, c.joined.Len())
 	c.unique.add(id)
 	return true, nil
 }
 
-// Len is how many viewers have a seat.
+// Len returns the number of viewers.
 func (c *Counter) Len(now time.Time) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expireLocked(now)
-	return c.seated.Len()
+	return c.joined.Len()
 }
 
-// From is how many seats are held from an address.
+// From returns the number of viewers from an address.
 func (c *Counter) From(from netip.Prefix, now time.Time) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,23 +144,23 @@ func (c *Counter) From(from netip.Prefix, now time.Time) int {
 	return c.from[from]
 }
 
-// Timeout is how long a viewer may be silent.
+// Timeout returns how long a viewer may make no request.
 func (c *Counter) Timeout() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.timeout
 }
 
-// Counts are the viewers with a seat, the most there have been at a time, and
-// how many different ones.
+// Counts returns the number of viewers, the most there have been at a time, and how many
+// different ones there have been.
 func (c *Counter) Counts(now time.Time) (present, peak, unique int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expireLocked(now)
-	return c.seated.Len(), c.peak, c.unique.count()
+	return c.joined.Len(), c.peak, c.unique.count()
 }
 
-// Empty says that nobody is seated or waits.
+// Empty reports whether there are no viewers, neither joined nor waiting.
 func (c *Counter) Empty(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,8 +168,7 @@ func (c *Counter) Empty(now time.Time) bool {
 	return len(c.byID) == 0
 }
 
-// Expire returns those who were seated with an info and are gone since it was
-// called last.
+// Expire returns the viewers with an info that have left since the last call.
 func (c *Counter) Expire(now time.Time) []Viewer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,12 +178,12 @@ func (c *Counter) Expire(now time.Time) []Viewer {
 	return gone
 }
 
-// Clear has everybody gone.
+// Clear removes all viewers and returns those with an info that have left.
 func (c *Counter) Clear() []Viewer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.seated.Len() > 0 {
-		c.dropLocked(c.seated.Front())
+	for c.joined.Len() > 0 {
+		c.dropLocked(c.joined.Front())
 	}
 	for c.waiting.Len() > 0 {
 		c.dropLocked(c.waiting.Front())
@@ -194,26 +193,25 @@ func (c *Counter) Clear() []Viewer {
 	return gone
 }
 
-// expireLocked drops those whose time is over: each of them once, and nobody
-// else is looked at.
+// expireLocked drops the viewers whose time is over. It looks at no others.
 func (c *Counter) expireLocked(now time.Time) {
 	drop := func(l *list.List, after time.Duration) {
 		for el := l.Front(); el != nil && c.pool.Awake.Quiet(el.Value.(*entry).last, now) >= after; el = l.Front() {
 			c.dropLocked(el)
 		}
 	}
-	drop(&c.seated, c.timeout)
+	drop(&c.joined, c.timeout)
 	drop(&c.waiting, waitFor)
 }
 
 func (c *Counter) dropLocked(el *list.Element) {
 	e := el.Value.(*entry)
 	delete(c.byID, e.ID)
-	if !e.seat {
+	if !e.joined {
 		c.waiting.Remove(el)
 		return
 	}
-	c.seated.Remove(el)
+	c.joined.Remove(el)
 	c.pool.held.Add(-1)
 	if c.from[e.from]--; c.from[e.from] == 0 {
 		delete(c.from, e.from)

@@ -17,7 +17,7 @@ const (
 type distinct struct {
 	few    map[ID]struct{} // nil once there is a sketch
 	sketch []uint8
-	last   int  // what count said, or is to say
+	last   int  // the result of count
 	stale  bool // the sketch has changed since
 }
 
@@ -40,8 +40,8 @@ func (d *distinct) add(id ID) {
 	}
 }
 
-// note keeps, for the register that the first bits name, the longest run of
-// zeros behind them.
+// note updates the register that the first bits of the ID select: it holds the longest
+// run of zeros behind them.
 func (d *distinct) note(id ID) {
 	r := &d.sketch[id>>(64-sketchBits)]
 	zeros := uint8(bits.LeadingZeros64(uint64(id)<<sketchBits|1<<(sketchBits-1))) + 1
@@ -50,7 +50,7 @@ func (d *distinct) note(id ID) {
 	}
 }
 
-// count never falls.
+// count returns the estimate. It never decreases.
 func (d *distinct) count() int {
 	if !d.stale {
 		return d.last

@@ -1,16 +1,15 @@
-// Package viewers counts who watches over HTTP, where a viewer is no connection
-// but somebody who asks for a playlist again and again, and remembers for whom a
-// verdict was asked.
+// Package viewers counts HTTP viewers and remembers the verdicts of hooks on them. A
+// viewer is not a connection but a client that requests a playlist again and again.
 //
-// A Counter holds the viewers of one stream: each has an ID, made of a token in
-// the URL or of address and user agent, and is gone once it has not asked for
-// the timeout. All of it is bounded whoever asks and however often: a Counter
-// seats maxSeats viewers and all Counters of a Pool together maxHeld; one more is
-// ErrFull, and nobody who is seated loses the seat. What takes no seat (who waits
-// for a verdict) is a list whose oldest entry makes room. How many different
-// viewers there have been is exact up to maxFew and estimated within some 2 %
-// beyond, in 4 KiB. Verdicts are three tables of a fixed size, whose oldest entry
-// makes room.
+// A Counter holds the viewers of one stream. Each has an ID, made of a token in the URL
+// or of address and user agent, and leaves when it makes no request for the timeout.
+// All memory is bounded, however many clients ask: a Counter holds maxViewers viewers
+// and all Counters of a Pool together maxPoolViewers; one more gets ErrFull, and no
+// viewer that has joined is displaced. Viewers that wait for a verdict are in a list
+// of their own, where a new one displaces the oldest. The number of different viewers
+// is exact up to maxFew and estimated within some 2 % beyond, in 4 KiB. Verdicts are
+// three tables of a fixed size, where a new answer displaces the oldest.
 //
-// The clock is the caller's: every method is told what time it is.
+// Every method takes the time from its caller. The package starts a goroutine only to
+// renew a verdict, see Verdicts.Ask.
 package viewers

@@ -16,24 +16,24 @@ func TestTheBoundsInFigures(t *testing.T) {
 	a, b, c := p.NewCounter(timeout), p.NewCounter(timeout), p.NewCounter(timeout)
 	for _, counter := range []*Counter{a, b} {
 		for i := range ID(perCounter) {
-			seat(t, counter, i, 0, nil)
+			joined(t, counter, i, 0, nil)
 		}
 	}
 	counts(t, a, 0, perCounter, perCounter, a.unique.count())
 	for name, counter := range map[string]*Counter{"a full counter": a, "a full pool": c} {
 		n := counter.Serial(1<<40, at(0))
-		if fresh, err := counter.Seat(1<<40, netip.Prefix{}, at(0), nil); fresh || !errors.Is(err, ErrFull) {
+		if fresh, err := counter.Join(1<<40, netip.Prefix{}, at(0), nil); fresh || !errors.Is(err, ErrFull) {
 			t.Errorf("%s: %v, %v", name, fresh, err)
 		}
-		if counter.Seated(1<<40, at(0)) || counter.Serial(1<<40, at(0)) != n {
+		if counter.Joined(1<<40, at(0)) || counter.Serial(1<<40, at(0)) != n {
 			t.Errorf("%s: the one who was refused does not wait any more", name)
 		}
 	}
-	if fresh, err := a.Seat(7, netip.Prefix{}, at(1), nil); fresh || err != nil {
-		t.Errorf("who has a seat in a full counter: %v, %v", fresh, err)
+	if fresh, err := a.Join(7, netip.Prefix{}, at(1), nil); fresh || err != nil {
+		t.Errorf("a viewer of a full counter: %v, %v", fresh, err)
 	}
 	b.Clear() // makes room in the pool
-	seat(t, c, 1<<40, 2, nil)
+	joined(t, c, 1<<40, 2, nil)
 
 	d := p.NewCounter(timeout)
 	first := d.Serial(0, at(0))
@@ -58,26 +58,26 @@ func TestAViewerIsGoneAtTheTimeoutAndNotBefore(t *testing.T) {
 	const before = 6 - 1e-9
 	for name, there := range map[string]func(c *Counter, s float64) bool{
 		"Touch":  func(c *Counter, s float64) bool { return c.Touch(1, at(s), timeout) },
-		"Seated": func(c *Counter, s float64) bool { return c.Seated(1, at(s)) },
+		"Joined": func(c *Counter, s float64) bool { return c.Joined(1, at(s)) },
 		"Len":    func(c *Counter, s float64) bool { return c.Len(at(s)) == 1 },
 		"Counts": func(c *Counter, s float64) bool { n, _, _ := c.Counts(at(s)); return n == 1 },
 		"Empty":  func(c *Counter, s float64) bool { return !c.Empty(at(s)) },
 		"Expire": func(c *Counter, s float64) bool { return len(c.Expire(at(s))) == 0 },
-		"Seat":   func(c *Counter, s float64) bool { fresh, _ := c.Seat(1, netip.Prefix{}, at(s), nil); return !fresh },
+		"Join":   func(c *Counter, s float64) bool { fresh, _ := c.Join(1, netip.Prefix{}, at(s), nil); return !fresh },
 		"Serial": func(c *Counter, s float64) bool { return c.Serial(1, at(s)) == 1 },
 	} {
 		for s, want := range map[float64]bool{before: true, 6: false} {
 			c := newPool().NewCounter(timeout)
-			seat(t, c, 1, 0, "info")
+			joined(t, c, 1, 0, "info")
 			if got := there(c, s); got != want {
 				t.Errorf("%s at %v s: there is %v, want %v", name, s, got, want)
 			}
 		}
 	}
-	// A second request of any kind that takes the seat anew moves the end.
+	// A second request of any kind that joins again moves the end.
 	c := newPool().NewCounter(timeout)
-	seat(t, c, 1, 0, nil)
-	seat(t, c, 1, 5, nil)
+	joined(t, c, 1, 0, nil)
+	joined(t, c, 1, 5, nil)
 	if !c.Touch(1, at(10.5), timeout) || c.Len(at(16)) != 1 || c.Len(at(16.5)) != 0 {
 		t.Error("the timeout does not run from the last request")
 	}
@@ -87,9 +87,9 @@ func TestAViewerIsGoneAtTheTimeoutAndNotBefore(t *testing.T) {
 func TestTheSilentOneGoesFirst(t *testing.T) {
 	t.Parallel()
 	c := newPool().NewCounter(timeout)
-	seat(t, c, 1, 0, "one")
-	seat(t, c, 2, 1, "two")
-	seat(t, c, 1, 2, nil)
+	joined(t, c, 1, 0, "one")
+	joined(t, c, 2, 1, "two")
+	joined(t, c, 1, 2, nil)
 	if gone := c.Expire(at(7)); len(gone) != 1 || gone[0].Info != "two" {
 		t.Errorf("gone at 7 s: %v", gone)
 	}
@@ -101,19 +101,19 @@ func TestTheSilentOneGoesFirst(t *testing.T) {
 	}
 }
 
-// Who waits has a number and no seat.
-func TestWhoWaitsHasNoSeat(t *testing.T) {
+// A waiting viewer has a number and has not joined.
+func TestAWaitingViewerHasNotJoined(t *testing.T) {
 	t.Parallel()
 	c := newPool().NewCounter(timeout)
 	c.Serial(1, at(0))
-	if c.Touch(1, at(0), timeout) || c.Seated(1, at(0)) || c.Len(at(0)) != 0 {
-		t.Error("a viewer without a seat has one")
+	if c.Touch(1, at(0), timeout) || c.Joined(1, at(0)) || c.Len(at(0)) != 0 {
+		t.Error("a waiting viewer has joined")
 	}
-	if fresh, err := c.Seat(1, netip.Prefix{}, at(1), "x"); !fresh || err != nil {
-		t.Errorf("seated: %v, %v", fresh, err)
+	if fresh, err := c.Join(1, netip.Prefix{}, at(1), "x"); !fresh || err != nil {
+		t.Errorf("joined: %v, %v", fresh, err)
 	}
-	if !c.Touch(1, at(2), timeout) || !c.Seated(1, at(2)) {
-		t.Error("a viewer with a seat has none")
+	if !c.Touch(1, at(2), timeout) || !c.Joined(1, at(2)) {
+		t.Error("a viewer that joined has not")
 	}
 	c.Serial(2, at(2))
 	if gone := c.Clear(); len(gone) != 1 || gone[0].ID != 1 {
@@ -151,7 +151,7 @@ func TestUniqueHasNoBias(t *testing.T) {
 			c := p.NewCounter(timeout)
 			for i := range n {
 				addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-				if _, err := c.Seat(p.ID(addr, "agent"), netip.Prefix{}, at(0), nil); err != nil {
+				if _, err := c.Join(p.ID(addr, "agent"), netip.Prefix{}, at(0), nil); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -173,7 +173,7 @@ func TestAnAnswerThatIsNoneLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	v := NewVerdicts()
 	answer := func(n uint64, life time.Duration, err error) error {
-		return v.Judge(t.Context(), question(n), at(0), func() (time.Duration, error) { return life, err })
+		return v.Ask(t.Context(), question(n), at(0), func() (time.Duration, error) { return life, err })
 	}
 	no := errors.New("no")
 	for _, life := range []time.Duration{0, -time.Second} {
@@ -215,7 +215,7 @@ func TestYesesInFigures(t *testing.T) {
 	const yeses = 65536
 	v, no := NewVerdicts(), errors.New("no")
 	judge := func(n uint64, s float64, err error) error {
-		return v.Judge(t.Context(), question(n), at(s), func() (time.Duration, error) { return time.Minute, err })
+		return v.Ask(t.Context(), question(n), at(s), func() (time.Duration, error) { return time.Minute, err })
 	}
 	for n := range uint64(yeses) {
 		_ = judge(n, 0, nil)

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	maxSeats   = 1 << 16 // of one Counter: some 13 MB
-	maxHeld    = 1 << 17 // of all Counters of a Pool
-	maxWaiting = 1 << 12 // of one Counter: those without a seat
+	maxViewers     = 1 << 16 // of one Counter: some 13 MB
+	maxPoolViewers = 1 << 17 // of all Counters of a Pool
+	maxWaiting     = 1 << 12 // of one Counter: those that have not joined
 )
 
-// An ID is one viewer: a hash under a key of this process's own, so that nobody
-// can make two viewers collide on purpose.
+// An ID identifies a viewer: a hash with a key of this process, so that nobody can make
+// two viewers collide on purpose.
 type ID uint64
 
-// A Pool is what Counters share.
+// A Pool holds what Counters share.
 type Pool struct {
-	Awake *awake.Clock // of the viewers' silence; nil: one that is never away. Set it before the first Counter
+	Awake *awake.Clock // measures the viewers' silence; nil: the time of the system. Set it before the first Counter
 
 	serial func() uint64
 	seed   maphash.Seed
 	secret [sha256.Size]byte // signs tokens
-	held   atomic.Int64      // seats taken, in all Counters
+	held   atomic.Int64      // viewers of all Counters
 }
 
 // NewPool makes a Pool. serial numbers the viewers; no number comes twice.
@@ -39,16 +39,16 @@ func NewPool(serial func() uint64) *Pool {
 	return p
 }
 
-// hold takes one of the seats of all Counters.
+// hold counts one more viewer, unless there are maxPoolViewers.
 func (p *Pool) hold() bool {
-	if p.held.Add(1) <= maxHeld {
+	if p.held.Add(1) <= maxPoolViewers {
 		return true
 	}
 	p.held.Add(-1)
 	return false
 }
 
-// ID is the viewer with that address and user agent.
+// ID returns the ID of the viewer with that address and user agent.
 func (p *Pool) ID(addr netip.Addr, agent string) ID {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
@@ -58,7 +58,7 @@ func (p *Pool) ID(addr netip.Addr, agent string) ID {
 	return ID(h.Sum64())
 }
 
-// TokenID is the viewer with that token.
+// TokenID returns the ID of the viewer with that token.
 func (p *Pool) TokenID(token string) ID {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
@@ -67,9 +67,8 @@ func (p *Pool) TokenID(token string) ID {
 	return ID(h.Sum64())
 }
 
-// A token is half random and half a signature: nobody can make one up, so a
-// Counter's viewers with tokens are as many as playlists were handed out, and
-// nothing about it has to be kept.
+// A token is half random and half a signature. Nobody can forge one, so there are no more
+// viewers with tokens than playlists were served, and nothing has to be stored.
 const (
 	tokenHalf   = 12 // bytes
 	tokenLength = 2 * tokenHalf * 4 / 3
@@ -82,7 +81,7 @@ func (p *Pool) NewToken() string {
 	return base64.RawURLEncoding.EncodeToString(p.sign(b)[:2*tokenHalf])
 }
 
-// Valid says whether NewToken of this Pool made the token.
+// Valid reports whether NewToken of this Pool made the token.
 func (p *Pool) Valid(token string) bool {
 	if len(token) != tokenLength {
 		return false

@@ -13,15 +13,15 @@ import (
 const (
 	maxVerdicts = 1 << 16 // of each kind: some 16 MB when full
 	maxRefusals = 1 << 14
-	// maxRenewals bounds the questions of those who are in that are under way
-	// at a time: whoever is new comes first.
+	// maxRenewals bounds the concurrent questions about viewers that have joined:
+	// new viewers come first.
 	maxRenewals = 32
 )
 
-// A Key names what a verdict is about without keeping it.
+// A Key is a hash of what a verdict is about.
 type Key [sha256.Size]byte
 
-// KeyOf makes a Key; no two lists of parts make the same.
+// KeyOf makes a Key. Different arguments make different keys.
 func KeyOf(number1, number2 uint64, addr netip.Addr, parts ...string) Key {
 	var room [512]byte
 	a := addr.As16()
@@ -34,45 +34,45 @@ func KeyOf(number1, number2 uint64, addr netip.Addr, parts ...string) Key {
 	return sha256.Sum256(b)
 }
 
-// A Question is what a verdict answers.
+// A Question describes a verdict that is wanted.
 type Question struct {
-	Yes, No Key           // under which the one or the other is remembered
-	Pass    Key           // what a yes lets through until its end
-	Grace   time.Duration // and how much longer
-	Epoch   uint64        // of who asks: Passed tells it
-	// Keep is how long a yes holds beyond its time while there is no answer. It
-	// is then asked again behind the backs of those who are in. 0: they wait.
+	Yes, No Key           // keys under which a yes or a no is remembered
+	Pass    Key           // key that passes, see Passed, until the yes ends
+	Grace   time.Duration // how much longer it passes
+	Epoch   uint64        // of the stream; Passed returns it
+	// Keep is how long a yes is valid beyond its time while there is no new answer.
+	// It is then renewed in the background. 0: viewers wait for the answer.
 	Keep     time.Duration
-	NoAnswer func(error) bool // says that an error is none; nil: each is a no
+	NoAnswer func(error) bool // reports that an error is no answer; nil: every error is a no
 }
 
-// Verdicts remembers answers. Noes are apart: however many are refused, whoever
-// was let in stays so.
+// Verdicts remembers the answers of hooks. Refusals have a table of their own: however
+// many there are, they displace no yes.
 type Verdicts struct {
 	mu      sync.Mutex
 	yes     table
 	no      table
 	passes  table
-	flights map[Key]*flight // by Question.No
-	renewed int             // of flights: those that nobody waits for
+	pending map[Key]*pendingQuestion // by Question.No
+	renewed int                      // of pending: renewals in the background
 }
 
-// A flight is a question under way.
-type flight struct {
+// A pendingQuestion is one that has been asked and not answered.
+type pendingQuestion struct {
 	done chan struct{}
 	err  error // after done
 }
 
-// NewVerdicts makes an empty memory.
+// NewVerdicts makes Verdicts without answers.
 func NewVerdicts() *Verdicts {
 	return &Verdicts{
 		yes: newTable(maxVerdicts), no: newTable(maxRefusals), passes: newTable(maxVerdicts),
-		flights: make(map[Key]*flight),
+		pending: make(map[Key]*pendingQuestion),
 	}
 }
 
-// Remembered returns the verdict on q (nil: yes) if there is one and it need not be
-// asked for again: the path of every request, which allocates nothing.
+// Remembered returns the verdict on q (nil: yes) if there is one that need not be
+// renewed. It is called for every request and allocates nothing.
 func (v *Verdicts) Remembered(q *Question, now time.Time) (err error, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -86,36 +86,35 @@ func (v *Verdicts) Remembered(q *Question, now time.Time) (err error, ok bool) {
 	return nil, false
 }
 
-// letPass keeps the pass of a yes; mu is held.
+// letPass keeps the pass of a yes. mu is held.
 func (v *Verdicts) letPass(q *Question, a *answer, now time.Time) {
 	until := a.good
 	if until.Before(now) {
 		until = now
 	}
 	until = until.Add(q.Grace)
-	if p := v.passes.get(q.Pass, now); p == nil || p.until.Before(until) { // it had to make room, or the yes is kept
+	if p := v.passes.get(q.Pass, now); p == nil || p.until.Before(until) { // it was displaced, or the yes is kept longer
 		v.passes.put(q.Pass, answer{until: until, epoch: q.Epoch})
 	}
 }
 
-// renews says whether a yes is to be asked for again now; mu is held.
+// renews reports whether a yes is to be renewed now. mu is held.
 func (v *Verdicts) renews(q *Question, a *answer, now time.Time) bool {
-	return q.Keep > 0 && !now.Before(a.renew) && v.flights[q.No] == nil && v.renewed < maxRenewals
+	return q.Keep > 0 && !now.Before(a.renew) && v.pending[q.No] == nil && v.renewed < maxRenewals
 }
 
-// Judge returns the remembered verdict on q (nil: yes), else what ask says, which
-// is remembered for as long as it says. Of those who ask the same at a time one
-// calls ask, and the others wait for it or for their ctx. Who has a yes that is
-// kept does not wait: ask is called in a goroutine of its own shortly before the
-// yes is over.
-func (v *Verdicts) Judge(ctx context.Context, q *Question, now time.Time, ask func() (time.Duration, error)) error {
+// Ask returns the remembered verdict on q (nil: yes), else the result of ask, which is
+// remembered for as long as ask says. Of concurrent callers with the same question one
+// calls ask; the others wait for it or for their ctx. A caller with a yes that is kept
+// does not wait: ask is called in a goroutine of its own shortly before the yes ends.
+func (v *Verdicts) Ask(ctx context.Context, q *Question, now time.Time, ask func() (time.Duration, error)) error {
 	v.mu.Lock()
 	if a := v.yes.get(q.Yes, now); a != nil {
 		v.letPass(q, a, now)
 		if v.renews(q, a, now) {
 			v.renewed++
-			f := v.takeOff(q)
-			go v.fly(f, q, now, true, ask)
+			f := v.begin(q)
+			go v.ask(f, q, now, true, ask)
 		}
 		v.mu.Unlock()
 		return nil
@@ -124,7 +123,7 @@ func (v *Verdicts) Judge(ctx context.Context, q *Question, now time.Time, ask fu
 		v.mu.Unlock()
 		return a.err
 	}
-	if f := v.flights[q.No]; f != nil {
+	if f := v.pending[q.No]; f != nil {
 		v.mu.Unlock()
 		select {
 		case <-f.done:
@@ -133,28 +132,28 @@ func (v *Verdicts) Judge(ctx context.Context, q *Question, now time.Time, ask fu
 			return ctx.Err()
 		}
 	}
-	f := v.takeOff(q)
+	f := v.begin(q)
 	v.mu.Unlock()
-	v.fly(f, q, now, false, ask)
+	v.ask(f, q, now, false, ask)
 	return f.err
 }
 
-// takeOff begins a question; mu is held.
-func (v *Verdicts) takeOff(q *Question) *flight {
-	f := &flight{done: make(chan struct{}), err: context.Canceled}
-	v.flights[q.No] = f
+// begin adds a pending question. mu is held.
+func (v *Verdicts) begin(q *Question) *pendingQuestion {
+	f := &pendingQuestion{done: make(chan struct{}), err: context.Canceled}
+	v.pending[q.No] = f
 	return f
 }
 
-// fly asks, and remembers the answer.
-func (v *Verdicts) fly(f *flight, q *Question, now time.Time, renewal bool, ask func() (time.Duration, error)) {
+// ask calls ask and remembers the answer.
+func (v *Verdicts) ask(f *pendingQuestion, q *Question, now time.Time, renewal bool, ask func() (time.Duration, error)) {
 	began := time.Now()
 	var life time.Duration
 	defer func() {
 		v.mu.Lock()
 		defer close(f.done)
 		defer v.mu.Unlock()
-		delete(v.flights, q.No)
+		delete(v.pending, q.No)
 		if renewal {
 			v.renewed--
 		}
@@ -179,7 +178,7 @@ func (v *Verdicts) fly(f *flight, q *Question, now time.Time, renewal bool, ask 
 	life, f.err = ask()
 }
 
-// Passed says whether a yes lets pass through now, and whose epoch it was.
+// Passed reports whether a yes lets pass through now, and returns its epoch.
 func (v *Verdicts) Passed(pass Key, now time.Time) (epoch uint64, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -190,7 +189,7 @@ func (v *Verdicts) Passed(pass Key, now time.Time) (epoch uint64, ok bool) {
 	return a.epoch, true
 }
 
-// Purge forgets what is over.
+// Purge removes answers that have ended.
 func (v *Verdicts) Purge(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -199,7 +198,7 @@ func (v *Verdicts) Purge(now time.Time) {
 	v.passes.purge(now)
 }
 
-// A table holds answers, the oldest first to go.
+// A table holds answers. A new one displaces the oldest when it is full.
 type table struct {
 	max   int
 	byKey map[Key]*list.Element // of *answer
@@ -212,8 +211,7 @@ type answer struct {
 	epoch uint64
 	err   error
 
-	// Of a yes: until when it is one without being kept, and from when on it
-	// is asked again.
+	// Of a yes: when it ends unless it is kept, and from when on it is renewed.
 	good, renew time.Time
 }
 

@@ -36,9 +36,9 @@ func newPool() *Pool {
 	})
 }
 
-func seat(t *testing.T, c *Counter, id ID, s float64, info any) {
+func joined(t *testing.T, c *Counter, id ID, s float64, info any) {
 	t.Helper()
-	if _, err := c.Seat(id, netip.Prefix{}, at(s), info); err != nil {
+	if _, err := c.Join(id, netip.Prefix{}, at(s), info); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -54,13 +54,13 @@ func TestViewersComeAndGo(t *testing.T) {
 	t.Parallel()
 	c := newPool().NewCounter(timeout)
 	if c.Touch(1, at(0), timeout) {
-		t.Error("a stranger has a seat")
+		t.Error("an unknown viewer has joined")
 	}
-	seat(t, c, 1, 0, "one")
-	seat(t, c, 2, 1, nil)
+	joined(t, c, 1, 0, "one")
+	joined(t, c, 2, 1, nil)
 	counts(t, c, 1, 2, 2, 2)
 	if !c.Touch(1, at(5.9), timeout) {
-		t.Error("a viewer who asks in time has lost the seat")
+		t.Error("a viewer that asks in time has left")
 	}
 	counts(t, c, 7, 1, 2, 2)
 	counts(t, c, 11.8, 1, 2, 2)
@@ -69,9 +69,9 @@ func TestViewersComeAndGo(t *testing.T) {
 	}
 	counts(t, c, 11.9, 0, 2, 2)
 	if c.Touch(1, at(12), timeout) {
-		t.Error("who was silent has a seat still")
+		t.Error("a silent viewer has not left")
 	}
-	seat(t, c, 1, 12, "again")
+	joined(t, c, 1, 12, "again")
 	counts(t, c, 12, 1, 2, 2)
 	gone := c.Expire(at(12))
 	if want := []Viewer{{1, 1, "one"}}; !slices.Equal(gone, want) {
@@ -88,8 +88,8 @@ func TestViewersComeAndGo(t *testing.T) {
 func TestAChangedTimeoutIsForAll(t *testing.T) {
 	t.Parallel()
 	c := newPool().NewCounter(timeout)
-	seat(t, c, 1, 0, nil)
-	seat(t, c, 2, 1, nil)
+	joined(t, c, 1, 0, nil)
+	joined(t, c, 2, 1, nil)
 	c.Touch(2, at(2), 2*time.Second)
 	counts(t, c, 2, 1, 2, 2)
 	if c.Timeout() != 2*time.Second {
@@ -97,7 +97,7 @@ func TestAChangedTimeoutIsForAll(t *testing.T) {
 	}
 }
 
-func TestANumberIsKeptUntilTheSeat(t *testing.T) {
+func TestANumberIsKeptUntilAViewerJoins(t *testing.T) {
 	t.Parallel()
 	c := newPool().NewCounter(timeout)
 	n := c.Serial(7, at(0))
@@ -105,12 +105,12 @@ func TestANumberIsKeptUntilTheSeat(t *testing.T) {
 		t.Errorf("number %d, then %d", n, again)
 	}
 	counts(t, c, 30, 0, 0, 0)
-	seat(t, c, 7, 31, "x")
-	if fresh, err := c.Seat(7, netip.Prefix{}, at(32), "y"); fresh || err != nil {
-		t.Errorf("seated twice: %v, %v", fresh, err)
+	joined(t, c, 7, 31, "x")
+	if fresh, err := c.Join(7, netip.Prefix{}, at(32), "y"); fresh || err != nil {
+		t.Errorf("joined twice: %v, %v", fresh, err)
 	}
 	if again := c.Serial(7, at(33)); again != n {
-		t.Errorf("number %d, seated %d", n, again)
+		t.Errorf("number %d, joined with %d", n, again)
 	}
 	if gone := c.Expire(at(40)); len(gone) != 1 || gone[0] != (Viewer{7, n, "x"}) {
 		t.Errorf("gone: %v", gone)
@@ -130,7 +130,7 @@ func TestCountersAreBounded(t *testing.T) {
 	a, b, c := p.NewCounter(timeout), p.NewCounter(timeout), p.NewCounter(timeout)
 	fill := func(c *Counter) (n int) {
 		for ; ; n++ {
-			if _, err := c.Seat(ID(n), netip.Prefix{}, at(0), nil); err != nil {
+			if _, err := c.Join(ID(n), netip.Prefix{}, at(0), nil); err != nil {
 				if !errors.Is(err, ErrFull) {
 					t.Fatal(err)
 				}
@@ -138,20 +138,20 @@ func TestCountersAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if n := fill(a); n != maxSeats {
+	if n := fill(a); n != maxViewers {
 		t.Errorf("one counter holds %d", n)
 	}
-	if n := fill(b); n != maxHeld-maxSeats {
+	if n := fill(b); n != maxPoolViewers-maxViewers {
 		t.Errorf("the second holds %d", n)
 	}
 	if n := fill(c); n != 0 {
 		t.Errorf("the third holds %d", n)
 	}
 	if !a.Touch(5, at(1), timeout) {
-		t.Error("a seat was lost")
+		t.Error("a viewer has left")
 	}
 	a.Clear()
-	if n := fill(c); n != maxSeats {
+	if n := fill(c); n != maxViewers {
 		t.Errorf("the third holds %d afterwards", n)
 	}
 	for i := range ID(3 * maxWaiting) {
@@ -160,7 +160,7 @@ func TestCountersAreBounded(t *testing.T) {
 	if n := b.waiting.Len(); n != maxWaiting {
 		t.Errorf("%d wait", n)
 	}
-	if n := len(b.byID); n != maxSeats+maxWaiting {
+	if n := len(b.byID); n != maxViewers+maxWaiting {
 		t.Errorf("%d are remembered", n)
 	}
 }
@@ -243,7 +243,7 @@ func TestAVerdictIsAskedOnceAMinute(t *testing.T) {
 	v, asked := NewVerdicts(), 0
 	no := errors.New("no")
 	judge := func(n uint64, s float64, answer error, life time.Duration) error {
-		return v.Judge(t.Context(), question(n), at(s), func() (time.Duration, error) { asked++; return life, answer })
+		return v.Ask(t.Context(), question(n), at(s), func() (time.Duration, error) { asked++; return life, answer })
 	}
 	for _, c := range []struct {
 		name   string
@@ -282,14 +282,14 @@ func TestAYesLetsThroughForAWhile(t *testing.T) {
 	}
 	passed(0, false)
 	yes := func() (time.Duration, error) { return time.Minute, nil }
-	_ = v.Judge(t.Context(), q, at(0), yes)
+	_ = v.Ask(t.Context(), q, at(0), yes)
 	passed(65.9, true)
 	passed(66, false)
 	v.passes = newTable(maxVerdicts) // others have taken its place
 	passed(1, false)
-	_ = v.Judge(t.Context(), q, at(1), yes)
+	_ = v.Ask(t.Context(), q, at(1), yes)
 	passed(65.9, true)
-	_ = v.Judge(t.Context(), question(2), at(1), func() (time.Duration, error) { return time.Minute, errors.New("no") })
+	_ = v.Ask(t.Context(), question(2), at(1), func() (time.Duration, error) { return time.Minute, errors.New("no") })
 	if _, ok := v.Passed(question(2).Pass, at(2)); ok {
 		t.Error("a no lets through")
 	}
@@ -303,15 +303,15 @@ func TestVerdictsAreBoundedAndNoesPushNobodyOut(t *testing.T) {
 	t.Parallel()
 	v := NewVerdicts()
 	yes := func() (time.Duration, error) { return time.Minute, nil }
-	_ = v.Judge(t.Context(), question(0), at(0), yes)
+	_ = v.Ask(t.Context(), question(0), at(0), yes)
 	for i := range uint64(2 * maxRefusals) {
-		_ = v.Judge(t.Context(), question(1000+i), at(0), func() (time.Duration, error) { return time.Minute, errors.New("no") })
+		_ = v.Ask(t.Context(), question(1000+i), at(0), func() (time.Duration, error) { return time.Minute, errors.New("no") })
 	}
 	if len(v.no.byKey) != maxRefusals || v.no.order.Len() != maxRefusals || len(v.yes.byKey) != 1 {
 		t.Errorf("%d noes, %d yeses", len(v.no.byKey), len(v.yes.byKey))
 	}
 	for i := range uint64(maxVerdicts + 10) {
-		_ = v.Judge(t.Context(), question(1e6+i), at(0), yes)
+		_ = v.Ask(t.Context(), question(1e6+i), at(0), yes)
 	}
 	if len(v.yes.byKey) != maxVerdicts || len(v.passes.byKey) != maxVerdicts || v.yes.order.Len() != maxVerdicts {
 		t.Errorf("%d yeses, %d passes", len(v.yes.byKey), len(v.passes.byKey))
@@ -324,12 +324,12 @@ func TestWhoAsksTheSameWaits(t *testing.T) {
 		asked := 0
 		ask := func() (time.Duration, error) { asked++; time.Sleep(5 * time.Second); return time.Minute, nil }
 		results := make(chan error, 3)
-		go func() { results <- v.Judge(context.Background(), question(1), time.Now(), ask) }()
+		go func() { results <- v.Ask(context.Background(), question(1), time.Now(), ask) }()
 		synctest.Wait()
-		go func() { results <- v.Judge(context.Background(), question(1), time.Now(), ask) }()
+		go func() { results <- v.Ask(context.Background(), question(1), time.Now(), ask) }()
 		brief, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		go func() { results <- v.Judge(brief, question(1), time.Now(), ask) }()
+		go func() { results <- v.Ask(brief, question(1), time.Now(), ask) }()
 		start := time.Now()
 		if err := <-results; !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("who can't wait gets %v after %v", err, time.Since(start))
@@ -339,8 +339,8 @@ func TestWhoAsksTheSameWaits(t *testing.T) {
 				t.Errorf("who waits gets %v after %v", err, time.Since(start))
 			}
 		}
-		if asked != 1 || len(v.flights) != 0 {
-			t.Errorf("%d questions, %d under way", asked, len(v.flights))
+		if asked != 1 || len(v.pending) != 0 {
+			t.Errorf("%d questions, %d under way", asked, len(v.pending))
 		}
 	})
 }
@@ -350,9 +350,9 @@ func TestAQuestionThatPanicsHoldsNobodyUp(t *testing.T) {
 	v := NewVerdicts()
 	func() {
 		defer func() { _ = recover() }()
-		_ = v.Judge(t.Context(), question(1), at(0), func() (time.Duration, error) { panic("x") })
+		_ = v.Ask(t.Context(), question(1), at(0), func() (time.Duration, error) { panic("x") })
 	}()
-	if err := v.Judge(t.Context(), question(1), at(0), func() (time.Duration, error) { return time.Minute, nil }); err != nil {
+	if err := v.Ask(t.Context(), question(1), at(0), func() (time.Duration, error) { return time.Minute, nil }); err != nil {
 		t.Error(err)
 	}
 }
@@ -387,7 +387,7 @@ func TestAYesIsKeptWhileThereIsNoAnswer(t *testing.T) {
 					t.Errorf("a poll waited for %v", d)
 				}
 			}()
-			err := v.Judge(t.Context(), kept(1), time.Now(), ask)
+			err := v.Ask(t.Context(), kept(1), time.Now(), ask)
 			if _, ok := v.Passed(kept(1).Pass, time.Now().Add(timeout-1)); err == nil && !ok {
 				t.Error("the fragments are not let through until the next poll")
 			}
@@ -412,7 +412,7 @@ func TestAYesIsKeptWhileThereIsNoAnswer(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(20 * time.Second)
-		if err := v.Judge(t.Context(), kept(1), time.Now(), ask); !errors.Is(err, errSilent) {
+		if err := v.Ask(t.Context(), kept(1), time.Now(), ask); !errors.Is(err, errSilent) {
 			t.Errorf("after deny_for: %v", err)
 		}
 	})
@@ -424,7 +424,7 @@ func TestAnAnswerCountsForWhoIsIn(t *testing.T) {
 			v, asked := NewVerdicts(), 0
 			var answer error
 			poll := func() error {
-				err := v.Judge(t.Context(), kept(1), time.Now(), func() (time.Duration, error) { asked++; return time.Minute, answer })
+				err := v.Ask(t.Context(), kept(1), time.Now(), func() (time.Duration, error) { asked++; return time.Minute, answer })
 				synctest.Wait()
 				return err
 			}
@@ -448,12 +448,12 @@ func TestRenewalsAreRationed(t *testing.T) {
 		v := NewVerdicts()
 		hang := make(chan struct{})
 		for n := range uint64(200) {
-			_ = v.Judge(t.Context(), kept(n), time.Now(), func() (time.Duration, error) { return time.Minute, nil })
+			_ = v.Ask(t.Context(), kept(n), time.Now(), func() (time.Duration, error) { return time.Minute, nil })
 		}
 		time.Sleep(time.Minute)
 		under := 0
 		for n := range uint64(200) {
-			if err := v.Judge(t.Context(), kept(n), time.Now(), func() (time.Duration, error) { under++; <-hang; return 0, context.Canceled }); err != nil {
+			if err := v.Ask(t.Context(), kept(n), time.Now(), func() (time.Duration, error) { under++; <-hang; return 0, context.Canceled }); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -463,8 +463,8 @@ func TestRenewalsAreRationed(t *testing.T) {
 		}
 		close(hang)
 		synctest.Wait()
-		if len(v.flights) != 0 || v.renewed != 0 {
-			t.Errorf("%d questions are left, %d renewals", len(v.flights), v.renewed)
+		if len(v.pending) != 0 || v.renewed != 0 {
+			t.Errorf("%d questions are left, %d renewals", len(v.pending), v.renewed)
 		}
 	})
 }
@@ -484,10 +484,10 @@ func TestAllocations(t *testing.T) {
 	p := newPool()
 	c := p.NewCounter(timeout)
 	a := netip.MustParseAddr("198.51.100.1")
-	seat(t, c, p.ID(a, "agent"), 0, nil)
+	joined(t, c, p.ID(a, "agent"), 0, nil)
 	n := testing.AllocsPerRun(100, func() {
 		if !c.Touch(p.ID(a, "agent"), at(1), timeout) {
-			t.Error("no seat")
+			t.Error("not joined")
 		}
 	})
 	if n != 0 {
@@ -510,7 +510,7 @@ func BenchmarkTouch(b *testing.B) {
 	now := time.Now()
 	for i := range n {
 		addrs[i], agents[i] = netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), fmt.Sprint("Mozilla/5.0 (X11; Linux x86_64) ", i)
-		_, _ = c.Seat(p.ID(addrs[i], agents[i]), netip.Prefix{}, now, nil)
+		_, _ = c.Join(p.ID(addrs[i], agents[i]), netip.Prefix{}, now, nil)
 	}
 	b.ReportAllocs()
 	i := 0
