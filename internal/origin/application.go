@@ -174,8 +174,8 @@ func (a *Application) claim(name string, p *Publication) error {
 	return nil
 }
 
-// detach ends p's hold on its stream. clean says that the publisher said
-// good-bye; either way the stream goes on for the grace that applies.
+// detach ends p's hold on its stream. clean says that the publisher
+// unpublished; either way the stream goes on for the grace that applies.
 func (a *Application) detach(p *Publication, clean bool) {
 	st := p.stream
 	cfg := a.rules.Load().cfg.For(st.name)
@@ -263,7 +263,7 @@ func (a *Application) Exit() {
 	a.svc.tidy(a)
 }
 
-// leave is Exit for who has the service's lock, and leaves one that is not alive.
+// leave is Exit with the service's lock held, for an application that is not alive.
 func (a *Application) leave() {
 	a.mu.Lock()
 	a.sessions--
@@ -271,7 +271,7 @@ func (a *Application) leave() {
 }
 
 // remove closes the application for good: streams that wait for a publisher end
-// now, the others as their sessions are shown out.
+// now, the others as their publishers are kicked.
 func (a *Application) remove() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

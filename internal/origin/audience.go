@@ -27,7 +27,7 @@ type Audience struct {
 	// guarded is set once an application asks on_play for HTTP viewers, and
 	// stays: what was asked for then is not open to all when it no longer is.
 	guarded atomic.Bool
-	said    atomic.Int64 // bytes that farewells hold
+	said    atomic.Int64 // bytes that doneCalls hold
 
 	mu   sync.RWMutex
 	sets map[place]*viewerSet // who writes below an hls directory, as found once
@@ -53,7 +53,7 @@ func newAudience(og *Origin) *Audience {
 	return au
 }
 
-// guard is told of a configuration before it holds.
+// guard prepares for a configuration before it is applied.
 func (au *Audience) guard(cfg *config.Config) {
 	for i := range cfg.RTMP {
 		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool { return asksHTTP(&a) }) {
@@ -160,7 +160,7 @@ func (au *Audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 	return token, nil
 }
 
-// identify says who asks: whoever has a token of ours, else the address and the
+// identify says which viewer asks: the one with a token of ours, else the address and the
 // user agent. token is what the variants of a master playlist are to carry.
 func (au *Audience) identify(h *viewerSet, v web.Visit) (id viewers.ID, token string) {
 	if v.Token != "" {
@@ -182,7 +182,7 @@ func silenceOf(f web.LiveFile) time.Duration {
 	return silence * f.Target
 }
 
-// full is what a viewer is told for whom there is no room.
+// full is the answer to a viewer for whom there is no room.
 func full(err error, again time.Duration) error {
 	return &web.Denial{Status: 503, Reason: err.Error(), RetryAfter: int(again / time.Second)}
 }
@@ -232,8 +232,8 @@ func (au *Audience) Guards(f web.LiveFile) bool {
 // Guarding implements web.Audience.
 func (au *Audience) Guarding() bool { return au.guarded.Load() }
 
-// Shut implements web.Audience: what is left of a stream, or was put beside it,
-// is nobody's to judge while its neighbours need a verdict.
+// Shut implements web.Audience: media files beside a stream that on_play guards are
+// refused, because no hook can be asked about them.
 func (au *Audience) Shut(absPath string) bool {
 	if !au.guarded.Load() || !slices.Contains(mediaTypes, strings.ToLower(filepath.Ext(absPath))) {
 		return false

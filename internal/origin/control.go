@@ -21,7 +21,7 @@ type target struct {
 	who         Description
 }
 
-// Control obeys a call of control: all of it, or none.
+// Control carries out a call of control: all of it, or none.
 func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 	services := *og.services.Load()
 	if c.Server >= len(services) {
@@ -83,8 +83,8 @@ func (v *Service) targets(c api.Command) []target {
 
 const whyDropped = "dropped by an operator (control)"
 
-// drop kicks the targets. A publisher's name is not kept for it: whoever is
-// to take its place need not have its key.
+// drop kicks the targets. A publisher's name is not kept for it: its
+// successor may have another key.
 func drop(targets []target) {
 	for _, t := range targets {
 		if t.playing != nil {

@@ -21,7 +21,7 @@ const (
 )
 
 // A hookSession is one publish or play as the hooks see it, from the question on to
-// the good-bye. Its fields stay as they are once ask has returned.
+// publish_done or play_done. Its fields stay as they are once ask has returned.
 type hookSession struct {
 	client     hookClient
 	app        *Application
@@ -37,7 +37,7 @@ type hookSession struct {
 	timer *time.Timer        // of the next on_update
 	stop  context.CancelFunc // of the one under way
 	calls sync.WaitGroup
-	ended chan struct{} // closed after the good-bye
+	ended chan struct{} // closed after that call
 }
 
 // A hookClient is a Publisher or a Player.
@@ -51,7 +51,7 @@ func (a *Application) newHookSession(c hookClient, away func() bool) *hookSessio
 	return &hookSession{client: c, app: a, away: away, ended: make(chan struct{}), since: time.Now()}
 }
 
-// publish prepares what the hooks are told of r. Where the publisher has a key,
+// publish prepares the calls about r. Where the publisher has a key,
 // what it typed and its arguments hold the secret.
 func (n *hookSession) publish(r *PublishRequest) {
 	n.publishing = true
@@ -67,7 +67,7 @@ func (n *hookSession) publish(r *PublishRequest) {
 	n.question = hooks.Publish(n.from, n.stream, r.Type[:min(len(r.Type), maxPublishType)])
 }
 
-// play prepares what the hooks are told of r, whose stream is called name.
+// play prepares the calls about r, whose stream is called name.
 func (n *hookSession) play(r *PlayRequest, name string) {
 	n.stream = hooks.Stream{Name: name, Args: r.RawArgs}
 	n.from = n.client.Describe().Session
@@ -102,7 +102,7 @@ func (n *hookSession) ask(ctx context.Context, cfg *config.Application) (hooks.V
 	return v, nil
 }
 
-// subject is what the hooks are told about: a publisher's calls are in the order of
+// subject orders the calls: those about a publisher are in the order of
 // its stream, over all who publish it.
 func (n *hookSession) subject() hooks.Subject {
 	about := hooks.Subject{Session: n.from.ClientID}
@@ -183,7 +183,7 @@ func (n *hookSession) timestamp() uint32 {
 	return 0
 }
 
-// end ends the updates and says good-bye, in nginx-rtmp's order.
+// end ends the updates and calls publish_done or play_done, then done.
 func (n *hookSession) end() {
 	n.mu.Lock()
 	n.over = true

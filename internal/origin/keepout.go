@@ -15,8 +15,8 @@ type keepOut struct {
 	until map[keptOut]time.Time
 }
 
-// keptOut is a publisher: who has a key is known by it, anyone else by the address
-// and the name published.
+// keptOut identifies a publisher: by its key, or without one by its address and the
+// name published.
 type keptOut struct {
 	app    string
 	key    keyID

@@ -65,7 +65,7 @@ func newKeyring(app *config.Application, generated func(app, holder string) (str
 }
 
 // presented is what a publisher typed, kept as hashes so that a reload can
-// judge a live session again without the secret lying about in memory.
+// check a live session again without the secret in memory.
 type presented struct {
 	typed keyID  // of the stream name as typed
 	arg   keyID  // of key= in its arguments
@@ -79,8 +79,8 @@ var (
 	errKeyName  = errors.New("the stream key belongs to another stream name")
 )
 
-// match finds who p is. The error is errNoKey or errWrongKey for a stranger,
-// whom only access.keyless can let in. Every key is compared, in constant time.
+// match finds who p is. The error is errNoKey or errWrongKey for a
+// publisher that only access.keyless can admit. Every key is compared, in constant time.
 func (k *keyring) match(p presented, now time.Time) (ringKey, error) {
 	var hit *ringKey
 	for i := range k.keys {
@@ -127,10 +127,9 @@ func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name s
 	if err == nil {
 		return key.stream, owner{holder: key.holder, key: key.id, addr: addr}, nil
 	}
-	// A key out of its time is none of a stranger's: as a name it would be
-	// there for all to read.
-	stranger := errors.Is(err, errNoKey) || errors.Is(err, errWrongKey)
-	if stranger && r.cfg.Access.AllowsKeyless(addr) && value.ValidStreamName(p.name) == nil {
+	// A key out of its time never becomes a name: everybody could read it.
+	unknown := errors.Is(err, errNoKey) || errors.Is(err, errWrongKey)
+	if unknown && r.cfg.Access.AllowsKeyless(addr) && value.ValidStreamName(p.name) == nil {
 		return p.name, owner{addr: addr}, nil
 	}
 	return "", owner{}, err

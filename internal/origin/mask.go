@@ -7,7 +7,7 @@ func (og *Origin) IsKey(word string) bool {
 	if len(word) < minSecret {
 		return false
 	}
-	// No lock: whoever writes a log line may hold it.
+	// No lock: the caller that logs may hold it.
 	for _, v := range *og.services.Load() {
 		for _, ring := range v.rules.Load().keys {
 			if ring.holds(word) {

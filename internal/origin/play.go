@@ -76,20 +76,20 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if err := mayPlay(rules.cfg.For(name), r.Address); err != nil {
 		return nil, err
 	}
-	told := a.newHookSession(p, r.Away)
-	told.play(r, name)
-	verdict, err := told.ask(ctx, rules.cfg) // before anything is sent
+	session := a.newHookSession(p, r.Away)
+	session.play(r, name)
+	verdict, err := session.ask(ctx, rules.cfg) // before anything is sent
 	if err != nil {
 		return nil, err
 	}
-	out := &Playing{app: a, player: p, addr: r.Address, hooks: told}
+	out := &Playing{app: a, player: p, addr: r.Address, hooks: session}
 	if verdict.Name != "" {
 		if verdict.Name != name {
 			p.Hide(name, false)
 		}
 		name = verdict.Name
 		if err := mayPlay(rules.cfg.For(name), r.Address); err != nil {
-			told.end()
+			session.end()
 			return nil, err
 		}
 	}
@@ -97,7 +97,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 		r.Public = name
 	}
 	if err := a.join(name, out, rules.cfg.For(name)); err != nil {
-		told.end()
+		session.end()
 		return nil, err
 	}
 	a.origin.played.Add(1)
@@ -109,7 +109,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 			return nil, &Refusal{RuleDenied, why}
 		}
 	}
-	told.watch()
+	session.watch()
 	return out, nil
 }
 
@@ -129,8 +129,8 @@ func (p *Playing) LogStopped(log *zap.Logger, fan *fanout.Player) {
 const secretName = "(hidden)"
 
 // playable is the name under which a player waits for the stream r.Name. With keys
-// in force a name may be a guess at one: whoever asks for names that nobody knows
-// is refused after a while, and a key is answered like any of them.
+// in force a name may be a guess at one: an address that asks for many names that
+// nobody knows is refused for a while, and a key is answered like any of them.
 func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequest, p Player) (string, error) {
 	name := r.Name
 	if !rules.keys.inForce {

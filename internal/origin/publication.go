@@ -69,7 +69,7 @@ func (p *Publication) Complain(defects media.Defects, now time.Time, err error) 
 	p.stream.complain(p, defects, now, err)
 }
 
-// Leave ends the hold. clean says that the publisher said good-bye; either way
+// Leave ends the hold. clean says that the publisher unpublished; either way
 // the stream goes on for the grace that applies.
 func (p *Publication) Leave(clean bool) {
 	if p.left {

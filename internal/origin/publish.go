@@ -58,15 +58,15 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 		}
 	}
 	name, cfg := r.name, rules.cfg
-	told := a.newHookSession(p, r.Away)
-	told.publish(r)
+	session := a.newHookSession(p, r.Away)
+	session.publish(r)
 	if cfg.Hooks.OnPublish == "" || r.owner.holder != "" {
 		r.Public = name
 	}
 	if err := a.mayClaim(name, r.owner); err != nil { // 4. busy? nothing is taken yet
 		return nil, &Refusal{RuleName, err.Error()}
 	}
-	verdict, err := told.ask(ctx, cfg) // 5. the client waits, TCP holds its bytes
+	verdict, err := session.ask(ctx, cfg) // 5. the client waits, TCP holds its bytes
 	if err != nil {
 		return nil, err
 	}
@@ -75,12 +75,12 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 	}
 	name = verdict.NameOr(name)
 	r.Public = name
-	pub := &Publication{app: a, publisher: p, log: r.Log, seen: r.seen, owner: r.owner, keyName: r.name, hooks: told}
+	pub := &Publication{app: a, publisher: p, log: r.Log, seen: r.seen, owner: r.owner, keyName: r.name, hooks: session}
 	if err := a.claim(name, pub); err != nil { // 6. take it; looked at again, for others ask too
-		told.end() // the hook had agreed
+		session.end() // the hook had agreed
 		return nil, &Refusal{RuleName, err.Error()}
 	}
-	pub.stream.hooks.Store(told)
+	pub.stream.hooks.Store(session)
 	if now := a.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := pub.refusedBy(now, name); why != "" {
 			pub.evicted.Store(true)
@@ -88,7 +88,7 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 			return nil, &Refusal{RuleDenied, why}
 		}
 	}
-	told.watch()
+	session.watch()
 	a.origin.published.Add(1)
 	pub.announce(r.metadata)
 	pub.watchIdle(cfg.For(name).DropIdlePublisher)
@@ -130,9 +130,9 @@ func (a *Application) identify(rules *appRules, r *PublishRequest, p Publisher) 
 	return nil
 }
 
-// refuseName turns a failed identification into what the client hears. A
-// secret that was close is not told from one that was not. Who types a stream's
-// public name in its place knows that already.
+// refuseName turns a failed identification into what the client hears. The
+// answer to a nearly right secret is the same as to any other. A stream's public
+// name is no secret: its answer may differ.
 func (a *Application) refuseName(rules *appRules, err error, r *PublishRequest) error {
 	if !rules.keys.inForce {
 		return &Refusal{RuleName, "bad stream name: " + err.Error()}

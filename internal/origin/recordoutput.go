@@ -64,14 +64,14 @@ func openRecord(st *Stream, block any) (Output, error) {
 
 // Run implements Output.
 func (r *recordOutput) Run(ctx context.Context, cur *live.Cursor) error {
-	told := make(chan struct{})
+	sent := make(chan struct{})
 	go func() {
-		defer close(told)
+		defer close(sent)
 		r.tellPublisher()
 	}()
 	err := r.recorder.Run(ctx, cur)
 	close(r.statuses)
-	<-told
+	<-sent
 	return err
 }
 
@@ -115,7 +115,7 @@ func (st *Stream) sayRecordStarted(r *recordOutput, path string) {
 }
 
 // sayRecordDone tells on_record_done that a file is closed. At the end of a
-// stream that is after the publisher's good-bye, as at nginx-rtmp.
+// stream that is after publish_done, as at nginx-rtmp.
 func (st *Stream) sayRecordDone(r *recordOutput, path string, ended bool) {
 	cfg, rec := st.app.rules.Load().cfg, r.cfg.Load()
 	n := st.hooks.Load()

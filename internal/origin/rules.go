@@ -12,7 +12,7 @@ type MadeKey struct {
 	line string
 }
 
-// String is what whoever started the server is shown, once.
+// String is the line that the console shows once.
 func (k MadeKey) String() string { return k.line }
 
 // AcquireRules resolves the keys of the i-th rtmp block. Those that it makes are

@@ -101,7 +101,7 @@ func (v *Service) Named(name string) *Application {
 }
 
 // Alive returns the application of a's name that is alive, a itself if there is
-// none. Whoever entered a has entered that one then.
+// none. A connection that entered a has entered that one then.
 func (v *Service) Alive(a *Application) (*Application, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -27,7 +27,7 @@ const (
 	maxSaid = 512
 )
 
-// asksHTTP says whether on_play judges an application's HTTP viewers.
+// asksHTTP says whether on_play is asked about an application's HTTP viewers.
 func asksHTTP(cfg *config.Application) bool { return cfg.Hooks.OnPlay != "" && cfg.Hooks.OnPlayHTTP }
 
 // asked is since when an application's on_play is the one it is.
@@ -61,7 +61,7 @@ func (h *viewerSet) pass(addr netip.Addr, agent string) viewers.Key {
 	return viewers.KeyOf(h.app.id, 0, addr, h.name, agent)
 }
 
-// ask has on_play judge a viewer, unless it has.
+// ask asks on_play about a viewer, unless its answer is remembered.
 func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Visit, grace time.Duration) error {
 	cfg, asked := rules.cfg, &rules.asked
 	serial := h.counter.Serial(id, v.Now)
@@ -82,12 +82,12 @@ func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v w
 	return h.askAnew(ctx, cfg, q, serial, v)
 }
 
-// askAnew has on_play judge a viewer of whom no verdict is remembered.
+// askAnew asks on_play about a viewer for which no answer is remembered.
 func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v web.Visit) error {
 	og, life := h.app.origin, h.app.origin.audience.VerdictLife
 	return og.audience.verdicts.Ask(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.session(serial, v)
-		// Whoever asked first may go: the others wait for the same answer.
+		// The request that asked may end: others wait for the same answer.
 		verdict, err := h.app.hooks.Ask(og.ctx, cfg.Hooks.OnPlay, &cfg.Notify, hooks.Play(from, stream, -2, 0, false))
 		var no *hooks.Refusal
 		switch {
@@ -122,7 +122,7 @@ func (h *viewerSet) refuse(v web.Visit, reason string) error {
 	return &web.Denial{Status: 403, Reason: reason}
 }
 
-// session is what the hooks are told of a viewer.
+// session describes a viewer for the hooks.
 func (h *viewerSet) session(serial uint64, v web.Visit) (hooks.Session, hooks.Stream) {
 	return hooks.Session{
 		App: h.app.name, FlashVer: clip(v.Agent), PageURL: clip(v.Referer()), TCURL: clip(v.URL()),
@@ -133,33 +133,33 @@ func (h *viewerSet) session(serial uint64, v web.Visit) (hooks.Session, hooks.St
 // clip copies: the rest of the request is not to be kept with it.
 func clip(s string) string { return strings.Clone(s[:min(len(s), maxSaid)]) }
 
-// A farewell is what is said of a viewer once it is gone.
-type farewell struct {
+// A doneCall is what on_play_done and on_done get for a viewer that is gone.
+type doneCall struct {
 	from   hooks.Session
 	stream hooks.Stream
 	size   int64
 }
 
-// maxFarewells bounds the bytes that farewells hold: viewers beyond go silently.
-const maxFarewells = 32 << 20
+// maxDoneBytes bounds the bytes that doneCalls hold: no hook hears of viewers beyond.
+const maxDoneBytes = 32 << 20
 
-// farewell is nil where no hook wants to hear of it.
-func (h *viewerSet) farewell(cfg *config.Application, v web.Visit) *farewell {
+// doneCall is nil where no hook is to be called.
+func (h *viewerSet) doneCall(cfg *config.Application, v web.Visit) *doneCall {
 	if !cfg.Hooks.OnPlayHTTP || cfg.Hooks.OnPlayDone == "" && cfg.Hooks.OnDone == "" {
 		return nil
 	}
-	f := &farewell{}
+	f := &doneCall{}
 	f.from, f.stream = h.session(0, v)
 	f.size = int64(256 + len(f.from.FlashVer) + len(f.from.PageURL) + len(f.from.TCURL) + len(f.stream.Args))
-	if said := &h.app.origin.audience.said; said.Add(f.size) > maxFarewells {
+	if said := &h.app.origin.audience.said; said.Add(f.size) > maxDoneBytes {
 		said.Add(-f.size)
 		return nil
 	}
 	return f
 }
 
-// drop gives up a farewell that nobody will say.
-func (h *viewerSet) drop(f *farewell) {
+// drop gives up a doneCall.
+func (h *viewerSet) drop(f *doneCall) {
 	if f != nil {
 		h.app.origin.audience.said.Add(-f.size)
 	}
@@ -172,7 +172,7 @@ func (h *viewerSet) sayGone(gone []viewers.Viewer) {
 	}
 	cfg := h.app.rules.Load().cfg
 	for _, g := range gone {
-		f, ok := g.Info.(*farewell)
+		f, ok := g.Info.(*doneCall)
 		if !ok {
 			continue
 		}

@@ -55,27 +55,27 @@ func (h *viewerSet) room(cfg *config.Application, addr netip.Addr) error {
 // join counts a new viewer. Who asks for a master playlist is there for a while,
 // too, for the hooks to hear of its end, but takes nobody's place.
 func (h *viewerSet) join(cfg *config.Application, id viewers.ID, v web.Visit, counted bool) error {
-	bye := h.farewell(cfg, v)
+	done := h.doneCall(cfg, v)
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
 	if h.closed.Load() { // while on_play was asked; no hook would hear of its end
-		h.drop(bye)
+		h.drop(done)
 		return errViewersOut
 	}
 	limits := cfg.For(h.name)
 	if counted {
 		if err := h.app.roomFor(h.name, listen.SourceOf(v.Addr), limits); err != nil {
-			h.drop(bye)
+			h.drop(done)
 			return err
 		}
 	}
 	var info any
-	if bye != nil {
-		info = bye
+	if done != nil {
+		info = done
 	}
 	fresh, err := h.counter.Join(id, listen.SourceOf(v.Addr), v.Now, info)
 	if !fresh {
-		h.drop(bye)
+		h.drop(done)
 	} else if counted {
 		h.app.origin.viewed.Add(1)
 	}

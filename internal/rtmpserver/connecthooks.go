@@ -12,8 +12,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// askConnect asks on_connect and returns the application's name. It is not told
-// of names that no application can have: a URL in the wrong field of an encoder
+// askConnect asks on_connect and returns the application's name. It is not asked
+// about names that no application can have: a URL in the wrong field of an encoder
 // ends in a stream key. An error ends the session.
 func (s *session) askConnect(ctx context.Context, c rtmp.Connect) (app string, err error) {
 	if value.ValidStreamName(c.App) != nil {
@@ -22,16 +22,16 @@ func (s *session) askConnect(ctx context.Context, c rtmp.Connect) (app string, e
 	if len(c.Args) > origin.MaxHookArgs {
 		return "", &refusal{"", "the application's arguments are too long"}
 	}
-	s.setHello(&hooks.Session{
+	s.setHookSession(&hooks.Session{
 		App: c.App, Args: c.Args, FlashVer: c.FlashVer, SWFURL: c.SWFURL, TCURL: c.TCURL, PageURL: c.PageURL,
 		Addr: s.addr.String(), ClientID: s.id,
 	})
 	cfg := s.block.Config()
-	v, err := s.block.Hooks().Ask(ctx, cfg.OnConnect, &cfg.Notify, hooks.Connect(*s.hello, time.Since(s.srv.Origin.Started())))
+	v, err := s.block.Hooks().Ask(ctx, cfg.OnConnect, &cfg.Notify, hooks.Connect(*s.hookSession, time.Since(s.srv.Origin.Started())))
 	var no *hooks.Refusal
 	switch {
 	case errors.As(err, &no):
-		s.setHello(nil) // whom the hook refused it hears no more of
+		s.setHookSession(nil) // on_disconnect is not called for it
 		return "", &refusal{"", no.Reason}
 	case err != nil:
 		return "", errBye // the server stops, and kick says so
@@ -39,15 +39,15 @@ func (s *session) askConnect(ctx context.Context, c rtmp.Connect) (app string, e
 	if cfg.OnConnect != "" && s.away() {
 		return "", errBye
 	}
-	hello := *s.hello
-	hello.App = v.NameOr(c.App)
-	s.setHello(&hello)
-	return hello.App, nil
+	named := *s.hookSession
+	named.App = v.NameOr(c.App)
+	s.setHookSession(&named)
+	return named.App, nil
 }
 
 // sayDisconnect tells on_disconnect that a client which on_connect let in is gone.
 func (s *session) sayDisconnect() {
-	if s.hello == nil {
+	if s.hookSession == nil {
 		return
 	}
 	cfg := s.block.Config()
@@ -55,9 +55,9 @@ func (s *session) sayDisconnect() {
 	if s.app != nil {
 		caller = s.app.Hooks() // behind what it says for this session
 	}
-	caller.Tell(&cfg.Notify, hooks.Subject{Session: s.id}, hooks.Call{Target: cfg.OnDisconnect, Event: hooks.Disconnect(*s.hello)})
+	caller.Tell(&cfg.Notify, hooks.Subject{Session: s.id}, hooks.Call{Target: cfg.OnDisconnect, Event: hooks.Disconnect(*s.hookSession)})
 }
 
-// away says that the client is gone, or was shown out, while a hook was asked:
+// away says that the client is gone, or was kicked, while a hook was asked:
 // what the hook says is of no use.
 func (s *session) away() bool { return s.kicked.Load() != nil || listen.HungUp(s.raw) }

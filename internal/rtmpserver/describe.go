@@ -9,9 +9,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-func (s *session) setHello(h *hooks.Session) {
+func (s *session) setHookSession(h *hooks.Session) {
 	s.mu.Lock()
-	s.hello = h
+	s.hookSession = h
 	s.mu.Unlock()
 }
 
@@ -23,8 +23,8 @@ func (s *session) Describe() origin.Description {
 		ID: s.id, Address: s.addr, Peer: s.peer, Local: s.nc.LocalAddr(), Since: s.started,
 		Encoder: s.connect.FlashVer, PageURL: s.connect.PageURL, SWFURL: s.connect.SWFURL, Leaving: s.kicked.Load() != nil,
 	}
-	if s.hello != nil {
-		d.Session = *s.hello
+	if s.hookSession != nil {
+		d.Session = *s.hookSession
 	}
 	if conn := s.conn.Load(); conn != nil {
 		d.BytesIn, d.RoundTrip = conn.BytesIn(), conn.RoundTrip()
@@ -42,9 +42,9 @@ func (s *session) Hide(secret string, fromHooks bool) {
 		strip(secret, &c.Args, &c.FlashVer, &c.SWFURL, &c.TCURL, &c.PageURL, &s.visit.args)
 		return
 	}
-	hello := *s.hello
-	strip(secret, &hello.Args, &hello.FlashVer, &hello.SWFURL, &hello.TCURL, &hello.PageURL)
-	s.hello = &hello
+	c := *s.hookSession
+	strip(secret, &c.Args, &c.FlashVer, &c.SWFURL, &c.TCURL, &c.PageURL)
+	s.hookSession = &c
 }
 
 func strip(secret string, fields ...*string) {

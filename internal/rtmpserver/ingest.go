@@ -20,13 +20,13 @@ type ingest struct {
 	publication *origin.Publication
 	demuxer     *flv.Demuxer
 	now         time.Time     // when the present message arrived
-	repairs     flv.Repairs   // told already
-	defects     media.Defects // said already
+	repairs     flv.Repairs   // reported already
+	defects     media.Defects // reported already
 	warned      bool          // of a data message
 
-	headers headers
-	told    ration // changes of metadata
-	refused error  // ends the session
+	headers  headers
+	metadata ration // changes of it
+	refused  error  // ends the session
 }
 
 // begin has what comes go to pub.
@@ -83,7 +83,7 @@ func (in *ingest) script(m rtmp.Message) bool {
 		if known := in.publication.Stream().Live().Metadata(); known != nil && bytes.Equal(known.Raw, meta.Raw) {
 			return true
 		}
-		if !in.told.take(in.now) {
+		if !in.metadata.take(in.now) {
 			return in.passOver(errors.New("onMetaData changes too often: not passed on"))
 		}
 		in.publication.SetMetadata(meta.Raw)

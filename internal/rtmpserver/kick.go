@@ -24,7 +24,7 @@ type kick struct {
 }
 
 // kick ends the session from outside, once: the client is told code and reason
-// where it can be told. It does not block. Whoever reads goes on reading: two
+// where it can be told. It does not block. The reader goes on reading: two
 // readers would each get half of a message.
 func (s *session) kick(code, reason string) { s.kickAfter(0, code, reason) }
 
@@ -87,8 +87,8 @@ const (
 	stopLingerTime = 50 * time.Millisecond
 )
 
-// lingerTime bounds each step of a good-bye: nobody waits for a client that does
-// not read it.
+// lingerTime bounds each step of an ending: nobody waits for a client that does
+// not read.
 func (s *session) lingerTime() time.Duration {
 	if s.srv.Origin.Stopping() {
 		return stopLingerTime
@@ -101,7 +101,7 @@ func (s *session) linger() {
 	listen.Linger(s.nc, s.lingerTime(), lingerBytes)
 }
 
-// finish tells a client why it is shown out and writes the session's one last
+// finish tells a client why it is ended and writes the session's one last
 // line. lingers: the client was told something that must arrive.
 func (s *session) finish(err error) (lingers bool) {
 	if errors.Is(err, errTurnedAway) {

@@ -64,7 +64,7 @@ func (s *session) leavePlaying(pl *player) {
 	pl.playing.Leave()
 }
 
-// stay obeys a player until it ends or plays something else, and goes on as
+// stay carries out the commands of a player until it ends or plays something else, and goes on as
 // commands does when it stopped playing and may play or publish again.
 func (s *session) stay(ctx context.Context) error {
 	pl := s.player
@@ -163,7 +163,7 @@ func (s *session) regain(pl *player, wait time.Duration, leave func() (rest []by
 	return nil
 }
 
-// playCommands obeys a player until it stops; next is a second play.
+// playCommands carries out the commands of a player until it stops; next is a second play.
 func (s *session) playCommands(pl *player) (next *rtmp.Command, err error) {
 	conn := s.conn.Load()
 	leave := func() error {

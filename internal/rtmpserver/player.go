@@ -84,7 +84,7 @@ func (pl *player) tell(write func(*rtmp.Conn) error) {
 	}
 }
 
-// receive obeys receiveAudio and receiveVideo.
+// receive carries out receiveAudio and receiveVideo.
 func (pl *player) receive(cmd rtmp.Command) {
 	on := len(cmd.Args) == 0 || cmd.Args[0] != false
 	if strings.EqualFold(cmd.Name, "receiveAudio") {

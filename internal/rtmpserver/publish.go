@@ -90,7 +90,7 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 }
 
 // readMedia moves the publisher's messages into the stream until it ends. Without
-// an error the publisher said good-bye and may publish again, or goes on as next.
+// an error the publisher unpublished and may publish again, or goes on as next.
 func (s *session) readMedia(ctx context.Context, streamID uint32, in *ingest, req *origin.PublishRequest) (next *origin.PublishRequest, err error) {
 	conn := s.conn.Load()
 	conn.Pace(s.srv.readTicks.reader(in.publication.Stream()))
@@ -129,7 +129,7 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, in *ingest, re
 			if err != nil {
 				return nil, err
 			}
-			if err := conn.Flush(); err != nil && !done { // who said good-bye need not listen
+			if err := conn.Flush(); err != nil && !done { // a client that unpublished need not listen
 				return nil, err
 			}
 			if done {

@@ -34,7 +34,7 @@ func (s *session) Redirect(name, query string) {
 	s.redirect(r)
 }
 
-// redirect has the session obey r as soon as it looks up from its reading.
+// redirect interrupts the reading of the session, which carries r out.
 func (s *session) redirect(r *redirection) {
 	s.redirecting.Store(r)
 	if conn := s.conn.Load(); conn != nil {

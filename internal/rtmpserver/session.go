@@ -44,7 +44,7 @@ type session struct {
 	app         *origin.Application
 	publication *origin.Publication // while publishing
 	player      *player             // while playing
-	hello       *hooks.Session      // what the hooks are told, from connect on
+	hookSession *hooks.Session      // for the hooks, from connect on
 
 	visit   visit
 	ordered bool // the next play is an operator's word; run's alone
@@ -52,7 +52,7 @@ type session struct {
 	published   bool        // a publish was accepted once: stray media afterwards is no error
 	settled     atomic.Bool // it was let publish or play once
 	kicked      atomic.Pointer[kick]
-	stranger    *awake.Timer // of strangerTime
+	undecided   *awake.Timer // of maxUndecided
 	stop        func() bool  // ends the watch for the server's stop
 	redirecting atomic.Pointer[redirection]
 }
@@ -67,7 +67,7 @@ const (
 // A refusal ends the session: it is sent to the client as an onStatus and
 // logged in one line.
 type refusal struct {
-	code, reason string // no code: the client has been told already
+	code, reason string // no code: the client has its answer already
 }
 
 func (r *refusal) Error() string { return r.reason }
@@ -107,9 +107,9 @@ var errBye = errors.New("closed by the client")
 // run is the session from the first byte on.
 func (s *session) run(ctx context.Context) {
 	s.stop = context.AfterFunc(ctx, func() { s.kick(statusUnpublished, "the server is stopping") })
-	s.stranger = s.srv.Awake.AfterFunc(strangerTime, func() {
+	s.undecided = s.srv.Awake.AfterFunc(maxUndecided, func() {
 		if !s.settled.Load() {
-			s.kick(rtmp.StatusFailed, fmt.Sprintf("neither publish nor play within %s", strangerTime))
+			s.kick(rtmp.StatusFailed, fmt.Sprintf("neither publish nor play within %s", maxUndecided))
 		}
 	})
 	s.goOn(ctx, s.serve(ctx))
@@ -127,7 +127,7 @@ func (s *session) goOn(ctx context.Context, err error) {
 	s.sayDisconnect()
 	lingers := s.finish(err)
 	s.logAccess()
-	s.stranger.Stop()
+	s.undecided.Stop()
 	s.stop()
 	running := s.srv.lingering.Go(func() { // not in the way of a stop
 		if lingers {
@@ -143,11 +143,11 @@ func (s *session) goOn(ctx context.Context, err error) {
 	s.srv.sessions.Done()
 }
 
-// strangerTime is how long a connection may take to publish or play: pings can
+// maxUndecided is how long a connection may take to publish or play: pings can
 // be answered for ever, and bytes trickled.
-const strangerTime = time.Minute
+const maxUndecided = time.Minute
 
-// serve shakes hands and obeys. It returns why the session ends, or errPlaying.
+// serve does the handshake and carries out commands. It returns why the session ends, or errPlaying.
 func (s *session) serve(ctx context.Context) error {
 	options := s.block.options()
 	if err := s.open(&options); err != nil {
@@ -164,7 +164,7 @@ func (s *session) serve(ctx context.Context) error {
 	return s.commands(ctx)
 }
 
-// commands obeys the client until it plays or goes.
+// commands carries out what the client says until it plays or leaves.
 func (s *session) commands(ctx context.Context) error {
 	conn := s.conn.Load()
 	for {

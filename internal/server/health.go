@@ -10,7 +10,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/origin"
 )
 
-// watchHealth has every publisher's doctor judge once a second until ctx ends.
+// watchHealth examines every publisher once a second until ctx ends.
 func (s *Server) watchHealth(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

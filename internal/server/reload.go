@@ -165,7 +165,7 @@ func (a *acquired) release() {
 	for _, d := range a.dirs {
 		a.srv.origin.Directories().Release(d)
 	}
-	// Nobody was told of them: the next attempt makes others, and announces them.
+	// Nobody has seen them: the next attempt makes others, and announces them.
 	if err := origin.ForgetKeys(string(a.cfg.StateDir), a.made); err != nil {
 		a.srv.log.Error("stream keys that were never announced stay", zap.Error(err))
 	}
@@ -188,7 +188,7 @@ func (s *Server) commit(a *acquired) {
 	services := make([]*origin.Service, len(blocks))
 	for i, b := range blocks {
 		services[i] = b.Service
-		b.UseAccessLog(a.logs[i]) // first: whoever is kicked now is in it
+		b.UseAccessLog(a.logs[i]) // first: the lines of those that are kicked now are in it
 		for _, app := range b.Commit(a.rules[i]) {
 			s.removeApp(app)
 		}
@@ -249,7 +249,7 @@ func (s *Server) running() []*rtmpserver.Block {
 	return slices.Clone(s.blocks)
 }
 
-// flushInterval is the slowest beat of the fan-out, which all rtmp blocks share:
+// flushInterval is the longest pause of the fan-out, which all rtmp blocks share:
 // the smallest that one of them asks for.
 func flushInterval(cfg *config.Config) time.Duration {
 	d := time.Duration(0)

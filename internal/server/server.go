@@ -27,7 +27,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
-// Options are what a Server is told besides its configuration.
+// Options are what a Server gets besides its configuration.
 type Options struct {
 	Log   *zap.Logger
 	Level zap.AtomicLevel // of Log; follows the configuration
@@ -116,13 +116,13 @@ func (s *Server) stopping() bool { return s.origin.Stopping() }
 // out for d. It says how many there were: an application may be in several rtmp blocks.
 func (s *Server) Kick(app, name string, d time.Duration) (n int) { return s.origin.Kick(app, name, d) }
 
-// defaultFlush is the slowest beat of the fan-out before a configuration says
-// another one.
+// defaultFlush is the longest pause of the fan-out before a configuration says
+// another.
 const defaultFlush = 100 * time.Millisecond
 
 var errTimeout = errors.New("shutdown_timeout is over: some connections were cut")
 
-// Shutdown stops accepting, tells publishers good-bye, closes the open segments
+// Shutdown stops accepting, unpublishes the publishers, closes the open segments
 // (no playlist is ended: the next start resumes them) and returns when all is
 // done or shutdown_timeout is over. It is called once.
 func (s *Server) Shutdown() error {
@@ -136,7 +136,7 @@ func (s *Server) Shutdown() error {
 	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
 	hooksDeadline := time.Now().Add(timeout / 2) // Docker and others kill after as long as timeout's default
-	s.hooks.Drain()                              // good-byes are said once from here on
+	s.hooks.Drain()                              // calls that fail from here on are not repeated
 	s.cancel()
 	err := waitUntil(deadline, s.rtmp.WaitSessions)
 	for _, b := range blocks {
