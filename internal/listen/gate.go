@@ -9,22 +9,23 @@ import (
 	"go.uber.org/zap"
 )
 
-// A Gate counts the connections of a service: max_connections and
+// A Gate counts the connections of a service, for max_connections and
 // max_connections_per_ip.
 type Gate struct {
 	mu    sync.Mutex
 	total int
 	from  map[netip.Prefix]int
 
-	said    time.Time // when the last line about the refused was written
+	said    time.Time // when refused connections were last logged
 	refused int       // since then
 }
 
-// burst is how often, at most, a line is written about refused connections.
+// burst is the shortest time between two log lines about refused connections.
 const burst = 10 * time.Second
 
-// SourceOf is what counts as one address: of IPv6 a /64, the least that a
-// household is given, so that nobody has billions of them.
+// SourceOf returns what counts as one address: an IPv4 address, or a /64 of IPv6, the
+// smallest prefix that a customer is given; otherwise a client could use billions of
+// addresses.
 func SourceOf(a netip.Addr) netip.Prefix {
 	if a.Is4() {
 		return netip.PrefixFrom(a, 32)
@@ -33,7 +34,7 @@ func SourceOf(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// Enter counts a connection in, unless there are limit already (0: no limit).
+// Enter counts a connection, unless there are limit already (0: no limit).
 func (g *Gate) Enter(limit int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -44,7 +45,7 @@ func (g *Gate) Enter(limit int) error {
 	return nil
 }
 
-// EnterFrom counts a connection that entered to its address as well.
+// EnterFrom also counts a connection that entered for its address.
 func (g *Gate) EnterFrom(a netip.Addr, limit int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -59,7 +60,7 @@ func (g *Gate) EnterFrom(a netip.Addr, limit int) error {
 	return nil
 }
 
-// Leave takes a connection out, and off its address if it was counted there.
+// Leave ends the count of a connection, and for its address if EnterFrom counted it.
 func (g *Gate) Leave(a netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -79,8 +80,8 @@ func (g *Gate) Empty() bool {
 	return g.total == 0
 }
 
-// Complain logs that a connection was turned away: one line for a burst of
-// them, with how many there were since the line before.
+// Complain logs that a connection was refused: at most one line per burst, with the
+// number of connections refused since the line before.
 func (g *Gate) Complain(log *zap.Logger, remote string, why error, now time.Time) {
 	g.mu.Lock()
 	g.refused++

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HungUp says whether the peer has closed or lost its connection, without
-// reading what it sent before.
+// HungUp reports whether the peer has closed or lost its connection, without reading
+// the bytes it sent before.
 func HungUp(nc net.Conn) bool {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {

@@ -4,5 +4,5 @@ package listen
 
 import "net"
 
-// HungUp is Linux's; elsewhere the first write tells.
+// HungUp works on Linux only; elsewhere the first write fails.
 func HungUp(net.Conn) bool { return false }

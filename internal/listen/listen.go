@@ -1,6 +1,6 @@
-// Package listen makes and guards sockets: it binds the addresses of a
-// configuration, says who has a port that is taken, accepts, counts connections
-// against their limits, reads the PROXY header, and keeps certificate files fresh.
+// Package listen makes listening sockets: it binds the addresses of a configuration,
+// names the process that has a port already, accepts connections, enforces their limits,
+// reads the PROXY header, and reloads certificate files. It starts no goroutines.
 package listen
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
 )
 
-// Bind listens on a. An address in use is an error that names the line of the
-// configuration and, where the system tells, the process that has it.
+// Bind listens on a. The error for an address in use names the line of the configuration
+// and, if the system shows it, the process that has the address.
 func Bind(a value.Address) (net.Listener, error) {
 	if a.Network == "unix" {
 		return bindUnix(a)
@@ -52,11 +52,11 @@ func where(a value.Address) string {
 	return fmt.Sprintf("%s (%s:%d)", a, filepath.Base(a.Range.Filename), a.Range.Start.Line)
 }
 
-// socketMode is that of unix listeners: their user, and the group that a proxy in
-// front is put into.
+// socketMode is the mode of unix listeners: for the server's user and group. A proxy in
+// front has to be in the group.
 const socketMode = 0o660
 
-// bindUnix listens on a socket file, in the place of one that nobody serves.
+// bindUnix listens on a socket file. It replaces a file that nobody serves.
 func bindUnix(a value.Address) (net.Listener, error) {
 	if fi, err := os.Lstat(a.Path); err == nil && fi.Mode()&os.ModeSocket != 0 {
 		c, err := net.DialTimeout("unix", a.Path, time.Second)
@@ -80,13 +80,13 @@ const (
 	maxAcceptDelay = time.Second
 )
 
-// AcceptLoop hands every connection of ln to serve until ln is closed. Errors
-// such as too many open files are waited out, with growing pauses.
+// AcceptLoop calls serve for every connection of ln until ln is closed. After an error
+// such as too many open files it pauses, longer each time, and goes on.
 func AcceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
 	delay := minAcceptDelay
 	for {
 		nc, err := ln.Accept()
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // rest
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // a deadline in the past ends accepting too
 			return
 		}
 		if err == nil && fdlimit.ShortOf(nc) {
@@ -106,10 +106,10 @@ func AcceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
 	}
 }
 
-// Linger lets what was just sent arrive: a kernel whose socket is closed with
-// unread bytes resets the connection, and the client loses the answer (RFC 9112
-// §9.6). It ends what is sent and reads what still comes, at most limit bytes and
-// for that long. The caller closes nc.
+// Linger makes sure that the bytes just sent arrive. A kernel resets a connection that is
+// closed with unread bytes, and the client loses the answer (RFC 9112 §9.6). Linger
+// closes the sending side and reads what still comes, at most limit bytes and for at
+// most within. The caller closes nc.
 func Linger(nc net.Conn, within time.Duration, limit int64) {
 	if cw, ok := nc.(interface{ CloseWrite() error }); ok {
 		_ = cw.CloseWrite()

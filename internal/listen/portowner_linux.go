@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// portOwner says who listens on a TCP port, as " by pid 812 nginx", or nothing
-// where /proc does not tell (another user's process, without root).
+// portOwner returns which process listens on a TCP port, as " by pid 812 nginx"; "" if
+// /proc does not show it (a process of another user, without root).
 func portOwner(port uint16) string {
 	inode := ""
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {

@@ -2,5 +2,5 @@
 
 package listen
 
-// portOwner would say who listens on a TCP port; only Linux tells.
+// portOwner finds the owner of a TCP port on Linux only.
 func portOwner(uint16) string { return "" }

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// shortest is "PROXY UNKNOWN\r\n", the least that a header is; version 2
+	// shortest is the length of "PROXY UNKNOWN\r\n", the shortest header. Version 2
 	// has one byte more before its variable part.
 	shortest = 15
 	fixed2   = 16
 	longest1 = 107
-	// longest2 bounds the variable part of version 2: addresses, and what
-	// proxies add, a client's certificate at most.
+	// longest2 bounds the variable part of version 2: addresses and the additions
+	// of proxies, the longest of which is a client's certificate.
 	longest2 = 4096
 )
 
@@ -34,14 +34,13 @@ var (
 )
 
 // ReadPROXYHeader takes the PROXY protocol header (versions 1 and 2,
-// haproxy.org/download/3.0/doc/proxy-protocol.txt) off nc, and not a byte more:
-// what follows stays in the socket, so that whoever serves it can have the socket
-// itself, for sendfile and for writing without a wrapper.
+// haproxy.org/download/3.0/doc/proxy-protocol.txt) from nc, and not a byte more: what
+// follows stays in the socket, so that its server can use the socket without a wrapper,
+// for sendfile.
 //
-// The header must all be there by deadline. The
-// source's address is the client's, unmapped; it is the zero AddrPort when the
-// proxy speaks for itself (its health checks) or for a unix socket. The read
-// deadline is gone afterwards. Errors wrap ErrNoHeader or ErrMalformedHeader, or are the
+// The whole header must arrive by deadline. source is the client's address, unmapped; it
+// is the zero AddrPort for connections of the proxy itself (health checks) and of unix
+// sockets. The read deadline is removed. Errors wrap ErrNoHeader or ErrMalformedHeader, or are the
 // connection's: io.EOF if it was closed or reset without a byte, as simple health
 // checks do.
 func ReadPROXYHeader(nc net.Conn, deadline time.Time) (netip.AddrPort, error) {
@@ -91,9 +90,9 @@ func readHeader(r io.Reader) (netip.AddrPort, error) {
 	return netip.AddrPort{}, fmt.Errorf("%w: it is not about a stream", ErrMalformedHeader)
 }
 
-// line reads on to the end of a version 1 header. It goes byte by byte: only
-// the line's end says where the header's is, and some fifty reads once per
-// connection are nothing beside what they would have to give back otherwise.
+// line reads to the end of a version 1 header, byte by byte: the header ends with the
+// line, and bytes behind it could not be put back. That is some fifty reads, once per
+// connection.
 func headerLine(r io.Reader, head []byte) ([]byte, error) {
 	for !bytes.HasSuffix(head, []byte("\r\n")) {
 		if len(head) == longest1 {
@@ -107,7 +106,7 @@ func headerLine(r io.Reader, head []byte) ([]byte, error) {
 	return head, nil
 }
 
-// binary2 reads on to the end of a version 2 header: 12 bytes signature, version
+// binary2 reads to the end of a version 2 header: 12 bytes signature, version
 // and command, family, then the length of the rest (§2.2).
 func binary2(r io.Reader, head []byte) ([]byte, error) {
 	head = head[:fixed2]
@@ -125,7 +124,7 @@ func binary2(r io.Reader, head []byte) ([]byte, error) {
 	return all, nil
 }
 
-// cut is a header that ends early.
+// cut is the error for a header that ends early.
 func cutHeader(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: it ends early", ErrMalformedHeader)

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userTimeoutSlack leaves the last word to the fan, which knows why it closes a
-// player that takes nothing for timeout.
+// userTimeoutSlack lets the fan close a player that takes nothing for timeout before the
+// kernel does: the fan knows and logs the reason.
 const userTimeoutSlack = time.Second
 
-// SetUserTimeout has the kernel give a connection up whose peer acknowledges
-// nothing for so long (RFC 5482): one that vanished without a word would stay
-// for a quarter of an hour. 0 is the system's own.
+// SetUserTimeout makes the kernel close a connection whose peer acknowledges nothing for
+// that long (RFC 5482). By default a peer that vanished stays for a quarter of an hour.
+// 0 restores the default.
 func SetUserTimeout(nc net.Conn, timeout time.Duration) {
 	tc, ok := nc.(*net.TCPConn)
 	if !ok || timeout <= 0 {

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// SetUserTimeout is Linux's; elsewhere keep-alive finds the dead.
+// SetUserTimeout works on Linux only; elsewhere keep-alive finds dead connections.
 func SetUserTimeout(net.Conn, time.Duration) {}

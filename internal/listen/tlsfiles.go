@@ -14,9 +14,9 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// TLSFilesInterval is how often a handshake looks whether the files have changed. Their
-// names are looked at, not watched: renewals rename, and Kubernetes swaps links.
-// Nothing is done while nobody connects.
+// TLSFilesInterval is how often a handshake checks whether the files have changed. The
+// names are checked, not watched: renewals rename files, and Kubernetes swaps links.
+// Without handshakes nothing is checked.
 const TLSFilesInterval = 5 * time.Second
 
 // TLSFiles are a certificate and its key. Its methods may be called by many
@@ -27,9 +27,9 @@ type TLSFiles struct {
 	now               func() time.Time
 
 	current atomic.Pointer[tls.Certificate]
-	next    atomic.Int64 // unix nanoseconds of the next look
+	next    atomic.Int64 // time of the next check, Unix ns
 
-	mu   sync.Mutex // one look at a time
+	mu   sync.Mutex // held during a check
 	seen [2]os.FileInfo
 	bad  string // the last error, so that it is logged once
 }
@@ -65,8 +65,8 @@ func (p *TLSFiles) load() error {
 	return nil
 }
 
-// readPEM reads a PEM file. With a byte order mark before its first block,
-// encoding/pem would pass over that block: the certificate of the server itself.
+// readPEM reads a PEM file without a byte order mark. Behind one, encoding/pem would skip
+// the first block, which is the server's own certificate.
 func readPEM(name string) ([]byte, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -91,9 +91,9 @@ func same(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// Get is for tls.Config.GetCertificate: the certificate, after a look at the
-// files if it is time. Between the two renames of a renewal the pair does not
-// fit; then the old one stays and the next look tries again.
+// Get is for tls.Config.GetCertificate. It returns the certificate and checks the files
+// first when it is time. Between the two renames of a renewal certificate and key do
+// not match; then the old pair stays until the next check.
 func (p *TLSFiles) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if now := p.now(); now.UnixNano() >= p.next.Load() && p.mu.TryLock() {
 		p.next.Store(now.Add(TLSFilesInterval).UnixNano())

@@ -7,19 +7,20 @@ import (
 	"syscall"
 )
 
-// Unix listens on a socket file that nobody can open whom mode does not allow,
-// not even for a moment. The process's umask stays as it is: files that are made
-// meanwhile would get another mode than theirs.
+// Unix listens on a socket file with that mode. The file has no wider mode at any time. The
+// process's umask is not changed: that would change the mode of files that other
+// goroutines create meanwhile.
 func Unix(path string, mode os.FileMode) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		// The file that bind makes has the mode of the socket, less the umask.
+		// bind creates the file with the mode of the socket, without the bits of
+		// the umask.
 		return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), uint32(mode.Perm())) })
 	}}
 	ln, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, mode); err != nil { // what the umask took
+	if err := os.Chmod(path, mode); err != nil { // adds the bits that the umask removed
 		_ = ln.Close()
 		return nil, err
 	}
