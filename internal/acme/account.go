@@ -15,14 +15,14 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
-// kept is an account as it lies in the storage.
+// kept is an account as it is stored.
 type kept struct {
 	Location string `json:"location"` // its URL at the authority
 	Email    string `json:"email,omitempty"`
 	Key      string `json:"key"` // PEM
 }
 
-// accountFile is where the account of this authority and address lies.
+// accountFile returns the storage key of the account at this authority with this address.
 func (a *authority) accountFile(directory string) string {
 	name := "account"
 	if a.settings.Email != "" {
@@ -31,9 +31,9 @@ func (a *authority) accountFile(directory string) string {
 	return path.Join("acme", certmagic.StorageKeys.Safe(keyOf(directory)), name+".json")
 }
 
-// account returns our account at the client's authority, registered if there is
-// none yet. Naming domains in the configuration is taken as consent to the
-// authority's terms of service; docs/tls.md says so.
+// account returns our account at the client's authority. It registers one if there is
+// none. Domains in the configuration count as consent to the authority's terms of
+// service; docs/tls.md says so.
 func (a *authority) account(ctx context.Context, client *acme.Client) (acme.Account, error) {
 	file := a.accountFile(client.Directory)
 	lock := "account " + file

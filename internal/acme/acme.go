@@ -1,10 +1,12 @@
 // Package acme fetches and renews the certificates of tls.domains (RFC 8555),
 // for rtmps and https alike: one certificate a domain, however often it is named.
 //
-// certmagic keeps the certificates: it stores them, knows when one is due and
-// renews it. The orders are ours, because the challenges are answered by our own
-// listeners alone: no port is ever bound for them, and a stranger who asks for a
-// challenge costs a look into a map.
+// certmagic stores the certificates and renews them when they are due. This package makes
+// the orders, because the listeners of the server answer the challenges: no port is
+// bound for them, and a request for an unknown challenge costs a look-up in a map.
+//
+// A keeper runs a goroutine for each certificate that is not there yet, and certmagic
+// one for renewals. The Manager owns the keepers.
 package acme
 
 import (
@@ -21,46 +23,45 @@ import (
 	"go.uber.org/zap"
 )
 
-// LetsEncrypt is the directory of the authority that is asked when the
-// configuration names no other.
+// LetsEncrypt is the directory URL of the default authority.
 const LetsEncrypt = certmagic.LetsEncryptProductionCA
 
-// Settings say where certificates come from. They can be compared.
+// Settings say where certificates come from. They are comparable.
 type Settings struct {
 	Directory string // URL of the authority's directory; empty: LetsEncrypt
 	Email     string // the authority writes there; may be empty
 	Storage   string // directory of accounts, certificates and keys; absolute
-	// HTTP and TLS say which challenges a listener of ours answers: HTTP-01 on
-	// port 80, TLS-ALPN-01 on port 443.
+	// HTTP and TLS say which challenges a listener of the server answers: HTTP-01
+	// on port 80, TLS-ALPN-01 on port 443.
 	HTTP, TLS bool
 }
 
-// A Manager has the certificates of all domains. Until Apply names some it does
-// nothing at all. Its methods may be called by many goroutines.
+// A Manager fetches and renews the certificates of all domains. Without domains it does
+// nothing. Its methods may be called by many goroutines.
 type Manager struct {
 	challenges
 	log   *zap.Logger
 	check time.Duration
 	locks locks
 
-	// serving are the caches that handshakes look into: the running keeper's,
-	// then those of the settings before, for what it has not got yet.
+	// serving are the caches for handshakes: the running keeper's, then those of
+	// earlier settings, for certificates that the keeper does not have yet.
 	serving atomic.Pointer[[]*certmagic.Cache]
 
 	mu     sync.Mutex
 	keeper *keeper // nil: no domains
 	closed bool
-	ending sync.WaitGroup // keepers on their way out
+	ending sync.WaitGroup // keepers that are being stopped
 }
 
-// New makes a Manager. check is how often it looks which certificates are due
-// for renewal; 0: every ten minutes.
+// New makes a Manager. check is how often it checks which certificates are due for
+// renewal; 0: every ten minutes.
 func New(log *zap.Logger, check time.Duration) *Manager {
 	return &Manager{log: log, check: check}
 }
 
-// Prepare makes sure that Apply with these settings can work: the directory can
-// be made and entered.
+// Prepare checks that Apply can work with these settings: it creates the directory and
+// opens it.
 func (m *Manager) Prepare(s Settings) error {
 	root, err := openStorage(s.Storage)
 	if err != nil {
@@ -72,11 +73,10 @@ func (m *Manager) Prepare(s Settings) error {
 // maxFormer is how many earlier settings' certificates are kept in memory.
 const maxFormer = 2
 
-// Apply makes these the domains that have certificates. New ones are fetched in
-// the background, removed ones are forgotten (but stay in the storage), and those
-// that could not be had so far are tried again at once. After a change of the
-// settings every certificate is looked up or fetched anew; until it is there, the
-// old one serves.
+// Apply sets the domains that have certificates. Certificates of new domains are fetched
+// in the background; those of removed domains are dropped but stay in the storage;
+// those that could not be fetched so far are tried again at once. After a change of the
+// settings every certificate is loaded or fetched again; the old one is used until then.
 func (m *Manager) Apply(s Settings, domains []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,7 +111,7 @@ func (m *Manager) Apply(s Settings, domains []string) {
 	m.keeper.set(names)
 }
 
-// Close ends everything that goes on in the background.
+// Close ends all background work.
 func (m *Manager) Close() {
 	m.mu.Lock()
 	m.closed = true
@@ -125,8 +125,8 @@ func (m *Manager) Close() {
 }
 
 // Getter returns a tls.Config.GetCertificate for listeners of these domains. A
-// client that names none of them gets the first one's certificate: it may have
-// been given an address. An error says that there is none yet.
+// client that names none of them gets the first one's certificate: it may have connected
+// to an address. The error says that there is no certificate yet.
 func (m *Manager) Getter(domains []string) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	names := make([]string, len(domains))
 	for i, d := range domains {
@@ -152,5 +152,5 @@ func (m *Manager) Getter(domains []string) func(*tls.ClientHelloInfo) (*tls.Cert
 	}
 }
 
-// normal is how names are compared: DNS knows no case and ends in a dot.
+// normal returns name in the form for comparisons: lower case, without a final dot.
 func normal(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

@@ -320,7 +320,7 @@ func TestEveryKindOfFailureHasItsAdvice(t *testing.T) {
 func TestOnlyTroubleNobodyElseReportsIsLoud(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	for _, base := range []*zap.Logger{zap.New(core), zap.New(core).Named("rtmpd")} {
-		log := hush(base)
+		log := quiet(base)
 		log.Info("a step")
 		log.Named("obtain").Error("told by us")
 		log.Named("maintenance").Error("maintenance")
@@ -334,7 +334,7 @@ func TestOnlyTroubleNobodyElseReportsIsLoud(t *testing.T) {
 		}
 	}
 	core, logs = observer.New(zap.InfoLevel)
-	log := hush(zap.New(core))
+	log := quiet(zap.New(core))
 	log.Info("a step")
 	log.Named("obtain").Error("told by us")
 	log.Error("job")

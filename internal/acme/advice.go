@@ -10,7 +10,7 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
-// advice says what to do when the certificate of name can't be had.
+// advice returns what to do when the certificate of name can't be fetched.
 func (k *keeper) advice(name string, err error) string {
 	var problem acme.Problem
 	if errors.As(err, &problem) {
@@ -57,7 +57,7 @@ func (k *keeper) problemAdvice(name, kind string) string {
 	return ""
 }
 
-// ports names where the authority asks.
+// ports returns the ports to which the authority connects.
 func (k *keeper) ports(name string) string {
 	switch {
 	case k.settings.HTTP && k.settings.TLS:

@@ -15,13 +15,13 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 )
 
-// maxOrders is how many certificates are ordered at a time: a configuration with
-// a hundred domains shall not look like an attack.
+// maxOrders is how many certificates are ordered at a time, so that a configuration with
+// a hundred domains does not look like an attack.
 const maxOrders = 4
 
 // authority orders certificates. It is a certmagic.Issuer.
 type authority struct {
-	ctx      context.Context // of the keeper: what certmagic asks for ends with it
+	ctx      context.Context // of the keeper: orders end with it
 	settings Settings
 	store    *store
 	client   *http.Client
@@ -45,8 +45,8 @@ func newAuthority(ctx context.Context, s Settings, st *store, client *http.Clien
 	return a
 }
 
-// IssuerKey implements certmagic.Issuer: certificates of two authorities lie in
-// two directories.
+// IssuerKey implements certmagic.Issuer: each authority has a directory for its
+// certificates.
 func (a *authority) IssuerKey() string { return keyOf(a.settings.Directory) }
 
 func keyOf(directory string) string {
@@ -66,8 +66,8 @@ func (a *authority) Issue(ctx context.Context, csr *x509.CertificateRequest) (*c
 	}
 	defer func() { <-a.slots }()
 	if n, ok := ctx.Value(certmagic.AttemptsCtxKey).(*int); ok && *n > 0 && a.settings.Directory == LetsEncrypt {
-		// Five failures an hour and Let's Encrypt listens no more. So a retry goes
-		// to its test system first, which is more patient.
+		// Let's Encrypt refuses orders after five failures an hour. A retry goes to
+		// its test system first, which allows more.
 		if _, err := a.order(ctx, certmagic.LetsEncryptStagingCA, csr); err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (a *authority) order(ctx context.Context, directory string, csr *x509.Certi
 		case err == nil:
 			return acme.Certificate{}, errors.New("the authority sent no certificate")
 		case !last && errors.As(err, &problem) && problem.Type == acme.ProblemTypeAccountDoesNotExist:
-			// The authority has forgotten its accounts: a private one set up anew.
+			// The authority does not know the account: a private one was set up again.
 			if err := a.forgetAccount(ctx, directory); err != nil {
 				return acme.Certificate{}, err
 			}
@@ -108,8 +108,8 @@ func (a *authority) order(ctx context.Context, directory string, csr *x509.Certi
 	}
 }
 
-// bound is ctx that ends with the keeper, too: the cache's maintenance does not
-// look up from its work when it is told to stop.
+// bound returns a context that also ends with the keeper: the maintenance of certmagic's
+// cache does not cancel its work when it is stopped.
 func (a *authority) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(a.ctx, cancel)
@@ -123,8 +123,8 @@ func (a *authority) dial(directory string) *acmez.Client {
 	}
 }
 
-// GetRenewalInfo implements certmagic.RenewalInfoGetter: when the authority wants
-// the certificate renewed (RFC 9773).
+// GetRenewalInfo implements certmagic.RenewalInfoGetter: it asks the authority when to
+// renew the certificate (RFC 9773).
 func (a *authority) GetRenewalInfo(ctx context.Context, cert certmagic.Certificate) (acme.RenewalInfo, error) {
 	ctx, cancel := a.bound(ctx)
 	defer cancel()

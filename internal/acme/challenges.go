@@ -11,18 +11,17 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
-// challenges are the questions an authority may ask right now, and our answers.
+// challenges holds the answers to the challenges of orders in progress.
 type challenges struct {
 	mu   sync.RWMutex
 	http map[string]string           // RFC 8555 §8.3: token to key authorisation
 	tls  map[string]*tls.Certificate // RFC 8737 §3: domain to the certificate that proves it
 }
 
-// tokenPath is where HTTP-01 asks.
+// tokenPath is the path prefix of HTTP-01 challenges.
 const tokenPath = "/.well-known/acme-challenge/"
 
-// HTTPChallenge returns what the URL path answers if it is a challenge's that is
-// under way.
+// HTTPChallenge returns the answer for the URL path of a challenge in progress.
 func (c *challenges) HTTPChallenge(path string) (answer string, ok bool) {
 	token, ok := strings.CutPrefix(path, tokenPath)
 	if !ok {
@@ -34,9 +33,9 @@ func (c *challenges) HTTPChallenge(path string) (answer string, ok bool) {
 	return answer, ok
 }
 
-// TLSChallenge returns what a handshake is to be answered with if it is an
-// authority's question: RFC 8737 §3 has it offer acme-tls/1 and nothing else. nil
-// for everyone else. An error: nothing is being asked about that name.
+// TLSChallenge returns the configuration that answers a TLS-ALPN-01 challenge, whose
+// handshake offers only acme-tls/1 (RFC 8737 §3). nil: the handshake is a client's. An
+// error: there is no challenge for that name.
 func (c *challenges) TLSChallenge(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if len(hello.SupportedProtos) != 1 || hello.SupportedProtos[0] != acmez.ACMETLS1Protocol {
 		return nil, nil

@@ -12,9 +12,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// A keeper has the certificates of one set of settings: one certmagic
-// configuration, its cache, and a goroutine for each certificate that is still to
-// be had. Renewals are the cache's.
+// A keeper holds the certificates of one set of settings: one certmagic configuration,
+// its cache, and a goroutine for each certificate that is not there yet. The cache
+// renews certificates.
 type keeper struct {
 	manager  *Manager
 	settings Settings
@@ -23,17 +23,17 @@ type keeper struct {
 	cache    *certmagic.Cache
 	config   *certmagic.Config
 
-	ctx     context.Context // of everything in the background
+	ctx     context.Context // of all background work
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
 	domains map[string]*domain // guarded by Manager.mu
 }
 
-// A domain is a name that shall have a certificate.
+// A domain is a name that is to have a certificate.
 type domain struct {
 	cancel context.CancelFunc
-	again  chan struct{} // try now; holds one
+	again  chan struct{} // try now; capacity 1
 }
 
 // requestTimeout is for one request to the authority.
@@ -48,7 +48,7 @@ func (m *Manager) newKeeper(s Settings) *keeper {
 		},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	quiet := hush(m.log)
+	quiet := quiet(m.log)
 	k.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return k.config, nil },
 		RenewCheckInterval: m.check,
@@ -66,7 +66,7 @@ func (m *Manager) newKeeper(s Settings) *keeper {
 	return k
 }
 
-// set starts and ends domains. Manager.mu is held.
+// set starts new domains and ends removed ones. Manager.mu is held.
 func (k *keeper) set(names map[string]bool) {
 	for name, d := range k.domains {
 		if !names[name] {
@@ -97,19 +97,19 @@ func (k *keeper) forget(name string) {
 	k.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: name}})
 }
 
-// stop waits until everything has ended; cancel comes before.
+// stop waits until all work has ended. The caller cancels ctx before.
 func (k *keeper) stop() {
 	k.running.Wait()
 	k.cache.Stop()
 	k.client.CloseIdleConnections()
 }
 
-// pauses between attempts. Authorities count failures by the hour; the test
-// system that Let's Encrypt has for this takes the first retries.
+// pauses are the pauses between attempts. Authorities limit failures per hour; the test
+// system of Let's Encrypt takes the first retries.
 var pauses = [...]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour}
 
-// obtain gets the certificate of name out of the storage or from the authority,
-// and does not give up.
+// obtain loads the certificate of name from the storage or fetches it from the authority.
+// It retries until ctx ends.
 func (k *keeper) obtain(ctx context.Context, name string, again <-chan struct{}) {
 	for n := 0; ; n++ {
 		attempt := n // Issue reads it
@@ -133,7 +133,7 @@ func (k *keeper) obtain(ctx context.Context, name string, again <-chan struct{})
 	}
 }
 
-// late forgets a certificate that came when its domain had been removed.
+// late drops a certificate that arrived after its domain had been removed.
 func (k *keeper) late(name string) {
 	k.manager.mu.Lock()
 	defer k.manager.mu.Unlock()
@@ -142,7 +142,7 @@ func (k *keeper) late(name string) {
 	}
 }
 
-// event is told by certmagic what happens to a certificate.
+// event is called by certmagic for what happens to a certificate.
 func (k *keeper) event(ctx context.Context, event string, data map[string]any) error {
 	name, _ := data["identifier"].(string)
 	switch event {
@@ -151,7 +151,7 @@ func (k *keeper) event(ctx context.Context, event string, data map[string]any) e
 		k.log.Info("certificate obtained", zap.String("domain", name), zap.Bool("renewal", renewal))
 	case "cert_failed":
 		if ctx.Value(certmagic.AttemptsCtxKey) != nil {
-			break // obtain's own: it logs
+			break // obtain logs it
 		}
 		if err, ok := data["error"].(error); ok {
 			k.failed("certificate not renewed; the old one stays", name, err)
@@ -164,7 +164,7 @@ func (k *keeper) failed(message, name string, err error, more ...zap.Field) {
 	advice := k.advice(name, err)
 	var problem acme.Problem
 	if errors.As(err, &problem) {
-		err = problem // without the names of everything it went through
+		err = problem // without the names of all steps
 	}
 	k.log.Error(message, append(more, zap.String("domain", name), zap.Error(err), zap.String("advice", advice))...)
 }

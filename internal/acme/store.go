@@ -12,9 +12,9 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// store is a certmagic.Storage in a directory: keys are paths in it. Files appear
-// whole; they are 0600, directories 0700. The directory is opened for each call:
-// calls are rare, and it may be moved away and come back.
+// store is a certmagic.Storage in a directory: keys are paths in it. Files appear whole;
+// their mode is 0600, that of directories 0700. The directory is opened for each call:
+// calls are rare, and the directory may be replaced.
 type store struct {
 	dir   string
 	locks *locks
@@ -22,7 +22,7 @@ type store struct {
 
 var _ certmagic.Storage = (*store)(nil)
 
-// openStorage opens the directory, made if need be.
+// openStorage opens the directory and creates it if it does not exist.
 func openStorage(dir string) (*os.Root, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (s *store) Stat(_ context.Context, key string) (certmagic.KeyInfo, error) {
 	return certmagic.KeyInfo{Key: key, Modified: fi.ModTime(), Size: fi.Size(), IsTerminal: !fi.IsDir()}, nil
 }
 
-// Lock implements certmagic.Storage. It holds in this process only: two servers
-// on one storage may fetch a certificate twice, but none is left with half of one.
+// Lock implements certmagic.Storage, for this process only: two servers with one storage
+// may fetch a certificate twice, but none reads half of one.
 func (s *store) Lock(ctx context.Context, name string) error { return s.locks.lock(ctx, name) }
 
 // Unlock implements certmagic.Storage.
@@ -136,7 +136,7 @@ func (s *store) Unlock(_ context.Context, name string) error {
 
 func (s *store) unlock(name string) { s.locks.unlock(name) }
 
-// ignore makes nothing of a file that is not there.
+// ignore returns nil for a file that does not exist.
 func ignore(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -144,10 +144,10 @@ func ignore(err error) error {
 	return err
 }
 
-// locks are mutexes by name that a context can give up waiting for.
+// locks are named mutexes. Waiting for one ends with a context.
 type locks struct {
 	mu   sync.Mutex
-	held map[string]chan struct{} // closed when let go
+	held map[string]chan struct{} // closed when it is released
 }
 
 func (l *locks) lock(ctx context.Context, name string) error {
