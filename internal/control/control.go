@@ -1,5 +1,6 @@
-// Package control is the unix socket by which rtmpd reload, stop, plan, kick and
-// top reach the running server: Serve answers, Ask asks.
+// Package control implements the unix socket by which the commands rtmpd reload, stop,
+// plan, kick and top reach the running server. Serve is the server's side and owns the
+// goroutines; Ask is the commands' side.
 package control
 
 import (
@@ -21,12 +22,12 @@ import (
 	"github.com/rtmpd/rtmpd/internal/listen"
 )
 
-// Verbs are what the control socket can be asked, each answering with a text
-// for a person. ok false makes the asking command exit with 1.
+// Verbs are the requests of the control socket. Each returns a text for a person. ok
+// false makes the command exit with 1.
 type Verbs map[string]func(ctx context.Context, args url.Values) (text string, ok bool)
 
-// Socket is where the instance that runs configPath listens: named after
-// the absolute path, so that two instances never meet.
+// Socket returns the path of the socket of the instance that runs configPath. Its name is
+// made of the absolute path, so that two instances have different sockets.
 func Socket(runtimeDir, configPath string) string {
 	sum := sha256.Sum256([]byte(configPath))
 	base := strings.TrimSuffix(filepath.Base(configPath), ".hcl")
@@ -36,11 +37,11 @@ func Socket(runtimeDir, configPath string) string {
 	return filepath.Join(runtimeDir, fmt.Sprintf("%.32s-%s.sock", base, hex.EncodeToString(sum[:6])))
 }
 
-const controlTimeout = 2 * time.Minute // a reload that waits for disks and DNS
+const controlTimeout = 2 * time.Minute // a reload may wait for disks and DNS
 
-// Serve answers verbs on the control socket, readable and writable by
-// its owner alone, until ctx ends. A socket left behind by a crash is replaced;
-// one that answers is another instance of the same configuration: an error.
+// Serve answers verbs on the control socket until ctx ends. Only the socket's owner may
+// connect. A socket left behind by a crash is replaced; if another instance answers
+// on it, the error is ErrRunning.
 func Serve(ctx context.Context, path string, verbs Verbs) (wait func(), err error) {
 	if err := ownDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("runtime_dir: %w", err)
@@ -89,23 +90,23 @@ func Serve(ctx context.Context, path string, verbs Verbs) (wait func(), err erro
 	return func() { <-done; <-stopped }, nil
 }
 
-// maxQuestion bounds the arguments of a verb: a draft of a configuration.
+// maxQuestion bounds the arguments of a verb, such as a draft of a configuration.
 const maxQuestion = 32 << 20
 
-// maxAnswer is far more than the snapshot of ten thousand connections.
+// maxAnswer is more than the snapshot of ten thousand connections.
 const maxAnswer = 64 << 20
 
-// ErrRunning says that a control socket is served by somebody else.
+// ErrRunning says that another instance serves the control socket.
 var ErrRunning = errors.New("another rtmpd runs with this configuration already")
 
-// ErrNotRunning says that nobody answers on a control socket.
+// ErrNotRunning says that no instance answers on the control socket.
 var ErrNotRunning = errors.New("no running rtmpd answers")
 
-// ErrOlder says that an instance does not know a verb.
+// ErrOlder says that the instance does not know the verb.
 var ErrOlder = errors.New("the running rtmpd is older and does not know this: restart it")
 
-// Ask sends verb to the instance that serves path. args may be nil.
-// The text is fit for a terminal.
+// Ask sends verb to the instance that serves path. args may be nil. The text is safe to
+// print on a terminal.
 func Ask(ctx context.Context, path, verb string, args url.Values) (text string, ok bool, err error) {
 	if err := askable(filepath.Dir(path)); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
 		return "", false, fmt.Errorf("control socket not used: %w", err)

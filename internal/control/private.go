@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// ownDir makes a directory for the control socket, or sees that the one there is
-// ours alone: in /tmp anybody may have made it first, and would be asked, or
-// believed, in our place.
+// ownDir creates the directory of the control socket, or checks that an existing one
+// belongs to this user alone: in /tmp another user may have created it to answer, or
+// to receive, our requests.
 func ownDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -20,22 +20,23 @@ func ownDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	if fi.Mode().Perm()&0o077 != 0 { // as systemd makes it if it is not told more
+	if fi.Mode().Perm()&0o077 != 0 { // the mode that systemd sets by default
 		return os.Chmod(dir, 0o700)
 	}
 	return nil
 }
 
-// askable says whether what answers in dir may be believed: the directory is this
-// user's or root's; root, who may do all there is, believes the service's user.
+// askable returns an error unless answers from a socket in dir can be trusted: the
+// directory belongs to this user or to root. root trusts every owner, such as the
+// service's user.
 func askable(dir string) error {
 	self := os.Geteuid()
 	_, err := trusted(dir, func(uid int) bool { return uid == self || uid == 0 || self == 0 })
 	return err
 }
 
-// trusted is what dir is, if it is a directory of an owner that will do, in which
-// nobody else may write.
+// trusted returns the state of dir if it is a directory, owner accepts its owner, and
+// nobody else may write in it.
 func trusted(dir string, owner func(uid int) bool) (fs.FileInfo, error) {
 	fi, err := os.Lstat(dir)
 	if err == nil && fi.Mode()&fs.ModeSymlink != 0 {
@@ -57,7 +58,7 @@ func trusted(dir string, owner func(uid int) bool) (fs.FileInfo, error) {
 	return fi, nil
 }
 
-// uidOf is a file's owner; our own where the system has none.
+// uidOf returns a file's owner; our own where the system has no owners.
 func uidOf(fi fs.FileInfo) int {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return int(st.Uid)
@@ -65,8 +66,8 @@ func uidOf(fi fs.FileInfo) int {
 	return os.Geteuid()
 }
 
-// printable is what a terminal may be given of s: clients write some of what the
-// control socket answers, and an escape sequence in it would be obeyed.
+// printable removes control characters from s: clients choose parts of the answers, and a
+// terminal would execute escape sequences in them.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
