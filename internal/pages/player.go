@@ -1,6 +1,6 @@
-// Package pages has the web page that plays one live HLS stream: a few
-// kilobytes of HTML, CSS and JavaScript of our own and a vendored hls.js, all
-// of it embedded. It loads nothing from anywhere else and sets no cookies.
+// Package pages serves the web page that plays one live HLS stream: a few kilobytes of
+// HTML, CSS and JavaScript and a vendored hls.js, all embedded. The page loads nothing
+// from other servers and sets no cookies.
 package pages
 
 import (
@@ -28,7 +28,7 @@ var files embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"media-src 'self' blob:; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
-// A Page says what the page plays and what it is called.
+// A Page says what the page plays, and its title.
 type Page struct {
 	Title       string // heading and window title; "Live" when empty
 	Playlist    string // URL of the .m3u8, relative to the page; of the same origin
@@ -46,7 +46,7 @@ type asset struct {
 // relative, so it may be mounted below a prefix that ends in a slash
 // (http.StripPrefix). Other paths are 404, other methods than GET and HEAD 405.
 //
-// Errors: only for a template that does not render, which a test rules out.
+// Errors: the template does not render, which a test rules out.
 func Handler(p Page) (http.Handler, error) {
 	if p.Title == "" {
 		p.Title = "Live"
@@ -102,7 +102,7 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache") // a new binary may bring new files; the ETag makes asking cheap
+	h.Set("Cache-Control", "no-cache") // a new binary may have new files; the ETag makes revalidation cheap
 	h.Set("ETag", a.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
 }
