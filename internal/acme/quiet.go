@@ -19,7 +19,9 @@ type quietCore struct {
 	name string // of the logger
 }
 
-func (h quietCore) With(fields []zap.Field) zapcore.Core { return quietCore{h.Core.With(fields), h.name} }
+func (h quietCore) With(fields []zap.Field) zapcore.Core {
+	return quietCore{h.Core.With(fields), h.name}
+}
 
 // Enabled reports whether the core logs the level that an entry of level l gets.
 func (h quietCore) Enabled(l zapcore.Level) bool {
