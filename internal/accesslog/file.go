@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// lookEvery is how often a File that is written looks where its path is.
+// lookEvery is how often a File that is written checks whether its path has moved.
 const lookEvery = 2 * time.Second
 
-// A File is a log file. It goes on where its path is when its directory was
-// renamed, deleted, or another one mounted over it. A file that was renamed
-// itself, as for a rotation, stays open until Reopen.
+// A File is a log file. If its directory was renamed, deleted or mounted over, it is
+// opened again at its path. A file that was renamed itself, as for a rotation, stays
+// open until Reopen.
 type File struct {
 	path string
 
@@ -26,7 +26,8 @@ type File struct {
 	looked time.Time
 }
 
-// OpenFile opens a log file for appending, made with its directory if need be.
+// OpenFile opens a log file for appending. It creates the file and its directory if they
+// do not exist.
 func OpenFile(path string) (io.WriteCloser, error) {
 	f := &File{path: path}
 	if err := f.open(); err != nil {
@@ -35,7 +36,7 @@ func OpenFile(path string) (io.WriteCloser, error) {
 	return f, nil
 }
 
-// open begins with the file of that path; what was open stays if it can't.
+// open opens the file at the path. After an error the file that was open stays.
 func (f *File) open() error {
 	dir := filepath.Dir(f.path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -56,7 +57,7 @@ func (f *File) open() error {
 	return nil
 }
 
-// moved says that f's directory is not what its path names any more.
+// moved reports whether f's path names another directory now.
 func (f *File) moved() bool {
 	f.looked = time.Now()
 	now, err := os.Stat(filepath.Dir(f.path))
@@ -84,8 +85,8 @@ func (f *File) Close() error {
 	return f.f.Close()
 }
 
-// Mistyped says that a path can't ever be a file: a mistake in the configuration.
-// Other errors may pass, like a disk that is full, read-only, or not mounted yet.
+// Mistyped reports whether err says that a path can never be a file: a mistake in the
+// configuration. Other errors may go away: a disk is full, read-only or not mounted.
 func Mistyped(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP) ||
 		errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL)

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// A Format appends one line about x, or a part of one, without its end, to b.
+// A Format appends a line about x, or a part of it, to b, without the line's end.
 type Format[T any] func(b []byte, x T, now Time) []byte
 
-// Compile makes a format of text with variables, $name or ${name}. variable
-// returns what stands for a name; its error is Compile's.
+// Compile makes a format of text with variables, $name or ${name}. variable returns the
+// format of a name; Compile returns its error.
 func Compile[T any](s string, variable func(name string) (Format[T], error)) (Format[T], error) {
 	var parts []Format[T]
 	for s != "" {
@@ -44,7 +44,8 @@ func Compile[T any](s string, variable func(name string) (Format[T], error)) (Fo
 	}, nil
 }
 
-// cutName cuts the name off that follows a $: letters, digits and _, or in braces.
+// cutName returns the name that follows a $, letters, digits and _ or in braces, and the
+// rest.
 func cutName(s string) (name, rest string) {
 	if strings.HasPrefix(s, "{") {
 		if name, rest, ok := strings.Cut(s[1:], "}"); ok {
@@ -58,7 +59,7 @@ func cutName(s string) (name, rest string) {
 	return s[:i], s[i:]
 }
 
-// AppendMillis writes milliseconds as nginx writes time: seconds, three decimals.
+// AppendMillis appends milliseconds as nginx writes time: seconds, three decimals.
 func AppendMillis(b []byte, ms int64) []byte {
 	b = strconv.AppendInt(b, ms/1000, 10)
 	b = append(b, '.')
@@ -70,17 +71,16 @@ func AppendMillis(b []byte, ms int64) []byte {
 
 const hexDigits = "0123456789ABCDEF"
 
-// maxValue is how much of one value goes into a line: clients write most of them,
-// and some of what they write takes four bytes for one. clipped says that more
-// came.
+// maxValue is how many bytes of a value are written: clients choose most values, and an
+// escaped byte takes four. clipped marks a longer value.
 const (
 	maxValue = 1 << 10
 	clipped  = "..."
 )
 
-// AppendEscaped writes what a client sent as nginx does: quotes, backslashes,
-// control characters and what is not ASCII become \xXX, so that a line stays a
-// line and a field a field.
+// AppendEscaped appends a client's value as nginx does: quotes, backslashes, control
+// characters and bytes that are not ASCII become \xXX, so that the value can't end a
+// line or a field.
 func AppendEscaped(b []byte, s string) []byte {
 	start := len(b)
 	for i := 0; i < len(s); i++ {
@@ -96,7 +96,7 @@ func AppendEscaped(b []byte, s string) []byte {
 	return b
 }
 
-// AppendJSON writes a JSON string; bytes that are no UTF-8 become U+FFFD.
+// AppendJSON appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func AppendJSON(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := len(b)

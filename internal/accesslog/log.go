@@ -1,8 +1,9 @@
-// Package accesslog writes access logs: lines made of variables, one per request
-// or session, collected and written behind the backs of those they are about.
+// Package accesslog writes access logs: lines made of variables, one per request or
+// session. Lines are collected, and a goroutine that the Log owns writes them, so that
+// no request waits for the disk.
 //
-// What the lines are about is the caller's type, T. What a client sent is escaped
-// as nginx does, and queries lose their secrets.
+// The subject of the lines is of the caller's type, T. Values from clients are escaped as
+// nginx does, and secrets in queries are masked.
 package accesslog
 
 import (
@@ -20,7 +21,7 @@ const (
 	maxWaiting = 4 << 20                // a disk that stands still costs lines, never requests
 )
 
-// Options are where and when a Log writes.
+// Options are the dependencies of a Log.
 type Options struct {
 	Open func(path string) (io.WriteCloser, error) // nil: OpenFile
 	Now  func() time.Time                          // nil: time.Now
@@ -50,8 +51,8 @@ type Log[T any] struct {
 	failed bool
 }
 
-// Open starts a log, which must be closed. A file that can't be opened now is
-// tried again with each line; the error is for a path that can't be a file.
+// Open starts a log. The caller must close it. A file that can't be opened now is tried
+// again with each line; the error is for a path that can never be a file.
 func Open[T any](path string, format Format[T], o Options) (*Log[T], error) {
 	if o.Open == nil {
 		o.Open = OpenFile
@@ -78,8 +79,8 @@ func Open[T any](path string, format Format[T], o Options) (*Log[T], error) {
 	return l, nil
 }
 
-// Add appends the line about x, and says whether it was in time: a closed log
-// takes none. A line is lost only if the disk stands still.
+// Add appends the line about x. It returns false if the log is closed. Lines are lost only
+// if the disk does not keep up.
 func (l *Log[T]) Add(x T) bool {
 	now := l.clock.at()
 	l.mu.Lock()
@@ -109,7 +110,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// run writes what is waiting; it alone calls flush until it returns.
+// run writes the waiting lines. Until it returns no other goroutine calls flush.
 func (l *Log[T]) run() {
 	defer close(l.done)
 	timer := time.NewTimer(0)
@@ -133,8 +134,8 @@ func (l *Log[T]) run() {
 	}
 }
 
-// flush swaps the lines that wait for an empty buffer and writes them. It
-// returns them, to be the empty buffer of the next call.
+// flush takes the waiting lines, leaves spare as the empty buffer, and writes them. It
+// returns their buffer for the next call.
 func (l *Log[T]) flush(spare []byte) []byte {
 	l.mu.Lock()
 	lines, dropped := l.waiting, l.dropped
@@ -160,7 +161,7 @@ func (l *Log[T]) flush(spare []byte) []byte {
 	return lines
 }
 
-// write writes lines, to a file that is opened if there is none; file is held.
+// write writes lines and opens the file if it is not open. file is held.
 func (l *Log[T]) write(lines []byte) (err error) {
 	if l.out == nil {
 		if l.out, err = l.open(l.path); err != nil {
@@ -172,7 +173,7 @@ func (l *Log[T]) write(lines []byte) (err error) {
 	return err
 }
 
-// fail logs the first of the errors; file is held, or nobody else is there.
+// fail logs the first of several errors. file is held, or no other goroutine runs.
 func (l *Log[T]) fail(err error) {
 	if !l.failed {
 		l.log.Error("access log not written", zap.String("path", l.path), zap.Error(err))
@@ -180,8 +181,7 @@ func (l *Log[T]) fail(err error) {
 	l.failed = true
 }
 
-// Reopen goes on in a new file of the old name. If there can't be one the old
-// file stays.
+// Reopen opens the file of that name again. After an error the old file stays open.
 func (l *Log[T]) Reopen() error {
 	out, err := l.open(l.path)
 	if err != nil {
@@ -200,7 +200,7 @@ func (l *Log[T]) Reopen() error {
 	return nil
 }
 
-// Close writes what is left.
+// Close writes the remaining lines and closes the file.
 func (l *Log[T]) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -219,14 +219,14 @@ func (l *Log[T]) Close() error {
 	return l.out.Close()
 }
 
-// A Time is a moment and two of its spellings.
+// A Time is a time with two of its text forms.
 type Time struct {
 	time.Time
 	Common string // as nginx's $time_local: 02/Jan/2006:15:04:05 -0700
 	ISO    string // as nginx's $time_iso8601
 }
 
-// A clock spells the time once a second.
+// A clock formats the time once a second.
 type clock struct {
 	now func() time.Time
 

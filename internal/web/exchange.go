@@ -109,7 +109,7 @@ func (x *exchange) route() {
 	}
 	x.acts = l.control
 	if l.control { // before credentials: a browser sends those for pages of every site
-		if why := x.stranger(l); why != "" {
+		if why := x.fromOtherSite(l); why != "" {
 			x.fail(l, http.StatusForbidden, why)
 			return
 		}

@@ -47,10 +47,10 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// stranger returns why a request that acts may come from a page of another site, in
+// fromOtherSite returns why a request that acts may come from a page of another site, in
 // the browser of a user who may act; "" if it does not. A bearer token is proof
 // enough: no page can make a browser send one without a preflight.
-func (x *exchange) stranger(l *location) string {
+func (x *exchange) fromOtherSite(l *location) string {
 	switch {
 	case crossSite(x):
 		return "it comes from a page of another origin"
