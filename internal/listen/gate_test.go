@@ -97,7 +97,7 @@ func TestAcceptingGoesOnWhenThereAreDescriptorsAgain(t *testing.T) {
 		if served != 3 || l.accepted[2] != l.accepted[0] {
 			t.Errorf("%d served, the last after %s", served, l.accepted[2].Sub(l.accepted[0]))
 		}
-		if n := logs.FilterMessage("accept").Len(); n != 1 {
+		if n := logs.FilterMessage("connections are not accepted").Len(); n != 1 {
 			t.Errorf("%d lines about 12 failures", n)
 		}
 	})

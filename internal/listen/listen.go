@@ -95,7 +95,7 @@ func AcceptLoop(ln net.Listener, log *zap.Logger, serve func(net.Conn)) {
 		}
 		if err != nil {
 			if delay == minAcceptDelay {
-				log.Error("accept", zap.Stringer("listener", ln.Addr()), zap.Error(err))
+				log.Error("connections are not accepted", zap.Stringer("listener", ln.Addr()), zap.Error(err))
 			}
 			time.Sleep(delay) // nothing else to do: the kernel keeps the backlog
 			delay = min(2*delay, maxAcceptDelay)

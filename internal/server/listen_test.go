@@ -451,7 +451,7 @@ func TestAcceptWaitsOutTooManyOpenFiles(t *testing.T) {
 		if served != 3 {
 			t.Errorf("%d connections served, want 3", served)
 		}
-		if n := logs.FilterMessage("accept").Len(); n != 2 {
+		if n := logs.FilterMessage("connections are not accepted").Len(); n != 2 {
 			t.Errorf("%d log lines, want one for each run of errors", n)
 		}
 		var pauses []time.Duration
