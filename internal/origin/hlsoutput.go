@@ -13,7 +13,7 @@ import (
 
 var hlsKind = OutputKind{
 	Name: "hls",
-	Blocks: func(a *config.Application) map[string]any {
+	Blocks: func(a *config.Application, _ string) map[string]any {
 		if a.HLS == nil {
 			return nil
 		}

@@ -37,8 +37,9 @@ type Reconfigurer interface {
 // An OutputKind is a row in the table of outputs.
 type OutputKind struct {
 	Name string // of the block
-	// Blocks are those of an application, by their label; "" for a block without.
-	Blocks func(*config.Application) map[string]any
+	// Blocks are those of a stream, which sees the application as config has it, by
+	// their label; "" for a block without.
+	Blocks func(config *config.Application, stream string) map[string]any
 	// Open makes the output of a block for st. It writes nothing yet.
 	Open func(st *Stream, block any) (Output, error)
 }
@@ -54,6 +55,7 @@ type supervised struct {
 	stop   context.CancelFunc
 	opened chan struct{} // closed by first after the first attempt to open it
 	first  sync.Once
+	ended  chan struct{}
 
 	mu     sync.Mutex
 	block  any

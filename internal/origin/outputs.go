@@ -21,8 +21,9 @@ type outputs struct {
 	stream *Stream
 	after  *outputs // of the stream of that name before, which must have closed its files
 
-	mu   sync.Mutex // guards all and after
+	mu   sync.Mutex // guards all, last and after
 	all  map[outputKey]*supervised
+	last map[outputKey]<-chan struct{} // closed when the output that was stopped last has ended
 	done sync.WaitGroup
 }
 
@@ -30,7 +31,7 @@ type outputs struct {
 type outputKey struct{ kind, label string }
 
 func newOutputs(st, before *Stream) *outputs {
-	o := &outputs{stream: st, all: make(map[outputKey]*supervised)}
+	o := &outputs{stream: st, all: make(map[outputKey]*supervised), last: make(map[outputKey]<-chan struct{})}
 	if before != nil {
 		o.after = before.outputs
 	}
@@ -47,7 +48,7 @@ func (o *outputs) apply(cfg *config.Application) {
 	wanted := make(map[outputKey]bool)
 	for i := range o.stream.app.origin.outputKinds {
 		kind := &o.stream.app.origin.outputKinds[i]
-		for label, block := range kind.Blocks(cfg) {
+		for label, block := range kind.Blocks(cfg, o.stream.name) {
 			key := outputKey{kind.Name, label}
 			wanted[key] = true
 			s := o.all[key]
@@ -55,29 +56,37 @@ func (o *outputs) apply(cfg *config.Application) {
 				continue
 			}
 			if s != nil {
-				s.stop()
+				o.stop(key, s)
 			}
-			o.all[key] = o.start(kind, label, block)
+			o.all[key] = o.start(kind, label, block, o.last[key])
 		}
 	}
 	for key, s := range o.all {
 		if !wanted[key] {
-			s.stop()
-			delete(o.all, key)
+			o.stop(key, s)
 		}
 	}
 }
 
+// stop ends an output. mu is held.
+func (o *outputs) stop(key outputKey, s *supervised) {
+	s.stop()
+	o.last[key] = s.ended
+	delete(o.all, key)
+}
+
 // start has an output read the stream from the newest keyframe on, once the files
-// of the stream of that name before are closed. mu is held.
-func (o *outputs) start(kind *OutputKind, label string, block any) *supervised {
+// of the stream of that name before are closed, and the output of that block before,
+// if there was one, has ended: two may not write to one target. mu is held.
+func (o *outputs) start(kind *OutputKind, label string, block any, last <-chan struct{}) *supervised {
 	ctx, stop := context.WithCancel(o.stream.app.origin.outputCtx)
-	s := &supervised{kind: kind, label: label, block: block, stop: stop, log: o.stream.log(), opened: make(chan struct{})}
+	s := &supervised{kind: kind, label: label, block: block, stop: stop, log: o.stream.log(), opened: make(chan struct{}), ended: make(chan struct{})}
 	cur := o.stream.live.Cursor(live.FromKeyframe, true)
 	before := o.after
 	o.done.Add(1)
 	go func() {
 		defer o.done.Done()
+		defer close(s.ended)
 		defer stop()
 		defer cur.Close()
 		if before != nil {
@@ -85,6 +94,9 @@ func (o *outputs) start(kind *OutputKind, label string, block any) *supervised {
 			o.mu.Lock()
 			o.after = nil
 			o.mu.Unlock()
+		}
+		if last != nil {
+			<-last
 		}
 		s.run(ctx, o.stream, cur)
 	}()

@@ -19,7 +19,7 @@ import (
 
 var recordKind = OutputKind{
 	Name: "record",
-	Blocks: func(a *config.Application) map[string]any {
+	Blocks: func(a *config.Application, _ string) map[string]any {
 		all := make(map[string]any, len(a.Records))
 		for _, r := range a.Records {
 			all[r.Name] = r

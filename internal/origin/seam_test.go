@@ -35,7 +35,7 @@ type toyShop struct {
 func (s *toyShop) kind() OutputKind {
 	return OutputKind{
 		Name:   "toy",
-		Blocks: func(a *config.Application) map[string]any { return map[string]any{"one": a.MaxPublishers} },
+		Blocks: func(a *config.Application, _ string) map[string]any { return map[string]any{"one": a.MaxPublishers} },
 		Open: func(_ *Stream, block any) (Output, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
