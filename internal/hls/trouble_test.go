@@ -12,6 +12,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/media"
 )
 
 // A file that can't be deleted is left alone for half a minute; the others go.
@@ -366,5 +367,59 @@ func TestAFileThatIsTakenOverMeanwhileStays(t *testing.T) {
 	}
 	if got := b.files(); !slices.Equal(got, before) {
 		t.Errorf("left: %v, want %v", got, before)
+	}
+}
+
+// Fragments of somebody else in a playlist that goes on keep none of ours back.
+func TestOurFilesGoThatStandBehindSomebodyElses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.foreign("test-7.ts")
+	b.foreign("test-9.ts")
+	found := "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:2.000,\ntest-7.ts\n"
+	if err := os.WriteFile(filepath.Join(b.dir, "test.m3u8"), []byte(found), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig(b.dir)
+	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, eof)
+	if m := b.playlist("test.m3u8"); len(m.Segments) != 3 || m.Segments[0].URI != "test-7.ts" || m.Segments[2].URI != "test-10.ts" {
+		t.Fatalf("got\n%s", b.read("test.m3u8"))
+	}
+	b.clock.advance(2*cfg.PlaylistLength + 10*time.Second)
+	b.clean()
+	if got := b.files(); !slices.Equal(got, []string{"test-7.ts", "test-9.ts"}) {
+		t.Errorf("left: %v", got)
+	}
+}
+
+// A feedWithRest is a stream that still holds packets when its packager is cancelled.
+type feedWithRest struct {
+	feed
+	rest []*media.Packet
+}
+
+func (f *feedWithRest) TryNext(buf []*media.Packet) (int, uint64, error) {
+	n := copy(buf[:min(len(buf), 10)], f.rest)
+	f.rest = f.rest[n:]
+	return n, 0, nil
+}
+
+func TestACancelledPackagerWritesWhatTheStreamHolds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := newScript(t).play(4 * time.Second)
+	first, all := len(s.packets), s.play(2*time.Second).packets
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &feedWithRest{feed{packets: all[:first], clock: b.clock, end: cancel}, all[first:]}
+	if err := b.packager("test", testConfig(b.dir)).run(ctx, f); err != nil {
+		t.Fatal(err)
+	}
+	video, audio := 0, 0
+	for _, name := range b.playlist2("test.m3u8") {
+		v, a := markers(t, b.read(name))
+		video, audio = video+len(v), audio+len(a)
+	}
+	if video+audio != len(all) {
+		t.Errorf("%d pictures and %d frames of sound, of %d packets", video, audio, len(all))
 	}
 }
