@@ -116,8 +116,15 @@ func (s *standingPicture) last(g *segment, lead time.Duration) []*media.Packet {
 	if missing := end - s.decoded - s.lasts; !s.known || missing < standing && missing > -maxBeyond {
 		return nil
 	}
-	// The very last one is taken to last as long as the one before: until end.
-	return s.again(max(end-s.span()-lastStep-shownStep, s.newest()+shownStep), end)
+	// The very last one is taken to last as long as the one before: until end. So
+	// there have to be two.
+	out := s.again(max(end-s.span()-lastStep-shownStep, s.newest()+shownStep), end)
+	if len(out) == 1 {
+		before := *out[0]
+		before.DTS -= lastStep
+		out = append([]*media.Packet{&before}, out...)
+	}
+	return out
 }
 
 func (s *standingPicture) newest() time.Duration { return max(s.shown, s.decoded) }

@@ -63,16 +63,18 @@ func (c *stillStream) packets(t *testing.T) []*media.Packet {
 func TestEveryFragmentOfAStillPictureHasIt(t *testing.T) {
 	t.Parallel()
 	gop := func(n int) bool { return n%49 == 0 }
-	for _, c := range []stillStream{
+	for kind, c := range []stillStream{
 		{keyed: gop},
 		{keyed: gop, b: true},
 		{keyed: gop, hevc: true, keyType: 19},
 		{keyed: gop, hevc: true, keyType: 21, b: true},
 		{keyed: func(n int) bool { return n == 0 }}, // 200 pictures and more
+		{keyed: func(n int) bool { return n%40 == 0 }},
+		{keyed: func(n int) bool { return n >= 200 || n%49 == 0 }}, // each that stands is a keyframe
 	} {
 		for _, c.sound = range []bool{true, false} {
 			for _, c.every = range []time.Duration{1500 * time.Millisecond, 2 * sec, 4 * sec, 10 * sec} {
-				t.Run(fmt.Sprintf("%s, sound %t, B pictures %t, type %d", c.every, c.sound, c.b, c.keyType), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, sound %t, B pictures %t, type %d, kind %d", c.every, c.sound, c.b, c.keyType, kind), func(t *testing.T) {
 					t.Parallel()
 					c.check(t)
 				})
@@ -111,6 +113,8 @@ func (c *stillStream) check(t *testing.T) {
 		}
 		if hole := g.start + g.duration - at(slices.Max(pts)+lasts); hole > standing {
 			t.Errorf("fragment %d from %v of %v has no picture for the last %v", i, g.start, g.duration, hole)
+		} else if hole < -maxBeyond-2*frameGuess && g.start >= 6*sec {
+			t.Errorf("fragment %d from %v of %v: its last picture is taken to last %v longer", i, g.start, g.duration, -hole)
 		}
 		for k := range dts {
 			if dts[k] <= last || dts[k] > pts[k] {

@@ -221,7 +221,7 @@ func TestBrowsersWatchOddStreams(t *testing.T) {
 const (
 	mostFreeze = 2.5 // s
 	leastShare = 0.7 // of the time watched that is played
-	mostStale  = 0.5 // of it, with a picture that is over
+	mostStale  = 0.4 // of it, with a picture that is over
 )
 
 func (w *watched) check(t *testing.T) {
