@@ -1,8 +1,12 @@
 package output
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
-// The pause after failures in a row: it doubles.
+// The pause after failures in a row: it doubles. These are the defaults of a
+// Backoff's First and Max.
 const (
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
@@ -14,11 +18,17 @@ const steady = time.Minute
 
 // A Backoff is the pauses between the attempts of something that fails. The zero
 // Backoff has not failed.
-type Backoff struct{ wait time.Duration }
+type Backoff struct {
+	First time.Duration // the pause after the first failure; 0: 1 s
+	Max   time.Duration // the longest pause; 0: 30 s. It is never below First
+
+	wait time.Duration
+}
 
 // Next is how long to wait after one more failure.
 func (b *Backoff) Next() time.Duration {
-	b.wait = min(max(2*b.wait, minBackoff), maxBackoff)
+	first := cmp.Or(b.First, minBackoff)
+	b.wait = min(max(2*b.wait, first), max(cmp.Or(b.Max, maxBackoff), first))
 	return b.wait
 }
 

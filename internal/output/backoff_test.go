@@ -25,6 +25,22 @@ func TestBackoffDoublesUpToHalfAMinute(t *testing.T) {
 	}
 }
 
+func TestABackoffHasBoundsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := Backoff{First: 5 * time.Second, Max: time.Minute}
+	for i, want := range []time.Duration{5, 10, 20, 40, 60, 60} {
+		if got := b.Next(); got != want*time.Second {
+			t.Errorf("pause %d is %s, want %s", i, got, want*time.Second)
+		}
+	}
+	b = Backoff{First: 5 * time.Minute, Max: time.Minute}
+	for range 2 {
+		if got := b.Next(); got != 5*time.Minute {
+			t.Errorf("a pause is %s, want 5m", got)
+		}
+	}
+}
+
 func TestAStateFailsSinceTheFirstFailure(t *testing.T) {
 	t.Parallel()
 	var s State
