@@ -423,3 +423,63 @@ func TestACancelledPackagerWritesWhatTheStreamHolds(t *testing.T) {
 		t.Errorf("%d pictures and %d frames of sound, of %d packets", video, audio, len(all))
 	}
 }
+
+// Half a line at the end of the ledger, and a disk so full that it can't be written
+// anew: what is noted next stands on a line of its own.
+func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, nil)
+	b.d.Close()
+	f, err := os.OpenFile(filepath.Join(b.dir, ledgerPrefix), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"n":"test-99.ts","k":"segm`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	b.fault = func(op, name string) error {
+		if op == "create" && strings.Contains(name, ledgerPrefix) {
+			return errors.New("disk full")
+		}
+		return nil
+	}
+	b.open()
+	b.run(b.packager("second", cfg), newScript(t).play(4*time.Second).packets, nil)
+	b.fault = nil
+	b.reopen()
+	b.clock.advance(2*cfg.PlaylistLength + 10*time.Second)
+	b.clean()
+	if got := b.files(); len(got) > 0 {
+		t.Errorf("not known after a restart: %v", got)
+	}
+}
+
+// Silence is AAC-LC of one or two channels; a track of another kind is not filled.
+func TestWhichSoundIsFilledWithSilence(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		config string
+		filled bool
+	}{
+		"AAC-LC, stereo": {aacLC44, true}, "AAC-LC, mono": {"1208", true}, "AAC-LC, four channels": {"1220", false},
+		"HE-AAC": {"2b920800", false}, "AAC Main": {"0a10", false},
+	} {
+		b := newBench(t)
+		s := newScript(t)
+		s.audio = track(t, media.CodecAAC, c.config)
+		s.both(0, 4000, 2000).pictures(4000, 10000, 40, 2000)
+		b.run(b.packager("test", testConfig(b.dir)), s.packets, nil)
+		n := 0
+		for _, p := range pesPackets(t, b.read("test-3.ts")) {
+			if p.kind == media.Audio {
+				n += adtsFrames(t, p.data)
+			}
+		}
+		if (n > 0) != c.filled {
+			t.Errorf("%s: %d frames of silence in a fragment without sound", name, n)
+		}
+	}
+}
