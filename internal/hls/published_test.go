@@ -61,11 +61,16 @@ func lengths(units ...[]byte) (out []byte) {
 	return out
 }
 
-// hevcTags are the messages of testdata/slices.h265: Enhanced RTMP, or with
-// the codec id 12 of older encoders.
-func hevcTags(t testing.TB, legacy bool) (out []tag) {
+// hevcTags are the messages of testdata/slices.h265: see hevcFileTags.
+func hevcTags(t testing.TB, legacy bool) []tag {
+	return hevcFileTags(t, "testdata/slices.h265", legacy)
+}
+
+// hevcFileTags are the messages of a file: Enhanced RTMP, or with the codec id 12
+// of older encoders.
+func hevcFileTags(t testing.TB, path string, legacy bool) (out []tag) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/slices.h265")
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
