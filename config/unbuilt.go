@@ -16,8 +16,6 @@ import (
 const unbuiltTable = `
 trigger
 
-application.on_conflict=standby
-stream_key.priority
 notify_relay_redirect
 application.exec application.push application.pull application.vod application.dash
 application.fallback application.sessions

@@ -17,7 +17,7 @@ import (
 // A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the
 // end of the path, and whom it means in the query. An empty filter means all.
 type Command struct {
-	Section string // record, drop or redirect
+	Section string // record, drop, redirect or stage
 	Method  string // start or stop; publisher, subscriber or client (both)
 
 	Server   int // which rtmp block, from 0
@@ -27,6 +27,10 @@ type Command struct {
 	ClientID uint64     // 0: any; connections count from 1
 	NewName  string     // of redirect; what follows a ? are its arguments
 	Rec      string     // of record; empty: the recorder without a name
+
+	// Publisher, of stage, is a client ID or the label of a stream key; empty: the
+	// next that waits.
+	Publisher string
 }
 
 // An Outcome is what came of a Command.
@@ -55,6 +59,8 @@ func controlMethods(section string) []string {
 		return []string{"start", "stop"}
 	case "drop", "redirect":
 		return []string{"publisher", "subscriber", "client"}
+	case "stage":
+		return []string{""}
 	}
 	return nil
 }
@@ -110,6 +116,9 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	segments := strings.Split(r.URL.Path, "/")
 	if n := len(segments); n >= 2 {
 		c.Section, c.Method = segments[n-2], segments[n-1]
+		if c.Method == "stage" {
+			c.Section, c.Method = c.Method, ""
+		}
 	}
 	methods := controlMethods(c.Section)
 	switch {
@@ -124,7 +133,7 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	if err != nil {
 		return c, badCall("the query can't be read: %v", err)
 	}
-	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec"} {
+	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "publisher"} {
 		values := args[name]
 		switch {
 		case len(values) > 1:
@@ -137,8 +146,11 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 			}
 		}
 	}
-	if c.Section == "redirect" && c.NewName == "" {
+	switch {
+	case c.Section == "redirect" && c.NewName == "":
 		return c, badCall("newname is missing: where to?")
+	case c.Section == "stage" && (c.App == "" || c.Name == ""):
+		return c, badCall("stage needs app and name: which stream?")
 	}
 	return c, nil
 }
@@ -167,6 +179,8 @@ func (c *Command) set(name, text string) (err error) {
 		c.NewName = value.NormalName(text)
 	case "rec":
 		c.Rec = text
+	case "publisher":
+		c.Publisher = text
 	}
 	return nil
 }
@@ -174,10 +188,10 @@ func (c *Command) set(name, text string) (err error) {
 // calls lists what allow leaves of the calls.
 func calls(allow []string) string {
 	var out []string
-	for _, section := range []string{"record", "drop", "redirect"} {
+	for _, section := range []string{"record", "drop", "redirect", "stage"} {
 		if slices.Contains(allow, section) {
 			for _, method := range controlMethods(section) {
-				out = append(out, "/"+section+"/"+method)
+				out = append(out, strings.TrimSuffix("/"+section+"/"+method, "/"))
 			}
 		}
 	}

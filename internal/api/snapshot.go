@@ -199,5 +199,6 @@ type Client struct {
 	AVSync                    int64         // ms
 	Timestamp                 uint32        // ms
 	Publishing                bool
+	Standby                   bool // a publisher that waits for its turn
 	Active                    bool
 }

@@ -112,6 +112,7 @@ type statClient struct {
 	AVSync     int64   `json:"avsync"`
 	Timestamp  uint32  `json:"timestamp"`
 	Publishing bool    `json:"publishing"`
+	Standby    bool    `json:"standby,omitempty"`
 	Active     bool    `json:"active"`
 }
 
@@ -178,7 +179,7 @@ func newStatStream(s *Stream) statStream {
 	for i, c := range s.Clients {
 		out.Clients[i] = statClient{
 			ID: c.ID, Address: c.Address, Time: c.Age.Milliseconds(), FlashVer: c.FlashVer, PageURL: c.PageURL, SWFURL: c.SWFURL,
-			Dropped: c.Dropped, RoundTrip: float64(c.RoundTrip.Microseconds()) / 1000, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Active: c.Active,
+			Dropped: c.Dropped, RoundTrip: float64(c.RoundTrip.Microseconds()) / 1000, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Standby: c.Standby, Active: c.Active,
 		}
 	}
 	if s.Video != nil || s.Audio != nil {

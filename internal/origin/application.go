@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -67,7 +68,9 @@ func newApplication(v *Service, name string, rules *appRules) *Application {
 type owner struct {
 	holder string // stream_key label; empty for a publisher without a key
 	key    keyID  // zero for a publisher without a key
-	addr   netip.Addr
+	// priority is the key's, among publishers that wait.
+	priority int
+	addr     netip.Addr
 }
 
 func (o owner) same(p owner) bool {
@@ -106,7 +109,7 @@ func (a *Application) mayClaimLocked(name string, who owner) error {
 		return err
 	}
 	st := a.streams[name]
-	if st == nil || st.publication == nil {
+	if st == nil || !slices.ContainsFunc(st.publications(), func(p *Publication) bool { return cfg.OnConflict != "standby" || p.owner.same(who) }) {
 		if limit := cfg.MaxPublishers; limit > 0 && a.claimed >= limit {
 			return &busyError{fmt.Sprintf("max_publishers = %d reached", limit)}
 		}
@@ -115,6 +118,13 @@ func (a *Application) mayClaimLocked(name string, who owner) error {
 	case st == nil:
 		return nil
 	case cfg.OnConflict == "replace":
+		return nil
+	case cfg.OnConflict == "standby":
+		if len(st.waiting) >= maxStandby {
+			return &busyError{fmt.Sprintf("%d publishers wait for the stream already", maxStandby)}
+		}
+		return nil
+	case st.publication != nil && st.publication.slate:
 		return nil
 	case st.publication == nil:
 		if st.owner.same(who) {
@@ -156,14 +166,27 @@ func (a *Application) claim(name string, p *Publication) error {
 		a.streams[name] = st
 		a.attachPlayersLocked(st)
 	}
+	p.stream = st
 	old := st.publication
+	wait, eager := false, false
+	if goesOn {
+		wait, eager = st.waitsFor(a.rules.Load().cfg.For(name), p.owner)
+	}
+	if wait {
+		old = st.sameWaitingLocked(p.owner)
+		st.waitLocked(p, eager)
+	}
 	if old == nil {
 		a.claimed++
 	}
-	p.stream = st
-	st.attachLocked(p)
+	if !wait {
+		st.attachLocked(p)
+	}
 	a.mu.Unlock()
 	switch {
+	case wait && old == nil && !eager:
+		p.log.Info("publisher waits: the stream has another one", zap.String("stream", name))
+	case wait && old == nil:
 	case old != nil:
 		p.log.Info("stream goes on", zap.String("stream", name), zap.String("reason", "another publisher takes over"))
 		old.publisher.Kick(Reason{RuleReplaced, "another publisher took over this stream"})
@@ -187,12 +210,18 @@ func (a *Application) detach(p *Publication, clean bool) {
 		grace = cfg.HandoverGrace
 	}
 	a.mu.Lock()
+	if i := slices.Index(st.waiting, p); i >= 0 {
+		st.waiting = slices.Delete(st.waiting, i, i+1)
+		a.claimed--
+	}
 	if st.publication != p {
 		a.mu.Unlock()
 		return
 	}
 	st.detachLocked()
-	a.claimed--
+	if !p.slate {
+		a.claimed--
+	}
 	if a.origin.Stopping() {
 		a.mu.Unlock()
 		return // a stop ends no stream: the next start goes on with its playlist
@@ -213,7 +242,7 @@ func (a *Application) detach(p *Publication, clean bool) {
 	case clean:
 		reason = whyStopped
 	}
-	a.endLocked(st, reason)
+	a.endOrGoOnLocked(st, reason)
 	a.mu.Unlock()
 }
 
@@ -221,8 +250,17 @@ func (a *Application) endIfWaiting(st *Stream) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if st.publication == nil && a.streams[st.name] == st {
-		a.endLocked(st, "its publisher did not come back")
+		a.endOrGoOnLocked(st, "its publisher did not come back")
 	}
+}
+
+// endOrGoOnLocked ends a stream without a publisher, unless somebody waits for it.
+func (a *Application) endOrGoOnLocked(st *Stream, reason string) {
+	if next := st.nextLocked(); next != nil && !a.gone {
+		st.onAirLocked(next)
+		return
+	}
+	a.endLocked(st, reason)
 }
 
 // endLocked takes st out of the application. Its outputs drain and end by

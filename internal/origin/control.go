@@ -31,6 +31,8 @@ func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 	var out api.Outcome
 	var err error
 	switch c.Section {
+	case "stage":
+		return og.stage(services[c.Server], c)
 	case "record":
 		out.Path, err = recordControl(og.ctx, targets, c.Rec, c.Method == "start")
 	case "drop":
@@ -49,6 +51,20 @@ func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 	return out, nil
 }
 
+// stage puts a publisher that waits on air.
+func (og *Origin) stage(v *Service, c api.Command) (api.Outcome, error) {
+	a := v.Application(c.App)
+	if a == nil {
+		return api.Outcome{}, &api.ControlError{Status: http.StatusNotFound, Reason: fmt.Sprintf("there is no application %q", c.App)}
+	}
+	who, err := a.stage(c.Name, c.Publisher)
+	if err != nil {
+		return api.Outcome{}, &api.ControlError{Status: http.StatusConflict, Reason: err.Error()}
+	}
+	og.Log.Info("control", zap.String("call", "stage"), zap.String("app", c.App), zap.String("stream", c.Name), zap.Uint64("publisher", who.ID))
+	return api.Outcome{Count: 1}, nil
+}
+
 // targets are the clients that c means, oldest first.
 func (v *Service) targets(c api.Command) []target {
 	var out []target
@@ -63,8 +79,13 @@ func (v *Service) targets(c api.Command) []target {
 		}
 		a.mu.Lock()
 		for name, st := range a.streams {
-			if p := st.publication; p != nil && c.Method != "subscriber" && (c.Name == "" || name == c.Name) {
-				add(target{app: a, publication: p, who: p.publisher.Describe()})
+			if c.Method == "subscriber" || c.Name != "" && name != c.Name {
+				continue
+			}
+			for _, p := range st.publications() {
+				if p == st.publication || c.Section == "drop" {
+					add(target{app: a, publication: p, who: p.publisher.Describe()})
+				}
 			}
 		}
 		for name, set := range a.players {

@@ -70,7 +70,7 @@ func (a *Application) evictions(rules *appRules) []Eviction {
 		}
 	}
 	for name, st := range a.streams {
-		if p := st.publication; p != nil {
+		for _, p := range st.publications() {
 			add("publisher", name, p.refusedBy, p.publisher, p.evict)
 		}
 	}

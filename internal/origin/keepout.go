@@ -84,7 +84,7 @@ func (a *Application) kick(name string, d time.Duration) bool {
 		a.origin.keptOut.add(keptOutBy(a.name, st.owner, name), time.Now().Add(d))
 	}
 	if st.publication == nil {
-		a.endLocked(st, whyKicked)
+		a.endOrGoOnLocked(st, whyKicked)
 		return true
 	}
 	st.publication.evict(Reason{RuleEnded, whyKicked})

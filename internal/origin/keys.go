@@ -34,6 +34,7 @@ type ringKey struct {
 	id                  keyID
 	holder, stream      string
 	notBefore, notAfter time.Time
+	priority            int
 }
 
 // newKeyring resolves an application's keys. generated gives the kept secret of
@@ -44,7 +45,7 @@ func newKeyring(app *config.Application, generated func(app, holder string) (str
 		for _, key := range list {
 			r := ringKey{
 				holder: key.Holder, stream: key.Stream,
-				notBefore: key.NotBefore, notAfter: key.NotAfter,
+				notBefore: key.NotBefore, notAfter: key.NotAfter, priority: int(key.Priority),
 			}
 			switch {
 			case key.Generated:
@@ -125,7 +126,7 @@ func (r *appRules) identify(p presented, addr netip.Addr, now time.Time) (name s
 	}
 	key, err := r.keys.match(p, now)
 	if err == nil {
-		return key.stream, owner{holder: key.holder, key: key.id, addr: addr}, nil
+		return key.stream, owner{holder: key.holder, key: key.id, addr: addr, priority: key.priority}, nil
 	}
 	// A key out of its time never becomes a name: everybody could read it.
 	unknown := errors.Is(err, errNoKey) || errors.Is(err, errWrongKey)

@@ -30,6 +30,8 @@ type Publication struct {
 	timestamp atomic.Uint32
 	evicted   atomic.Bool // by new rules or an operator: its name is not kept for it
 	left      bool
+	slate     bool    // it shows what a stream shows while its publisher is gone
+	standby   standby // guarded by Stream.write
 }
 
 // Stream is what is published.
@@ -44,7 +46,13 @@ func (p *Publication) Begin() (base time.Duration, epoch uint32) { return p.stre
 
 // Write appends a packet, which arrived at now, if the publisher still has the
 // stream, and says whether it had.
-func (p *Publication) Write(pkt *media.Packet, now time.Time) bool { return p.stream.put(p, pkt, now) }
+func (p *Publication) Write(pkt *media.Packet, now time.Time) bool {
+	ok, ready := p.stream.put(p, pkt, now)
+	if ready {
+		p.app.promote(p)
+	}
+	return ok
+}
 
 // Arrived notes that a message with this timestamp, in ms, has arrived. Its
 // publisher is not idle.

@@ -80,7 +80,6 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 		session.end() // the hook had agreed
 		return nil, &Refusal{RuleName, err.Error()}
 	}
-	pub.stream.hooks.Store(session)
 	if now := a.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := pub.refusedBy(now, name); why != "" {
 			pub.evicted.Store(true)

@@ -59,8 +59,9 @@ type streamView struct {
 	name        string
 	stream      *Stream // nil: players wait for it
 	publication *Publication
-	sentBefore  uint64     // bytes sent to earlier players, of fans that are closed
-	set         *playerSet // nil: no players
+	waiting     []*Publication // publishers, for it to be their turn
+	sentBefore  uint64         // bytes sent to earlier players, of fans that are closed
+	set         *playerSet     // nil: no players
 	players     []*Playing
 	viewers     *viewerSet // nil: none over HTTP
 }
@@ -86,7 +87,7 @@ func (a *Application) viewNames() []streamView {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name, st := range a.streams {
-		out = append(out, streamView{name: name, stream: st, publication: st.publication, sentBefore: st.fanned, set: a.players[name], viewers: a.viewers[name]})
+		out = append(out, streamView{name: name, stream: st, publication: st.publication, waiting: slices.Clone(st.waiting), sentBefore: st.fanned, set: a.players[name], viewers: a.viewers[name]})
 	}
 	for name, set := range a.players {
 		if a.streams[name] == nil {
@@ -125,7 +126,7 @@ func (v *streamView) snapshot(now time.Time) api.Stream {
 		if l.Video != nil && l.Audio != nil {
 			avSync = int64(int32(l.AudioTimestamp - l.VideoTimestamp))
 		}
-		out.Publishing = v.publication != nil
+		out.Publishing = v.publication != nil && !v.publication.slate
 		// As at nginx-rtmp: from the publisher's first media on.
 		out.Active = out.Publishing && l.LastWrite.UnixNano() >= st.publishedAt.Load()
 	}
@@ -141,9 +142,14 @@ func (v *streamView) snapshot(now time.Time) api.Stream {
 	if v.viewers != nil {
 		out.Viewers, out.ViewersPeak, out.ViewersUnique = v.viewers.counter.Counts(now)
 	}
-	if p := v.publication; p != nil {
+	if p := v.publication; p != nil && !p.slate {
 		c := client(p.publisher.Describe(), now)
 		c.Timestamp, c.Publishing, c.Active = p.timestamp.Load(), true, true
+		out.Clients = append(out.Clients, c)
+	}
+	for _, p := range v.waiting {
+		c := client(p.publisher.Describe(), now)
+		c.Timestamp, c.Publishing, c.Standby = p.timestamp.Load(), true, true
 		out.Clients = append(out.Clients, c)
 	}
 	for _, p := range v.players {

@@ -24,10 +24,11 @@ type Stream struct {
 	fan  atomic.Pointer[fanout.Fan] // of its RTMP players; nil while there are none
 
 	// Guarded by app.mu.
-	publication *Publication // nil while the stream waits for one
-	before      uint64       // bytes that its publisher's connection had received when it attached
-	owner       owner        // of the last publisher
-	fanned      uint64       // bytes sent to earlier players, of fans that are closed
+	publication *Publication   // nil while the stream waits for one
+	waiting     []*Publication // for it to be their turn, in the order they came
+	before      uint64         // bytes that its publisher's connection had received when it attached
+	owner       owner          // of the last publisher
+	fanned      uint64         // bytes sent to earlier players, of fans that are closed
 	grace       *awake.Timer
 
 	outputs *outputs
@@ -58,6 +59,16 @@ func newStream(a *Application, name string) *Stream {
 	return st
 }
 
+// publications are those of publishers: the one on air, then those that wait. app.mu
+// is held.
+func (st *Stream) publications() []*Publication {
+	all := make([]*Publication, 0, 1+len(st.waiting))
+	if p := st.publication; p != nil && !p.slate {
+		all = append(all, p)
+	}
+	return append(all, st.waiting...)
+}
+
 // attachLocked makes p's publisher that of the stream; app.mu is held.
 func (st *Stream) attachLocked(p *Publication) {
 	if st.grace != nil {
@@ -65,6 +76,7 @@ func (st *Stream) attachLocked(p *Publication) {
 		st.grace = nil
 	}
 	st.publication = p
+	st.hooks.Store(p.hooks)
 	st.owner = p.owner
 	st.before = p.publisher.Describe().BytesIn
 	st.publishedAt.Store(time.Now().UnixNano())
@@ -73,6 +85,9 @@ func (st *Stream) attachLocked(p *Publication) {
 		st.contest.TakenOver(time.Now())
 	}
 	st.writer, st.doctor = p, nil
+	if p.standby.waits {
+		st.goOnAir(p, time.Now())
+	}
 	st.write.Unlock()
 }
 
@@ -93,25 +108,49 @@ func (st *Stream) detachLocked() {
 func (st *Stream) begin(by *Publication) (base time.Duration, epoch uint32) {
 	st.write.Lock()
 	defer st.write.Unlock()
+	if by.standby.waits || by.standby.moved {
+		return 0, 0 // place says when and in which epoch its packets are shown
+	}
 	if st.writer == by {
-		st.doctor = doctor.New(time.Now())
-		st.doctor.Carries = mpegts.Supports
-		st.doctor.Contend(&st.contest)
+		st.newDoctor()
 	}
 	if st.epoch > 0 {
-		base = st.lastDTS + max(st.step, time.Millisecond)
+		base = st.nextDTS()
 	}
 	st.epoch++
 	return base, st.epoch
 }
 
-// put appends p, which arrived at now, if by is still the publisher, and says
-// whether it was.
-func (st *Stream) put(by *Publication, p *media.Packet, now time.Time) bool {
+// newDoctor begins the examination of another publisher. write is held.
+func (st *Stream) newDoctor() {
+	st.doctor = doctor.New(time.Now())
+	st.doctor.Carries = mpegts.Supports
+	st.doctor.Contend(&st.contest)
+}
+
+// nextDTS is one frame after the last packet. write is held.
+func (st *Stream) nextDTS() time.Duration { return st.lastDTS + max(st.step, time.Millisecond) }
+
+// put appends p, which arrived at now, if by is still the publisher, or keeps it for
+// one that waits. ok is false for any other; ready says that by is to go on air now.
+func (st *Stream) put(by *Publication, p *media.Packet, now time.Time) (ok, ready bool) {
 	st.write.Lock()
 	defer st.write.Unlock()
-	if st.writer != by {
-		return false
+	switch {
+	case st.writer == by:
+		st.write1(by, p, now)
+	case by.standby.waits:
+		ready = by.standby.hold(p)
+	default:
+		return false, false
+	}
+	return true, ready
+}
+
+// write1 appends one packet of by, which is on air. write is held.
+func (st *Stream) write1(by *Publication, p *media.Packet, now time.Time) {
+	if !by.standby.place(p, st.nextDTS()) {
+		return
 	}
 	if d := p.DTS - st.lastDTS; d > 0 {
 		st.lastDTS = p.DTS
@@ -126,7 +165,6 @@ func (st *Stream) put(by *Publication, p *media.Packet, now time.Time) bool {
 	if fan := st.fan.Load(); fan != nil {
 		fan.Wake()
 	}
-	return true
 }
 
 // repaired tells the doctor what was wrong with the timestamps.
@@ -142,8 +180,11 @@ func (st *Stream) repaired(by *Publication, r flv.Repairs) {
 func (st *Stream) describe(by *Publication, raw []byte) {
 	st.write.Lock()
 	defer st.write.Unlock()
-	if st.writer == by {
+	switch {
+	case st.writer == by:
 		st.live.SetMetadata(raw)
+	case by.standby.waits:
+		by.standby.metadata = raw
 	}
 }
 
