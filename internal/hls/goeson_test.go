@@ -264,3 +264,15 @@ func TestPartsOfAPictureThatIsShownBeforeItIsDecoded(t *testing.T) {
 		t.Errorf("%d pictures", n)
 	}
 }
+
+// A slide show has less than a picture a second.
+func TestARenditionOfHalfAPictureASecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.Variants = []config.Variant{{Suffix: "_low", FrameRate: 0.5}}
+	b.run(b.packager("cam_low", cfg), newScript(t).play(4*time.Second).packets, nil)
+	if got := string(b.read("cam.m3u8")); !strings.Contains(got, ",FRAME-RATE=0.500,") {
+		t.Errorf("got\n%s", got)
+	}
+}

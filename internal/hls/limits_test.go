@@ -192,3 +192,20 @@ func TestWhereTheBoundsOfFragmentsAre(t *testing.T) {
 		}
 	}
 }
+
+// A track that was silent for a minute is not in the fragments any more.
+func TestAfterAMinuteTheSoundIsGone(t *testing.T) {
+	t.Parallel()
+	s := newScript(t).both(0, 2000, 1000).pictures(2000, 61960, 40, 1000).pictures(61960, 66000, 40, 1000)
+	c := cutUp(s.packets, rules{fragment: 900 * ms, maxFragment: 6 * sec}, 0)
+	for i := range c.segs {
+		g := &c.segs[i]
+		// The fragment from 61 s ends when the sound has been away for 60 s.
+		if gone := g.start >= 61*sec; (g.tracks[media.Audio] == nil) != gone || g.discontinuity != (g.start == 61*sec) {
+			t.Errorf("the fragment from %s: sound %t, discontinuity %t", g.start, g.tracks[media.Audio] != nil, g.discontinuity)
+		}
+	}
+	if len(c.segs) < 60 {
+		t.Errorf("%d fragments", len(c.segs))
+	}
+}
