@@ -17,8 +17,8 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.exec application.push application.pull application.vod application.dash
-application.sessions
+application.exec application.pull application.vod application.dash
+application.fallback application.sessions
 
 record.format=mp4 record.format=mkv record.format=ts record.keep_for record.keep_size record.exec
 

@@ -90,10 +90,10 @@ func other(a *attrSchema) string {
 // written; what nothing is missing without is said to be not needed.
 func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 	for source, want := range map[string]string{
-		"push = \"rtmp://a/b\"":         "push is not built yet",
-		"push {\n}":                     "push is not built yet",
-		"push \"a\" \"b\" {\n}":         "push is not built yet",
-		"push \"a\" {\n x = 1\n}":       "push \"a\" is not built yet",
+		"pull = \"rtmp://a/b\"":         "pull is not built yet",
+		"pull {\n}":                     "pull is not built yet",
+		"pull \"a\" \"b\" {\n}":         "pull is not built yet",
+		"pull \"a\" {\n x = 1\n}":       "pull \"a\" is not built yet",
 		"exec \"sometimes\" \"x\" {\n}": "exec \"sometimes\" \"x\" is not built yet",
 		"exec_push = \"x\"":             "exec_push is not built yet",
 		"dash_path = \"/x\"":            "dash_path is not built yet",

@@ -74,7 +74,6 @@ type statStream struct {
 	NClients   int          `json:"nclients"`
 	Publishing bool         `json:"publishing"`
 	Active     bool         `json:"active"`
-	Fallback   string       `json:"fallback,omitempty"`
 
 	BufferPackets int              `json:"buffer_packets"`
 	BufferBytes   int64            `json:"buffer_bytes"`
@@ -92,6 +91,7 @@ type statOutput struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
 	Target   string `json:"target,omitempty"`
+	Phase    string `json:"phase,omitempty"` // of a push: stopped, connecting, live, waiting
 	Since    int64  `json:"since,omitempty"` // Unix: when what is at Target began
 	Duration int64  `json:"duration,omitempty"`
 	Bytes    uint64 `json:"bytes"`
@@ -169,7 +169,7 @@ func newStatStream(s *Stream) statStream {
 	out := statStream{
 		Name: s.Name, Time: s.Age.Milliseconds(),
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
-		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active, Fallback: s.Fallback,
+		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active,
 		BufferPackets: s.BufferPackets, BufferBytes: s.BufferBytes, Readers: s.Readers,
 		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
 		Outputs: make([]statOutput, 0, len(s.Outputs)), Findings: append([]doctor.Finding{}, s.Health...),
@@ -197,7 +197,7 @@ func newStatStream(s *Stream) statStream {
 }
 
 func newStatOutput(o *Output) statOutput {
-	out := statOutput{Kind: o.Kind, Name: o.Name, Target: o.Target, Duration: o.Duration.Milliseconds(), Bytes: o.Bytes, Files: o.Files, Failing: o.Failing}
+	out := statOutput{Kind: o.Kind, Name: o.Name, Target: o.Target, Phase: o.Phase, Duration: o.Duration.Milliseconds(), Bytes: o.Bytes, Files: o.Files, Failing: o.Failing}
 	for _, t := range []struct {
 		at time.Time
 		to *int64

@@ -155,29 +155,31 @@ func TestAnOutputThatCannotBeginIsTriedAgain(t *testing.T) {
 	}
 	defer p.Leave(true)
 	r.eventually("it is shown as failing", func() bool {
-		found, all := p.Stream().OutputFailures()
-		return all == 1 && len(found) == 1 && strings.Contains(found[0].Advice, `toy "one" can't write`)
+		_, found := p.Stream().Health()
+		failing, all := p.Stream().FailingOutputs()
+		return all == 1 && failing == 1 && len(found) == 1 && strings.Contains(found[0].Advice, `toy "one" can't write`)
 	})
 	shop.mu.Lock()
 	shop.fail = nil
 	shop.mu.Unlock()
 	p.card(5)
 	r.eventually("it begins", func() bool {
-		found, _ := p.Stream().OutputFailures()
-		return len(found) == 0 && len(shop.opened()) == 1
+		failing, _ := p.Stream().FailingOutputs()
+		return failing == 0 && len(shop.opened()) == 1
 	})
 }
 
-// The outputs of a stream wait for those of the stream of that name before, which
-// still close their files; meanwhile reloads come and go.
-func TestOutputsWaitForTheStreamBefore(t *testing.T) {
+// An output of a stream waits for that of the stream of that name before, which
+// still closes its file; meanwhile reloads come and go.
+func TestAnOutputWaitsForTheStreamBefore(t *testing.T) {
 	t.Parallel()
 	shop := &toyShop{}
 	r := newRig(t, liveWith(`reconnect_grace = "0s"`))
 	r.outputKinds = []OutputKind{shop.kind()}
 	a := r.app("live")
-	old := &Stream{outputs: &outputs{}}
-	old.outputs.done.Add(1)
+	closed := make(chan struct{})
+	other := make(chan struct{}) // of another output that never ends, which is no matter
+	old := &Stream{outputs: &outputs{last: map[outputKey]<-chan struct{}{{"toy", "one"}: closed, {"toy", "two"}: other}}}
 	a.mu.Lock()
 	a.ending["cam"] = old
 	a.mu.Unlock()
@@ -190,7 +192,7 @@ func TestOutputsWaitForTheStreamBefore(t *testing.T) {
 	if n := len(shop.opened()); n != 0 {
 		t.Errorf("%d outputs have begun", n)
 	}
-	old.outputs.done.Done()
+	close(closed)
 	r.eventually("the output begins", func() bool { return len(shop.opened()) > 0 })
 	a.mu.Lock()
 	delete(a.ending, "cam")

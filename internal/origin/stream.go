@@ -33,6 +33,7 @@ type Stream struct {
 
 	outputs *outputs
 	hooks   atomic.Pointer[hookSession] // of the last publisher, for on_playlist
+	holder  atomic.Pointer[string]      // of the last publisher's key
 
 	// write guards what a publisher does to live, so that the one taken over
 	// can never write behind its successor.
@@ -78,6 +79,7 @@ func (st *Stream) attachLocked(p *Publication) {
 	st.publication = p
 	st.hooks.Store(p.hooks)
 	st.owner = p.owner
+	st.holder.Store(&p.owner.holder)
 	st.before = p.publisher.Describe().BytesIn
 	st.publishedAt.Store(time.Now().UnixNano())
 	st.write.Lock()
@@ -111,7 +113,7 @@ func (st *Stream) begin(by *Publication) (base time.Duration, epoch uint32) {
 	if by.standby.waits || by.standby.moved {
 		return 0, 0 // place says when and in which epoch its packets are shown
 	}
-	if st.writer == by && !by.slate { // a slate's maker needs no advice
+	if st.writer == by {
 		st.newDoctor()
 	}
 	if st.epoch > 0 {

@@ -37,6 +37,8 @@ type ClientOptions struct {
 // A Client is the connecting side of a Conn. It publishes or plays one stream.
 type Client struct {
 	*Conn
+	// Server is what the server's answer to connect announces of Enhanced RTMP.
+	Server Connect
 	// StreamID is the message stream that the server has made; 0 before
 	// Publish or Play.
 	StreamID uint32
@@ -152,9 +154,11 @@ func (c *Client) open(ctx context.Context, nc net.Conn, o ClientOptions) error {
 		o.Announce = capabilities(CanDecode|CanEncode|CanForward, CapMultitrack|CapModEx)
 	}
 	object = append(object, o.Announce...)
-	if _, err := c.call(ctx, "connect", object); err != nil {
+	result, err := c.call(ctx, "connect", object)
+	if err != nil {
 		return fmt.Errorf("connect to %q: %w", c.app, err)
 	}
+	c.Server = serverAnnounces(result)
 	if err := c.SetChunkSize(o.ChunkSize); err != nil {
 		return err
 	}

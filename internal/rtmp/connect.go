@@ -73,15 +73,36 @@ func ParseConnect(cmd Command) (Connect, error) {
 		AudioCodecs:    number("audioCodecs"),
 		VideoCodecs:    number("videoCodecs"),
 		ObjectEncoding: number("objectEncoding"),
-		CapsEx:         toUint32(number("capsEx")),
-		FourCCs:        fourCCList(o.Get("fourCcList")),
-		VideoFourCC:    fourCCMap(o.Get("videoFourCcInfoMap")),
-		AudioFourCC:    fourCCMap(o.Get("audioFourCcInfoMap")),
 	}
+	c.enhanced(o)
 	c.App, c.Args, _ = strings.Cut(app, "?")
 	c.App = TrimName(strings.TrimSuffix(TrimName(c.App), "/_definst_"))
-	c.Enhanced = c.FourCCs != nil || c.VideoFourCC != nil || c.AudioFourCC != nil || o.Get("capsEx") != nil
 	return c, nil
+}
+
+// enhanced reads what o announces of Enhanced RTMP, if c has none of it yet.
+func (c *Connect) enhanced(o amf.Object) {
+	if c.Enhanced {
+		return
+	}
+	caps, _ := o.Get("capsEx").(float64)
+	c.CapsEx = toUint32(caps)
+	c.FourCCs = fourCCList(o.Get("fourCcList"))
+	c.VideoFourCC = fourCCMap(o.Get("videoFourCcInfoMap"))
+	c.AudioFourCC = fourCCMap(o.Get("audioFourCcInfoMap"))
+	c.Enhanced = c.AnnouncesCodecs() || o.Get("capsEx") != nil
+}
+
+// serverAnnounces reads the Enhanced RTMP properties of the _result to a connect.
+// E-RTMP v2 has them in the properties object; some servers put them into the
+// information object.
+func serverAnnounces(result Command) (c Connect) {
+	for _, v := range append([]amf.Value{result.Object}, result.Args...) {
+		if o, ok := amf.AsObject(v); ok {
+			c.enhanced(o)
+		}
+	}
+	return c
 }
 
 // TrimName takes off what people type around the name of an application or a
