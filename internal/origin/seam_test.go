@@ -56,7 +56,9 @@ func (t *toyOutput) Run(ctx context.Context, cur *live.Cursor) error {
 	for {
 		n, _, err := cur.Next(ctx, buf)
 		t.mu.Lock()
-		t.state.Files += uint64(n)
+		if t.state.Files += uint64(n); n > 0 {
+			t.state.Duration = buf[n-1].DTS
+		}
 		t.mu.Unlock()
 		if err != nil {
 			return nil
@@ -115,7 +117,7 @@ func TestAToyPublisherAndAToyOutput(t *testing.T) {
 	p.card(25)
 	seen := func() api.Stream { s, _, _ := r.service.Snapshot(time.Now()); return s.Applications[0].Streams[0] }
 	// It begins at the newest keyframe that there is when it looks.
-	r.eventually("packets are in the output", func() bool { o := seen().Outputs; return len(o) == 1 && o[0].Files%10 == 5 })
+	r.eventually("packets are in the output", func() bool { o := seen().Outputs; return len(o) == 1 && o[0].Duration == 24*40*time.Millisecond })
 	had := seen().Outputs[0].Files
 	if s := seen(); s.Name != "cam" || s.Outputs[0].Kind != "toy" || s.Clients[0].FlashVer != "fake" || s.Packets != 25 {
 		t.Errorf("stat shows %+v", s)
