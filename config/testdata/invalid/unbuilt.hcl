@@ -18,7 +18,7 @@ rtmp {
     }
     record "r" {
       path     = "/srv/$app"
-      format   = "mp4"
+      format   = "mkv"
       keep_for = "1d"
       exec "record_done" "x" {
         command = "true"
