@@ -33,6 +33,8 @@ func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 	switch c.Section {
 	case "stage":
 		return og.stage(services[c.Server], c)
+	case "push":
+		return pushControl(services[c.Server], c)
 	case "record":
 		out.Path, err = recordControl(og.ctx, targets, c.Rec, c.Method == "start")
 	case "drop":

@@ -23,7 +23,8 @@ type PlayRequest struct {
 	Start    float64    // of play (RTMP §7.2.2.1), for on_play
 	Duration float64
 	Reset    bool
-	Ordered  bool // an operator has chosen the name: it is no guess
+	Ordered  bool     // an operator has chosen the name: it is no guess
+	Via      []string // the marks of the servers that it is played for
 	// Away reports whether the client has hung up, or was kicked, meanwhile.
 	Away func() bool
 
@@ -95,6 +96,10 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	}
 	if name != secretName {
 		r.Public = name
+	}
+	if err := a.inCircle(r.Via, name); err != nil {
+		session.end()
+		return nil, err
 	}
 	if err := a.join(name, out, rules.cfg.For(name)); err != nil {
 		session.end()

@@ -21,7 +21,8 @@ type Publication struct {
 	log       *zap.Logger
 	seen      presented
 	owner     owner
-	keyName   string // what the key made of what was typed, before any hook
+	keyName   string   // what the key made of what was typed, before any hook
+	via       []string // of the request
 
 	hooks     *hookSession
 	line      *publishLine

@@ -23,7 +23,8 @@ type Options struct {
 	Stream    *live.Stream
 	Log       *zap.Logger
 	Expand    func(placeholder string) string
-	TLS       *tls.Config // for rtmps; nil: the system's authorities
+	Via       func() []string // for connect; nil: nothing
+	TLS       *tls.Config     // for rtmps; nil: the system's authorities
 }
 
 // A Push publishes a stream to another server, again and again while it fails.
@@ -76,11 +77,12 @@ func (p *Push) State() output.State {
 }
 
 // Want starts the push, or stops it, by hand, and says whether that changed
-// anything. Any goroutine may call it.
+// anything. One that waits for its next attempt tries at once. Any goroutine may
+// call it.
 func (p *Push) Want(on bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.wanted == on {
+	if p.wanted == on && !(on && p.state.Phase == output.Waiting) {
 		return false
 	}
 	p.wanted = on
@@ -211,7 +213,7 @@ func (p *Push) session(ctx context.Context, cur *live.Cursor) error {
 	p.state.Target, p.state.Phase, p.state.Retry = t.shown, output.Connecting, time.Time{}
 	p.mu.Unlock()
 	asking, answered := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
-	l, err := connect(asking, &p.cfg.Remote, &t, p.o.TLS)
+	l, err := connect(asking, &p.cfg.Remote, &t, via(p.o.Via), p.o.TLS)
 	if err == nil {
 		if err = l.Publish(asking, t.name); err != nil {
 			err = why(asking, err)

@@ -32,10 +32,10 @@ type link struct {
 }
 
 // connect dials the server of t and has it accept the application.
-func connect(ctx context.Context, r *config.Remote, t *target, roots *tls.Config) (*link, error) {
+func connect(ctx context.Context, r *config.Remote, t *target, via []string, roots *tls.Config) (*link, error) {
 	l := &link{done: make(chan struct{})}
 	c, err := rtmp.Dial(ctx, t.dial, rtmp.ClientOptions{
-		TLS: roots, App: t.app, TCURL: t.tcURL, FlashVer: r.FlashVer, SWFURL: r.SWFURL, PageURL: r.PageURL,
+		TLS: roots, App: t.app, TCURL: t.tcURL, FlashVer: r.FlashVer, SWFURL: r.SWFURL, PageURL: r.PageURL, Via: via,
 		DialTCP: func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err != nil {
@@ -100,4 +100,11 @@ func (l *link) bye() {
 	}
 	_ = l.Close()
 	<-l.done
+}
+
+func via(f func() []string) []string {
+	if f == nil {
+		return nil
+	}
+	return f()
 }

@@ -28,6 +28,9 @@ type ClientOptions struct {
 	SWFURL   string
 	PageURL  string
 
+	// Via are the servers that the stream has come through: see Connect.Via.
+	Via []string
+
 	// Announce is what connect says of Enhanced RTMP (fourCcList,
 	// videoFourCcInfoMap, audioFourCcInfoMap, capsEx). Default: that all of it
 	// is understood; empty and not nil: nothing.
@@ -149,6 +152,9 @@ func (c *Client) open(ctx context.Context, nc net.Conn, o ClientOptions) error {
 	}
 	if o.PageURL != "" {
 		object = append(object, amf.Property{Name: "pageUrl", Value: o.PageURL})
+	}
+	if len(o.Via) > 0 {
+		object = append(object, amf.Property{Name: viaProperty, Value: strings.Join(o.Via, " ")})
 	}
 	if o.Announce == nil {
 		o.Announce = capabilities(CanDecode|CanEncode|CanForward, CapMultitrack|CapModEx)

@@ -37,6 +37,10 @@ type Connect struct {
 	AudioCodecs    float64
 	VideoCodecs    float64
 	ObjectEncoding float64 // 0: AMF0, 3: AMF3
+	// Via are the streams of rtmpd servers that what is published has come through,
+	// or what is played is for. It is rtmpd's own: a push or pull in a circle is
+	// known by it.
+	Via []string
 
 	// Enhanced RTMP. The codecs are FourCCs, "*" for any; the maps' values
 	// are CanDecode, CanEncode and CanForward.
@@ -46,6 +50,12 @@ type Connect struct {
 	AudioFourCC map[string]uint32
 	CapsEx      uint32
 }
+
+// viaProperty is the property of connect for Via.
+const viaProperty = "rtmpdVia"
+
+// maxVia bounds how many servers a stream goes through.
+const maxVia = 32
 
 // ParseConnect reads a connect command.
 func ParseConnect(cmd Command) (Connect, error) {
@@ -75,6 +85,9 @@ func ParseConnect(cmd Command) (Connect, error) {
 		ObjectEncoding: number("objectEncoding"),
 	}
 	c.enhanced(o)
+	if via := strings.Fields(text(viaProperty)); len(via) > 0 {
+		c.Via = via[:min(len(via), maxVia)]
+	}
 	c.App, c.Args, _ = strings.Cut(app, "?")
 	c.App = TrimName(strings.TrimSuffix(TrimName(c.App), "/_definst_"))
 	return c, nil

@@ -34,7 +34,7 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	}
 	reset, _ := argAt(cmd, 3).(bool)
 	req := &origin.PlayRequest{
-		Log: s.log, Address: s.addr, Name: name, Args: args, RawArgs: rawArgs(cmd), Ordered: ordered, Away: s.away,
+		Log: s.log, Address: s.addr, Name: name, Args: args, RawArgs: rawArgs(cmd), Ordered: ordered, Away: s.away, Via: s.connect.Via,
 		Start: numberArg(cmd, 1), Duration: numberArg(cmd, 2), Reset: reset,
 	}
 	pl := &player{session: s, streamID: max(streamID, 1)}

@@ -22,7 +22,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	s.visits(true, rawArgs(cmd))
 	typed, args := splitName(cmd)
 	req := &origin.PublishRequest{
-		Log: s.log, Address: s.addr, Typed: typed, Args: args, RawArgs: rawArgs(cmd), Type: textArg(cmd, 1), Away: s.away,
+		Log: s.log, Address: s.addr, Typed: typed, Args: args, RawArgs: rawArgs(cmd), Type: textArg(cmd, 1), Away: s.away, Via: s.connect.Via,
 	}
 	in := &ingest{session: s}
 	for req != nil {
