@@ -68,7 +68,8 @@ func (t *toyOutput) Run(ctx context.Context, cur *live.Cursor) error {
 
 func (t *toyOutput) State() output.State { t.mu.Lock(); defer t.mu.Unlock(); return t.state }
 
-// card sends n packets of a publisher whose keyframes come every ten.
+// card sends n packets of a publisher whose keyframes come every ten. If the last one
+// is a keyframe it wakes every output.
 func (p *Publication) card(n int) {
 	base, epoch := p.Begin()
 	track := &media.Track{Kind: media.Video, Codec: media.CodecH264}
@@ -114,12 +115,12 @@ func TestAToyPublisherAndAToyOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("good-secret-0002", "max_publishers = 1 reached")
-	p.card(25)
+	p.card(21)
 	seen := func() api.Stream { s, _, _ := r.service.Snapshot(time.Now()); return s.Applications[0].Streams[0] }
 	// It begins at the newest keyframe that there is when it looks.
-	r.eventually("packets are in the output", func() bool { o := seen().Outputs; return len(o) == 1 && o[0].Duration == 24*40*time.Millisecond })
+	r.eventually("packets are in the output", func() bool { o := seen().Outputs; return len(o) == 1 && o[0].Duration == 20*40*time.Millisecond })
 	had := seen().Outputs[0].Files
-	if s := seen(); s.Name != "cam" || s.Outputs[0].Kind != "toy" || s.Clients[0].FlashVer != "fake" || s.Packets != 25 {
+	if s := seen(); s.Name != "cam" || s.Outputs[0].Kind != "toy" || s.Clients[0].FlashVer != "fake" || s.Packets != 21 {
 		t.Errorf("stat shows %+v", s)
 	}
 
@@ -132,8 +133,8 @@ func TestAToyPublisherAndAToyOutput(t *testing.T) {
 		t.Errorf("the first publisher is told %v", k)
 	}
 	p.Leave(false)
-	q.card(25)
-	r.eventually("the output goes on", func() bool { return seen().Outputs[0].Files == had+25 })
+	q.card(21)
+	r.eventually("the output goes on", func() bool { return seen().Outputs[0].Files == had+21 })
 
 	r.reload(block("3"))
 	r.eventually("another output takes the changed block", func() bool { return len(shop.opened()) == 2 && shop.opened()[1].block == 3 })
@@ -164,7 +165,7 @@ func TestAnOutputThatCannotBeginIsTriedAgain(t *testing.T) {
 	shop.mu.Lock()
 	shop.fail = nil
 	shop.mu.Unlock()
-	p.card(5)
+	p.card(11)
 	r.eventually("it begins", func() bool {
 		failing, _ := p.Stream().FailingOutputs()
 		return failing == 0 && len(shop.opened()) == 1
