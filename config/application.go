@@ -80,8 +80,10 @@ type Application struct {
 	FileKeys       []StreamKey // what StreamKeysFile says
 	Hooks          Hooks       `hcl:",inline" reload:"now"`
 	Notify         Notify      `hcl:",inline" reload:"now"`
-	// What a stream shows while its publisher is gone: another stream, or a file.
-	Fallback string `hcl:"fallback" reload:"now" example:"\"slate\""`
+	// What a stream shows while its publisher is gone: the name of another stream of
+	// the application, or the path of an FLV file, which begins with a slash. In a
+	// stream block without * and ? it is shown before the first publisher, too.
+	Fallback string `hcl:"fallback" stream:"yes" reload:"now" example:"\"/srv/slate.flv\""`
 	// HLS: fragments and playlists on disk.
 	HLS *HLS `hcl:"hls,block" nginx:"hls" output:"yes" stream:"yes" reload:"cut"`
 	// DASH: fragments and manifests on disk.

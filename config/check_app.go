@@ -80,6 +80,7 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 }
 
 func (c *checker) outputs(n *node, app *Application) {
+	c.fallback(n, app)
 	if h := app.HLS; h != nil {
 		c.hls(n.one("hls"), app, h)
 	}
@@ -122,6 +123,22 @@ func (c *checker) recordFormat(r *node) {
 	}
 	if tracks, _ := a.value.([]string); slices.Contains(tracks, "data") {
 		c.errorAt(r.at("tracks"), "data needs format = \"flv\"", "AMF messages have no place in another format")
+	}
+}
+
+// fallback checks what a stream shows while its publisher is gone.
+func (c *checker) fallback(n *node, app *Application) {
+	f := app.Fallback
+	switch {
+	case f == "" || !n.said("fallback") || n.bad("fallback"):
+	case !strings.Contains(f, "/"):
+		if err := value.ValidStreamName(f); err != nil {
+			c.errorAt(n.at("fallback"), "fallback is neither a stream nor a file: "+err.Error(), "write the name of a stream, or a path that begins with /")
+		}
+	case !strings.HasPrefix(f, "/"):
+		c.errorAt(n.at("fallback"), "the path of a fallback begins with /", "write \"/srv/slate.flv\"")
+	case !strings.HasSuffix(strings.ToLower(f), ".flv"):
+		c.errorAt(n.at("fallback"), "a fallback is an FLV file", "make one: ffmpeg -i FILE -c:v libx264 -g 50 -c:a aac -f flv SLATE.flv")
 	}
 }
 

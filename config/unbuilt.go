@@ -18,7 +18,7 @@ trigger
 
 notify_relay_redirect
 application.exec application.pull application.vod application.dash
-application.fallback application.sessions
+application.sessions
 
 record.format=mkv record.format=ts record.keep_for record.keep_size record.exec
 

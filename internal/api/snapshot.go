@@ -162,7 +162,8 @@ type Stream struct {
 	BufferBytes   int64
 	Readers       int
 
-	Outputs []Output // what it is turned into
+	Outputs  []Output // what it is turned into
+	Fallback string   // what is shown in place of a publisher; empty: nothing
 
 	// HTTP viewers: those that poll a playlist now, the most at one time, and
 	// how many different ones there have been.

@@ -74,6 +74,7 @@ type statStream struct {
 	NClients   int          `json:"nclients"`
 	Publishing bool         `json:"publishing"`
 	Active     bool         `json:"active"`
+	Fallback   string       `json:"fallback,omitempty"`
 
 	BufferPackets int              `json:"buffer_packets"`
 	BufferBytes   int64            `json:"buffer_bytes"`
@@ -169,7 +170,7 @@ func newStatStream(s *Stream) statStream {
 	out := statStream{
 		Name: s.Name, Time: s.Age.Milliseconds(),
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
-		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active,
+		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active, Fallback: s.Fallback,
 		BufferPackets: s.BufferPackets, BufferBytes: s.BufferBytes, Readers: s.Readers,
 		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
 		Outputs: make([]statOutput, 0, len(s.Outputs)), Findings: append([]doctor.Finding{}, s.Health...),

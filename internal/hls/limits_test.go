@@ -209,3 +209,13 @@ func TestAfterAMinuteTheSoundIsGone(t *testing.T) {
 		t.Errorf("%d fragments", len(c.segs))
 	}
 }
+
+// With aligned slicing, too, a picture may stand for fragments that have no packet.
+func TestAStandingPictureWithAlignedSlicing(t *testing.T) {
+	t.Parallel()
+	s := newScript(t).pictures(0, 2000, 40, 2000).pictures(7000, 7400, 40, 2000)
+	c := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec, aligned: true}, 2)
+	if got, want := c.sum(), 7400*ms; got != want || c.dropped > 0 {
+		t.Errorf("%s of %s: %s", got, want, c.fragments())
+	}
+}

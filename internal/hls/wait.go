@@ -129,8 +129,8 @@ func (p *Packager) next(ctx context.Context, cur source, buf []*media.Packet) (n
 	if n, skipped, err = cur.TryNext(buf); n > 0 || err != nil {
 		return n, skipped, err
 	}
-	if overslept := time.Since(began) - wait; overslept > maxOverslept {
-		p.seg.wait.arrived += overslept
+	if slept := time.Since(began); slept > wait+maxOverslept {
+		p.seg.wait.arrived += slept // the wait begins anew
 	}
 	p.seg.tick(p.elapsed(p.dir.now()))
 	return 0, skipped, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -216,5 +217,49 @@ func TestNothingStandsWhereThereIsSound(t *testing.T) {
 	}
 	if end := g.open.start; end < 5*sec+maxStill-3*sec || end > 5*sec+maxStill {
 		t.Errorf("the last picture stood until %v", end)
+	}
+}
+
+// A sleeper is a stream that is quiet for as long as the process stands still.
+type sleeper struct {
+	clock *testClock
+	sleep time.Duration
+}
+
+func (s *sleeper) Next(context.Context, []*media.Packet) (int, uint64, error) {
+	time.Sleep(s.sleep)
+	s.clock.advance(s.sleep)
+	return 0, 0, context.DeadlineExceeded
+}
+
+func (*sleeper) TryNext([]*media.Packet) (int, uint64, error) { return 0, 0, nil }
+
+// A process that stood still, or its machine, does not take that for a picture that
+// stands: what the publisher sent meanwhile is in the socket.
+func TestAPauseOfTheProcessIsNoStillPicture(t *testing.T) {
+	for sleep, want := range map[time.Duration]time.Duration{3 * sec: 6 * sec, 20 * sec: 4 * sec} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			p := b.packager("test", testConfig(b.dir))
+			if err := p.open(); err != nil {
+				t.Fatal(err)
+			}
+			s := newScript(t)
+			s.audio = nil
+			s.play(5 * sec)
+			for _, pkt := range s.packets {
+				b.clock.set(testStart.Add(pkt.DTS))
+				p.take([]*media.Packet{pkt}, 0)
+			}
+			b.clock.set(testStart.Add(5 * sec))
+			if _, _, err := p.next(t.Context(), &sleeper{b.clock, sleep}, make([]*media.Packet, 1)); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.seg.open.start; got != want {
+				t.Errorf("after %v the open fragment begins at %v, want %v", sleep, got, want)
+			}
+			p.finish(false)
+			b.d.Close()
+		})
 	}
 }

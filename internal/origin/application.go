@@ -260,6 +260,10 @@ func (a *Application) endOrGoOnLocked(st *Stream, reason string) {
 		st.onAirLocked(next)
 		return
 	}
+	if cfg := a.rules.Load().cfg.For(st.name); showsFallback(cfg, st.name) && !a.gone && !a.origin.Stopping() {
+		a.startSlateLocked(st, cfg.Fallback)
+		return
+	}
 	a.endLocked(st, reason)
 }
 
@@ -315,6 +319,10 @@ func (a *Application) remove() {
 	defer a.mu.Unlock()
 	a.gone = true
 	for _, st := range a.streams {
+		if p := st.publication; p != nil && p.slate {
+			p.publisher.Kick(Reason{RuleEnded, WhyAppGone})
+			st.detachLocked()
+		}
 		if st.publication == nil {
 			a.endLocked(st, WhyAppGone)
 		}
@@ -360,3 +368,15 @@ func (a *Application) Idle() bool {
 }
 
 func (a *Application) idleLocked() bool { return a.sessions+len(a.streams)+len(a.ending) == 0 }
+
+// busy is Idle's opposite, but for connections and streams that show their fallback.
+func (a *Application) busy() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, st := range a.streams {
+		if st.publication == nil || !st.publication.slate {
+			return true
+		}
+	}
+	return len(a.ending) > 0
+}

@@ -83,7 +83,13 @@ func (a *Application) kick(name string, d time.Duration) bool {
 	if d > 0 {
 		a.origin.keptOut.add(keptOutBy(a.name, st.owner, name), time.Now().Add(d))
 	}
-	if st.publication == nil {
+	if p := st.publication; p == nil || p.slate {
+		if p != nil {
+			p.publisher.Kick(Reason{RuleEnded, whyKicked})
+			st.detachLocked()
+			a.endLocked(st, whyKicked)
+			return true
+		}
 		a.endOrGoOnLocked(st, whyKicked)
 		return true
 	}

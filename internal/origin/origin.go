@@ -112,10 +112,7 @@ func (og *Origin) EachStream(f func(*Stream)) {
 func (og *Origin) Busy() bool {
 	for _, v := range *og.services.Load() {
 		for _, a := range v.All() {
-			a.mu.Lock()
-			n := len(a.streams) + len(a.ending)
-			a.mu.Unlock()
-			if n > 0 {
+			if a.busy() {
 				return true
 			}
 		}

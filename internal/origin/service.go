@@ -151,7 +151,7 @@ func (v *Service) Commit(r *Rules) (gone []*Application) {
 	if old := v.rules.Swap(r); old != nil && (old.cfg.OnConnect != r.cfg.OnConnect || old.cfg.OnDisconnect != r.cfg.OnDisconnect) {
 		v.hooks.Moved()
 	}
-	var stay []*Application
+	var stay, fresh []*Application
 	for name, a := range v.apps {
 		rules := r.find(name)
 		if rules == nil {
@@ -165,12 +165,19 @@ func (v *Service) Commit(r *Rules) (gone []*Application) {
 	for i := range r.cfg.Applications {
 		name := r.cfg.Applications[i].Name
 		if name != "*" && v.apps[name] == nil {
-			v.apps[name] = newApplication(v, name, r.find(name))
+			a := newApplication(v, name, r.find(name))
+			v.apps[name] = a
+			fresh = append(fresh, a)
 		}
 	}
 	v.mu.Unlock()
+	for _, a := range fresh {
+		a.startNamedSlates()
+	}
 	for _, a := range stay {
 		a.evict()
+		a.reloadSlates()
+		a.startNamedSlates()
 		cfg := a.rules.Load().cfg
 		a.each(func(st *Stream) { st.outputs.apply(cfg.For(st.name)) })
 	}

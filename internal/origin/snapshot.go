@@ -127,6 +127,9 @@ func (v *streamView) snapshot(now time.Time) api.Stream {
 			avSync = int64(int32(l.AudioTimestamp - l.VideoTimestamp))
 		}
 		out.Publishing = v.publication != nil && !v.publication.slate
+		if v.publication != nil && v.publication.slate {
+			out.Fallback = v.publication.publisher.(*slate).source
+		}
 		// As at nginx-rtmp: from the publisher's first media on.
 		out.Active = out.Publishing && l.LastWrite.UnixNano() >= st.publishedAt.Load()
 	}

@@ -115,7 +115,7 @@ func (st *Stream) begin(by *Publication) (base time.Duration, epoch uint32) {
 	if by.standby.waits || by.standby.moved {
 		return 0, 0 // place says when and in which epoch its packets are shown
 	}
-	if st.writer == by {
+	if st.writer == by && !by.slate { // a slate's maker needs no advice
 		st.newDoctor()
 	}
 	if st.epoch > 0 {
