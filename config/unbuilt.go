@@ -20,7 +20,7 @@ notify_relay_redirect
 application.exec application.pull application.vod application.dash
 application.sessions
 
-record.format=mkv record.format=ts record.keep_for record.keep_size record.exec
+record.format=mkv record.keep_for record.keep_size record.exec
 
 hls.format=fmp4 hls.low_latency hls.part
 

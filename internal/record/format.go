@@ -7,6 +7,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mp4"
+	"github.com/rtmpd/rtmpd/internal/mpegts"
 )
 
 // A writer writes one file in one format. After an error it keeps what is whole,
@@ -36,6 +37,8 @@ func supports(format string, t *media.Track) bool {
 	switch format {
 	case "mp4":
 		return mp4.Supports(t)
+	case "ts":
+		return mpegts.Supports(t)
 	}
 	return format == formatFLV
 }
@@ -45,6 +48,8 @@ func newWriter(format string, f *os.File, now time.Time, keyframes int) writer {
 	switch format {
 	case "mp4":
 		return mp4.NewRecording(f, now)
+	case "ts":
+		return &tsWriter{file: f}
 	}
 	return &flvWriter{rec: flv.NewRecording(f, keyframes)}
 }

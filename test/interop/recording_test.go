@@ -20,7 +20,7 @@ import (
 )
 
 // formats are those of recordings.
-var formats = []string{"flv", "mp4"}
+var formats = []string{"flv", "mp4", "ts"}
 
 // recorders is a configuration with one recorder of each format.
 func recorders(dir, more string) string {
@@ -168,7 +168,9 @@ func checkSeek(t *testing.T, file string) {
 		if !strings.HasPrefix(line, "#") {
 			f := strings.Split(line, ",")
 			sum := strings.TrimSpace(f[len(f)-1])
-			if at := slices.Index(all, sum); at < 133 || at > 137 { // 135 is at 4.5 s
+			// 135 is at 4.5 s. A transport stream has no index: ffmpeg goes on to the
+			// next keyframe there.
+			if at := slices.Index(all, sum); (at < 133 || at > 137) && !(at == 150 && strings.HasSuffix(file, ".ts")) {
 				t.Errorf("%s: the picture at 4.5 s is that of frame %d", file, at)
 			}
 			return
