@@ -35,7 +35,7 @@ type transport struct {
 	late     time.Duration // how far the sound was behind it
 	mute     bool          // the segment has no sound of its own
 	silenced time.Duration // where the silence ends; 0: there was none
-	left     uint64        // packets left out because of it, until the packager counts them
+	left     uint64        // packets left out because of it
 
 	order        decodeOrder
 	standing     standingPicture
@@ -46,12 +46,24 @@ type transport struct {
 	pendingNext  time.Duration // where its next frame belongs
 }
 
-// grow is about how long seg will be as MPEG-TS.
-func (x *transport) grow(g *segment) int {
+// newMPEGTS makes a container for MPEG-TS, for one stream.
+func newMPEGTS() *transport { return &transport{} }
+
+// carries implements container.
+func (x *transport) carries(t *media.Track) bool { return mpegts.Supports(t) }
+
+// setAudio implements container.
+func (x *transport) setAudio(sync, maxDelay time.Duration) { x.sync, x.maxDelay = sync, maxDelay }
+
+// droppedPackets implements container.
+func (x *transport) droppedPackets() uint64 { return x.left }
+
+// size implements container.
+func (x *transport) size(g *segment) int {
 	return int(g.bytes) + int(g.bytes)/20 + 220*len(g.packets) + 4096
 }
 
-// append muxes a whole segment onto dst.
+// append implements container.
 func (x *transport) append(dst []byte, g *segment) []byte {
 	video, audio := g.tracks[media.Video], g.tracks[media.Audio]
 	switch {

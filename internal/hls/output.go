@@ -140,7 +140,7 @@ func (o *output) record(name, kind string) record {
 }
 
 // add writes g as a file and takes it into the list. It returns the file's size.
-func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
+func (o *output) add(g *segment, date time.Time, x container) (int, error) {
 	if err := o.d.settle(o.d.main); err != nil {
 		return 0, err
 	}
@@ -195,9 +195,9 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 }
 
 // writeSegment muxes g in one of the directory's scratch buffers.
-func (o *output) writeSegment(rec record, g *segment, k *key, x *transport) (int, error) {
+func (o *output) writeSegment(rec record, g *segment, k *key, x container) (int, error) {
 	buf := <-o.d.slots
-	if need := x.grow(g); cap(buf) < need {
+	if need := x.size(g); cap(buf) < need {
 		buf = make([]byte, 0, need)
 	}
 	b := x.append(buf[:0], g)

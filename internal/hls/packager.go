@@ -40,9 +40,11 @@ type Packager struct {
 	cfg      config.HLS
 	dir      *Directory
 	out      *output // nil until it could be opened
-	seg      segmenter
+	seg      *segmenter
+	rules    rules  // of seg
+	lapped   uint64 // packets that the stream's ring had lost
 	pictures media.Pictures
-	ts       transport
+	ts       container
 	clock    wallClock
 	began    time.Time // what elapsed counts from
 	carrier  carrier
@@ -93,7 +95,9 @@ func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logge
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, carrier: carrier{log: log}}, nil
+	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: newMPEGTS(), carrier: carrier{log: log}}
+	p.seg = newSegmenter(p.write, p.forced)
+	return p, nil
 }
 
 // Reconfigure changes the settings of a running packager at its next cut: no
@@ -209,9 +213,9 @@ func (p *Packager) elapsed(now time.Time) time.Duration {
 }
 
 func (p *Packager) begin() {
-	p.seg.emit = p.write
-	p.seg.forced = p.forced
-	p.seg.broken = p.out.follows
+	if p.out.follows {
+		p.seg.breakOff()
+	}
 	p.applyRules()
 	p.mu.Lock()
 	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
@@ -221,21 +225,23 @@ func (p *Packager) begin() {
 // applyRules hands the settings to those who follow them.
 func (p *Packager) applyRules() {
 	c := &p.cfg
-	p.ts.sync, p.ts.maxDelay = c.Sync, c.MaxAudioDelay
+	p.ts.setAudio(c.Sync, c.MaxAudioDelay)
 	target := p.out.target()
 	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
 	r.maxFragment = max(r.maxFragment, r.fragment)
-	p.seg.limit = 0
+	limit := time.Duration(0)
 	if target > 0 {
-		p.seg.limit = limitFor(target)
+		limit = limitFor(target)
 		if targetFor(r.fragment, 0) > target {
-			r.fragment = p.seg.rules.fragment
+			r.fragment = p.rules.fragment
 			if r.fragment == 0 {
 				r.fragment = time.Duration(target) * time.Second
 			}
 		}
 	}
-	p.seg.rules, p.seg.soon = r, 0
+	p.rules = r
+	p.seg.setRules(r)
+	p.seg.setLimit(limit)
 }
 
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
@@ -247,33 +253,37 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.pictures.Reset()
 		p.seg.lose()
-		p.seg.dropped += skipped
+		p.lapped += skipped
 		p.dir.count.lapped.Add(float64(skipped))
 	}
 	if c := p.pending.Load(); c != nil {
-		if p.seg.open == nil {
+		if !p.seg.hasOpen() {
 			p.reconfigure()
-		} else if p.seg.soon == 0 && p.refused != c {
-			p.seg.soon = c.cfg.Fragment
+		} else if p.refused != c {
+			p.seg.cutSooner(c.cfg.Fragment)
 		}
 	}
-	now, before := p.dir.now(), p.seg.dropped
+	now, before := p.dir.now(), p.unfit()
 	for i, pkt := range packets {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
-		if !p.late && p.carrier.carries(pkt.Track) {
+		if !p.late && p.carrier.carries(pkt.Track, p.ts) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
 				p.push(pkt, now)
 			}
 		}
 		packets[i] = nil // the ring may forget it
 	}
-	if n := p.seg.dropped - before; n > 0 {
+	unfit := p.unfit()
+	if n := unfit - before; n > 0 {
 		p.dir.count.unfit.Add(float64(n))
 	}
 	p.mu.Lock()
-	p.stats.Dropped = p.seg.dropped
+	p.stats.Dropped = unfit + p.lapped
 	p.mu.Unlock()
 }
+
+// unfit is how many packets came and fit into no fragment.
+func (p *Packager) unfit() uint64 { return p.seg.droppedPackets() + p.ts.droppedPackets() }
 
 // reconfigure applies what Reconfigure asked for, between two fragments. What
 // can't be applied now is tried again at the next cut.
@@ -315,7 +325,9 @@ func (p *Packager) apply(c *change) error {
 	out.carry(&old.list)
 	old.end()
 	p.out, p.dir = out, c.dir
-	p.seg.broken = p.seg.broken || p.out.follows
+	if p.out.follows {
+		p.seg.breakOff()
+	}
 	p.fault = fault{}
 	return nil
 }

@@ -27,17 +27,11 @@ type rules struct {
 
 // A segmenter turns packets into segments. It decides, and touches no file.
 type segmenter struct {
-	rules rules
-	// soon, if set, is a shorter fragment that rules will say after the next
-	// cut: that one can come earlier.
-	soon time.Duration
-	// limit is how long a fragment may be without its EXTINF rounding above
-	// the playlist's TARGETDURATION; 0 until that is known.
-	limit time.Duration
-	// emit takes a finished segment; it must not keep it or its packets.
-	emit func(*segment)
-	// forced is told of a cut away from a keyframe and the GOP so far.
-	forced func(gop time.Duration)
+	rules  rules
+	soon   time.Duration           // see cutSooner
+	limit  time.Duration           // see setLimit
+	emit   func(*segment)          // see newSegmenter
+	forced func(gop time.Duration) // see newSegmenter
 
 	open     *segment
 	spare    *segment // the one emitted last, for its memory
@@ -59,8 +53,40 @@ type segmenter struct {
 
 	waiting   bool   // aligned: nothing is written before the first boundary
 	waitIndex uint32 // fragment index of the first packet waited with
-	dropped   uint64 // packets that went into no segment, for stat
+	dropped   uint64 // packets that went into no segment
 }
+
+// newSegmenter makes a segmenter, which has no rules yet. emit takes a finished
+// segment; it must not keep it or its packets. forced, which may be nil, is called
+// when a segment is cut where there is no keyframe; gop is how long the GOP is so far.
+func newSegmenter(emit func(*segment), forced func(gop time.Duration)) *segmenter {
+	return &segmenter{emit: emit, forced: forced}
+}
+
+// setRules sets the rules for the cuts to come.
+func (s *segmenter) setRules(r rules) { s.rules, s.soon = r, 0 }
+
+// setLimit sets how long a segment may be at most, so that its EXTINF does not round
+// to more than the playlist's TARGETDURATION; 0: there is no limit yet.
+func (s *segmenter) setLimit(d time.Duration) { s.limit = d }
+
+// cutSooner allows the next cut after fragment already, if that is less than the
+// rules say: the rules become shorter after that cut. The first call counts until
+// setRules is called.
+func (s *segmenter) cutSooner(fragment time.Duration) {
+	if s.soon == 0 {
+		s.soon = fragment
+	}
+}
+
+// breakOff makes the next segment begin with a discontinuity.
+func (s *segmenter) breakOff() { s.broken = true }
+
+// hasOpen says whether a segment has begun and not ended.
+func (s *segmenter) hasOpen() bool { return s.open != nil }
+
+// droppedPackets is how many packets went into no segment.
+func (s *segmenter) droppedPackets() uint64 { return s.dropped }
 
 // push takes the next packet of the stream. now is when it was read, elapsed the
 // same on a clock that nobody sets.

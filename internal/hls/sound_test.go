@@ -178,7 +178,7 @@ func TestAFragmentFitsIntoTheBufferMadeForIt(t *testing.T) {
 			g.packets, g.bytes, g.tracks[tr.Kind] = append(g.packets, p), g.bytes+int64(len(p.Data)), tr
 		}
 		var x transport
-		want := x.grow(g)
+		want := x.size(g)
 		buf := make([]byte, 0, want)
 		if b := x.append(buf, g); len(b) > want {
 			t.Errorf("%s: %d bytes, grow says %d", name, len(b), want)

@@ -1,8 +1,6 @@
 package hls
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -14,11 +12,6 @@ const (
 	minPatience = 500 * time.Millisecond
 	// maxPatience is the most, where pictures were late.
 	maxPatience = 8 * time.Second
-	// minWait is the least time between two looks at a stream that is quiet.
-	minWait = 100 * time.Millisecond
-	// maxOverslept is how late a look may be on a busy machine. What is later, the
-	// process or the machine stood still, and the stream's packets lie in the socket.
-	maxOverslept = time.Second
 	// maxLate is how long pictures may come that are behind what was let stand
 	// before them. Timestamps that are behind for longer stopped meanwhile.
 	maxLate = 2 * time.Second
@@ -76,6 +69,10 @@ func (s *segmenter) due() (at time.Duration, ok bool) {
 	return s.wait.arrived + max(end-shown+s.wait.long(s.rules.fragment), still), true
 }
 
+// overslept notes that the process stood still for d: the wait for a picture begins
+// anew.
+func (s *segmenter) overslept(d time.Duration) { s.wait.arrived += d }
+
 // tick is told that nothing came until elapsed. It lets the newest picture of a
 // stream without sound stand, and ends the fragments that are over, which players
 // wait for: the next picture may be many seconds away.
@@ -111,27 +108,4 @@ func (s *segmenter) goOnFrom(t time.Duration) {
 	s.close(t)
 	g = s.begin(timestamp, t, opened)
 	g.delay, g.head, g.end = delay, t, t
-}
-
-// next waits for packets, at most until the open fragment is due: n may be 0.
-func (p *Packager) next(ctx context.Context, cur source, buf []*media.Packet) (n int, skipped uint64, err error) {
-	at, ok := p.seg.due()
-	if !ok || p.out == nil {
-		return cur.Next(ctx, buf)
-	}
-	wait, began := max(at-p.elapsed(p.dir.now()), minWait), time.Now()
-	short, stop := context.WithTimeout(ctx, wait)
-	defer stop()
-	n, skipped, err = cur.Next(short, buf)
-	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		return n, skipped, err
-	}
-	if n, skipped, err = cur.TryNext(buf); n > 0 || err != nil {
-		return n, skipped, err
-	}
-	if slept := time.Since(began); slept > wait+maxOverslept {
-		p.seg.wait.arrived += slept // the wait begins anew
-	}
-	p.seg.tick(p.elapsed(p.dir.now()))
-	return 0, skipped, nil
 }

@@ -39,8 +39,8 @@ func (p *Packager) write(g *segment) {
 	default:
 		p.add(g, date)
 	}
-	if target := p.out.target(); p.seg.limit == 0 && target > 0 {
-		p.seg.limit = limitFor(target)
+	if target := p.out.target(); target > 0 {
+		p.seg.setLimit(limitFor(target))
 	}
 	if !p.ending {
 		p.reconfigure()
@@ -49,9 +49,7 @@ func (p *Packager) write(g *segment) {
 
 func (p *Packager) add(g *segment, date time.Time) {
 	start := time.Now() // not dir.now: what a wall clock that is set back says is no duration
-	size, err := p.out.add(g, date, &p.ts)
-	p.seg.dropped += p.ts.left
-	p.ts.left = 0
+	size, err := p.out.add(g, date, p.ts)
 	if err != nil {
 		p.lose(p.dir.count.unwritable)
 		p.failed(err)
