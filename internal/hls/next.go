@@ -18,7 +18,7 @@ const (
 
 // next waits for packets, at most until the open fragment is due: n may be 0.
 func (p *Packager) next(ctx context.Context, cur source, buf []*media.Packet) (n int, skipped uint64, err error) {
-	at, ok := p.seg.due()
+	at, ok := p.seg.Due()
 	if !ok || p.out == nil {
 		return cur.Next(ctx, buf)
 	}
@@ -33,8 +33,8 @@ func (p *Packager) next(ctx context.Context, cur source, buf []*media.Packet) (n
 		return n, skipped, err
 	}
 	if slept := time.Since(began); slept > wait+maxOverslept {
-		p.seg.overslept(slept)
+		p.seg.Overslept(slept)
 	}
-	p.seg.tick(p.elapsed(p.dir.now()))
+	p.seg.Tick(p.elapsed(p.dir.now()))
 	return 0, skipped, nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // A Packager writes the HLS output of one stream.
@@ -40,11 +41,11 @@ type Packager struct {
 	cfg      config.HLS
 	dir      *Directory
 	out      *output // nil until it could be opened
-	seg      *segmenter
-	rules    rules  // of seg
-	lapped   uint64 // packets that the stream's ring had lost
+	seg      *segmenter.Segmenter
+	rules    segmenter.Rules // of seg
+	lapped   uint64          // packets that the stream's ring had lost
 	pictures media.Pictures
-	ts       container
+	ts       segmenter.Container
 	clock    wallClock
 	began    time.Time // what elapsed counts from
 	carrier  carrier
@@ -95,8 +96,8 @@ func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logge
 	if log == nil {
 		log = zap.NewNop()
 	}
-	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: newMPEGTS(), carrier: carrier{log: log}}
-	p.seg = newSegmenter(p.write, p.forced)
+	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: segmenter.NewMPEGTS(), carrier: carrier{log: log}}
+	p.seg = segmenter.New(p.write, p.forced)
 	return p, nil
 }
 
@@ -214,7 +215,7 @@ func (p *Packager) elapsed(now time.Time) time.Duration {
 
 func (p *Packager) begin() {
 	if p.out.follows {
-		p.seg.breakOff()
+		p.seg.Break()
 	}
 	p.applyRules()
 	p.mu.Lock()
@@ -225,23 +226,23 @@ func (p *Packager) begin() {
 // applyRules hands the settings to those who follow them.
 func (p *Packager) applyRules() {
 	c := &p.cfg
-	p.ts.setAudio(c.Sync, c.MaxAudioDelay)
+	p.ts.SetAudio(c.Sync, c.MaxAudioDelay)
 	target := p.out.target()
-	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
-	r.maxFragment = max(r.maxFragment, r.fragment)
+	r := segmenter.Rules{Fragment: c.Fragment, MaxFragment: c.MaxFragment, Aligned: c.FragmentSlicing == "aligned"}
+	r.MaxFragment = max(r.MaxFragment, r.Fragment)
 	limit := time.Duration(0)
 	if target > 0 {
 		limit = limitFor(target)
-		if targetFor(r.fragment, 0) > target {
-			r.fragment = p.rules.fragment
-			if r.fragment == 0 {
-				r.fragment = time.Duration(target) * time.Second
+		if targetFor(r.Fragment, 0) > target {
+			r.Fragment = p.rules.Fragment
+			if r.Fragment == 0 {
+				r.Fragment = time.Duration(target) * time.Second
 			}
 		}
 	}
 	p.rules = r
-	p.seg.setRules(r)
-	p.seg.setLimit(limit)
+	p.seg.SetRules(r)
+	p.seg.SetLimit(limit)
 }
 
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
@@ -252,15 +253,15 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	if skipped > 0 {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.pictures.Reset()
-		p.seg.lose()
+		p.seg.Lose()
 		p.lapped += skipped
 		p.dir.count.lapped.Add(float64(skipped))
 	}
 	if c := p.pending.Load(); c != nil {
-		if !p.seg.hasOpen() {
+		if !p.seg.Open() {
 			p.reconfigure()
 		} else if p.refused != c {
-			p.seg.cutSooner(c.cfg.Fragment)
+			p.seg.CutSooner(c.cfg.Fragment)
 		}
 	}
 	now, before := p.dir.now(), p.unfit()
@@ -283,7 +284,7 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 }
 
 // unfit is how many packets came and fit into no fragment.
-func (p *Packager) unfit() uint64 { return p.seg.droppedPackets() + p.ts.droppedPackets() }
+func (p *Packager) unfit() uint64 { return p.seg.Dropped() + p.ts.Dropped() }
 
 // reconfigure applies what Reconfigure asked for, between two fragments. What
 // can't be applied now is tried again at the next cut.
@@ -326,7 +327,7 @@ func (p *Packager) apply(c *change) error {
 	old.end()
 	p.out, p.dir = out, c.dir
 	if p.out.follows {
-		p.seg.breakOff()
+		p.seg.Break()
 	}
 	p.fault = fault{}
 	return nil
@@ -339,7 +340,7 @@ func (p *Packager) finish(endlist bool) {
 	}
 	p.ending = true
 	p.fault.retryAt = time.Time{} // a last try
-	p.seg.finish()
+	p.seg.Finish()
 	if endlist && len(p.out.list.entries) > 0 {
 		p.out.list.ended = true
 		p.out.unsaved = true

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"slices"
@@ -26,7 +26,7 @@ var silent = [...][]byte{
 // silence fills the sound up to about a picture decoded at dts. Players that
 // know of an audio track play only what they have both of: hls.js stops for
 // good at fragments without audio, which is what a muted encoder makes.
-func (x *transport) silence(dst []byte, start, dts time.Duration) []byte {
+func (x *MPEGTS) silence(dst []byte, start, dts time.Duration) []byte {
 	t := x.audio
 	x.newest = dts
 	if !x.clocked || t == nil || t.Codec != media.CodecAAC || t.AudioObjectType != 2 || t.FrameSamples == 0 || t.SampleRate == 0 ||
@@ -34,28 +34,28 @@ func (x *transport) silence(dst []byte, start, dts time.Duration) []byte {
 		return dst
 	}
 	until := dts - x.late
-	gap := until - x.base - samples(x.count, t)
+	gap := until - x.base - Samples(x.count, t)
 	if gap < maxSilence && !x.filling || gap > maxSilentRun {
 		return dst
 	}
-	if first := start - max(x.late, 0); x.base+samples(x.count, t) < first {
+	if first := start - max(x.late, 0); x.base+Samples(x.count, t) < first {
 		x.base, x.count = first, 0
 	}
 	x.filling = true
 	for {
-		pts := x.base + samples(x.count, t)
+		pts := x.base + Samples(x.count, t)
 		if pts > until-silenceSlack {
 			return dst
 		}
 		x.count++
-		x.silenced = pts + samples(1, t)
+		x.silenced = pts + Samples(1, t)
 		dst = x.appendAudio(dst, &media.Packet{Track: t, DTS: pts, Data: silent[t.ChannelConfig]}, pts)
 	}
 }
 
 // tooLate says whether sound at pts lies behind the silence that was written in its
 // place: it came back later than it was before, and is left out.
-func (x *transport) tooLate(pts time.Duration) bool {
+func (x *MPEGTS) tooLate(pts time.Duration) bool {
 	if x.silenced == 0 || pts >= x.silenced-resync {
 		return false
 	}
@@ -64,12 +64,12 @@ func (x *transport) tooLate(pts time.Duration) bool {
 }
 
 // heard notes that there is sound at pts.
-func (x *transport) heard(pts time.Duration) {
+func (x *MPEGTS) heard(pts time.Duration) {
 	x.filling = false
 	x.late = x.newest - pts
 }
 
 // heard says whether the segment has sound of its own.
-func (g *segment) heard() bool {
+func (g *Segment) heard() bool {
 	return slices.ContainsFunc(g.packets, func(p *media.Packet) bool { return p.Track.Kind == media.Audio })
 }

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // A stillStream is motion for 8 s and pictures far apart after that.
@@ -21,10 +22,10 @@ type stillStream struct {
 }
 
 func (c *stillStream) packets(t *testing.T) []*media.Packet {
-	s := newScript(t)
+	s := mediatest.NewScript(t)
 	n := 0
 	video := func(at time.Duration) {
-		s.put(s.video, at, c.keyed(n))
+		s.Put(s.Video, at, c.keyed(n))
 		n++
 	}
 	for at := time.Duration(0); at < 8*sec; at += 40 * time.Millisecond {
@@ -34,12 +35,12 @@ func (c *stillStream) packets(t *testing.T) []*media.Packet {
 		video(at)
 	}
 	if c.b {
-		reordered(s.packets)
+		mediatest.Reordered(s.Packets)
 	}
 	if c.hevc {
-		tr := *s.video
+		tr := *s.Video
 		tr.Codec = media.CodecHEVC
-		for _, p := range s.packets {
+		for _, p := range s.Packets {
 			p.Track = &tr
 			kind := byte(1) // TRAIL_R
 			if p.Keyframe {
@@ -50,11 +51,11 @@ func (c *stillStream) packets(t *testing.T) []*media.Packet {
 	}
 	if c.sound {
 		for at := time.Duration(0); at < 48*sec; at += 20 * time.Millisecond {
-			s.put(s.audio, at, false)
+			s.Put(s.Audio, at, false)
 		}
 	}
-	slices.SortStableFunc(s.packets, func(a, b *media.Packet) int { return int(a.DTS - b.DTS) })
-	return s.packets
+	slices.SortStableFunc(s.Packets, func(a, b *media.Packet) int { return int(a.DTS - b.DTS) })
+	return s.Packets
 }
 
 // Every fragment of a still picture begins with a keyframe and has pictures from
@@ -84,41 +85,41 @@ func TestEveryFragmentOfAStillPictureHasIt(t *testing.T) {
 }
 
 func (c *stillStream) check(t *testing.T) {
-	cut := cutUp(c.packets(t), rules{fragment: 2 * sec, maxFragment: 6 * sec}, 2)
-	x := &transport{sync: 2 * time.Millisecond, maxDelay: 300 * time.Millisecond}
+	cut := cutUp(c.packets(t), Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 2)
+	x := &MPEGTS{sync: 2 * time.Millisecond, maxDelay: 300 * time.Millisecond}
 	const zero = int64(153000) // of the transport stream, in ticks
 	last := int64(0)
 	var all []int64
 	for i := range cut.segs {
 		g := &cut.segs[i]
-		b := x.append(nil, g)
-		if g.duration <= standing {
+		b := x.Append(nil, g)
+		if g.Duration <= standing {
 			continue // the last one may be a frame of sound
 		}
-		pts, dts := pictureTimes(b)
+		pts, dts := mediatest.PictureTimes(b)
 		if len(pts) == 0 {
-			t.Errorf("fragment %d from %v of %v has no picture", i, g.start, g.duration)
+			t.Errorf("fragment %d from %v of %v has no picture", i, g.Start, g.Duration)
 			continue
 		}
-		if g.start < 6*sec && len(pts) != g.frames {
-			t.Errorf("fragment %d in motion has %d pictures, not %d", i, len(pts), g.frames)
+		if g.Start < 6*sec && len(pts) != g.Frames {
+			t.Errorf("fragment %d in motion has %d pictures, not %d", i, len(pts), g.Frames)
 		}
 		at := func(ticks int64) time.Duration { return time.Duration(ticks-zero) * sec / 90000 }
 		lasts := int64(0)
 		if n := len(dts); n > 1 {
 			lasts = dts[n-1] - dts[n-2]
 		}
-		if hole := at(slices.Min(pts)) - g.start; hole > standing {
-			t.Errorf("fragment %d from %v has no picture for %v", i, g.start, hole)
+		if hole := at(slices.Min(pts)) - g.Start; hole > standing {
+			t.Errorf("fragment %d from %v has no picture for %v", i, g.Start, hole)
 		}
-		if hole := g.start + g.duration - at(slices.Max(pts)+lasts); hole > standing {
-			t.Errorf("fragment %d from %v of %v has no picture for the last %v", i, g.start, g.duration, hole)
-		} else if hole < -maxBeyond-2*frameGuess && g.start >= 6*sec {
-			t.Errorf("fragment %d from %v of %v: its last picture is taken to last %v longer", i, g.start, g.duration, -hole)
+		if hole := g.Start + g.Duration - at(slices.Max(pts)+lasts); hole > standing {
+			t.Errorf("fragment %d from %v of %v has no picture for the last %v", i, g.Start, g.Duration, hole)
+		} else if hole < -maxBeyond-2*frameGuess && g.Start >= 6*sec {
+			t.Errorf("fragment %d from %v of %v: its last picture is taken to last %v longer", i, g.Start, g.Duration, -hole)
 		}
 		for k := range dts {
 			if dts[k] <= last || dts[k] > pts[k] {
-				t.Errorf("fragment %d from %v: DTS %d after %d, PTS %d", i, g.start, dts[k], last, pts[k])
+				t.Errorf("fragment %d from %v: DTS %d after %d, PTS %d", i, g.Start, dts[k], last, pts[k])
 			}
 			last = dts[k]
 		}
@@ -156,7 +157,7 @@ func TestPicturesShownAgainKeepTheirOrder(t *testing.T) {
 // again: an I picture of H.264 that is no IDR picture. A CRA picture goes as a BLA
 // picture, and without the pictures before it; the stream's own packets stay.
 func TestWhichKeyframesAreShownAgain(t *testing.T) {
-	h264 := track(t, media.CodecH264, avcHigh1080)
+	h264 := mediatest.Track(t, media.CodecH264, mediatest.AVCHigh1080)
 	hevc := *h264
 	hevc.Codec = media.CodecHEVC
 	for _, c := range []struct {

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"fmt"
@@ -8,44 +8,45 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // cutting is what a segmenter made of packets.
 type cutting struct {
-	segs []segment // with packets of their own
-	*segmenter
+	segs []Segment // with packets of their own
+	*Segmenter
 }
 
-func cutUp(packets []*media.Packet, r rules, target int) *cutting {
-	c := &cutting{segmenter: &segmenter{rules: r}}
+func cutUp(packets []*media.Packet, r Rules, target int) *cutting {
+	c := &cutting{Segmenter: &Segmenter{rules: r}}
 	if target > 0 {
 		c.limit = limitFor(target)
 	}
-	c.emit = func(g *segment) {
+	c.emit = func(g *Segment) {
 		q := *g
 		q.packets = slices.Clone(g.packets)
 		c.segs = append(c.segs, q)
 		if c.limit == 0 {
-			c.limit = limitFor(targetFor(r.fragment, g.duration))
+			c.limit = limitFor(targetFor(r.Fragment, g.Duration))
 		}
 	}
 	for _, p := range packets {
-		c.push(p, testStart, 0)
+		c.Push(p, testStart, 0)
 	}
-	c.finish()
+	c.Finish()
 	return c
 }
 
 func (c *cutting) sum() (d time.Duration) {
 	for i := range c.segs {
-		d += c.segs[i].duration
+		d += c.segs[i].Duration
 	}
 	return d
 }
 
 func (c *cutting) discontinuities() (n int) {
 	for i := range c.segs {
-		if c.segs[i].discontinuity {
+		if c.segs[i].Discontinuity {
 			n++
 		}
 	}
@@ -60,12 +61,12 @@ func (c *cutting) whole(t *testing.T, packets []*media.Packet) {
 	for i := range c.segs {
 		g := &c.segs[i]
 		n += len(g.packets)
-		if c.limit > 0 && i > 0 && g.duration > c.limit {
-			t.Errorf("fragment %d lasts %v, the limit is %v", i, g.duration, c.limit)
+		if c.limit > 0 && i > 0 && g.Duration > c.limit {
+			t.Errorf("fragment %d lasts %v, the limit is %v", i, g.Duration, c.limit)
 		}
 		for _, p := range g.packets {
-			if p.Track.Kind == media.Video && p.DTS-g.start > g.duration {
-				t.Errorf("fragment %d from %v lasts %v and has a picture at %v", i, g.start, g.duration, p.DTS)
+			if p.Track.Kind == media.Video && p.DTS-g.Start > g.Duration {
+				t.Errorf("fragment %d from %v lasts %v and has a picture at %v", i, g.Start, g.Duration, p.DTS)
 			}
 		}
 	}
@@ -87,49 +88,49 @@ func TestWhateverTheClocksDoNothingIsLost(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 5))
 			ms := func(n int64) time.Duration { return time.Duration(r.Int64N(n)) * time.Millisecond }
-			s := newScript(t)
-			s.gop = 400*time.Millisecond + ms(3600)
-			s.frame = 10*time.Millisecond + ms(190)
+			s := mediatest.NewScript(t)
+			s.GOP = 400*time.Millisecond + ms(3600)
+			s.Frame = 10*time.Millisecond + ms(190)
 			if r.IntN(4) == 0 {
-				s.audio = track(t, media.CodecAAC, aacLC48)
+				s.Audio = mediatest.Track(t, media.CodecAAC, mediatest.AACLC48)
 			}
 			sound := r.IntN(4) > 0
 			if !sound {
-				s.audio = nil
+				s.Audio = nil
 			}
-			s.play(6 * sec)
+			s.Play(6 * sec)
 			// Motion and stills of 0.5 to 12 s, mutes, in turn.
-			video, audio := s.video, s.audio
+			video, audio := s.Video, s.Audio
 			for range 2 + r.IntN(5) {
 				still := 500*time.Millisecond + ms(11500)
 				switch {
 				case r.IntN(3) == 0 && sound: // muted
-					s.audio = nil
-					s.play(still)
+					s.Audio = nil
+					s.Play(still)
 				case sound: // still
-					from := len(s.packets)
-					s.play(still)
-					s.packets = slices.DeleteFunc(s.packets, func(p *media.Packet) bool {
-						return slices.Index(s.packets[from:], p) > 0 && p.Track.Kind == media.Video
+					from := len(s.Packets)
+					s.Play(still)
+					s.Packets = slices.DeleteFunc(s.Packets, func(p *media.Packet) bool {
+						return slices.Index(s.Packets[from:], p) > 0 && p.Track.Kind == media.Video
 					})
 				default:
-					s.at += still
+					s.At += still
 				}
-				s.video, s.audio = video, audio
-				s.play(ms(5000))
+				s.Video, s.Audio = video, audio
+				s.Play(ms(5000))
 			}
-			end := s.at
+			end := s.At
 			due := make(map[*media.Packet]time.Duration)
 			skew, late := ms(2000)-sec, ms(500)
-			for _, p := range s.packets {
+			for _, p := range s.Packets {
 				due[p] = p.DTS
 				if p.Track.Kind == media.Audio {
 					p.DTS += skew
 					due[p] += late
 				}
 			}
-			packets := arriving(s.packets, due)
-			c := cutUp(packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
+			packets := arriving(s.Packets, due)
+			c := cutUp(packets, Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 0)
 			c.whole(t, packets)
 			if d := c.sum() - end; d < -sec || d > sec {
 				t.Errorf("EXTINFs add up to %v of %v", c.sum(), end)
@@ -143,9 +144,9 @@ func TestWhateverTheClocksDoNothingIsLost(t *testing.T) {
 			if t.Failed() {
 				for i := range c.segs {
 					g := &c.segs[i]
-					t.Logf("%v+%v %t %d packets, %d pictures", g.start, g.duration, g.discontinuity, len(g.packets), g.frames)
+					t.Logf("%v+%v %t %d packets, %d pictures", g.Start, g.Duration, g.Discontinuity, len(g.packets), g.Frames)
 				}
-				t.Logf("audio %v ahead, arrives %v late, frame %v, gop %v", skew, late, s.frame, s.gop)
+				t.Logf("audio %v ahead, arrives %v late, frame %v, gop %v", skew, late, s.Frame, s.GOP)
 			}
 		})
 	}
@@ -153,33 +154,33 @@ func TestWhateverTheClocksDoNothingIsLost(t *testing.T) {
 
 func TestSkewAndSlipsDoNotCut(t *testing.T) {
 	for i, skew := range []time.Duration{-10 * sec, -2 * sec, -time.Second, 500 * time.Millisecond, sec, 2 * sec, 9 * sec, -700 * time.Millisecond, 0, 700 * time.Millisecond} {
-		s := newScript(t).play(16 * sec)
+		s := mediatest.NewScript(t).Play(16 * sec)
 		if i > 6 { // the sound comes first, and its clock begins at 0
-			s.packets[0], s.packets[1] = s.packets[1], s.packets[0]
-			for _, p := range s.packets {
+			s.Packets[0], s.Packets[1] = s.Packets[1], s.Packets[0]
+			for _, p := range s.Packets {
 				p.DTS -= skew
 			}
 		}
-		for _, p := range s.packets {
+		for _, p := range s.Packets {
 			if p.Track.Kind == media.Audio {
 				p.DTS += skew
 			}
 		}
-		c := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
-		c.whole(t, s.packets)
+		c := cutUp(s.Packets, Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 0)
+		c.whole(t, s.Packets)
 		if len(c.segs) != 8 || c.discontinuities() != 0 || c.sum() != 16*sec {
 			t.Errorf("audio %v ahead: %d fragments, %d discontinuities, %v", skew, len(c.segs), c.discontinuities(), c.sum())
 		}
 	}
 	for _, slip := range []time.Duration{-900 * time.Millisecond, 700 * time.Millisecond, 5 * sec} {
-		s := newScript(t).play(16 * sec)
-		for _, p := range s.packets {
+		s := mediatest.NewScript(t).Play(16 * sec)
+		for _, p := range s.Packets {
 			if p.Track.Kind == media.Audio && p.DTS > 7500*time.Millisecond {
 				p.DTS += slip
 			}
 		}
-		c := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
-		c.whole(t, s.packets)
+		c := cutUp(s.Packets, Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 0)
+		c.whole(t, s.Packets)
 		if len(c.segs) != 8 || c.discontinuities() != 0 || c.sum() != 16*sec {
 			t.Errorf("a slip of %v: %d fragments, %d discontinuities, %v", slip, len(c.segs), c.discontinuities(), c.sum())
 		}
@@ -187,50 +188,50 @@ func TestSkewAndSlipsDoNotCut(t *testing.T) {
 }
 
 func TestAnotherAudioConfigurationDoesNotTearTheGOP(t *testing.T) {
-	s := newScript(t).play(5 * sec)
-	s.audio = track(t, media.CodecAAC, aacLC48)
-	s.gop = 2 * sec
-	for ; s.at < 12*sec; s.at += s.frame {
-		s.put(s.video, s.at, s.at%(2*sec) == 0)
-		s.put(s.audio, s.at, false)
-		s.put(s.audio, s.at+20*time.Millisecond, false)
+	s := mediatest.NewScript(t).Play(5 * sec)
+	s.Audio = mediatest.Track(t, media.CodecAAC, mediatest.AACLC48)
+	s.GOP = 2 * sec
+	for ; s.At < 12*sec; s.At += s.Frame {
+		s.Put(s.Video, s.At, s.At%(2*sec) == 0)
+		s.Put(s.Audio, s.At, false)
+		s.Put(s.Audio, s.At+20*time.Millisecond, false)
 	}
-	c := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
-	c.whole(t, s.packets)
+	c := cutUp(s.Packets, Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 0)
+	c.whole(t, s.Packets)
 	for i := range c.segs {
 		g := &c.segs[i]
-		if g.discontinuity != (g.start == 6*sec) || !g.independent || g.duration != 2*sec {
-			t.Errorf("fragment at %v: discontinuity %t, begins with a keyframe %t, lasts %v", g.start, g.discontinuity, g.independent, g.duration)
+		if g.Discontinuity != (g.Start == 6*sec) || !g.Independent || g.Duration != 2*sec {
+			t.Errorf("fragment at %v: discontinuity %t, begins with a keyframe %t, lasts %v", g.Start, g.Discontinuity, g.Independent, g.Duration)
 		}
 		for _, p := range g.packets {
-			if p.Track.Kind == media.Audio && g.start >= 6*sec && p.Track != g.tracks[media.Audio] {
-				t.Errorf("fragment at %v has audio of two configurations", g.start)
+			if p.Track.Kind == media.Audio && g.Start >= 6*sec && p.Track != g.Tracks[media.Audio] {
+				t.Errorf("fragment at %v has audio of two configurations", g.Start)
 			}
 		}
 	}
 }
 
 func TestASilentTrackStaysAndOneThatIsGoneGoes(t *testing.T) {
-	for name, mute := range map[string]func(s *script){
-		"audio": func(s *script) { s.audio = nil },
-		"video": func(s *script) { s.video = nil },
+	for name, mute := range map[string]func(s *mediatest.Script){
+		"audio": func(s *mediatest.Script) { s.Audio = nil },
+		"video": func(s *mediatest.Script) { s.Video = nil },
 	} {
 		for _, c := range []struct {
 			silence time.Duration
 			want    int // discontinuities
 		}{{20 * sec, 0}, {45 * sec, 0}, {100 * sec, 2}} {
-			s := newScript(t).play(8 * sec)
-			v, a := s.video, s.audio
+			s := mediatest.NewScript(t).Play(8 * sec)
+			v, a := s.Video, s.Audio
 			mute(s)
-			s.play(c.silence)
-			s.video, s.audio = v, a
-			s.play(8 * sec)
-			cut := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
-			cut.whole(t, s.packets)
+			s.Play(c.silence)
+			s.Video, s.Audio = v, a
+			s.Play(8 * sec)
+			cut := cutUp(s.Packets, Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 0)
+			cut.whole(t, s.Packets)
 			if n := cut.discontinuities(); n != c.want {
 				t.Errorf("%s silent for %v: %d discontinuities, want %d", name, c.silence, n, c.want)
 			}
-			if want := s.at; cut.sum() < want-sec || cut.sum() > want+sec {
+			if want := s.At; cut.sum() < want-sec || cut.sum() > want+sec {
 				t.Errorf("%s silent for %v: EXTINFs add up to %v of %v", name, c.silence, cut.sum(), want)
 			}
 		}

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -29,7 +29,7 @@ type timeline struct {
 	began time.Duration // where it began with a jump
 	young bool          // it began with a jump, less than settle ago
 	// stood is how far the video's hand is ahead of the newest picture, which
-	// was let stand: see segmenter.tick.
+	// was let stand: see Segmenter.Tick.
 	stood time.Duration
 }
 

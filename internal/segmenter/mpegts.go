@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -15,9 +15,9 @@ const (
 	resync = 20 * time.Millisecond
 )
 
-// A transport turns segments into MPEG-TS. Continuity counters and the audio
+// A MPEGTS turns segments into MPEG-TS. Continuity counters and the audio
 // clock run on from one to the next.
-type transport struct {
+type MPEGTS struct {
 	muxer        *mpegts.Muxer
 	video, audio *media.Track
 
@@ -46,33 +46,33 @@ type transport struct {
 	pendingNext  time.Duration // where its next frame belongs
 }
 
-// newMPEGTS makes a container for MPEG-TS, for one stream.
-func newMPEGTS() *transport { return &transport{} }
+// NewMPEGTS makes a container for MPEG-TS, for one stream.
+func NewMPEGTS() *MPEGTS { return &MPEGTS{} }
 
-// carries implements container.
-func (x *transport) carries(t *media.Track) bool { return mpegts.Supports(t) }
+// Carries implements container.
+func (x *MPEGTS) Carries(t *media.Track) bool { return mpegts.Supports(t) }
 
-// setAudio implements container.
-func (x *transport) setAudio(sync, maxDelay time.Duration) { x.sync, x.maxDelay = sync, maxDelay }
+// SetAudio implements container.
+func (x *MPEGTS) SetAudio(sync, maxDelay time.Duration) { x.sync, x.maxDelay = sync, maxDelay }
 
-// droppedPackets implements container.
-func (x *transport) droppedPackets() uint64 { return x.left }
+// Dropped implements container.
+func (x *MPEGTS) Dropped() uint64 { return x.left }
 
-// size implements container.
-func (x *transport) size(g *segment) int {
+// Size implements container.
+func (x *MPEGTS) Size(g *Segment) int {
 	return int(g.bytes) + int(g.bytes)/20 + 220*len(g.packets) + 4096
 }
 
-// append implements container.
-func (x *transport) append(dst []byte, g *segment) []byte {
-	video, audio := g.tracks[media.Video], g.tracks[media.Audio]
+// Append implements container.
+func (x *MPEGTS) Append(dst []byte, g *Segment) []byte {
+	video, audio := g.Tracks[media.Video], g.Tracks[media.Audio]
 	switch {
 	case x.muxer == nil:
 		x.muxer = mpegts.NewMuxer(video, audio)
 	case video != x.video || audio != x.audio:
 		x.muxer.SetTracks(video, audio)
 	}
-	if audio != x.audio || g.discontinuity {
+	if audio != x.audio || g.Discontinuity {
 		x.clocked, x.silenced = false, 0
 	}
 	x.video, x.audio = video, audio
@@ -110,18 +110,18 @@ func (x *transport) append(dst []byte, g *segment) []byte {
 }
 
 // beforeVideo appends the sound that belongs before a picture.
-func (x *transport) beforeVideo(dst []byte, g *segment, dts time.Duration) []byte {
+func (x *MPEGTS) beforeVideo(dst []byte, g *Segment, dts time.Duration) []byte {
 	if len(x.pending) > 0 && dts >= x.pendingStart+x.maxDelay {
 		dst = x.flush(dst)
 	}
 	if x.mute {
-		dst = x.silence(dst, g.start, dts)
+		dst = x.silence(dst, g.Start, dts)
 	}
 	return dst
 }
 
 // showAgain appends pictures that were there before.
-func (x *transport) showAgain(dst []byte, g *segment, pictures []*media.Packet) []byte {
+func (x *MPEGTS) showAgain(dst []byte, g *Segment, pictures []*media.Packet) []byte {
 	for _, p := range pictures {
 		dst = x.beforeVideo(dst, g, p.DTS+x.order.lead)
 		dst = x.muxer.AppendVideo(dst, p)
@@ -134,13 +134,13 @@ func (x *transport) showAgain(dst []byte, g *segment, pictures []*media.Packet) 
 // smooth returns the PTS of an audio frame: where the sample clock says it is,
 // as long as the publisher's rounded timestamps agree within sync
 // (ngx_rtmp_hls_module.c:ngx_rtmp_hls_audio).
-func (x *transport) smooth(p *media.Packet, pts time.Duration) time.Duration {
+func (x *MPEGTS) smooth(p *media.Packet, pts time.Duration) time.Duration {
 	t := p.Track
 	if t.FrameSamples == 0 || t.SampleRate == 0 {
 		return pts
 	}
 	if x.clocked {
-		want := x.base + samples(x.count, t)
+		want := x.base + Samples(x.count, t)
 		if d := pts - want; d >= -x.sync && d <= x.sync {
 			x.count++
 			return want
@@ -150,14 +150,14 @@ func (x *transport) smooth(p *media.Packet, pts time.Duration) time.Duration {
 	return pts
 }
 
-// samples is the duration of n frames of t.
-func samples(n int64, t *media.Track) time.Duration {
+// Samples is the duration of n frames of t.
+func Samples(n int64, t *media.Track) time.Duration {
 	whole := n * int64(t.FrameSamples)
 	rate := int64(t.SampleRate)
 	return time.Duration(whole/rate)*time.Second + time.Duration(whole%rate)*time.Second/time.Duration(rate)
 }
 
-func (x *transport) appendAudio(dst []byte, p *media.Packet, pts time.Duration) []byte {
+func (x *MPEGTS) appendAudio(dst []byte, p *media.Packet, pts time.Duration) []byte {
 	if len(x.pending) > 0 {
 		off := pts - x.pendingNext
 		if pts >= x.pendingStart+x.maxDelay/2 || x.pendingBytes+len(p.Data) > maxAudioPES || off > resync || off < -resync {
@@ -171,12 +171,12 @@ func (x *transport) appendAudio(dst []byte, p *media.Packet, pts time.Duration) 
 	x.pendingBytes += len(p.Data)
 	x.pendingNext = pts
 	if t := p.Track; t.FrameSamples > 0 && t.SampleRate > 0 {
-		x.pendingNext += samples(1, t)
+		x.pendingNext += Samples(1, t)
 	}
 	return dst
 }
 
-func (x *transport) flush(dst []byte) []byte {
+func (x *MPEGTS) flush(dst []byte) []byte {
 	if len(x.pending) == 0 {
 		return dst
 	}

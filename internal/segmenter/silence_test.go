@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"testing"
@@ -28,8 +28,8 @@ func TestSilenceFillsWhatAMutedEncoderLeaves(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			audio := &media.Track{Kind: media.Audio, Codec: media.CodecAAC, AudioObjectType: 2, ChannelConfig: uint8(c.channels), Channels: c.channels, SampleRate: 48000, FrameSamples: 1024}
-			x := &transport{audio: audio, sync: 100 * time.Millisecond, maxDelay: 300 * time.Millisecond, muxer: mpegts.NewMuxer(nil, audio)}
-			step := samples(1, audio)
+			x := &MPEGTS{audio: audio, sync: 100 * time.Millisecond, maxDelay: 300 * time.Millisecond, muxer: mpegts.NewMuxer(nil, audio)}
+			step := Samples(1, audio)
 			var at []time.Duration // of what is in the PES
 			next := sec            // of the real sound, by the video's clock
 			for v := sec; v < 20*sec; v += 40 * time.Millisecond {
@@ -44,7 +44,7 @@ func TestSilenceFillsWhatAMutedEncoderLeaves(t *testing.T) {
 				before := x.count
 				x.silence(nil, 0, v)
 				for n := before; n < x.count; n++ {
-					at = append(at, x.base+samples(n, audio))
+					at = append(at, x.base+Samples(n, audio))
 				}
 			}
 			longest := time.Duration(0)

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"cmp"
@@ -48,12 +48,12 @@ type standingPicture struct {
 }
 
 // begin is told of the next fragment.
-func (s *standingPicture) begin(g *segment) {
-	if g.discontinuity || s.known && g.tracks[media.Video] != s.pictures[0].Track {
+func (s *standingPicture) begin(g *Segment) {
+	if g.Discontinuity || s.known && g.Tracks[media.Video] != s.pictures[0].Track {
 		s.forget()
 	}
 	s.any, s.lasts = false, 0
-	if g.discontinuity {
+	if g.Discontinuity {
 		s.decoded, s.shown = 0, 0
 	}
 }
@@ -95,11 +95,11 @@ func (s *standingPicture) take(p *media.Packet) {
 // first returns the pictures that g begins with: none if it begins with a
 // keyframe, or with a picture that moves. All times are those that are written:
 // lead is how much earlier g's pictures are decoded than they came.
-func (s *standingPicture) first(g *segment, lead time.Duration) []*media.Packet {
+func (s *standingPicture) first(g *Segment, lead time.Duration) []*media.Packet {
 	if !s.known {
 		return nil
 	}
-	start, next := max(g.start-lead, s.newest()+shownStep), g.start+g.duration-lead
+	start, next := max(g.Start-lead, s.newest()+shownStep), g.Start+g.Duration-lead
 	if i := slices.IndexFunc(g.packets, func(p *media.Packet) bool { return p.Track.Kind == media.Video }); i >= 0 {
 		next = g.packets[i].DTS - lead
 	}
@@ -111,8 +111,8 @@ func (s *standingPicture) first(g *segment, lead time.Duration) []*media.Packet 
 
 // last returns the pictures that g ends with: none if the last one is taken to end
 // there.
-func (s *standingPicture) last(g *segment, lead time.Duration) []*media.Packet {
-	end := g.start + g.duration - lead
+func (s *standingPicture) last(g *Segment, lead time.Duration) []*media.Packet {
+	end := g.Start + g.Duration - lead
 	if missing := end - s.decoded - s.lasts; !s.known || missing < standing && missing > -maxBeyond {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -56,8 +56,8 @@ func (w *patience) moves(l *timeline, t, elapsed time.Duration) bool {
 	return elapsed-w.late < maxLate
 }
 
-// due says when tick has something to do, on the clock of elapsed.
-func (s *segmenter) due() (at time.Duration, ok bool) {
+// Due says when tick has something to do, on the clock of elapsed.
+func (s *Segmenter) Due() (at time.Duration, ok bool) {
 	v := &s.line.hands[media.Video]
 	if s.open == nil || s.waiting || !v.known || !s.line.soundless() || s.has(media.Video) == nil {
 		return 0, false
@@ -66,29 +66,29 @@ func (s *segmenter) due() (at time.Duration, ok bool) {
 	if end-shown > maxStill {
 		return 0, false
 	}
-	return s.wait.arrived + max(end-shown+s.wait.long(s.rules.fragment), still), true
+	return s.wait.arrived + max(end-shown+s.wait.long(s.rules.Fragment), still), true
 }
 
-// overslept notes that the process stood still for d: the wait for a picture begins
+// Overslept notes that the process stood still for d: the wait for a picture begins
 // anew.
-func (s *segmenter) overslept(d time.Duration) { s.wait.arrived += d }
+func (s *Segmenter) Overslept(d time.Duration) { s.wait.arrived += d }
 
-// tick is told that nothing came until elapsed. It lets the newest picture of a
+// Tick is told that nothing came until elapsed. It lets the newest picture of a
 // stream without sound stand, and ends the fragments that are over, which players
 // wait for: the next picture may be many seconds away.
-func (s *segmenter) tick(elapsed time.Duration) {
-	for at, ok := s.due(); ok && elapsed >= at; at, ok = s.due() {
+func (s *Segmenter) Tick(elapsed time.Duration) {
+	for at, ok := s.Due(); ok && elapsed >= at; at, ok = s.Due() {
 		s.line.stand(s.pieceEnd())
 		s.goOnFrom(s.pieceEnd())
 	}
 }
 
 // piece is how long a fragment is in which the picture stands.
-func (s *segmenter) piece() time.Duration {
-	piece := s.rules.fragment
-	if s.rules.aligned {
-		length := uint32(max(s.rules.fragment.Milliseconds(), 1))
-		piece = time.Duration(length-s.open.timestamp%length) * time.Millisecond
+func (s *Segmenter) piece() time.Duration {
+	piece := s.rules.Fragment
+	if s.rules.Aligned {
+		length := uint32(max(s.rules.Fragment.Milliseconds(), 1))
+		piece = time.Duration(length-s.open.Timestamp%length) * time.Millisecond
 	}
 	if s.limit > 0 {
 		piece = min(piece, s.limit)
@@ -97,15 +97,15 @@ func (s *segmenter) piece() time.Duration {
 }
 
 // pieceEnd is where the open fragment ends if its last picture stands.
-func (s *segmenter) pieceEnd() time.Duration {
-	return max(s.open.start+s.piece(), s.open.end.Round(time.Millisecond))
+func (s *Segmenter) pieceEnd() time.Duration {
+	return max(s.open.Start+s.piece(), s.open.end.Round(time.Millisecond))
 }
 
 // goOnFrom ends the fragment at t, and begins one without a picture of its own.
-func (s *segmenter) goOnFrom(t time.Duration) {
+func (s *Segmenter) goOnFrom(t time.Duration) {
 	g := s.open
-	timestamp, opened, delay := g.timestamp+uint32((t-g.start).Milliseconds()), g.opened.Add(t-g.start), g.delay
+	timestamp, opened, delay := g.Timestamp+uint32((t-g.Start).Milliseconds()), g.Opened.Add(t-g.Start), g.Delay
 	s.close(t)
 	g = s.begin(timestamp, t, opened)
-	g.delay, g.head, g.end = delay, t, t
+	g.Delay, g.head, g.end = delay, t, t
 }

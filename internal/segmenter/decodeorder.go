@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -24,8 +24,8 @@ type decodeOrder struct {
 }
 
 // begin looks at the pictures of a segment before they are placed.
-func (o *decodeOrder) begin(g *segment) {
-	if g.discontinuity {
+func (o *decodeOrder) begin(g *Segment) {
+	if g.Discontinuity {
 		*o = decodeOrder{}
 	}
 	for _, p := range g.packets {

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -14,7 +14,7 @@ type admitted struct {
 
 // goOn adds one more message of a picture to the segment that has its
 // beginning, at the beginning's time. A picture is neither cut nor spread.
-func (s *segmenter) goOn(p *media.Packet) {
+func (s *Segmenter) goOn(p *media.Packet) {
 	first, g := s.picture.first, s.open
 	if first == nil || g == nil || g.bytes+int64(len(p.Data)) > maxSegmentBytes {
 		s.dropped++
@@ -32,7 +32,7 @@ func (s *segmenter) goOn(p *media.Packet) {
 
 // pictureAt returns the video picture that begins at packet i of the segment:
 // the packet itself, or its parts joined.
-func (g *segment) pictureAt(i int, parts []*media.Packet) (*media.Packet, []*media.Packet) {
+func (g *Segment) pictureAt(i int, parts []*media.Packet) (*media.Packet, []*media.Packet) {
 	parts = append(parts[:0], g.packets[i])
 	for _, p := range g.packets[i+1:] {
 		if p.Track.Kind != media.Video {

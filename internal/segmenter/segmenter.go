@@ -1,4 +1,12 @@
-package hls
+// Package segmenter turns a stream into segments: it decides where to cut, keeps their
+// times on one timeline, and writes them in a Container's format.
+//
+//	packets → Segmenter (where to cut) → Segment → Container (MPEG-TS) → bytes
+//
+// It writes no file and knows no playlist. A Segmenter and a Container belong to one
+// stream and to one goroutine. Until a segment is written it holds the stream's own
+// packets, not copies.
+package segmenter
 
 import (
 	"math"
@@ -18,23 +26,23 @@ const (
 	hole = 500 * time.Millisecond
 )
 
-// rules are what the config says about cutting.
-type rules struct {
-	fragment    time.Duration
-	maxFragment time.Duration // at least fragment
-	aligned     bool
+// Rules are what the config says about cutting.
+type Rules struct {
+	Fragment    time.Duration
+	MaxFragment time.Duration // at least fragment
+	Aligned     bool
 }
 
-// A segmenter turns packets into segments. It decides, and touches no file.
-type segmenter struct {
-	rules  rules
-	soon   time.Duration           // see cutSooner
-	limit  time.Duration           // see setLimit
-	emit   func(*segment)          // see newSegmenter
-	forced func(gop time.Duration) // see newSegmenter
+// A Segmenter turns packets into segments. It decides, and touches no file.
+type Segmenter struct {
+	rules  Rules
+	soon   time.Duration           // see CutSooner
+	limit  time.Duration           // see SetLimit
+	emit   func(*Segment)          // see New
+	forced func(gop time.Duration) // see New
 
-	open     *segment
-	spare    *segment // the one emitted last, for its memory
+	open     *Segment
+	spare    *Segment // the one emitted last, for its memory
 	line     timeline
 	wait     patience
 	picture  admitted
@@ -56,47 +64,47 @@ type segmenter struct {
 	dropped   uint64 // packets that went into no segment
 }
 
-// newSegmenter makes a segmenter, which has no rules yet. emit takes a finished
+// New makes a segmenter, which has no rules yet. emit takes a finished
 // segment; it must not keep it or its packets. forced, which may be nil, is called
 // when a segment is cut where there is no keyframe; gop is how long the GOP is so far.
-func newSegmenter(emit func(*segment), forced func(gop time.Duration)) *segmenter {
-	return &segmenter{emit: emit, forced: forced}
+func New(emit func(*Segment), forced func(gop time.Duration)) *Segmenter {
+	return &Segmenter{emit: emit, forced: forced}
 }
 
-// setRules sets the rules for the cuts to come.
-func (s *segmenter) setRules(r rules) { s.rules, s.soon = r, 0 }
+// SetRules sets the rules for the cuts to come.
+func (s *Segmenter) SetRules(r Rules) { s.rules, s.soon = r, 0 }
 
-// setLimit sets how long a segment may be at most, so that its EXTINF does not round
+// SetLimit sets how long a segment may be at most, so that its EXTINF does not round
 // to more than the playlist's TARGETDURATION; 0: there is no limit yet.
-func (s *segmenter) setLimit(d time.Duration) { s.limit = d }
+func (s *Segmenter) SetLimit(d time.Duration) { s.limit = d }
 
-// cutSooner allows the next cut after fragment already, if that is less than the
+// CutSooner allows the next cut after fragment already, if that is less than the
 // rules say: the rules become shorter after that cut. The first call counts until
-// setRules is called.
-func (s *segmenter) cutSooner(fragment time.Duration) {
+// SetRules is called.
+func (s *Segmenter) CutSooner(fragment time.Duration) {
 	if s.soon == 0 {
 		s.soon = fragment
 	}
 }
 
-// breakOff makes the next segment begin with a discontinuity.
-func (s *segmenter) breakOff() { s.broken = true }
+// Break makes the next segment begin with a discontinuity.
+func (s *Segmenter) Break() { s.broken = true }
 
-// hasOpen says whether a segment has begun and not ended.
-func (s *segmenter) hasOpen() bool { return s.open != nil }
+// Open says whether a segment has begun and not ended.
+func (s *Segmenter) Open() bool { return s.open != nil }
 
-// droppedPackets is how many packets went into no segment.
-func (s *segmenter) droppedPackets() uint64 { return s.dropped }
+// Dropped is how many packets went into no segment.
+func (s *Segmenter) Dropped() uint64 { return s.dropped }
 
-// push takes the next packet of the stream. now is when it was read, elapsed the
+// Push takes the next packet of the stream. now is when it was read, elapsed the
 // same on a clock that nobody sets.
-func (s *segmenter) push(p *media.Packet, now time.Time, elapsed time.Duration) {
+func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) {
 	if s.started && p.Epoch != s.epoch {
 		s.interrupt(p.DTS)
 	}
 	if !s.started {
 		s.started, s.epoch = true, p.Epoch
-		s.waiting, s.waitIndex = s.rules.aligned, s.index(p)
+		s.waiting, s.waitIndex = s.rules.Aligned, s.index(p)
 	}
 	if len(p.Data) == 0 {
 		return // a zero-length message: nothing to lose
@@ -148,29 +156,29 @@ func (s *segmenter) push(p *media.Packet, now time.Time, elapsed time.Duration) 
 
 // headless says that a video frame can't be decoded where it would go, since
 // the keyframe is still to come.
-func (s *segmenter) headless(p *media.Packet) bool {
+func (s *Segmenter) headless(p *media.Packet) bool {
 	if s.keyTrack != p.Track {
 		return true
 	}
 	back := s.any && s.previous[media.Video] == nil // after audio alone
-	return back && (s.open == nil || s.open.tracks[media.Video] == nil)
+	return back && (s.open == nil || s.open.Tracks[media.Video] == nil)
 }
 
 // interrupt ends the segment because another encoder, or the same anew, begins.
-func (s *segmenter) interrupt(t time.Duration) {
+func (s *Segmenter) interrupt(t time.Duration) {
 	end := s.line.end()
 	if t >= end-maxFrame && t <= end+maxFrame {
 		end = max(t, end)
 	}
 	s.close(end)
-	s.lose()
+	s.Lose()
 	s.started, s.carry = false, false
 	s.line.shift = 0
 }
 
-// lose is told that what comes next does not follow what came last: the
+// Lose is told that what comes next does not follow what came last: the
 // stream passed its ring's end, or a new encoder begins.
-func (s *segmenter) lose() {
+func (s *Segmenter) Lose() {
 	s.close(s.line.end())
 	s.dropDelayed()
 	s.line.restart()
@@ -178,18 +186,18 @@ func (s *segmenter) lose() {
 	s.keyTrack = nil
 }
 
-// finish ends the last segment.
-func (s *segmenter) finish() {
+// Finish ends the last segment.
+func (s *Segmenter) Finish() {
 	s.close(s.line.end())
 	s.dropDelayed()
 }
 
 // boundary says whether the first segment may begin with p, and if so stops waiting.
-func (s *segmenter) boundary(p *media.Packet) bool {
+func (s *Segmenter) boundary(p *media.Packet) bool {
 	if p.Track.Kind == media.Video && !p.Keyframe || p.Track.Kind == media.Audio && s.line.hands[media.Video].known {
 		return false
 	}
-	length := uint32(s.rules.fragment.Milliseconds())
+	length := uint32(s.rules.Fragment.Milliseconds())
 	atStart := length > 0 && p.Timestamp%length <= uint32(cutTolerance.Milliseconds())
 	if !atStart && s.index(p) == s.waitIndex {
 		return false
@@ -200,46 +208,46 @@ func (s *segmenter) boundary(p *media.Packet) bool {
 
 // index numbers the fragments of aligned slicing by the publisher's own clock,
 // so that the renditions of one source are cut at the same frames.
-func (s *segmenter) index(p *media.Packet) uint32 {
-	return p.Timestamp / uint32(max(s.rules.fragment.Milliseconds(), 1))
+func (s *Segmenter) index(p *media.Packet) uint32 {
+	return p.Timestamp / uint32(max(s.rules.Fragment.Milliseconds(), 1))
 }
 
 // close ends the open segment at t and hands it on.
-func (s *segmenter) close(t time.Duration) {
+func (s *Segmenter) close(t time.Duration) {
 	g := s.open
 	if g == nil {
 		return
 	}
 	s.open = nil
 	s.picture.first = nil
-	g.duration = max(t.Round(time.Millisecond)-g.start, time.Millisecond)
+	g.Duration = max(t.Round(time.Millisecond)-g.Start, time.Millisecond)
 	if s.limit > 0 {
-		g.duration = min(g.duration, s.limit)
+		g.Duration = min(g.Duration, s.limit)
 	}
-	for kind := range g.tracks {
-		if g.tracks[kind] == nil && s.carry && s.line.hands[kind].idle < gone {
-			g.tracks[kind] = s.previous[kind]
+	for kind := range g.Tracks {
+		if g.Tracks[kind] == nil && s.carry && s.line.hands[kind].idle < gone {
+			g.Tracks[kind] = s.previous[kind]
 		}
 	}
-	if s.any && g.tracks != s.previous {
-		g.discontinuity = true // RFC 8216 §4.3.2.3: number or type of tracks
+	if s.any && g.Tracks != s.previous {
+		g.Discontinuity = true // RFC 8216 §4.3.2.3: number or type of tracks
 	}
-	s.previous, s.any, s.carry = g.tracks, true, true
+	s.previous, s.any, s.carry = g.Tracks, true, true
 	s.broken, s.turned = s.broken || s.turned, false
-	s.nextAt = g.start + g.duration
+	s.nextAt = g.Start + g.Duration
 	s.emit(g)
 	clear(g.packets)
-	*g = segment{packets: g.packets[:0]}
+	*g = Segment{packets: g.packets[:0]}
 	s.spare = g
 }
 
-func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time) {
+func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time) {
 	kind := p.Track.Kind
 	g := s.open
 	if g == nil {
 		loose := kind == media.Audio && !s.line.hands[media.Video].known && (!s.any || s.broken)
 		g = s.begin(p.Timestamp, s.line.head(), now)
-		g.delay = elapsed - s.line.head()
+		g.Delay = elapsed - s.line.head()
 		g.loose = loose
 		s.addDelayed(g)
 	}
@@ -248,48 +256,48 @@ func (s *segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 		if p.Keyframe {
 			s.keyTrack, s.keyTime = p.Track, t
 		}
-		if g.frames == 0 {
-			g.independent = p.Keyframe
+		if g.Frames == 0 {
+			g.Independent = p.Keyframe
 			if g.loose {
 				// The sound before it was measured by its own clock.
 				if apart := t - s.line.hands[media.Audio].t; apart.Abs() > 2*frameGuess {
-					g.start += apart.Round(time.Millisecond)
+					g.Start += apart.Round(time.Millisecond)
 				}
 				g.loose = false
 			}
 		}
-		g.frames++
+		g.Frames++
 	}
 	if kind == media.Audio {
 		// It changes only while a timeline, and so this segment, has no audio.
 		g.audioShift = s.line.shift
 	}
-	if !s.turned || kind == media.Video || g.tracks[kind] == nil {
-		g.tracks[kind] = p.Track
+	if !s.turned || kind == media.Video || g.Tracks[kind] == nil {
+		g.Tracks[kind] = p.Track
 	}
 	g.packets = append(g.packets, p)
 	g.bytes += int64(len(p.Data))
 	g.held += p.Held() + g.headers.Charge(p)
 	if v := &s.line.hands[media.Video]; kind == media.Video || !v.known || v.idle >= still {
-		g.delay = min(g.delay, elapsed-s.line.head())
+		g.Delay = min(g.Delay, elapsed-s.line.head())
 	}
 	g.end, g.head = s.line.end(), s.line.head()
 }
 
-func (s *segmenter) begin(timestamp uint32, t time.Duration, now time.Time) *segment {
+func (s *Segmenter) begin(timestamp uint32, t time.Duration, now time.Time) *Segment {
 	g := s.spare
 	if g == nil {
-		g = &segment{}
+		g = &Segment{}
 	}
 	s.spare = nil
-	g.start = t.Round(time.Millisecond)
-	g.independent = true
-	g.discontinuity = s.broken
-	g.timestamp = timestamp
-	g.opened = now
-	g.delay = math.MaxInt64
-	if s.any && !s.broken && g.start-s.nextAt <= maxFrame && s.nextAt-g.start <= maxFrame {
-		g.start = s.nextAt // so that EXTINFs add up
+	g.Start = t.Round(time.Millisecond)
+	g.Independent = true
+	g.Discontinuity = s.broken
+	g.Timestamp = timestamp
+	g.Opened = now
+	g.Delay = math.MaxInt64
+	if s.any && !s.broken && g.Start-s.nextAt <= maxFrame && s.nextAt-g.Start <= maxFrame {
+		g.Start = s.nextAt // so that EXTINFs add up
 	}
 	s.broken = false
 	s.open = g

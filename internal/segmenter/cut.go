@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -28,9 +28,9 @@ const (
 
 // has says whether the fragments have a track of kind: the open one, or those
 // before.
-func (s *segmenter) has(kind media.Kind) *media.Track {
-	if g := s.open; g != nil && g.tracks[kind] != nil {
-		return g.tracks[kind]
+func (s *Segmenter) has(kind media.Kind) *media.Track {
+	if g := s.open; g != nil && g.Tracks[kind] != nil {
+		return g.Tracks[kind]
 	}
 	if s.carry && s.line.hands[kind].idle < gone {
 		return s.previous[kind]
@@ -41,17 +41,17 @@ func (s *segmenter) has(kind media.Kind) *media.Track {
 // cutBefore ends the open segment if p, which was admitted at t, must not go
 // into it. The fragment's clock is the video's, if there is any: see
 // timeline.head.
-func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
+func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	g := s.open
 	if g == nil {
 		return
 	}
 	kind, head := p.Track.Kind, s.line.head()
-	d := head - g.start
+	d := head - g.Start
 	video, was := s.has(media.Video) != nil, s.has(kind)
 	switch {
 	case was == nil || was == p.Track:
-	case kind == media.Audio && g.tracks[kind] == nil: // nothing of what was before is in it
+	case kind == media.Audio && g.Tracks[kind] == nil: // nothing of what was before is in it
 	case kind == media.Audio && video:
 		s.turned = true // coded differently from here on: the cut waits for a keyframe
 	default:
@@ -59,7 +59,7 @@ func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
 		s.broken = true
 		return
 	}
-	if kind == media.Video && !video && s.any && !g.discontinuity {
+	if kind == media.Video && !video && s.any && !g.Discontinuity {
 		// Audio alone until now: the picture begins a fragment of its own.
 		s.close(s.line.hands[media.Audio].end())
 		s.broken = true
@@ -80,7 +80,7 @@ func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	case cut:
 	case g.held+p.Held() > maxSegmentBytes:
 	case s.limit > 0 && d+step > s.limit && (kind == media.Video || !video || s.line.hands[media.Video].idle > still/4):
-	case (kind == media.Video || !video) && d >= s.rules.maxFragment && d >= s.rules.fragment:
+	case (kind == media.Video || !video) && d >= s.rules.MaxFragment && d >= s.rules.Fragment:
 	default:
 		return
 	}
@@ -92,18 +92,18 @@ func (s *segmenter) cutBefore(p *media.Packet, t time.Duration) {
 
 // full says whether a segment that is d long ends where p begins, if it may end
 // there.
-func (s *segmenter) full(p *media.Packet, d time.Duration) bool {
+func (s *Segmenter) full(p *media.Packet, d time.Duration) bool {
 	// At this keyframe if at the next one it would be too long.
 	if p.Track.Kind == media.Video && s.limit > 0 && s.keyTrack == p.Track && d >= settle {
 		if gop := p.DTS - s.keyTime; d+gop > s.limit {
 			return true
 		}
 	}
-	want := s.rules.fragment
+	want := s.rules.Fragment
 	if s.soon > 0 {
 		want = min(want, s.soon)
 	}
-	if s.rules.aligned && len(s.open.packets) > 0 {
+	if s.rules.Aligned && len(s.open.packets) > 0 {
 		return d > 0 && s.index(p) != s.index(s.open.packets[0])
 	}
 	return d >= want-cutTolerance
@@ -111,10 +111,10 @@ func (s *segmenter) full(p *media.Packet, d time.Duration) bool {
 
 // closeNear ends the segment at head, where the next one begins with p, unless
 // nothing came for longer than a fragment may last.
-func (s *segmenter) closeNear(p *media.Packet, head time.Duration) {
+func (s *Segmenter) closeNear(p *media.Packet, head time.Duration) {
 	g := s.open
-	d := head - g.start
-	over := s.limit > 0 && d > s.limit || d > s.rules.maxFragment+maxFrame
+	d := head - g.Start
+	over := s.limit > 0 && d > s.limit || d > s.rules.MaxFragment+maxFrame
 	wait := head - g.head
 	switch {
 	case !over || wait <= hole:
@@ -129,20 +129,20 @@ func (s *segmenter) closeNear(p *media.Packet, head time.Duration) {
 
 // fill lets the last picture stand until head, where p is: fragments without a
 // frame follow, since one can't be longer than the limit.
-func (s *segmenter) fill(p *media.Packet, head time.Duration) {
-	for s.open != nil && head-s.open.start > s.piece() {
+func (s *Segmenter) fill(p *media.Packet, head time.Duration) {
+	for s.open != nil && head-s.open.Start > s.piece() {
 		s.goOnFrom(s.pieceEnd())
 	}
-	if g := s.open; g != nil && !s.beforeNext(p, head) && p.Keyframe && s.full(p, head-g.start) {
+	if g := s.open; g != nil && !s.beforeNext(p, head) && p.Keyframe && s.full(p, head-g.Start) {
 		s.close(head)
 	}
 }
 
 // beforeNext ends the segment before p if that follows a still picture and would
 // be at the segment's very end, where players take it to last as long as the one before.
-func (s *segmenter) beforeNext(p *media.Packet, head time.Duration) bool {
-	d := head - s.open.start
-	if p.Track.Kind != media.Video || !s.moves || s.rules.aligned || d < s.rules.fragment-roomBefore || d > s.rules.fragment+still || s.limit > 0 && d > s.limit {
+func (s *Segmenter) beforeNext(p *media.Packet, head time.Duration) bool {
+	d := head - s.open.Start
+	if p.Track.Kind != media.Video || !s.moves || s.rules.Aligned || d < s.rules.Fragment-roomBefore || d > s.rules.Fragment+still || s.limit > 0 && d > s.limit {
 		return false
 	}
 	if !p.Keyframe {

@@ -1,4 +1,4 @@
-package hls
+package segmenter
 
 import (
 	"time"
@@ -6,36 +6,36 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A segment is a run of packets that becomes one fragment. Until it is written
+// A Segment is a run of packets that becomes one fragment. Until it is written
 // it holds the stream's own packets, not copies.
-type segment struct {
+type Segment struct {
 	packets []*media.Packet // in order of arrival
 	bytes   int64           // payload
 	held    int64           // memory
 	headers media.HeaderLedger
-	tracks  [2]*media.Track // by media.Kind; nil when it has none of that kind
-	frames  int             // video
+	Tracks  [2]*media.Track // by media.Kind; nil when it has none of that kind
+	Frames  int             // video
 
-	// start and duration are on the stream's timeline, in whole
+	// Start and duration are on the stream's timeline, in whole
 	// milliseconds: EXTINF has three decimals, so nothing is lost by rounding.
-	start, duration time.Duration
+	Start, Duration time.Duration
 	end             time.Duration // where its newest media ends
 	head            time.Duration // where its newest packet is on the fragments' clock
-	discontinuity   bool
-	independent     bool          // its first video frame is a keyframe, or it has none
+	Discontinuity   bool
+	Independent     bool          // its first video frame is a keyframe, or it has none
 	loose           bool          // it began with audio, and start is by the audio's clock
 	audioShift      time.Duration // to be added to audio timestamps
 
-	timestamp uint32    // the publisher's clock at the first packet, ms
-	opened    time.Time // wall clock when the first packet was read
-	// delay is the smallest difference seen between arrival (since the packager
+	Timestamp uint32    // the publisher's clock at the first packet, ms
+	Opened    time.Time // wall clock when the first packet was read
+	// Delay is the smallest difference seen between arrival (since the packager
 	// began, on the monotonic clock) and timeline: that of the packet that was
 	// delayed least.
-	delay time.Duration
+	Delay time.Duration
 }
 
 // shifted returns the packet's decoding time on the stream's timeline.
-func (g *segment) shifted(p *media.Packet) time.Duration {
+func (g *Segment) shifted(p *media.Packet) time.Duration {
 	if p.Track.Kind == media.Audio {
 		return p.DTS + g.audioShift
 	}
