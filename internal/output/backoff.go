@@ -39,11 +39,14 @@ func (b *Backoff) Next() time.Duration {
 	return b.wait
 }
 
-// Ran notes that the attempt before the failure to come went well for d.
-func (b *Backoff) Ran(d time.Duration) {
-	if d >= steady {
-		b.wait = 0
+// Ran notes that the attempt before the failure to come went well for d, and says
+// whether that was long enough to begin anew.
+func (b *Backoff) Ran(d time.Duration) bool {
+	if d < steady {
+		return false
 	}
+	b.wait = 0
+	return true
 }
 
 // Reset notes that it works.

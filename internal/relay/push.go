@@ -39,6 +39,8 @@ type Push struct {
 	link    *link  // the present one; nil: none
 	before  uint64 // bytes sent over those before
 	media   time.Duration
+	again   bool          // "live again" is in the log already
+	logged  string        // why it failed, as the log has it; empty after a good while
 	wanted  bool          // it is to send; false: it was stopped by hand, or waits for it
 	changed chan struct{} // closed when wanted changes
 }
@@ -118,7 +120,9 @@ func (p *Push) Run(ctx context.Context, cur *live.Cursor) error {
 		case stopped:
 			pause.Reset()
 		default:
-			pause.Ran(time.Since(began))
+			if pause.Ran(time.Since(began)) {
+				p.forget()
+			}
 			if p.rest(ctx, cur, p.failed(err, pause.Next())) != nil {
 				return nil
 			}
@@ -238,16 +242,20 @@ func (p *Push) session(ctx context.Context, cur *live.Cursor) error {
 
 func (p *Push) began(l *link, shown string) {
 	p.mu.Lock()
-	failed := p.state.Failing
+	failed := p.logged
 	p.link, p.media = l, 0
 	p.state.Phase, p.state.Since = output.Live, time.Now()
 	p.state.Work()
 	p.mu.Unlock()
-	if failed != "" {
-		p.log.Info("push is live again", zap.String("target", shown))
+	log := p.log.Info
+	if p.again && failed != "" { // it comes and goes
+		log = p.log.Debug
+	}
+	if p.again = failed != ""; p.again {
+		log("push is live again", zap.String("target", shown))
 		return
 	}
-	p.log.Info("push is live", zap.String("target", shown))
+	log("push is live", zap.String("target", shown))
 }
 
 func (p *Push) ended(l *link) {
@@ -258,11 +266,19 @@ func (p *Push) ended(l *link) {
 	p.state.Since = time.Time{}
 }
 
+// forget has the log tell of the next failure, whatever it is.
+func (p *Push) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.logged, p.again = "", false
+}
+
 // failed notes that the push will be tried again in wait, and logs why, unless the
 // log has it already.
 func (p *Push) failed(err error, wait time.Duration) time.Duration {
 	p.mu.Lock()
-	known := p.state.Failing == err.Error()
+	known := p.logged == err.Error()
+	p.logged = err.Error()
 	p.state.Fail(err.Error(), time.Now())
 	p.state.Phase, p.state.Retry = output.Waiting, time.Now().Add(wait)
 	shown := p.state.Target

@@ -35,7 +35,8 @@ type link struct {
 func connect(ctx context.Context, r *config.Remote, t *target, via []string, roots *tls.Config) (*link, error) {
 	l := &link{done: make(chan struct{})}
 	c, err := rtmp.Dial(ctx, t.dial, rtmp.ClientOptions{
-		TLS: roots, App: t.app, TCURL: t.tcURL, FlashVer: r.FlashVer, SWFURL: r.SWFURL, PageURL: r.PageURL, Via: via,
+		Options: rtmp.Options{HandshakeTimeout: 2 * answerTimeout}, // ctx is over first
+		TLS:     roots, App: t.app, TCURL: t.tcURL, FlashVer: r.FlashVer, SWFURL: r.SWFURL, PageURL: r.PageURL, Via: via,
 		DialTCP: func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err != nil {
