@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // What one attribute changes in the playlist of a stream with a keyframe every
@@ -22,23 +23,23 @@ func TestAttributesShowInThePlaylist(t *testing.T) {
 		set   func(*config.HLS)
 		want  string // durations, and the end
 	}{
-		{"no attribute", 0, 2 * sec, func(c *config.HLS) { c.PlaylistLength = time.Minute }, all},
-		{"endlist", 0, 2 * sec, func(c *config.HLS) { c.PlaylistLength, c.Endlist = time.Minute, false }, strings.TrimSuffix(all, " end")},
-		{"playlist_length", 0, 2 * sec, func(c *config.HLS) { c.PlaylistLength = 8 * time.Second }, "2.00 2.00 2.00 2.00 1.00 end"},
-		{"fragment", 0, 2 * sec, func(c *config.HLS) { c.Fragment = 4 * time.Second }, "4.00 4.00 3.00 end"},
-		{"max_fragment", 0, 20 * sec, func(c *config.HLS) { c.MaxFragment = 4 * time.Second }, "4.00 4.00 3.00 end"},
-		{"fragment_slicing plain", 2 * sec, 2 * sec, func(c *config.HLS) { c.Fragment, c.FragmentSlicing = 4*time.Second, "plain" }, "4.00 4.00 3.00 end"},
-		{"fragment_slicing aligned", 2 * sec, 2 * sec, func(c *config.HLS) { c.Fragment, c.FragmentSlicing = 4*time.Second, "aligned" }, "4.00 4.00 1.00 end"},
+		{"no attribute", 0, 2 * time.Second, func(c *config.HLS) { c.PlaylistLength = time.Minute }, all},
+		{"endlist", 0, 2 * time.Second, func(c *config.HLS) { c.PlaylistLength, c.Endlist = time.Minute, false }, strings.TrimSuffix(all, " end")},
+		{"playlist_length", 0, 2 * time.Second, func(c *config.HLS) { c.PlaylistLength = 8 * time.Second }, "2.00 2.00 2.00 2.00 1.00 end"},
+		{"fragment", 0, 2 * time.Second, func(c *config.HLS) { c.Fragment = 4 * time.Second }, "4.00 4.00 3.00 end"},
+		{"max_fragment", 0, 20 * time.Second, func(c *config.HLS) { c.MaxFragment = 4 * time.Second }, "4.00 4.00 3.00 end"},
+		{"fragment_slicing plain", 2 * time.Second, 2 * time.Second, func(c *config.HLS) { c.Fragment, c.FragmentSlicing = 4*time.Second, "plain" }, "4.00 4.00 3.00 end"},
+		{"fragment_slicing aligned", 2 * time.Second, 2 * time.Second, func(c *config.HLS) { c.Fragment, c.FragmentSlicing = 4*time.Second, "aligned" }, "4.00 4.00 1.00 end"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			cfg := testConfig(b.dir)
 			c.set(&cfg)
-			s := newScript(t)
-			s.audio, s.at, s.gop = nil, c.begin, c.gop
-			s.play(11 * sec)
-			b.run(b.packager("test", cfg), s.packets, eof)
+			s := mediatest.NewScript(t)
+			s.Audio, s.At, s.GOP = nil, c.begin, c.gop
+			s.Play(11 * time.Second)
+			b.run(b.packager("test", cfg), s.Packets, eof)
 			var got []string
 			m := b.playlist("test.m3u8")
 			for _, f := range m.Segments {
