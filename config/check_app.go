@@ -49,6 +49,7 @@ func (c *checker) application(full, own *node, app *Application) {
 		c.expand(app)
 	} else {
 		c.needsApp(own, `application "*"`)
+		c.noStatic(own, `application "*"`)
 	}
 	c.outputs(full, app)
 	c.keys(full, app)
@@ -76,11 +77,13 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 	}
 	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
 	s.Streams = nil
+	c.noStatic(own, "a stream block")
 	c.outputs(full, s)
 }
 
 func (c *checker) outputs(n *node, app *Application) {
 	c.fallback(n, app)
+	c.execs(n)
 	if h := app.HLS; h != nil {
 		c.hls(n.one("hls"), app, h)
 	}
@@ -100,11 +103,7 @@ func (c *checker) outputs(n *node, app *Application) {
 	for _, r := range n.all("record") {
 		c.recordNames(r)
 		c.recordFormat(r)
-		for _, e := range r.all("exec") {
-			if k := e.labels[0]; k != "record_started" && k != "record_done" {
-				c.errorAt(e.rng, "inside record only exec \"record_started\" and \"record_done\" can run", "the others stand in the application")
-			}
-		}
+		c.execs(r)
 	}
 }
 

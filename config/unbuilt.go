@@ -17,10 +17,10 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.exec application.pull application.vod application.dash
+application.pull application.vod application.dash
 application.sessions
 
-record.format=mkv record.keep_for record.keep_size record.exec
+record.format=mkv record.keep_for record.keep_size
 
 hls.format=fmp4 hls.low_latency hls.part
 

@@ -24,6 +24,7 @@ type Application struct {
 	log    *zap.Logger
 	rules  atomic.Pointer[appRules]
 	hooks  *hooks.Caller
+	execs  *execs
 	id     uint64 // no other application's, ever
 
 	mu      sync.Mutex
@@ -59,6 +60,7 @@ func newApplication(v *Service, name string, rules *appRules) *Application {
 		id:      v.origin.epochs.Add(1),
 	}
 	a.hooks = v.origin.Hooks.Caller(a.log)
+	a.execs = newExecs(a)
 	a.setRules(rules)
 	return a
 }
@@ -318,6 +320,7 @@ func (a *Application) remove() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gone = true
+	a.execs.remove()
 	for _, st := range a.streams {
 		if p := st.publication; p != nil && p.slate {
 			p.publisher.Kick(Reason{RuleEnded, WhyAppGone})

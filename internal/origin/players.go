@@ -35,7 +35,7 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 		return &Refusal{RuleDenied, errAppGone.Error()}
 	}
 	st := a.streams[name]
-	if st == nil && !cfg.IdleStreams {
+	if st == nil && !cfg.IdleStreams && !pulled(cfg, name) {
 		return &Refusal{RuleNoStream, "No such stream"}
 	}
 	set := a.players[name]
@@ -60,6 +60,9 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 	p.name, p.set = name, set
 	set.members[p] = struct{}{}
 	set.from[listen.SourceOf(p.addr)]++
+	if len(set.members) == 1 {
+		a.execs.pullLocked(name, true)
+	}
 	return nil
 }
 
@@ -130,6 +133,7 @@ func (a *Application) leavePlayers(p *Playing) {
 		return
 	}
 	delete(a.players, p.name)
+	a.execs.pullLocked(p.name, false)
 	set.fan.Attach(nil)
 	sent := set.fan.BytesOut.Load()
 	a.origin.fanned.Add(sent)
