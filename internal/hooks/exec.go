@@ -49,8 +49,8 @@ func cleanValue(s string) string {
 	}, s[:min(len(s), maxValue)]), "")
 }
 
-// value is what a placeholder stands for.
-func (v *Values) value(name string, now time.Time) string {
+// Value is what a placeholder stands for.
+func (v *Values) Value(name string, now time.Time) string {
 	base, wildcard, _ := strings.Cut(v.Name, "+")
 	file := path.Base(v.Path)
 	if v.Path == "" {
@@ -105,7 +105,7 @@ func (v *Values) value(name string, now time.Time) string {
 func (c *Command) args(now time.Time) []string {
 	out := make([]string, len(c.Exec.Command))
 	for i, t := range c.Exec.Command {
-		s := t.Expand(func(name string) string { return c.Values.value(name, now) })
+		s := t.Expand(func(name string) string { return c.Values.Value(name, now) })
 		if strings.HasPrefix(s, "-") && !strings.HasPrefix(string(t), "-") {
 			s = strings.TrimLeft(s, "-")
 		}
@@ -128,7 +128,7 @@ func (c *Command) environment(now time.Time) []string {
 		}
 	}
 	for _, name := range strings.Fields(c.Exec.Vars()) {
-		out = append(out, "RTMPD_"+strings.ToUpper(name)+"="+c.Values.value(name, now))
+		out = append(out, "RTMPD_"+strings.ToUpper(name)+"="+c.Values.Value(name, now))
 	}
 	for name, v := range c.Exec.Environment {
 		out = append(out, name+"="+v.Reveal())

@@ -110,7 +110,7 @@ func (k *Kept) started(pid int) {
 	c := &k.command
 	program := filepath.Base(string(c.Exec.Command[0]))
 	k.mu.Lock()
-	k.state = output.State{Target: fmt.Sprintf("%s (pid %d)", program, pid), Since: time.Now(), Failing: k.state.Failing, FailingSince: k.state.FailingSince}
+	k.state = output.State{Target: fmt.Sprintf("%s (pid %d)", program, pid), Since: time.Now(), Phase: output.Live, Failing: k.state.Failing, FailingSince: k.state.FailingSince}
 	k.mu.Unlock()
 	k.voice.say(c.Log.Info, "exec started", zap.String("exec", c.title()), zap.String("program", program), zap.Int("pid", pid))
 }
@@ -121,7 +121,8 @@ func (k *Kept) ended(err error, wait time.Duration) {
 	defer k.mu.Unlock()
 	k.state.Target, k.state.Since = "", time.Time{}
 	k.state.Fail(err.Error(), time.Now())
+	k.state.Phase = output.Stopped
 	if wait > 0 {
-		k.state.Retry = time.Now().Add(wait)
+		k.state.Phase, k.state.Retry = output.Waiting, time.Now().Add(wait)
 	}
 }

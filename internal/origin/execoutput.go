@@ -16,7 +16,8 @@ import (
 // execKind is the exec blocks of kind push: programs that run while a stream lives,
 // through its reconnect_grace. The other kinds of exec are no outputs (execs.go).
 var execKind = OutputKind{
-	Name: "exec",
+	Name:   "exec",
+	Remote: true,
 	Blocks: func(a *config.Application, stream string) map[string]any {
 		all := make(map[string]any)
 		for _, e := range a.Execs {
@@ -71,14 +72,4 @@ func (e *execOutput) State() output.State {
 		return output.State{}
 	}
 	return e.program.State()
-}
-
-// values are what the placeholders stand for in a command about the stream.
-func (st *Stream) values() hooks.Values {
-	if n := st.hooks.Load(); n != nil {
-		v := n.values()
-		v.Name = st.name
-		return v
-	}
-	return hooks.Values{Session: hooks.Session{App: st.app.name}, Name: st.name}
 }

@@ -55,7 +55,9 @@ func (x *execs) keepLocked(key execKey, c hooks.Command, ready func() bool) *hoo
 }
 
 // selects says whether a block is of that kind, and for the stream.
-func selects(e config.Exec, kind, stream string) bool { return e.Kind == kind && e.Streams.Match(stream) }
+func selects(e config.Exec, kind, stream string) bool {
+	return e.Kind == kind && e.Streams.Match(stream)
+}
 
 // event has the programs of a kind of event run that blocks names for a stream.
 // recorder is that of record blocks; empty: of the application.
