@@ -408,3 +408,18 @@ func children(t testing.TB) (out []string) {
 	}
 	return out
 }
+
+// A program that closes its files on another signal gets that one.
+func TestTheSignalIsTheBlocks(t *testing.T) {
+	t.Parallel()
+	r := newExecRig(t)
+	c := r.script(`trap 'echo int >$DIR/got; exit' INT; trap 'echo term >$DIR/got; exit' TERM; echo $$ >$DIR/up; while :; do sleep 0.05; done`)
+	c.Exec.KillSignal = "INT"
+	k := r.Keep(t.Context(), c, nil, nil)
+	r.pid("up")
+	k.Stop()
+	r.ends(k)
+	if got := r.file("got"); got != "int\n" {
+		t.Errorf("it got %q", got)
+	}
+}
