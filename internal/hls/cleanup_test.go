@@ -370,36 +370,3 @@ func TestTheLedgerDoesNotGrowWithoutEnd(t *testing.T) {
 		t.Errorf("ledger of %d bytes", info.Size())
 	}
 }
-
-func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
-	k, err := openDisk(t.TempDir(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.close()
-	l, err := openLedger(k, ledgerPrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := record{Name: "a-1.ts", Kind: kindSegment}
-	if err := l.put(one); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.file.WriteString(`{"n":"a-2`); err != nil {
-		t.Fatal(err)
-	}
-	l.torn = true
-	three := record{Name: "a-3.ts", Kind: kindSegment}
-	if err := l.put(three); err != nil {
-		t.Fatal(err)
-	}
-	l.close()
-	again, err := openLedger(k, ledgerPrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.close()
-	if len(again.live) != 2 || again.live["a-3.ts"] != three {
-		t.Errorf("%+v", again.live)
-	}
-}

@@ -7,38 +7,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 )
-
-// Kind says what a live file is.
-type Kind uint8
-
-// The kinds of live files.
-const (
-	Playlist Kind = iota // of one stream
-	Master               // of the variants of one base name
-	Segment
-	Key // never to be served by a root location
-)
-
-// A File is what HTTP needs to know about one live file.
-type File struct {
-	App, Stream string
-	Kind        Kind
-	// Body is a playlist as it is on disk and Gzip the same compressed; both
-	// are shared and immutable. Nil for segments and keys.
-	Body, Gzip []byte
-	ModTime    time.Time
-	ETag       string // with quotes
-	MaxAge     time.Duration
-	Target     time.Duration // of a playlist: its TARGETDURATION; 0: not known
-	Size       int64         // bytes on disk
-}
 
 // DirectoryOptions are what a Directory needs besides its path.
 type DirectoryOptions struct {
@@ -89,9 +63,8 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 		o.Metrics = NewMetrics()
 	}
 	wake := make(chan struct{}, 1)
-	main := newStore(path, ledgerPrefix, wake, o.fault)
 	d := &Directory{
-		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, main: main, wake: wake,
+		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, wake: wake,
 		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
 		claims:    make(map[string]*Packager),
 		keyStores: make(map[string]*store),
@@ -100,10 +73,18 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 	for range cap(d.slots) {
 		d.slots <- nil
 	}
-	if err := d.settle(main); mistyped(err) {
+	d.main = d.newStore(path, ledgerPrefix)
+	if err := d.main.settle(); mistyped(err) {
 		return nil, err
 	}
 	return d, nil
+}
+
+func (d *Directory) newStore(path, ledger string) *store {
+	return newStore(storeOptions{
+		path: path, what: "hls path", ledger: ledger, kinds: kinds, log: d.log, now: d.now, wake: d.wake,
+		sweep: d.sweep, moving: d.moving, moved: d.moved, removed: d.removed, inUse: d.claimed, fault: d.fault,
+	})
 }
 
 // Close lets go of the directory; files stay.
@@ -127,7 +108,11 @@ func (d *Directory) Empty() bool {
 
 // Lookup tells about the live file of that name, relative to the directory and
 // slash separated. It allocates nothing.
-func (d *Directory) Lookup(name string) (File, bool) { return d.main.lookup(name) }
+func (d *Directory) Lookup(name string) (File, bool) {
+	f, ok := d.main.lookup(name)
+	f.Dir = d.path
+	return f, ok
+}
 
 // LookupKey is Lookup for a key in a keys.path outside of the directory.
 func (d *Directory) LookupKey(absPath string) (File, bool) {
@@ -136,6 +121,7 @@ func (d *Directory) LookupKey(absPath string) (File, bool) {
 	for path, s := range d.keyStores {
 		if name, below := strings.CutPrefix(absPath, path+"/"); below {
 			if f, ok := s.lookup(filepath.ToSlash(name)); ok {
+				f.Dir = d.path
 				return f, true
 			}
 		}
@@ -145,16 +131,7 @@ func (d *Directory) LookupKey(absPath string) (File, bool) {
 
 // Streams returns the names of the playlists that exist, sorted.
 func (d *Directory) Streams() []string {
-	d.main.mu.RLock()
-	defer d.main.mu.RUnlock()
-	var names []string
-	for name, f := range d.main.files {
-		if f.visible && (f.live.Kind == Playlist || f.live.Kind == Master) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return d.main.names(func(f File) bool { return f.Kind == Playlist || f.Kind == Master })
 }
 
 var errTaken = errors.New("being written")
@@ -204,11 +181,11 @@ func (d *Directory) keyStore(path string) (*store, string, error) {
 	if s == nil {
 		// Two hls paths may share a keys path: a ledger for each.
 		sum := sha256.Sum256([]byte(d.path))
-		s = newStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]), d.wake, d.fault)
+		s = d.newStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]))
 		d.keyStores[path] = s
 	}
 	d.mu.Unlock()
-	if err := d.settle(s); err != nil {
+	if err := s.settle(); err != nil {
 		return nil, "", fmt.Errorf("hls keys: %w", err)
 	}
 	return s, "", nil

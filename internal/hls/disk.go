@@ -22,6 +22,7 @@ const (
 // called, nothing outside it is touched. Names are slash separated and relative.
 type disk struct {
 	path  string
+	what  string                      // what errors call the directory: "hls path"
 	held  atomic.Pointer[held]        // nil: the directory can't be used
 	fault func(op, name string) error // tests: fails the step before it happens
 }
@@ -35,11 +36,6 @@ type held struct {
 // errTorn, returned by a fault at "write", leaves half of the file behind.
 var errTorn = errors.New("torn write")
 
-func openDisk(dir string, fault func(op, name string) error) (*disk, error) {
-	k := &disk{path: dir, fault: fault}
-	return k, k.open()
-}
-
 // forbidden says who can help when this user may not write in dir.
 func forbidden(dir string, err error) string {
 	if !errors.Is(err, fs.ErrPermission) {
@@ -52,24 +48,24 @@ func forbidden(dir string, err error) string {
 // be written there.
 func (k *disk) open() error {
 	if err := k.step("open", "."); err != nil {
-		return fmt.Errorf("hls path %s: %w", k.path, err)
+		return fmt.Errorf("%s %s: %w", k.what, k.path, err)
 	}
 	if err := os.MkdirAll(k.path, dirMode); err != nil {
-		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
+		return fmt.Errorf("%s %s: %w%s", k.what, k.path, err, forbidden(k.path, err))
 	}
 	root, err := os.OpenRoot(k.path)
 	if err != nil {
-		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
+		return fmt.Errorf("%s %s: %w%s", k.what, k.path, err, forbidden(k.path, err))
 	}
 	info, err := root.Stat(".")
 	if err != nil {
 		_ = root.Close()
-		return fmt.Errorf("hls path %s: %w", k.path, err)
+		return fmt.Errorf("%s %s: %w", k.what, k.path, err)
 	}
 	probe, err := root.OpenFile(probeName, os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
 		_ = root.Close()
-		return fmt.Errorf("hls path %s is not writable for this user: %w%s", k.path, err, forbidden(k.path, err))
+		return fmt.Errorf("%s %s is not writable for this user: %w%s", k.what, k.path, err, forbidden(k.path, err))
 	}
 	_ = probe.Close()
 	_ = root.Remove(probeName)

@@ -8,15 +8,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A record is one line of a ledger: what rtmpd knows about one file (or
 // directory) it wrote. The last line about a name holds.
 type record struct {
 	Name   string `json:"n"`
-	Kind   string `json:"k"` // see the kind constants
+	Kind   string `json:"k"` // EntryKind.Name, or kindDirectory
 	App    string `json:"a,omitempty"`
 	Stream string `json:"s,omitempty"`
 	Seq    uint64 `json:"q,omitempty"`    // segment: media sequence number; retired: the next one
@@ -26,29 +28,48 @@ type record struct {
 	Gone   bool   `json:"gone,omitempty"` // no longer ours
 }
 
-const (
-	kindPlaylist  = "playlist"
-	kindMaster    = "master"
-	kindSegment   = "segment"
-	kindKey       = "key"
-	kindDirectory = "dir"
-	kindRetired   = "retired" // no file: where the numbers of a removed playlist go on
-)
+// An EntryKind is what the entries of one kind have in common.
+type EntryKind struct {
+	Name   string // in the ledger
+	Suffix string // in which the names of the kind end
+	Order  int    // files that are due at the same time go in this order
+	Marker bool   // there is no file of that name: the entry is all
+}
+
+// kindDirectory is the kind of the directories that a store made: they go last.
+const kindDirectory = "dir"
 
 const (
+	// ledgerPrefix begins the file names of ledgers.
 	ledgerPrefix  = ".rtmpd-ledger"
 	maxLedgerSize = 64 << 20
-	retiredSuffix = ".m3u8.next"
 	ledgerSlack   = 1000 // lines beyond four a file before it is rewritten
 )
+
+// graceFrom is when a file goes whose stream ended at t; zero for never.
+func (r *record) graceFrom(t time.Time) time.Time {
+	if r.Keep == 0 {
+		return time.Time{}
+	}
+	return t.Add(time.Duration(r.Keep) * time.Millisecond)
+}
+
+// removal is when the file goes; zero: that is not settled.
+func (r *record) removal() time.Time {
+	if r.Remove == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.Remove)
+}
 
 // A ledger remembers on disk which files are ours, so that clean-up after a
 // crash deletes those and nothing else. A name is recorded before the file is
 // created. It is append-only text, rewritten when it has grown; it exists while
 // there is something to remember.
 type ledger struct {
-	disk *disk
-	name string
+	disk  *disk
+	name  string
+	kinds []EntryKind
 
 	// mu orders lines on disk; it is held over small appends on purpose.
 	mu    sync.Mutex
@@ -59,8 +80,8 @@ type ledger struct {
 }
 
 // openLedger reads what an earlier process left.
-func openLedger(k *disk, name string) (*ledger, error) {
-	l := &ledger{disk: k, name: name, live: make(map[string]record)}
+func openLedger(k *disk, name string, kinds []EntryKind) (*ledger, error) {
+	l := &ledger{disk: k, name: name, kinds: kinds, live: make(map[string]record)}
 	b, _, err := k.read(name, maxLedgerSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -84,30 +105,27 @@ func (l *ledger) replay(b []byte) {
 	lines.Buffer(nil, 64<<10)
 	for lines.Scan() {
 		var r record
-		if json.Unmarshal(lines.Bytes(), &r) != nil || !r.valid() {
+		if json.Unmarshal(lines.Bytes(), &r) != nil || !l.valid(&r) {
 			continue // torn, or not ours: what we can't read we don't delete
 		}
 		l.apply(r)
 	}
 }
 
-func (r *record) valid() bool {
+// valid says whether r can be an entry of ours.
+func (l *ledger) valid(r *record) bool {
 	if !cleanName(r.Name) {
 		return false
 	}
-	switch r.Kind {
-	case kindPlaylist, kindMaster:
-		return strings.HasSuffix(r.Name, ".m3u8")
-	case kindRetired:
-		return strings.HasSuffix(r.Name, retiredSuffix)
-	case kindSegment:
-		return strings.HasSuffix(r.Name, ".ts")
-	case kindKey:
-		return strings.HasSuffix(r.Name, ".key")
-	case kindDirectory:
+	if r.Kind == kindDirectory {
 		return true
 	}
-	return false
+	i := kindIndex(l.kinds, r.Kind)
+	return i >= 0 && strings.HasSuffix(r.Name, l.kinds[i].Suffix)
+}
+
+func kindIndex(kinds []EntryKind, name string) int {
+	return slices.IndexFunc(kinds, func(k EntryKind) bool { return k.Name == name })
 }
 
 func (l *ledger) apply(r record) {

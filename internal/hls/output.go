@@ -35,7 +35,7 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := d.settle(d.main); err != nil {
+	if err := d.main.settle(); err != nil {
 		return nil, err
 	}
 	keys, err := openKeyring(d, cfg.Keys)
@@ -142,7 +142,7 @@ func (o *output) record(name, kind string) record {
 
 // add writes g as a file and takes it into the list. It returns the file's size.
 func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
-	if err := o.d.settle(o.d.main); err != nil {
+	if err := o.d.main.settle(); err != nil {
 		return 0, err
 	}
 	seq := o.list.next()
@@ -156,7 +156,7 @@ func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	var k *key
 	if o.keys != nil {
 		var err error
-		if err = o.d.settle(o.keys.store); err != nil {
+		if err = o.keys.store.settle(); err != nil {
 			return 0, err
 		}
 		if k, err = o.keys.next(&o.names, id, o.record("", kindKey), o.d.now()); err != nil {
@@ -231,7 +231,7 @@ func (o *output) publish() error {
 		return fmt.Errorf("playlist: %w", err)
 	}
 	o.unsaved = false
-	o.d.main.numbers(o.names.playlist, l.next(), l.nextDisc())
+	o.d.main.setNumbers(o.names.playlist, numbers{l.next(), l.nextDisc()})
 	sum := l.duration()
 	for i := range l.entries {
 		l.entries[i].longest = max(l.entries[i].longest, sum)

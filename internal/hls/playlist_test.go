@@ -149,20 +149,3 @@ func FuzzResume(f *testing.F) {
 		}
 	})
 }
-
-// FuzzLedger: what a ledger says can be any bytes; only names below the
-// directory come out of it.
-func FuzzLedger(f *testing.F) {
-	f.Add([]byte(`{"n":"test-1.ts","k":"segment","a":"show","s":"test","q":1,"keep":20000}` + "\n"))
-	f.Add([]byte(`{"n":"../x.ts","k":"segment"}` + "\n" + `{"n":"a.m3u8","k":"playlist","gone":true}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		fuzztime.Bound(t)
-		l := ledger{live: make(map[string]record)}
-		l.replay(b)
-		for name, r := range l.live {
-			if !cleanName(name) || !filepath.IsLocal(name) || r.Name != name {
-				t.Errorf("%q", name)
-			}
-		}
-	})
-}

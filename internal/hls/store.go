@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
+	"slices"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // A store is one directory tree, the ledger of what we wrote there, and when it
 // goes again. Its files map is also what HTTP asks about live files.
 type store struct {
+	o      storeOptions
 	disk   *disk
 	ledger *ledger
-	wake   chan struct{} // tells the cleaner that a date has changed
 
 	settling sync.Mutex // one goroutine at a time opens the directory; see settle
 	opened   bool       // it was opened once; guarded by settling
@@ -38,13 +42,45 @@ type file struct {
 	visible  bool      // complete under its final name
 	removeAt time.Time // zero: not scheduled
 
-	next, nextDisc uint64 // playlist: the numbers that follow what it says
+	numbers numbers
 }
 
-// newStore makes a store that is not open yet.
-func newStore(dir, ledgerName string, wake chan struct{}, fault func(op, name string) error) *store {
-	k := &disk{path: dir, fault: fault}
-	return &store{disk: k, ledger: &ledger{disk: k, name: ledgerName}, wake: wake, files: make(map[string]*file)}
+// numbers are where the numbers of a playlist go on. A store only keeps them.
+type numbers struct {
+	next, disc uint64 // media sequence and discontinuity sequence
+}
+
+// storeOptions are what a store needs. All functions are called while the store does
+// something: they must not call methods that their comment does not name.
+type storeOptions struct {
+	path   string
+	what   string      // what log lines and errors call the directory: "hls path"
+	ledger string      // file name of the ledger in it
+	kinds  []EntryKind // of files that there may be
+	log    *zap.Logger
+	now    func() time.Time
+	wake   chan struct{} // is sent to when a date has changed: clean may have something to do
+
+	// sweep takes up what an earlier process left: it shows and schedules the files
+	// of s, which nobody else uses yet.
+	sweep func(s *store)
+	// moving is called before a store goes on in another directory, which is to so
+	// far; moved after that.
+	moving func(from, to *store)
+	moved  func(s *store)
+	// removed is called when a file has been deleted, before it is forgotten.
+	removed func(s *store, r record, n numbers)
+	// inUse says whether somebody writes a file again and again: that one is not
+	// forgotten when it is missing.
+	inUse func(name string) bool
+
+	fault func(op, name string) error // tests: fails the step before it happens
+}
+
+// newStore makes a store that is not open yet: see settle.
+func newStore(o storeOptions) *store {
+	k := &disk{path: o.path, what: o.what, fault: o.fault}
+	return &store{o: o, disk: k, ledger: &ledger{disk: k, name: o.ledger, kinds: o.kinds}, files: make(map[string]*file)}
 }
 
 // open opens the directory and reads its ledger.
@@ -52,12 +88,15 @@ func (s *store) open() error {
 	if err := s.disk.open(); err != nil {
 		return err
 	}
-	l, err := openLedger(s.disk, s.ledger.name)
+	l, err := openLedger(s.disk, s.o.ledger, s.o.kinds)
 	if err != nil {
 		s.disk.close()
-		return fmt.Errorf("hls path %s: %w", s.disk.path, err)
+		return fmt.Errorf("%s %s: %w", s.o.what, s.disk.path, err)
 	}
 	s.ledger = l
+	for name, rec := range l.live {
+		s.files[name] = &file{rec: rec}
+	}
 	return nil
 }
 
@@ -107,6 +146,33 @@ func (s *store) taken(name string) bool {
 	s.mu.RUnlock()
 	return ours || s.disk.exists(name)
 }
+
+// whole says whether a regular file of that name is there, and is not empty.
+func (s *store) whole(name string) bool {
+	info, err := s.disk.stat(name)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// ours says whether a name is in the ledger.
+func (s *store) ours(name string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.files[name] != nil
+}
+
+// stat describes a file, not what a link points to.
+func (s *store) stat(name string) (fs.FileInfo, error) { return s.disk.stat(name) }
+
+// read returns a regular file of at most limit bytes.
+func (s *store) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
+	return s.disk.read(name, limit)
+}
+
+// list returns the names in a directory of the tree, ours or not, unsorted.
+func (s *store) list(dir string) ([]string, error) { return s.disk.list(dir) }
+
+// removeTemporary deletes what a crash may have left beside a file.
+func (s *store) removeTemporary(name string) { _ = s.disk.remove(temporary(name)) }
 
 // write records rec, writes data under its name and shows live to Lookup. The
 // directory is made if need be. A file written again keeps no removal date.
@@ -226,14 +292,19 @@ func (s *store) schedule(at time.Time, names ...string) {
 		f.rec.Remove = 0
 		if !at.IsZero() {
 			f.rec.Remove = at.UnixMilli()
-			heap.Push(&s.due, dueItem{at, f.rec.order(), name})
+			heap.Push(&s.due, dueItem{at, s.order(&f.rec), name})
 		}
 		recs = append(recs, f.rec)
 	}
 	s.mu.Unlock()
 	_ = s.ledger.put(recs...) // failing: the sweep at the next start sets another date
+	s.wake()
+}
+
+// wake has the owner of the store call clean.
+func (s *store) wake() {
 	select {
-	case s.wake <- struct{}{}:
+	case s.o.wake <- struct{}{}:
 	default:
 	}
 }
@@ -269,26 +340,62 @@ func (s *store) keepIfDue(name string) {
 	}
 }
 
-// numbers notes what follows a playlist's last fragment.
-func (s *store) numbers(playlist string, next, disc uint64) {
+// setNumbers notes where the numbers of a playlist go on.
+func (s *store) setNumbers(playlist string, n numbers) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.files[playlist]; f != nil {
-		f.next, f.nextDisc = next, disc
+		f.numbers = n
 	}
 }
 
-// order: a playlist goes before the files it names, a directory last.
-func (r *record) order() int {
-	switch r.Kind {
-	case kindMaster:
-		return 0
-	case kindPlaylist:
-		return 1
-	case kindDirectory:
-		return 3
+// show makes lookup find a file that is there already.
+func (s *store) show(name string, live File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.files[name]; f != nil {
+		f.live, f.visible = live, true
 	}
-	return 2
+}
+
+// each calls f for every entry. f must not call s.
+func (s *store) each(f func(r record, n numbers)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, x := range s.files {
+		f(x.rec, x.numbers)
+	}
+}
+
+// names returns the names of the files that lookup finds and ok accepts, sorted.
+func (s *store) names(ok func(File) bool) (names []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for name, f := range s.files {
+		if f.visible && ok(f.live) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// order is where a file comes among those that are due at the same time: a directory
+// is last.
+func (s *store) order(r *record) int {
+	if r.Kind == kindDirectory {
+		return math.MaxInt
+	}
+	if i := kindIndex(s.o.kinds, r.Kind); i >= 0 {
+		return s.o.kinds[i].Order
+	}
+	return 0
+}
+
+// marker says whether r stands for no file.
+func (s *store) marker(r *record) bool {
+	i := kindIndex(s.o.kinds, r.Kind)
+	return i >= 0 && s.o.kinds[i].Marker
 }
 
 type dueItem struct {

@@ -312,23 +312,6 @@ func TestTheEndOfAStreamIsOneMoreTry(t *testing.T) {
 	}
 }
 
-// What was taken over between the look at the clock and the deletion stays.
-func TestAFileThatIsTakenOverMeanwhileStays(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(6*time.Second).Packets, nil)
-	before := b.files()
-	b.d.main.keep("test.m3u8") // by its publisher, who is back
-	for _, name := range []string{"test.m3u8", "test-0.ts", "test-99.ts", "nobody"} {
-		if err := b.d.remove(b.d.main, name); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if got := b.files(); !slices.Equal(got, before) {
-		t.Errorf("left: %v, want %v", got, before)
-	}
-}
-
 // Fragments of somebody else in a playlist that goes on keep none of ours back.
 func TestOurFilesGoThatStandBehindSomebodyElses(t *testing.T) {
 	t.Parallel()
