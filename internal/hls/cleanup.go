@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"go.uber.org/zap"
 )
 
@@ -45,7 +46,7 @@ func (d *Directory) Run(ctx context.Context) error {
 // clean removes what is due in every store and returns when the next is.
 func (d *Directory) clean(ctx context.Context) (next time.Time, err error) {
 	for _, s := range d.stores() {
-		at, e := s.clean(ctx)
+		at, e := s.Clean(ctx)
 		if e != nil {
 			err = e
 		}
@@ -57,7 +58,7 @@ func (d *Directory) clean(ctx context.Context) (next time.Time, err error) {
 }
 
 // removed follows the removal of a file by its store.
-func (d *Directory) removed(s *store, rec record, n numbers) {
+func (d *Directory) removed(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
 	if rec.Kind != kindPlaylist {
 		return
 	}
@@ -65,10 +66,10 @@ func (d *Directory) removed(s *store, rec record, n numbers) {
 	d.dropVariant(rec)
 }
 
-func (d *Directory) stores() []*store {
+func (d *Directory) stores() []*segstore.Dir {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := []*store{d.main}
+	all := []*segstore.Dir{d.main}
 	for _, s := range d.keyStores {
 		all = append(all, s)
 	}
@@ -77,15 +78,15 @@ func (d *Directory) stores() []*store {
 
 // retire keeps the numbers of a removed playlist for as long again: the names
 // of its fragments may still be in caches with their old content.
-func (d *Directory) retire(s *store, rec record, n numbers) {
-	if n.next == 0 {
+func (d *Directory) retire(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
+	if n.Next == 0 {
 		return
 	}
 	at := d.now().Add(time.Duration(rec.Keep) * time.Millisecond)
 	old := retiredName(rec.Name)
-	r := record{Name: old, Kind: kindRetired, App: rec.App, Stream: rec.Stream, Seq: n.next, Disc: n.disc}
-	if s.reserve(r, false) == nil {
-		s.schedule(at, old)
+	r := segstore.Entry{Name: old, Kind: kindRetired, App: rec.App, Stream: rec.Stream, Seq: n.Next, Disc: n.Disc}
+	if s.Reserve(r, false) == nil {
+		s.Schedule(at, old)
 	}
 }
 
@@ -95,45 +96,45 @@ func retiredName(playlist string) string {
 
 // sweep takes up what an earlier process left in s: half files and orphans go,
 // playlists and what they name stay long enough for their publisher to return.
-func (d *Directory) sweep(s *store) {
+func (d *Directory) sweep(s *segstore.Dir) {
 	now := d.now()
 	named := make(map[string]time.Time) // by a playlist of ours: when that goes
 	var gone []string
 	for _, rec := range entriesOf(s) {
-		if rec.Kind == kindRetired || rec.Kind == kindDirectory {
+		if rec.Kind == kindRetired || rec.Kind == segstore.KindDirectory {
 			continue
 		}
 		name := rec.Name
-		s.removeTemporary(name)
+		s.RemoveTemporary(name)
 		if rec.Kind != kindPlaylist && rec.Kind != kindMaster {
-			info, err := s.stat(name)
+			info, err := s.Stat(name)
 			if err != nil || !info.Mode().IsRegular() {
 				gone = append(gone, name)
 				continue
 			}
-			s.show(name, liveFile(rec, info.Size(), info.ModTime(), sweptMaxAge))
+			s.Show(name, liveFile(rec, info.Size(), info.ModTime(), sweptMaxAge))
 			continue
 		}
-		body, info, err := s.read(name, maxPlaylistSize)
+		body, info, err := s.Read(name, maxPlaylistSize)
 		if err != nil {
 			gone = append(gone, name)
 			continue
 		}
-		s.show(name, d.livePlaylist(rec, body, info.ModTime(), 0))
+		s.Show(name, d.livePlaylist(rec, body, info.ModTime(), 0))
 		if rec.Kind == kindPlaylist {
 			old, _ := parsePlaylist(body)
-			s.setNumbers(name, numbers{old.next(), old.nextDisc()})
+			s.SetNumbers(name, segstore.Numbers{Next: old.next(), Disc: old.nextDisc()})
 			for _, e := range old.entries {
-				named[localName(name, e.uri)] = rec.graceFrom(now)
+				named[localName(name, e.uri)] = rec.GraceFrom(now)
 			}
 		}
 	}
-	s.forget(gone...)
+	s.Forget(gone...)
 
 	dates := make(map[time.Time][]string)
 	for _, rec := range entriesOf(s) {
-		at := rec.removal()
-		switch grace := rec.graceFrom(now); rec.Kind {
+		at := rec.Removal()
+		switch grace := rec.GraceFrom(now); rec.Kind {
 		case kindPlaylist, kindMaster, kindKey:
 			at = later(at, grace)
 		case kindSegment:
@@ -142,26 +143,26 @@ func (d *Directory) sweep(s *store) {
 			case isNamed:
 				at = playlistGoes
 			case at.IsZero() && rec.Keep == 0:
-				s.forget(rec.Name) // it stays, as the user's
+				s.Forget(rec.Name) // it stays, as the user's
 				continue
 			case at.IsZero():
 				at = grace
 			}
-		case kindDirectory:
+		case segstore.KindDirectory:
 			at = time.Time{}
-			if !s.occupied(rec.Name) {
+			if !s.Occupied(rec.Name) {
 				at = now
 			}
 		}
 		dates[at] = append(dates[at], rec.Name)
 	}
 	for at, names := range dates {
-		s.schedule(at, names...)
+		s.Schedule(at, names...)
 	}
 }
 
-func entriesOf(s *store) (all []record) {
-	s.each(func(r record, _ numbers) { all = append(all, r) })
+func entriesOf(s *segstore.Dir) (all []segstore.Entry) {
+	s.Each(func(r segstore.Entry, _ segstore.Numbers) { all = append(all, r) })
 	return all
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 var errKilled = errors.New("killed")
@@ -30,7 +31,7 @@ func killAfter(n int) func(op, name string) error {
 		case left >= 0:
 			return nil
 		case left == -1 && op == "write":
-			return errTorn
+			return segstore.ErrTorn
 		}
 		return errKilled
 	}
@@ -145,7 +146,7 @@ func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
 					return nil
 				}
 				if op == "write" {
-					return errTorn
+					return segstore.ErrTorn
 				}
 				return syscall.EIO
 			}

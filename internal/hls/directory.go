@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"go.uber.org/zap"
 )
 
@@ -31,18 +32,18 @@ type Directory struct {
 	now   func() time.Time
 	count *Metrics
 	fault func(op, name string) error
-	main  *store
+	main  *segstore.Dir
 	wake  chan struct{} // the cleaner's
 
 	// slots holds one scratch buffer for each core: as many fragments are
 	// muxed at once, however many streams cut at the same moment.
 	slots chan []byte
-	gzip  gzipper
+	gzip  segstore.Gzipper
 
 	mu        sync.Mutex
-	claims    map[string]*Packager // playlist name to who writes it
-	keyStores map[string]*store    // by absolute path, outside of main
-	masters   map[string]*master   // by file name
+	claims    map[string]*Packager     // playlist name to who writes it
+	keyStores map[string]*segstore.Dir // by absolute path, outside of main
+	masters   map[string]*master       // by file name
 }
 
 // OpenDirectory makes path (0755) if it is missing, shows that it is writable
@@ -67,30 +68,30 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, wake: wake,
 		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
 		claims:    make(map[string]*Packager),
-		keyStores: make(map[string]*store),
+		keyStores: make(map[string]*segstore.Dir),
 		masters:   make(map[string]*master),
 	}
 	for range cap(d.slots) {
 		d.slots <- nil
 	}
-	d.main = d.newStore(path, ledgerPrefix)
-	if err := d.main.settle(); mistyped(err) {
+	d.main = d.newStore(path, segstore.LedgerName)
+	if err := d.main.Settle(); segstore.Mistyped(err) {
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *Directory) newStore(path, ledger string) *store {
-	return newStore(storeOptions{
-		path: path, what: "hls path", ledger: ledger, kinds: kinds, log: d.log, now: d.now, wake: d.wake,
-		sweep: d.sweep, moving: d.moving, moved: d.moved, removed: d.removed, inUse: d.claimed, fault: d.fault,
+func (d *Directory) newStore(path, ledger string) *segstore.Dir {
+	return segstore.New(segstore.Options{
+		Path: path, What: "hls path", Ledger: ledger, Kinds: kinds, Log: d.log, Now: d.now, Wake: d.wake,
+		Sweep: d.sweep, Moving: d.moving, Moved: d.moved, Removed: d.removed, InUse: d.claimed, Fault: d.fault,
 	})
 }
 
 // Close lets go of the directory; files stay.
 func (d *Directory) Close() {
 	for _, s := range d.stores() {
-		s.close()
+		s.Close()
 	}
 }
 
@@ -99,39 +100,39 @@ func (d *Directory) Empty() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.keyStores {
-		if !s.empty() {
+		if !s.Empty() {
 			return false
 		}
 	}
-	return len(d.claims) == 0 && d.main.empty()
+	return len(d.claims) == 0 && d.main.Empty()
 }
 
 // Lookup tells about the live file of that name, relative to the directory and
 // slash separated. It allocates nothing.
-func (d *Directory) Lookup(name string) (File, bool) {
-	f, ok := d.main.lookup(name)
+func (d *Directory) Lookup(name string) (segstore.File, bool) {
+	f, ok := d.main.Lookup(name)
 	f.Dir = d.path
 	return f, ok
 }
 
 // LookupKey is Lookup for a key in a keys.path outside of the directory.
-func (d *Directory) LookupKey(absPath string) (File, bool) {
+func (d *Directory) LookupKey(absPath string) (segstore.File, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for path, s := range d.keyStores {
 		if name, below := strings.CutPrefix(absPath, path+"/"); below {
-			if f, ok := s.lookup(filepath.ToSlash(name)); ok {
+			if f, ok := s.Lookup(filepath.ToSlash(name)); ok {
 				f.Dir = d.path
 				return f, true
 			}
 		}
 	}
-	return File{}, false
+	return segstore.File{}, false
 }
 
 // Streams returns the names of the playlists that exist, sorted.
 func (d *Directory) Streams() []string {
-	return d.main.names(func(f File) bool { return f.Kind == Playlist || f.Kind == Master })
+	return d.main.Names(func(f segstore.File) bool { return f.Kind == segstore.Playlist || f.Kind == segstore.Master })
 }
 
 var errTaken = errors.New("being written")
@@ -165,13 +166,13 @@ func (d *Directory) unclaim(playlist string, p *Packager) {
 // keyStore returns where keys under path (absolute) are written and the prefix
 // of their names there: the directory itself when path is inside it, so that
 // HTTP knows them as keys and keeps them to itself.
-func (d *Directory) keyStore(path string) (*store, string, error) {
+func (d *Directory) keyStore(path string) (*segstore.Dir, string, error) {
 	if rel, err := filepath.Rel(d.path, path); err == nil && filepath.IsLocal(rel) {
 		if rel == "." {
 			return d.main, "", nil
 		}
 		rel = filepath.ToSlash(rel)
-		if !cleanName(rel) {
+		if !segstore.CleanName(rel) {
 			return nil, "", fmt.Errorf("hls keys path %s: a directory below hls path must not start with a dot", path)
 		}
 		return d.main, rel + "/", nil
@@ -181,11 +182,11 @@ func (d *Directory) keyStore(path string) (*store, string, error) {
 	if s == nil {
 		// Two hls paths may share a keys path: a ledger for each.
 		sum := sha256.Sum256([]byte(d.path))
-		s = d.newStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]))
+		s = d.newStore(path, segstore.LedgerName+"-"+hex.EncodeToString(sum[:6]))
 		d.keyStores[path] = s
 	}
 	d.mu.Unlock()
-	if err := s.settle(); err != nil {
+	if err := s.Settle(); err != nil {
 		return nil, "", fmt.Errorf("hls keys: %w", err)
 	}
 	return s, "", nil

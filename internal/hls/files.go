@@ -2,6 +2,8 @@ package hls
 
 import (
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // The kinds of files in ledgers.
@@ -15,7 +17,7 @@ const (
 )
 
 // kinds: a playlist goes before the files it names.
-var kinds = []EntryKind{
+var kinds = []segstore.EntryKind{
 	{Name: kindMaster, Suffix: ".m3u8", Order: 0},
 	{Name: kindPlaylist, Suffix: ".m3u8", Order: 1},
 	{Name: kindSegment, Suffix: ".ts", Order: 2},
@@ -24,21 +26,21 @@ var kinds = []EntryKind{
 }
 
 // liveFile describes a segment or key for Lookup.
-func liveFile(rec record, size int64, mod time.Time, maxAge time.Duration) File {
-	kind := Segment
+func liveFile(rec segstore.Entry, size int64, mod time.Time, maxAge time.Duration) segstore.File {
+	kind := segstore.Segment
 	if rec.Kind == kindKey {
-		kind = Key
+		kind = segstore.Key
 	}
-	return rec.mediaFile(kind, size, mod, maxAge)
+	return rec.MediaFile(kind, size, mod, maxAge)
 }
 
 // livePlaylist describes a playlist for Lookup; target in seconds, 0 unknown.
-func (d *Directory) livePlaylist(rec record, body []byte, mod time.Time, target int) File {
-	kind := Playlist
+func (d *Directory) livePlaylist(rec segstore.Entry, body []byte, mod time.Time, target int) segstore.File {
+	kind := segstore.Playlist
 	if rec.Kind == kindMaster {
-		kind = Master
+		kind = segstore.Master
 	}
-	f := rec.textFile(kind, body, mod, &d.gzip)
+	f := rec.TextFile(kind, body, mod, &d.gzip)
 	// RFC 8216 §6.3.4: players poll after one target duration, or half
 	// of one if nothing changed; a cache must not hold it longer. 0: at
 	// all.

@@ -1,6 +1,10 @@
 package hls
 
-import "time"
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
+)
 
 // lookEvery is how often a directory that nobody writes to is compared with
 // what its path names.
@@ -8,16 +12,16 @@ const lookEvery = 2 * time.Second
 
 // moving retires the playlists that stay behind when a store goes on in another
 // directory: players may remember their numbers.
-func (d *Directory) moving(from, to *store) {
-	from.each(func(r record, n numbers) {
-		if r.Kind == kindPlaylist && !to.ours(r.Name) {
+func (d *Directory) moving(from, to *segstore.Dir) {
+	from.Each(func(r segstore.Entry, n segstore.Numbers) {
+		if r.Kind == kindPlaylist && !to.Ours(r.Name) {
 			d.retire(to, r, n)
 		}
 	})
 }
 
 // moved forgets the renditions: they come back with their next playlists.
-func (d *Directory) moved(s *store) {
+func (d *Directory) moved(s *segstore.Dir) {
 	if s != d.main {
 		return
 	}
@@ -29,6 +33,6 @@ func (d *Directory) moved(s *store) {
 // look finds directories that were exchanged while nobody writes there.
 func (d *Directory) look() {
 	for _, s := range d.stores() {
-		s.look()
+		s.Look()
 	}
 }

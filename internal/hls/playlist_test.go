@@ -10,6 +10,7 @@ import (
 	m3u8 "github.com/bluenviron/gohlslib/v2/pkg/playlist"
 
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func entries(durations ...float64) []entry {
@@ -143,7 +144,7 @@ func FuzzResume(f *testing.F) {
 			t.Errorf("%s\nbecame\n%s", text, again.text())
 		}
 		for _, e := range l.entries {
-			if name := localName("test.m3u8", e.uri); name != "" && !cleanName(name) {
+			if name := localName("test.m3u8", e.uri); name != "" && !segstore.CleanName(name) {
 				t.Errorf("%q is called %q", e.uri, name)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	m3u8 "github.com/bluenviron/gohlslib/v2/pkg/playlist"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 const (
@@ -102,8 +103,8 @@ func hexIV(s string) bool {
 // still names and the next one will not.
 func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry) {
 	s := d.main
-	s.keep(n.playlist)
-	body, _, err := s.read(n.playlist, maxPlaylistSize)
+	s.Keep(n.playlist)
+	body, _, err := s.Read(n.playlist, maxPlaylistSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.afresh(n, false), nil
 	}
@@ -119,11 +120,11 @@ func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry)
 		e := &l.entries[i]
 		e.longest = sum
 		name := localName(n.playlist, e.uri)
-		if name != "" && s.ours(name) {
-			s.keep(name)
+		if name != "" && s.Ours(name) {
+			s.Keep(name)
 			e.name = name
 		}
-		if name == "" || !s.whole(name) {
+		if name == "" || !s.Whole(name) {
 			last = i
 		}
 	}
@@ -137,7 +138,7 @@ func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry)
 // was a playlist, and players may remember what it said.
 func (d *Directory) afresh(n *names, garbage bool) playlist {
 	var l playlist
-	d.main.each(func(r record, _ numbers) {
+	d.main.Each(func(r segstore.Entry, _ segstore.Numbers) {
 		if r.App != n.app || r.Stream != n.stream {
 			return
 		}
@@ -170,7 +171,7 @@ func (d *Directory) highest(n *names) uint64 {
 	if n.nested {
 		dir = n.stream
 	}
-	files, err := d.main.list(dir)
+	files, err := d.main.List(dir)
 	if err != nil {
 		return 0
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A file that can't be deleted is left alone for half a minute; the others go.
@@ -268,11 +269,11 @@ func TestWhatAnEarlierProcessLeftIsServed(t *testing.T) {
 	}
 	b.reopen()
 	old, ok := b.d.Lookup("test.m3u8")
-	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != Playlist || old.App != "show" || old.Stream != "test" {
+	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != segstore.Playlist || old.App != "show" || old.Stream != "test" {
 		t.Errorf("after a restart: %t %+v", ok, old)
 	}
 	file, ok := b.d.Lookup("test-1.ts")
-	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != Segment {
+	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != segstore.Segment {
 		t.Errorf("a fragment after a restart: %t %+v", ok, file)
 	}
 	if got := b.d.Streams(); !slices.Equal(got, []string{"test.m3u8"}) {
@@ -374,7 +375,7 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	cfg := testConfig(b.dir)
 	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	b.d.Close()
-	f, err := os.OpenFile(filepath.Join(b.dir, ledgerPrefix), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(filepath.Join(b.dir, segstore.LedgerName), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +384,7 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	}
 	f.Close()
 	b.fault = func(op, name string) error {
-		if op == "create" && strings.Contains(name, ledgerPrefix) {
+		if op == "create" && strings.Contains(name, segstore.LedgerName) {
 			return errors.New("disk full")
 		}
 		return nil

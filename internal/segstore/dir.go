@@ -1,4 +1,15 @@
-package hls
+// Package segstore keeps the files of an output in a directory tree: it writes them
+// aside and renames them, remembers in a ledger which files it made, removes them when
+// they are due, and goes on in another directory when the path names another one. It
+// knows which files are live, for HTTP.
+//
+//	Write → ledger → temporary file → rename → Lookup
+//	Schedule → Clean → file removed → ledger
+//
+// What the files say is no matter of this package: its owner hands in the kinds of
+// files, and functions for what follows from their content. The methods of a Dir may
+// be called from any goroutine.
+package segstore
 
 import (
 	"container/heap"
@@ -14,10 +25,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// A store is one directory tree, the ledger of what we wrote there, and when it
-// goes again. Its files map is also what HTTP asks about live files.
-type store struct {
-	o      storeOptions
+// A Dir is one directory tree, the ledger of what we wrote there, and when it
+// goes again.
+type Dir struct {
+	o      Options
 	disk   *disk
 	ledger *ledger
 
@@ -37,61 +48,61 @@ type store struct {
 
 // A file is one name of ours.
 type file struct {
-	rec      record
+	rec      Entry
 	live     File
 	visible  bool      // complete under its final name
 	removeAt time.Time // zero: not scheduled
 
-	numbers numbers
+	numbers Numbers
 }
 
-// numbers are where the numbers of a playlist go on. A store only keeps them.
-type numbers struct {
-	next, disc uint64 // media sequence and discontinuity sequence
+// Numbers are where the numbers of a playlist go on. A store only keeps them.
+type Numbers struct {
+	Next, Disc uint64 // media sequence and discontinuity sequence
 }
 
-// storeOptions are what a store needs. All functions are called while the store does
+// Options are what a store needs. All functions are called while the store does
 // something: they must not call methods that their comment does not name.
-type storeOptions struct {
-	path   string
-	what   string      // what log lines and errors call the directory: "hls path"
-	ledger string      // file name of the ledger in it
-	kinds  []EntryKind // of files that there may be
-	log    *zap.Logger
-	now    func() time.Time
-	wake   chan struct{} // is sent to when a date has changed: clean may have something to do
+type Options struct {
+	Path   string
+	What   string      // what log lines and errors call the directory: "hls path"
+	Ledger string      // file name of the ledger in it
+	Kinds  []EntryKind // of files that there may be
+	Log    *zap.Logger
+	Now    func() time.Time
+	Wake   chan struct{} // is sent to when a date has changed: clean may have something to do
 
-	// sweep takes up what an earlier process left: it shows and schedules the files
+	// Sweep takes up what an earlier process left: it shows and schedules the files
 	// of s, which nobody else uses yet.
-	sweep func(s *store)
-	// moving is called before a store goes on in another directory, which is to so
+	Sweep func(s *Dir)
+	// Moving is called before a store goes on in another directory, which is to so
 	// far; moved after that.
-	moving func(from, to *store)
-	moved  func(s *store)
-	// removed is called when a file has been deleted, before it is forgotten.
-	removed func(s *store, r record, n numbers)
-	// inUse says whether somebody writes a file again and again: that one is not
+	Moving func(from, to *Dir)
+	Moved  func(s *Dir)
+	// Removed is called when a file has been deleted, before it is forgotten.
+	Removed func(s *Dir, r Entry, n Numbers)
+	// InUse says whether somebody writes a file again and again: that one is not
 	// forgotten when it is missing.
-	inUse func(name string) bool
+	InUse func(name string) bool
 
-	fault func(op, name string) error // tests: fails the step before it happens
+	Fault func(op, name string) error // tests: fails the step before it happens
 }
 
-// newStore makes a store that is not open yet: see settle.
-func newStore(o storeOptions) *store {
-	k := &disk{path: o.path, what: o.what, fault: o.fault}
-	return &store{o: o, disk: k, ledger: &ledger{disk: k, name: o.ledger, kinds: o.kinds}, files: make(map[string]*file)}
+// New makes a store that is not open yet: see settle.
+func New(o Options) *Dir {
+	k := &disk{path: o.Path, what: o.What, fault: o.Fault}
+	return &Dir{o: o, disk: k, ledger: &ledger{disk: k, name: o.Ledger, kinds: o.Kinds}, files: make(map[string]*file)}
 }
 
 // open opens the directory and reads its ledger.
-func (s *store) open() error {
+func (s *Dir) open() error {
 	if err := s.disk.open(); err != nil {
 		return err
 	}
-	l, err := openLedger(s.disk, s.o.ledger, s.o.kinds)
+	l, err := openLedger(s.disk, s.o.Ledger, s.o.Kinds)
 	if err != nil {
 		s.disk.close()
-		return fmt.Errorf("%s %s: %w", s.o.what, s.disk.path, err)
+		return fmt.Errorf("%s %s: %w", s.o.What, s.disk.path, err)
 	}
 	s.ledger = l
 	for name, rec := range l.live {
@@ -102,7 +113,7 @@ func (s *store) open() error {
 
 // adopt makes what was opened aside the store's: its directory, its ledger and
 // its files. An unopened one leaves s without a directory.
-func (s *store) adopt(fresh *store) {
+func (s *Dir) adopt(fresh *Dir) {
 	s.removing.Lock()
 	defer s.removing.Unlock()
 	l := s.ledger
@@ -116,7 +127,7 @@ func (s *store) adopt(fresh *store) {
 	s.disk.hold(fresh.disk.held.Load())
 }
 
-func (s *store) close() {
+func (s *Dir) Close() {
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	s.closed = true
@@ -124,13 +135,13 @@ func (s *store) close() {
 	s.disk.close()
 }
 
-func (s *store) empty() bool {
+func (s *Dir) Empty() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.files) == 0
 }
 
-func (s *store) lookup(name string) (File, bool) {
+func (s *Dir) Lookup(name string) (File, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if f := s.files[name]; f != nil && f.visible {
@@ -139,44 +150,44 @@ func (s *store) lookup(name string) (File, bool) {
 	return File{}, false
 }
 
-// taken says whether a new file may not have this name.
-func (s *store) taken(name string) bool {
+// Taken says whether a new file may not have this name.
+func (s *Dir) Taken(name string) bool {
 	s.mu.RLock()
 	_, ours := s.files[name]
 	s.mu.RUnlock()
 	return ours || s.disk.exists(name)
 }
 
-// whole says whether a regular file of that name is there, and is not empty.
-func (s *store) whole(name string) bool {
+// Whole says whether a regular file of that name is there, and is not empty.
+func (s *Dir) Whole(name string) bool {
 	info, err := s.disk.stat(name)
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
-// ours says whether a name is in the ledger.
-func (s *store) ours(name string) bool {
+// Ours says whether a name is in the ledger.
+func (s *Dir) Ours(name string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.files[name] != nil
 }
 
-// stat describes a file, not what a link points to.
-func (s *store) stat(name string) (fs.FileInfo, error) { return s.disk.stat(name) }
+// Stat describes a file, not what a link points to.
+func (s *Dir) Stat(name string) (fs.FileInfo, error) { return s.disk.stat(name) }
 
-// read returns a regular file of at most limit bytes.
-func (s *store) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
+// Read returns a regular file of at most limit bytes.
+func (s *Dir) Read(name string, limit int64) ([]byte, fs.FileInfo, error) {
 	return s.disk.read(name, limit)
 }
 
-// list returns the names in a directory of the tree, ours or not, unsorted.
-func (s *store) list(dir string) ([]string, error) { return s.disk.list(dir) }
+// List returns the names in a directory of the tree, ours or not, unsorted.
+func (s *Dir) List(dir string) ([]string, error) { return s.disk.list(dir) }
 
-// removeTemporary deletes what a crash may have left beside a file.
-func (s *store) removeTemporary(name string) { _ = s.disk.remove(temporary(name)) }
+// RemoveTemporary deletes what a crash may have left beside a file.
+func (s *Dir) RemoveTemporary(name string) { _ = s.disk.remove(temporary(name)) }
 
-// write records rec, writes data under its name and shows live to Lookup. The
+// Write records rec, writes data under its name and shows live to Lookup. The
 // directory is made if need be. A file written again keeps no removal date.
-func (s *store) write(rec record, data []byte, live File) error {
+func (s *Dir) Write(rec Entry, data []byte, live File) error {
 	for again := false; ; again = true {
 		held := s.disk.held.Load()
 		err := s.writeOnce(rec, data, live, again)
@@ -188,8 +199,8 @@ func (s *store) write(rec record, data []byte, live File) error {
 }
 
 // writeOnce is write; again: what the ledger knows may be another directory's.
-func (s *store) writeOnce(rec record, data []byte, live File, again bool) error {
-	if err := s.reserve(rec, again); err != nil {
+func (s *Dir) writeOnce(rec Entry, data []byte, live File, again bool) error {
+	if err := s.Reserve(rec, again); err != nil {
 		return err
 	}
 	err := s.inDirectory(rec, func() error { return s.disk.replace(rec.Name, data) })
@@ -201,14 +212,14 @@ func (s *store) writeOnce(rec record, data []byte, live File, again bool) error 
 	}
 	s.mu.Unlock()
 	if err != nil && unseen {
-		s.forget(rec.Name) // replace left nothing
+		s.Forget(rec.Name) // replace left nothing
 	}
 	return err
 }
 
-// reserve puts rec into the ledger before its file exists; again: even if it is
+// Reserve puts rec into the ledger before its file exists; again: even if it is
 // there already.
-func (s *store) reserve(rec record, again bool) error {
+func (s *Dir) Reserve(rec Entry, again bool) error {
 	s.mu.Lock()
 	f := s.files[rec.Name]
 	known := f != nil && f.rec == rec
@@ -231,7 +242,7 @@ func (s *store) reserve(rec record, again bool) error {
 
 // inDirectory runs create, making the directories of rec's name when they are
 // missing. Those we made are ours to remove.
-func (s *store) inDirectory(rec record, create func() error) error {
+func (s *Dir) inDirectory(rec Entry, create func() error) error {
 	err := create()
 	dir := path.Dir(rec.Name)
 	// Twice: the cleaner may remove an empty directory between the two steps.
@@ -244,7 +255,7 @@ func (s *store) inDirectory(rec record, create func() error) error {
 	return err
 }
 
-func (s *store) makeDirs(dir string, rec record) error {
+func (s *Dir) makeDirs(dir string, rec Entry) error {
 	if s.disk.exists(dir) {
 		return nil
 	}
@@ -253,24 +264,24 @@ func (s *store) makeDirs(dir string, rec record) error {
 			return err
 		}
 	}
-	if err := s.reserve(record{Name: dir, Kind: kindDirectory, App: rec.App, Stream: rec.Stream}, false); err != nil {
+	if err := s.Reserve(Entry{Name: dir, Kind: KindDirectory, App: rec.App, Stream: rec.Stream}, false); err != nil {
 		return err
 	}
 	if err := s.disk.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
-		s.forget(dir)
+		s.Forget(dir)
 		return fmt.Errorf("make directory %s: %w", dir, err)
 	}
 	return nil
 }
 
-// forget drops names that are no longer ours to remove; the files stay.
-func (s *store) forget(names ...string) {
-	recs := make([]record, 0, len(names))
+// Forget drops names that are no longer ours to remove; the files stay.
+func (s *Dir) Forget(names ...string) {
+	recs := make([]Entry, 0, len(names))
 	s.mu.Lock()
 	for _, name := range names {
 		if s.files[name] != nil {
 			delete(s.files, name)
-			recs = append(recs, record{Name: name, Gone: true})
+			recs = append(recs, Entry{Name: name, Gone: true})
 		}
 	}
 	s.mu.Unlock()
@@ -279,9 +290,9 @@ func (s *store) forget(names ...string) {
 	_ = s.ledger.put(recs...)
 }
 
-// schedule has names removed at the given time, or never (zero).
-func (s *store) schedule(at time.Time, names ...string) {
-	recs := make([]record, 0, len(names))
+// Schedule has names removed at the given time, or never (zero).
+func (s *Dir) Schedule(at time.Time, names ...string) {
+	recs := make([]Entry, 0, len(names))
 	s.mu.Lock()
 	for _, name := range names {
 		f := s.files[name]
@@ -302,16 +313,16 @@ func (s *store) schedule(at time.Time, names ...string) {
 }
 
 // wake has the owner of the store call clean.
-func (s *store) wake() {
+func (s *Dir) wake() {
 	select {
-	case s.o.wake <- struct{}{}:
+	case s.o.Wake <- struct{}{}:
 	default:
 	}
 }
 
-// release has names go at the given time: deleted, or with keep 0 only forgotten.
+// Release has names go at the given time: deleted, or with keep 0 only forgotten.
 // keep is how long after the end of their stream they would have stayed.
-func (s *store) release(at time.Time, keep time.Duration, names ...string) {
+func (s *Dir) Release(at time.Time, keep time.Duration, names ...string) {
 	s.mu.Lock()
 	for _, name := range names {
 		if f := s.files[name]; f != nil {
@@ -319,29 +330,29 @@ func (s *store) release(at time.Time, keep time.Duration, names ...string) {
 		}
 	}
 	s.mu.Unlock()
-	s.schedule(at, names...)
+	s.Schedule(at, names...)
 }
 
-// keep takes the dates off names and returns once none of them is being removed.
-func (s *store) keep(names ...string) {
+// Keep takes the dates off names and returns once none of them is being removed.
+func (s *Dir) Keep(names ...string) {
 	s.removing.Lock()
 	defer s.removing.Unlock()
-	s.schedule(time.Time{}, names...)
+	s.Schedule(time.Time{}, names...)
 }
 
-// keepIfDue is keep for a name that is scheduled, and cheap for one that is not.
-func (s *store) keepIfDue(name string) {
+// KeepIfDue is keep for a name that is scheduled, and cheap for one that is not.
+func (s *Dir) KeepIfDue(name string) {
 	s.mu.RLock()
 	f := s.files[name]
 	due := f != nil && !f.removeAt.IsZero()
 	s.mu.RUnlock()
 	if due {
-		s.keep(name)
+		s.Keep(name)
 	}
 }
 
-// setNumbers notes where the numbers of a playlist go on.
-func (s *store) setNumbers(playlist string, n numbers) {
+// SetNumbers notes where the numbers of a playlist go on.
+func (s *Dir) SetNumbers(playlist string, n Numbers) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.files[playlist]; f != nil {
@@ -349,8 +360,8 @@ func (s *store) setNumbers(playlist string, n numbers) {
 	}
 }
 
-// show makes lookup find a file that is there already.
-func (s *store) show(name string, live File) {
+// Show makes lookup find a file that is there already.
+func (s *Dir) Show(name string, live File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.files[name]; f != nil {
@@ -358,8 +369,8 @@ func (s *store) show(name string, live File) {
 	}
 }
 
-// each calls f for every entry. f must not call s.
-func (s *store) each(f func(r record, n numbers)) {
+// Each calls f for every entry. f must not call s.
+func (s *Dir) Each(f func(r Entry, n Numbers)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, x := range s.files {
@@ -367,8 +378,8 @@ func (s *store) each(f func(r record, n numbers)) {
 	}
 }
 
-// names returns the names of the files that lookup finds and ok accepts, sorted.
-func (s *store) names(ok func(File) bool) (names []string) {
+// Names returns the names of the files that lookup finds and ok accepts, sorted.
+func (s *Dir) Names(ok func(File) bool) (names []string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for name, f := range s.files {
@@ -382,20 +393,20 @@ func (s *store) names(ok func(File) bool) (names []string) {
 
 // order is where a file comes among those that are due at the same time: a directory
 // is last.
-func (s *store) order(r *record) int {
-	if r.Kind == kindDirectory {
+func (s *Dir) order(r *Entry) int {
+	if r.Kind == KindDirectory {
 		return math.MaxInt
 	}
-	if i := kindIndex(s.o.kinds, r.Kind); i >= 0 {
-		return s.o.kinds[i].Order
+	if i := kindIndex(s.o.Kinds, r.Kind); i >= 0 {
+		return s.o.Kinds[i].Order
 	}
 	return 0
 }
 
 // marker says whether r stands for no file.
-func (s *store) marker(r *record) bool {
-	i := kindIndex(s.o.kinds, r.Kind)
-	return i >= 0 && s.o.kinds[i].Marker
+func (s *Dir) marker(r *Entry) bool {
+	i := kindIndex(s.o.Kinds, r.Kind)
+	return i >= 0 && s.o.Kinds[i].Marker
 }
 
 type dueItem struct {
@@ -424,7 +435,7 @@ func (h *dueHeap) Pop() any {
 
 // next returns a name that is due at now; else when the next one will be, zero
 // if none is scheduled.
-func (s *store) next(now time.Time) (name string, at time.Time) {
+func (s *Dir) next(now time.Time) (name string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.due) > 0 {

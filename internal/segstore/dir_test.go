@@ -1,4 +1,4 @@
-package hls
+package segstore
 
 import (
 	"os"
@@ -15,18 +15,18 @@ var testKinds = []EntryKind{
 }
 
 // testStore is a store in a fresh directory, at a time of the test's.
-func testStore(t testing.TB, now *time.Time) *store {
+func testStore(t testing.TB, now *time.Time) *Dir {
 	t.Helper()
-	s := newStore(storeOptions{
-		path: filepath.Join(t.TempDir(), "live"), what: "test path", ledger: ledgerPrefix, kinds: testKinds,
-		log: zap.NewNop(), now: func() time.Time { return *now }, wake: make(chan struct{}, 1),
-		sweep: func(*store) {}, moving: func(_, _ *store) {}, moved: func(*store) {},
-		removed: func(*store, record, numbers) {}, inUse: func(string) bool { return false },
+	s := New(Options{
+		Path: filepath.Join(t.TempDir(), "live"), What: "test path", Ledger: LedgerName, Kinds: testKinds,
+		Log: zap.NewNop(), Now: func() time.Time { return *now }, Wake: make(chan struct{}, 1),
+		Sweep: func(*Dir) {}, Moving: func(_, _ *Dir) {}, Moved: func(*Dir) {},
+		Removed: func(*Dir, Entry, Numbers) {}, InUse: func(string) bool { return false },
 	})
-	if err := s.settle(); err != nil {
+	if err := s.Settle(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -40,19 +40,19 @@ func TestAFileThatIsTakenOverMeanwhileStays(t *testing.T) {
 		if name == "test.m3u8" {
 			kind = "playlist"
 		}
-		if err := s.write(record{Name: name, Kind: kind, Keep: 1000}, []byte(name), File{}); err != nil {
+		if err := s.Write(Entry{Name: name, Kind: kind, Keep: 1000}, []byte(name), File{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.schedule(now.Add(time.Second), "test.m3u8", "test-0.ts")
-	s.keep("test.m3u8") // by its publisher, who is back
+	s.Schedule(now.Add(time.Second), "test.m3u8", "test-0.ts")
+	s.Keep("test.m3u8") // by its publisher, who is back
 	for _, name := range []string{"test.m3u8", "test-0.ts", "test-99.ts", "nobody"} {
 		if err := s.remove(name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, name := range []string{"test.m3u8", "test-0.ts"} {
-		if _, err := os.Stat(filepath.Join(s.o.path, name)); err != nil {
+		if _, err := os.Stat(filepath.Join(s.o.Path, name)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -65,30 +65,30 @@ func TestFilesGoInTheOrderOfTheirKinds(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	s := testStore(t, &now)
 	var gone []string
-	s.o.fault = func(op, name string) error {
+	s.o.Fault = func(op, name string) error {
 		if op == "remove" {
 			gone = append(gone, name)
 		}
 		return nil
 	}
-	s.disk.fault = s.o.fault
+	s.disk.fault = s.o.Fault
 	for name, kind := range map[string]string{"a/1.ts": "segment", "a/index.m3u8": "playlist"} {
-		if err := s.write(record{Name: name, Kind: kind, Keep: 1000}, []byte(name), File{}); err != nil {
+		if err := s.Write(Entry{Name: name, Kind: kind, Keep: 1000}, []byte(name), File{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.write(record{Name: "stays.ts", Kind: "segment"}, []byte("x"), File{}); err != nil {
+	if err := s.Write(Entry{Name: "stays.ts", Kind: "segment"}, []byte("x"), File{}); err != nil {
 		t.Fatal(err)
 	}
 	gone = nil
-	s.schedule(now, "a/1.ts", "a/index.m3u8", "stays.ts")
-	if next, err := s.clean(t.Context()); err != nil || !next.IsZero() {
+	s.Schedule(now, "a/1.ts", "a/index.m3u8", "stays.ts")
+	if next, err := s.Clean(t.Context()); err != nil || !next.IsZero() {
 		t.Errorf("next %v, %v", next, err)
 	}
-	if want := []string{"a/index.m3u8", "a/1.ts", "a", ledgerPrefix}; !slices.Equal(gone, want) {
+	if want := []string{"a/index.m3u8", "a/1.ts", "a", LedgerName}; !slices.Equal(gone, want) {
 		t.Errorf("removed %q, want %q", gone, want)
 	}
-	if _, err := os.Stat(filepath.Join(s.o.path, "stays.ts")); err != nil || !s.empty() {
-		t.Errorf("%v, empty %t", err, s.empty())
+	if _, err := os.Stat(filepath.Join(s.o.Path, "stays.ts")); err != nil || !s.Empty() {
+		t.Errorf("%v, empty %t", err, s.Empty())
 	}
 }

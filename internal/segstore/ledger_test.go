@@ -1,4 +1,4 @@
-package hls
+package segstore
 
 import (
 	"path/filepath"
@@ -13,11 +13,11 @@ func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.close()
-	l, err := openLedger(k, ledgerPrefix, testKinds)
+	l, err := openLedger(k, LedgerName, testKinds)
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := record{Name: "a-1.ts", Kind: "segment"}
+	one := Entry{Name: "a-1.ts", Kind: "segment"}
 	if err := l.put(one); err != nil {
 		t.Fatal(err)
 	}
@@ -25,12 +25,12 @@ func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.torn = true
-	three := record{Name: "a-3.ts", Kind: "segment"}
+	three := Entry{Name: "a-3.ts", Kind: "segment"}
 	if err := l.put(three); err != nil {
 		t.Fatal(err)
 	}
 	l.close()
-	again, err := openLedger(k, ledgerPrefix, testKinds)
+	again, err := openLedger(k, LedgerName, testKinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +47,10 @@ func FuzzLedger(f *testing.F) {
 	f.Add([]byte(`{"n":"../x.ts","k":"segment"}` + "\n" + `{"n":"a.m3u8","k":"playlist","gone":true}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztime.Bound(t)
-		l := ledger{kinds: testKinds, live: make(map[string]record)}
+		l := ledger{kinds: testKinds, live: make(map[string]Entry)}
 		l.replay(b)
 		for name, r := range l.live {
-			if !cleanName(name) || !filepath.IsLocal(name) || r.Name != name {
+			if !CleanName(name) || !filepath.IsLocal(name) || r.Name != name {
 				t.Errorf("%q", name)
 			}
 		}

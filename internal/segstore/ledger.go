@@ -1,4 +1,4 @@
-package hls
+package segstore
 
 import (
 	"bufio"
@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// A record is one line of a ledger: what rtmpd knows about one file (or
+// An Entry is one line of a ledger: what rtmpd knows about one file (or
 // directory) it wrote. The last line about a name holds.
-type record struct {
+type Entry struct {
 	Name   string `json:"n"`
 	Kind   string `json:"k"` // EntryKind.Name, or kindDirectory
 	App    string `json:"a,omitempty"`
@@ -36,26 +36,26 @@ type EntryKind struct {
 	Marker bool   // there is no file of that name: the entry is all
 }
 
-// kindDirectory is the kind of the directories that a store made: they go last.
-const kindDirectory = "dir"
+// KindDirectory is the kind of the directories that a store made: they go last.
+const KindDirectory = "dir"
 
 const (
-	// ledgerPrefix begins the file names of ledgers.
-	ledgerPrefix  = ".rtmpd-ledger"
+	// LedgerName begins the file names of ledgers.
+	LedgerName    = ".rtmpd-ledger"
 	maxLedgerSize = 64 << 20
 	ledgerSlack   = 1000 // lines beyond four a file before it is rewritten
 )
 
-// graceFrom is when a file goes whose stream ended at t; zero for never.
-func (r *record) graceFrom(t time.Time) time.Time {
+// GraceFrom is when a file goes whose stream ended at t; zero for never.
+func (r *Entry) GraceFrom(t time.Time) time.Time {
 	if r.Keep == 0 {
 		return time.Time{}
 	}
 	return t.Add(time.Duration(r.Keep) * time.Millisecond)
 }
 
-// removal is when the file goes; zero: that is not settled.
-func (r *record) removal() time.Time {
+// Removal is when the file goes; zero: that is not settled.
+func (r *Entry) Removal() time.Time {
 	if r.Remove == 0 {
 		return time.Time{}
 	}
@@ -76,12 +76,12 @@ type ledger struct {
 	file  *os.File
 	lines int
 	torn  bool // the last line on disk is half a line
-	live  map[string]record
+	live  map[string]Entry
 }
 
 // openLedger reads what an earlier process left.
 func openLedger(k *disk, name string, kinds []EntryKind) (*ledger, error) {
-	l := &ledger{disk: k, name: name, kinds: kinds, live: make(map[string]record)}
+	l := &ledger{disk: k, name: name, kinds: kinds, live: make(map[string]Entry)}
 	b, _, err := k.read(name, maxLedgerSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -104,7 +104,7 @@ func (l *ledger) replay(b []byte) {
 	lines := bufio.NewScanner(bytes.NewReader(b))
 	lines.Buffer(nil, 64<<10)
 	for lines.Scan() {
-		var r record
+		var r Entry
 		if json.Unmarshal(lines.Bytes(), &r) != nil || !l.valid(&r) {
 			continue // torn, or not ours: what we can't read we don't delete
 		}
@@ -113,11 +113,11 @@ func (l *ledger) replay(b []byte) {
 }
 
 // valid says whether r can be an entry of ours.
-func (l *ledger) valid(r *record) bool {
-	if !cleanName(r.Name) {
+func (l *ledger) valid(r *Entry) bool {
+	if !CleanName(r.Name) {
 		return false
 	}
-	if r.Kind == kindDirectory {
+	if r.Kind == KindDirectory {
 		return true
 	}
 	i := kindIndex(l.kinds, r.Kind)
@@ -128,7 +128,7 @@ func kindIndex(kinds []EntryKind, name string) int {
 	return slices.IndexFunc(kinds, func(k EntryKind) bool { return k.Name == name })
 }
 
-func (l *ledger) apply(r record) {
+func (l *ledger) apply(r Entry) {
 	if r.Gone {
 		delete(l.live, r.Name)
 	} else {
@@ -137,7 +137,7 @@ func (l *ledger) apply(r record) {
 }
 
 // put appends lines; when it returns nil they survive the end of the process.
-func (l *ledger) put(recs ...record) error {
+func (l *ledger) put(recs ...Entry) error {
 	if len(recs) == 0 {
 		return nil
 	}

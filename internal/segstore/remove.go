@@ -1,4 +1,4 @@
-package hls
+package segstore
 
 import (
 	"context"
@@ -12,28 +12,28 @@ import (
 // removeRetry is how long a file that can't be deleted is left alone.
 const removeRetry = 30 * time.Second
 
-// clean removes what is due and returns when the next is; zero: nothing is scheduled.
-func (s *store) clean(ctx context.Context) (next time.Time, err error) {
+// Clean removes what is due and returns when the next is; zero: nothing is scheduled.
+func (s *Dir) Clean(ctx context.Context) (next time.Time, err error) {
 	for ctx.Err() == nil {
-		name, at := s.next(s.o.now())
+		name, at := s.next(s.o.Now())
 		if name == "" {
 			return at, err
 		}
 		if e := s.remove(name); e != nil {
 			err = e
-			s.schedule(s.o.now().Add(removeRetry), name)
+			s.Schedule(s.o.Now().Add(removeRetry), name)
 		}
 	}
 	return time.Time{}, err
 }
 
 // remove deletes one file of ours that is due, and its directory with the last.
-func (s *store) remove(name string) error {
+func (s *Dir) remove(name string) error {
 	s.removing.Lock()
 	defer s.removing.Unlock()
 	s.mu.Lock()
 	f := s.files[name]
-	if f == nil || f.removeAt.IsZero() || f.removeAt.After(s.o.now()) {
+	if f == nil || f.removeAt.IsZero() || f.removeAt.After(s.o.Now()) {
 		s.mu.Unlock()
 		return nil // taken over meanwhile
 	}
@@ -43,11 +43,11 @@ func (s *store) remove(name string) error {
 
 	switch {
 	case s.marker(&rec):
-		s.forget(name)
+		s.Forget(name)
 		return nil
-	case rec.Kind == kindDirectory:
-		if s.occupied(name) {
-			s.schedule(time.Time{}, name) // the last file out tries again
+	case rec.Kind == KindDirectory:
+		if s.Occupied(name) {
+			s.Schedule(time.Time{}, name) // the last file out tries again
 			return nil
 		}
 		// Not empty: someone else's files; then the directory is theirs too.
@@ -56,26 +56,26 @@ func (s *store) remove(name string) error {
 		}
 	default:
 		if rec.Keep == 0 {
-			s.forget(name) // cleanup is off: it stays, as the user's
+			s.Forget(name) // cleanup is off: it stays, as the user's
 			return nil
 		}
 		if err := s.disk.remove(name); err != nil {
 			return err
 		}
-		s.o.removed(s, rec, n)
+		s.o.Removed(s, rec, n)
 	}
-	s.forget(name)
+	s.Forget(name)
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if !s.ours(dir) || s.occupied(dir) {
+		if !s.Ours(dir) || s.Occupied(dir) {
 			break
 		}
-		s.schedule(s.o.now(), dir)
+		s.Schedule(s.o.Now(), dir)
 	}
 	return nil
 }
 
-// occupied says whether files of ours are left below dir.
-func (s *store) occupied(dir string) bool {
+// Occupied says whether files of ours are left below dir.
+func (s *Dir) Occupied(dir string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for name, f := range s.files {

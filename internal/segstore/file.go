@@ -1,4 +1,4 @@
-package hls
+package segstore
 
 import (
 	"bytes"
@@ -35,8 +35,8 @@ type File struct {
 	Size       int64         // bytes on disk
 }
 
-// mediaFile describes a file that is served from the disk.
-func (r *record) mediaFile(kind Kind, size int64, mod time.Time, maxAge time.Duration) File {
+// MediaFile describes a file that is served from the disk.
+func (r *Entry) MediaFile(kind Kind, size int64, mod time.Time, maxAge time.Duration) File {
 	return File{
 		App: r.App, Stream: r.Stream, Kind: kind, Size: size, ModTime: mod,
 		// Never immutable: a name may be used again long after its file has gone.
@@ -45,8 +45,8 @@ func (r *record) mediaFile(kind Kind, size int64, mod time.Time, maxAge time.Dur
 	}
 }
 
-// textFile describes a file that is served from memory.
-func (r *record) textFile(kind Kind, body []byte, mod time.Time, g *gzipper) File {
+// TextFile describes a file that is served from memory.
+func (r *Entry) TextFile(kind Kind, body []byte, mod time.Time, g *Gzipper) File {
 	h := fnv.New64a()
 	_, _ = h.Write(body)
 	return File{
@@ -56,15 +56,15 @@ func (r *record) textFile(kind Kind, body []byte, mod time.Time, g *gzipper) Fil
 	}
 }
 
-// A gzipper compresses playlists; its tables (most of a megabyte) are shared by
+// A Gzipper compresses playlists; its tables (most of a megabyte) are shared by
 // the directory's streams.
-type gzipper struct {
+type Gzipper struct {
 	mu  sync.Mutex
 	w   *gzip.Writer
 	buf bytes.Buffer
 }
 
-func (g *gzipper) compress(b []byte) []byte {
+func (g *Gzipper) compress(b []byte) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.buf.Reset()

@@ -1,4 +1,4 @@
-package hls
+package segstore
 
 import (
 	"errors"
@@ -34,7 +34,7 @@ type held struct {
 }
 
 // errTorn, returned by a fault at "write", leaves half of the file behind.
-var errTorn = errors.New("torn write")
+var ErrTorn = errors.New("torn write")
 
 // forbidden says who can help when this user may not write in dir.
 func forbidden(dir string, err error) string {
@@ -104,10 +104,10 @@ func (k *disk) dir() (*os.Root, error) {
 	return nil, errUnusable
 }
 
-// mistyped says that a path can't ever be a directory: a mistake in the
+// Mistyped says that a path can't ever be a directory: a mistake in the
 // configuration. Every other error may pass, like a disk that is full,
 // read-only, not mounted yet or not ours yet.
-func mistyped(err error) bool {
+func Mistyped(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL)
 }
 
@@ -157,7 +157,7 @@ func (k *disk) write(root *os.Root, name string, data []byte) error {
 	}
 	if err = k.step("write", name); err == nil {
 		_, err = f.Write(data)
-	} else if errors.Is(err, errTorn) {
+	} else if errors.Is(err, ErrTorn) {
 		_, _ = f.Write(data[:len(data)/2])
 	}
 	if cerr := f.Close(); err == nil {
@@ -247,7 +247,7 @@ func (k *disk) list(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// cleanName says whether a name from a ledger can be one of ours.
-func cleanName(name string) bool {
+// CleanName says whether a name from a ledger can be one of ours.
+func CleanName(name string) bool {
 	return fs.ValidPath(name) && name != "." && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }
