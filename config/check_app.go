@@ -49,7 +49,6 @@ func (c *checker) application(full, own *node, app *Application) {
 		c.expand(app)
 	} else {
 		c.needsApp(own, `application "*"`)
-		c.noStatic(own, `application "*"`)
 	}
 	c.outputs(full, app)
 	c.keys(full, app)
@@ -77,13 +76,11 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 	}
 	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
 	s.Streams = nil
-	c.noStatic(own, "a stream block")
 	c.outputs(full, s)
 }
 
 func (c *checker) outputs(n *node, app *Application) {
 	c.fallback(n, app)
-	c.execs(n)
 	if h := app.HLS; h != nil {
 		c.hls(n.one("hls"), app, h)
 	}
@@ -100,10 +97,17 @@ func (c *checker) outputs(n *node, app *Application) {
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}
+	if v := n.one("vod"); v != nil && !v.bad("path") && slices.ContainsFunc(app.VOD.Path, func(s string) bool { return strings.Contains(s, "://") }) {
+		c.diags = append(c.diags, unbuiltDiag(v.at("path"), "a vod path behind a URL", "write directories"))
+	}
 	for _, r := range n.all("record") {
 		c.recordNames(r)
 		c.recordFormat(r)
-		c.execs(r)
+		for _, e := range r.all("exec") {
+			if k := e.labels[0]; k != "record_started" && k != "record_done" {
+				c.errorAt(e.rng, "inside record only exec \"record_started\" and \"record_done\" can run", "the others stand in the application")
+			}
+		}
 	}
 }
 

@@ -17,10 +17,12 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.pull application.vod application.dash
+application.exec application.pull application.dash
 application.sessions
 
-record.format=mkv record.keep_for record.keep_size
+vod.temp_path vod.local_path
+
+record.format=mkv record.keep_for record.keep_size record.exec
 
 hls.format=fmp4 hls.low_latency hls.part
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func (b *bench) foreign(name string) string {
@@ -83,7 +82,7 @@ func TestAfterTheEndExactlyOurFilesGo(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(b.dir, "test")); cfg.Nested && len(foreign) != 1 && err == nil {
 				t.Error("the stream's empty directory is still there")
 			}
-			if _, err := os.Stat(filepath.Join(b.dir, segstore.LedgerName)); !tt.stays && err == nil {
+			if _, err := os.Stat(filepath.Join(b.dir, ledgerPrefix)); !tt.stays && err == nil {
 				t.Error("an empty ledger is still there")
 			}
 		})
@@ -233,7 +232,7 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 func TestPlaylistsAreCachedForHalfOfATargetAtMost(t *testing.T) {
 	b := newBench(t)
 	for target, want := range map[int]time.Duration{0: 0, 1: 0, 2: time.Second, 3: time.Second, 5: 2 * time.Second, 10: 5 * time.Second} {
-		if f := b.d.livePlaylist(segstore.Entry{Kind: kindPlaylist}, []byte("x"), b.clock.Now(), target); f.MaxAge != want {
+		if f := b.d.livePlaylist(record{Kind: kindPlaylist}, []byte("x"), b.clock.Now(), target); f.MaxAge != want {
 			t.Errorf("a target of %d s: max-age %v, want %v", target, f.MaxAge, want)
 		}
 	}
@@ -338,7 +337,7 @@ func TestALedgerOfLiesDeletesNothingElse(t *testing.T) {
 {"n":"/etc/x.key","k":"key","keep":1,"x":1}
 {"n":"x.m3u8","k":"unheard","x":1}
 {"n":"torn`
-	if err := os.WriteFile(filepath.Join(b.dir, segstore.LedgerName), []byte(lies), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(b.dir, ledgerPrefix), []byte(lies), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b.open()
@@ -363,11 +362,44 @@ func TestTheLedgerDoesNotGrowWithoutEnd(t *testing.T) {
 			b.clean()
 		}
 	}})
-	info, err := os.Stat(filepath.Join(b.dir, segstore.LedgerName))
+	info, err := os.Stat(filepath.Join(b.dir, ledgerPrefix))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info.Size() > 300<<10 {
 		t.Errorf("ledger of %d bytes", info.Size())
+	}
+}
+
+func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
+	k, err := openDisk(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	l, err := openLedger(k, ledgerPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := record{Name: "a-1.ts", Kind: kindSegment}
+	if err := l.put(one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.file.WriteString(`{"n":"a-2`); err != nil {
+		t.Fatal(err)
+	}
+	l.torn = true
+	three := record{Name: "a-3.ts", Kind: kindSegment}
+	if err := l.put(three); err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	again, err := openLedger(k, ledgerPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if len(again.live) != 2 || again.live["a-3.ts"] != three {
+		t.Errorf("%+v", again.live)
 	}
 }

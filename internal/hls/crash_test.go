@@ -16,7 +16,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 var errKilled = errors.New("killed")
@@ -31,7 +30,7 @@ func killAfter(n int) func(op, name string) error {
 		case left >= 0:
 			return nil
 		case left == -1 && op == "write":
-			return segstore.ErrTorn
+			return errTorn
 		}
 		return errKilled
 	}
@@ -146,7 +145,7 @@ func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
 					return nil
 				}
 				if op == "write" {
-					return segstore.ErrTorn
+					return errTorn
 				}
 				return syscall.EIO
 			}

@@ -18,7 +18,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 const sec = time.Second
@@ -105,7 +104,7 @@ func (b *bench) files() []string {
 	b.Helper()
 	var names []string
 	err := filepath.WalkDir(b.dir, func(path string, e os.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), segstore.LedgerName) {
+		if err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), ledgerPrefix) {
 			rel, _ := filepath.Rel(b.dir, path)
 			names = append(names, rel)
 		}

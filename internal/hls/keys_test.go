@@ -14,7 +14,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // decrypt undoes a fragment with the key file and IV that the playlist names.
@@ -104,7 +103,7 @@ func TestKeysBelowTheDirectoryAreKnownAsKeys(t *testing.T) {
 	cfg.Keys = &config.Keys{Path: value.Path(filepath.Join(b.dir, "keys")), URL: "/keys/"}
 	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	f, ok := b.d.Lookup("keys/test-0.key")
-	if !ok || f.Kind != segstore.Key || f.Stream != "test" {
+	if !ok || f.Kind != Key || f.Stream != "test" {
 		t.Errorf("%+v %t", f, ok)
 	}
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func TestLookupTellsWhatIsOnDisk(t *testing.T) {
@@ -27,7 +26,7 @@ func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(12*time.Second).Packets, nil)
 
 	f, ok := b.d.Lookup("test.m3u8")
-	if !ok || f.App != "show" || f.Stream != "test" || f.Kind != segstore.Playlist || f.MaxAge != time.Second {
+	if !ok || f.App != "show" || f.Stream != "test" || f.Kind != Playlist || f.MaxAge != time.Second {
 		t.Fatalf("%+v %t", f, ok)
 	}
 	if disk := b.read("test.m3u8"); !bytes.Equal(f.Body, disk) || f.Size != int64(len(disk)) {
@@ -41,13 +40,13 @@ func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 		t.Errorf("gzip %s %v", plain, err)
 	}
 	g, ok := b.d.Lookup("test-3.ts")
-	if !ok || g.Kind != segstore.Segment || g.Body != nil || g.Size != int64(len(b.read("test-3.ts"))) || g.MaxAge != 20*time.Second {
+	if !ok || g.Kind != Segment || g.Body != nil || g.Size != int64(len(b.read("test-3.ts"))) || g.MaxAge != 20*time.Second {
 		t.Errorf("%+v %t", g, ok)
 	}
 	if g.ETag == "" || g.ETag == f.ETag || g.ETag[0] != '"' {
 		t.Errorf("ETags %s %s", f.ETag, g.ETag)
 	}
-	for _, name := range []string{"other.ts", "nothing.m3u8", "", "..", segstore.LedgerName, "/test.m3u8"} {
+	for _, name := range []string{"other.ts", "nothing.m3u8", "", "..", ledgerPrefix, "/test.m3u8"} {
 		if f, ok := b.d.Lookup(name); ok {
 			t.Errorf("%q is %+v", name, f)
 		}

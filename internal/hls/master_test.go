@@ -12,7 +12,6 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func TestVariantBase(t *testing.T) {
@@ -92,7 +91,7 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 				t.Errorf("what the config says is not there:\n%s", text)
 			}
 			f, ok := b.d.Lookup("show.m3u8")
-			if !ok || f.Kind != segstore.Master || f.Stream != "show" || string(f.Body) != string(b.read("show.m3u8")) {
+			if !ok || f.Kind != Master || f.Stream != "show" || string(f.Body) != string(b.read("show.m3u8")) {
 				t.Errorf("lookup %+v", f)
 			}
 			for range 3 {

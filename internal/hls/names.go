@@ -10,7 +10,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // names are the files and URIs of one stream (docs/nginx-rtmp.md):
@@ -88,10 +87,10 @@ func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
 
 // free returns the first ID from id on under which the stream has no file: a
 // name that a playlist may have given to other content is not used again.
-func (n *names) free(s *segstore.Dir, id uint64) (uint64, string) {
+func (n *names) free(s *store, id uint64) (uint64, string) {
 	for ; ; id++ {
 		name := n.prefix + strconv.FormatUint(id, 10) + ".ts"
-		if !s.Taken(name) {
+		if !s.taken(name) {
 			return id, name
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // An output is one playlist being written. It belongs to its packager's
@@ -36,7 +35,7 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := d.main.Settle(); err != nil {
+	if err := d.settle(d.main); err != nil {
 		return nil, err
 	}
 	keys, err := openKeyring(d, cfg.Keys)
@@ -116,7 +115,7 @@ func (o *output) change(cfg config.HLS) error {
 		}
 		o.variant = v
 	} else if o.variant != nil {
-		o.d.dropVariant(segstore.Entry{Name: n.playlist})
+		o.d.dropVariant(record{Name: n.playlist})
 		o.variant = nil
 	}
 	return nil
@@ -137,13 +136,13 @@ func (o *output) keep() time.Duration {
 	return 2 * o.cfg.PlaylistLength
 }
 
-func (o *output) record(name, kind string) segstore.Entry {
-	return segstore.Entry{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
+func (o *output) record(name, kind string) record {
+	return record{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
 }
 
 // add writes g as a file and takes it into the list. It returns the file's size.
 func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
-	if err := o.d.main.Settle(); err != nil {
+	if err := o.d.settle(o.d.main); err != nil {
 		return 0, err
 	}
 	seq := o.list.next()
@@ -157,7 +156,7 @@ func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	var k *key
 	if o.keys != nil {
 		var err error
-		if err = o.keys.store.Settle(); err != nil {
+		if err = o.d.settle(o.keys.store); err != nil {
 			return 0, err
 		}
 		if k, err = o.keys.next(&o.names, id, o.record("", kindKey), o.d.now()); err != nil {
@@ -197,7 +196,7 @@ func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 }
 
 // writeSegment muxes g in one of the directory's scratch buffers.
-func (o *output) writeSegment(rec segstore.Entry, g *segmenter.Segment, k *key, x segmenter.Container) (int, error) {
+func (o *output) writeSegment(rec record, g *segmenter.Segment, k *key, x segmenter.Container) (int, error) {
 	buf := <-o.d.slots
 	if need := x.Size(g); cap(buf) < need {
 		buf = make([]byte, 0, need)
@@ -207,7 +206,7 @@ func (o *output) writeSegment(rec segstore.Entry, g *segmenter.Segment, k *key, 
 		b = k.encrypt(b)
 	}
 	live := liveFile(rec, int64(len(b)), o.d.now(), 2*o.cfg.PlaylistLength)
-	err := o.d.main.Write(rec, b, live)
+	err := o.d.main.write(rec, b, live)
 	if cap(b) > maxScratch {
 		b = nil
 	}
@@ -228,11 +227,11 @@ func (o *output) publish() error {
 	body := l.text()
 	rec := o.record(o.names.playlist, kindPlaylist)
 	live := o.d.livePlaylist(rec, body, o.d.now(), l.target)
-	if err := o.d.main.Write(rec, body, live); err != nil {
+	if err := o.d.main.write(rec, body, live); err != nil {
 		return fmt.Errorf("playlist: %w", err)
 	}
 	o.unsaved = false
-	o.d.main.SetNumbers(o.names.playlist, segstore.Numbers{Next: l.next(), Disc: l.nextDisc()})
+	o.d.main.numbers(o.names.playlist, l.next(), l.nextDisc())
 	sum := l.duration()
 	for i := range l.entries {
 		l.entries[i].longest = max(l.entries[i].longest, sum)

@@ -1,7 +1,7 @@
 // Package hls turns a stream into MPEG-TS fragments and playlists on disk
 // (RFC 8216), named and laid out as nginx-rtmp does it.
 //
-//	cursor → segmenter.Segmenter → segmenter.Container → segstore.Dir → playlist
+//	cursor → segmenter → transport (MPEG-TS) → store (file, ledger) → playlist
 //
 // A Packager belongs to one stream, a Directory to one hls.path. The packager
 // holds the stream's own packets until a fragment ends, muxes them in one pass

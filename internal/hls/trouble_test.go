@@ -14,7 +14,6 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A file that can't be deleted is left alone for half a minute; the others go.
@@ -269,11 +268,11 @@ func TestWhatAnEarlierProcessLeftIsServed(t *testing.T) {
 	}
 	b.reopen()
 	old, ok := b.d.Lookup("test.m3u8")
-	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != segstore.Playlist || old.App != "show" || old.Stream != "test" {
+	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != Playlist || old.App != "show" || old.Stream != "test" {
 		t.Errorf("after a restart: %t %+v", ok, old)
 	}
 	file, ok := b.d.Lookup("test-1.ts")
-	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != segstore.Segment {
+	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != Segment {
 		t.Errorf("a fragment after a restart: %t %+v", ok, file)
 	}
 	if got := b.d.Streams(); !slices.Equal(got, []string{"test.m3u8"}) {
@@ -310,6 +309,23 @@ func TestTheEndOfAStreamIsOneMoreTry(t *testing.T) {
 	}
 	if st := p.Snapshot(); st.Lost != 3 || st.Fragments != 2 || st.Failing != "" {
 		t.Errorf("got %+v", st)
+	}
+}
+
+// What was taken over between the look at the clock and the deletion stays.
+func TestAFileThatIsTakenOverMeanwhileStays(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(6*time.Second).Packets, nil)
+	before := b.files()
+	b.d.main.keep("test.m3u8") // by its publisher, who is back
+	for _, name := range []string{"test.m3u8", "test-0.ts", "test-99.ts", "nobody"} {
+		if err := b.d.remove(b.d.main, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := b.files(); !slices.Equal(got, before) {
+		t.Errorf("left: %v, want %v", got, before)
 	}
 }
 
@@ -375,7 +391,7 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	cfg := testConfig(b.dir)
 	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	b.d.Close()
-	f, err := os.OpenFile(filepath.Join(b.dir, segstore.LedgerName), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(filepath.Join(b.dir, ledgerPrefix), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +400,7 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	}
 	f.Close()
 	b.fault = func(op, name string) error {
-		if op == "create" && strings.Contains(name, segstore.LedgerName) {
+		if op == "create" && strings.Contains(name, ledgerPrefix) {
 			return errors.New("disk full")
 		}
 		return nil

@@ -100,7 +100,7 @@ func (p *Packager) failed(err error) {
 	now := p.dir.now()
 	p.fault.wait = min(max(2*p.fault.wait, minRetry), maxRetry)
 	p.fault.retryAt = now.Add(p.fault.wait)
-	_ = p.dir.main.Settle() // the directory may be another one by now
+	_ = p.dir.settle(p.dir.main) // the directory may be another one by now
 	p.mu.Lock()
 	p.stats.Errors++
 	p.mu.Unlock()

@@ -98,6 +98,13 @@ func (v *Service) targets(c api.Command) []target {
 				add(target{app: a, playing: p, who: p.player.Describe()})
 			}
 		}
+		for _, set := range a.files {
+			for p := range set.members {
+				if (c.Method == "subscriber" || c.Method == "client") && (c.Name == "" || p.name == c.Name) {
+					add(target{app: a, playing: p, who: p.player.Describe()})
+				}
+			}
+		}
 		a.mu.Unlock()
 	}
 	slices.SortFunc(out, func(x, y target) int { return cmp.Compare(x.who.ID, y.who.ID) })

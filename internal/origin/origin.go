@@ -48,7 +48,6 @@ type Origin struct {
 	identity    string // no other process's
 	outputKinds []OutputKind
 	goes        Crew
-	commands    *hooks.Commands // of exec blocks
 	dirs        *Directories
 	files       record.Store // that recorders have open
 	audience    *Audience
@@ -63,7 +62,7 @@ type Origin struct {
 // New returns an Origin without applications. ctx ends publishers and players,
 // outputCtx ends the outputs.
 func New(ctx, outputCtx context.Context, o Options) *Origin {
-	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds, commands: hooks.NewCommands(o.Log)}
+	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds}
 	og.services.Store(new([]*Service))
 	og.audience = newAudience(og)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })
@@ -95,10 +94,6 @@ func (og *Origin) Stop() { og.stop.Store(true) }
 
 // Stopping reports whether Stop was called.
 func (og *Origin) Stopping() bool { return og.stop.Load() }
-
-// EndCommands lets the programs of events run until soft, and kills every program at
-// hard. It is called after the sessions and the outputs have ended.
-func (og *Origin) EndCommands(soft, hard time.Time) { og.commands.Close(soft, hard) }
 
 // Wait returns when the goroutines of the origin have ended.
 func (og *Origin) Wait() { og.goes.Wait() }

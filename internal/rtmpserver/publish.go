@@ -81,12 +81,24 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 		args.Set("key", strings.TrimSpace(key))
 	}
 	name = value.NormalName(rtmp.TrimName(name))
+	return rtmp.TrimName(name[prefixLen(name):]), args
+}
+
+// prefixLen is the length of the mp4: or flv: in front of a name.
+func prefixLen(name string) int {
 	for _, prefix := range []string{"mp4:", "flv:"} {
 		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
-			return rtmp.TrimName(name[len(prefix):]), args
+			return len(prefix)
 		}
 	}
-	return name, args
+	return 0
+}
+
+// namePrefix is the mp4 or flv that stands before a colon in front of the name that a
+// play asks for.
+func namePrefix(cmd rtmp.Command) string {
+	name := rtmp.TrimName(textArg(cmd, 0))
+	return strings.ToLower(strings.TrimSuffix(name[:prefixLen(name)], ":"))
 }
 
 // readMedia moves the publisher's messages into the stream until it ends. Without

@@ -153,7 +153,6 @@ func (s *Server) Shutdown() error {
 	s.hub.Close()
 	s.hooks.Close(hooksDeadline) // after the last playlist
 	s.origin.Directories().Close()
-	s.origin.EndCommands(hooksDeadline, deadline.Add(-timeout/10))
 	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
 	for _, wait := range []func(){s.rtmp.Wait, s.origin.Wait, s.goes.Wait} {
 		err = errors.Join(err, waitUntil(deadline, wait))

@@ -1,4 +1,4 @@
-package segstore
+package hls
 
 import (
 	"errors"
@@ -22,7 +22,6 @@ const (
 // called, nothing outside it is touched. Names are slash separated and relative.
 type disk struct {
 	path  string
-	what  string                      // what errors call the directory: "hls path"
 	held  atomic.Pointer[held]        // nil: the directory can't be used
 	fault func(op, name string) error // tests: fails the step before it happens
 }
@@ -34,7 +33,12 @@ type held struct {
 }
 
 // errTorn, returned by a fault at "write", leaves half of the file behind.
-var ErrTorn = errors.New("torn write")
+var errTorn = errors.New("torn write")
+
+func openDisk(dir string, fault func(op, name string) error) (*disk, error) {
+	k := &disk{path: dir, fault: fault}
+	return k, k.open()
+}
 
 // forbidden says who can help when this user may not write in dir.
 func forbidden(dir string, err error) string {
@@ -48,24 +52,24 @@ func forbidden(dir string, err error) string {
 // be written there.
 func (k *disk) open() error {
 	if err := k.step("open", "."); err != nil {
-		return fmt.Errorf("%s %s: %w", k.what, k.path, err)
+		return fmt.Errorf("hls path %s: %w", k.path, err)
 	}
 	if err := os.MkdirAll(k.path, dirMode); err != nil {
-		return fmt.Errorf("%s %s: %w%s", k.what, k.path, err, forbidden(k.path, err))
+		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	root, err := os.OpenRoot(k.path)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w%s", k.what, k.path, err, forbidden(k.path, err))
+		return fmt.Errorf("hls path %s: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	info, err := root.Stat(".")
 	if err != nil {
 		_ = root.Close()
-		return fmt.Errorf("%s %s: %w", k.what, k.path, err)
+		return fmt.Errorf("hls path %s: %w", k.path, err)
 	}
 	probe, err := root.OpenFile(probeName, os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
 		_ = root.Close()
-		return fmt.Errorf("%s %s is not writable for this user: %w%s", k.what, k.path, err, forbidden(k.path, err))
+		return fmt.Errorf("hls path %s is not writable for this user: %w%s", k.path, err, forbidden(k.path, err))
 	}
 	_ = probe.Close()
 	_ = root.Remove(probeName)
@@ -104,10 +108,10 @@ func (k *disk) dir() (*os.Root, error) {
 	return nil, errUnusable
 }
 
-// Mistyped says that a path can't ever be a directory: a mistake in the
+// mistyped says that a path can't ever be a directory: a mistake in the
 // configuration. Every other error may pass, like a disk that is full,
 // read-only, not mounted yet or not ours yet.
-func Mistyped(err error) bool {
+func mistyped(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL)
 }
 
@@ -157,7 +161,7 @@ func (k *disk) write(root *os.Root, name string, data []byte) error {
 	}
 	if err = k.step("write", name); err == nil {
 		_, err = f.Write(data)
-	} else if errors.Is(err, ErrTorn) {
+	} else if errors.Is(err, errTorn) {
 		_, _ = f.Write(data[:len(data)/2])
 	}
 	if cerr := f.Close(); err == nil {
@@ -247,7 +251,7 @@ func (k *disk) list(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// CleanName says whether a name from a ledger can be one of ours.
-func CleanName(name string) bool {
+// cleanName says whether a name from a ledger can be one of ours.
+func cleanName(name string) bool {
 	return fs.ValidPath(name) && name != "." && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }

@@ -1,4 +1,4 @@
-package segstore
+package hls
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func TestADirectoryThatIsSomebodyElsesSaysWhoHelps(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&disk{path: file + "/live"}).open(); err == nil || strings.Contains(err.Error(), "install") {
+	if _, err := openDisk(file+"/live", nil); err == nil || strings.Contains(err.Error(), "install") {
 		t.Errorf("below a file: %v, want an error without that advice", err)
 	}
 }

@@ -1,4 +1,4 @@
-package segstore
+package hls
 
 import (
 	"bufio"
@@ -8,17 +8,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
-// An Entry is one line of a ledger: what rtmpd knows about one file (or
+// A record is one line of a ledger: what rtmpd knows about one file (or
 // directory) it wrote. The last line about a name holds.
-type Entry struct {
+type record struct {
 	Name   string `json:"n"`
-	Kind   string `json:"k"` // EntryKind.Name, or kindDirectory
+	Kind   string `json:"k"` // see the kind constants
 	App    string `json:"a,omitempty"`
 	Stream string `json:"s,omitempty"`
 	Seq    uint64 `json:"q,omitempty"`    // segment: media sequence number; retired: the next one
@@ -28,60 +26,41 @@ type Entry struct {
 	Gone   bool   `json:"gone,omitempty"` // no longer ours
 }
 
-// An EntryKind is what the entries of one kind have in common.
-type EntryKind struct {
-	Name   string // in the ledger
-	Suffix string // in which the names of the kind end
-	Order  int    // files that are due at the same time go in this order
-	Marker bool   // there is no file of that name: the entry is all
-}
-
-// KindDirectory is the kind of the directories that a store made: they go last.
-const KindDirectory = "dir"
-
 const (
-	// LedgerName begins the file names of ledgers.
-	LedgerName    = ".rtmpd-ledger"
-	maxLedgerSize = 64 << 20
-	ledgerSlack   = 1000 // lines beyond four a file before it is rewritten
+	kindPlaylist  = "playlist"
+	kindMaster    = "master"
+	kindSegment   = "segment"
+	kindKey       = "key"
+	kindDirectory = "dir"
+	kindRetired   = "retired" // no file: where the numbers of a removed playlist go on
 )
 
-// GraceFrom is when a file goes whose stream ended at t; zero for never.
-func (r *Entry) GraceFrom(t time.Time) time.Time {
-	if r.Keep == 0 {
-		return time.Time{}
-	}
-	return t.Add(time.Duration(r.Keep) * time.Millisecond)
-}
-
-// Removal is when the file goes; zero: that is not settled.
-func (r *Entry) Removal() time.Time {
-	if r.Remove == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(r.Remove)
-}
+const (
+	ledgerPrefix  = ".rtmpd-ledger"
+	maxLedgerSize = 64 << 20
+	retiredSuffix = ".m3u8.next"
+	ledgerSlack   = 1000 // lines beyond four a file before it is rewritten
+)
 
 // A ledger remembers on disk which files are ours, so that clean-up after a
 // crash deletes those and nothing else. A name is recorded before the file is
 // created. It is append-only text, rewritten when it has grown; it exists while
 // there is something to remember.
 type ledger struct {
-	disk  *disk
-	name  string
-	kinds []EntryKind
+	disk *disk
+	name string
 
 	// mu orders lines on disk; it is held over small appends on purpose.
 	mu    sync.Mutex
 	file  *os.File
 	lines int
 	torn  bool // the last line on disk is half a line
-	live  map[string]Entry
+	live  map[string]record
 }
 
 // openLedger reads what an earlier process left.
-func openLedger(k *disk, name string, kinds []EntryKind) (*ledger, error) {
-	l := &ledger{disk: k, name: name, kinds: kinds, live: make(map[string]Entry)}
+func openLedger(k *disk, name string) (*ledger, error) {
+	l := &ledger{disk: k, name: name, live: make(map[string]record)}
 	b, _, err := k.read(name, maxLedgerSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -104,31 +83,34 @@ func (l *ledger) replay(b []byte) {
 	lines := bufio.NewScanner(bytes.NewReader(b))
 	lines.Buffer(nil, 64<<10)
 	for lines.Scan() {
-		var r Entry
-		if json.Unmarshal(lines.Bytes(), &r) != nil || !l.valid(&r) {
+		var r record
+		if json.Unmarshal(lines.Bytes(), &r) != nil || !r.valid() {
 			continue // torn, or not ours: what we can't read we don't delete
 		}
 		l.apply(r)
 	}
 }
 
-// valid says whether r can be an entry of ours.
-func (l *ledger) valid(r *Entry) bool {
-	if !CleanName(r.Name) {
+func (r *record) valid() bool {
+	if !cleanName(r.Name) {
 		return false
 	}
-	if r.Kind == KindDirectory {
+	switch r.Kind {
+	case kindPlaylist, kindMaster:
+		return strings.HasSuffix(r.Name, ".m3u8")
+	case kindRetired:
+		return strings.HasSuffix(r.Name, retiredSuffix)
+	case kindSegment:
+		return strings.HasSuffix(r.Name, ".ts")
+	case kindKey:
+		return strings.HasSuffix(r.Name, ".key")
+	case kindDirectory:
 		return true
 	}
-	i := kindIndex(l.kinds, r.Kind)
-	return i >= 0 && strings.HasSuffix(r.Name, l.kinds[i].Suffix)
+	return false
 }
 
-func kindIndex(kinds []EntryKind, name string) int {
-	return slices.IndexFunc(kinds, func(k EntryKind) bool { return k.Name == name })
-}
-
-func (l *ledger) apply(r Entry) {
+func (l *ledger) apply(r record) {
 	if r.Gone {
 		delete(l.live, r.Name)
 	} else {
@@ -137,7 +119,7 @@ func (l *ledger) apply(r Entry) {
 }
 
 // put appends lines; when it returns nil they survive the end of the process.
-func (l *ledger) put(recs ...Entry) error {
+func (l *ledger) put(recs ...record) error {
 	if len(recs) == 0 {
 		return nil
 	}
