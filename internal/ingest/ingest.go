@@ -1,4 +1,6 @@
-package rtmpserver
+// Package ingest turns the messages of a publisher into packets, and bounds what it
+// may change how often.
+package ingest
 
 import (
 	"bytes"
@@ -8,16 +10,30 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
-// ingest turns a publisher's messages into packets of its publications, one after
-// the other.
-type ingest struct {
-	session     *session
-	publication *origin.Publication
+// A Publication takes what becomes of the messages: *origin.Publication.
+type Publication interface {
+	Name() string
+	Begin() (base time.Duration, epoch uint32)
+	Arrived(timestamp uint32, now time.Time)
+	Write(p *media.Packet, now time.Time) bool
+	SetMetadata(raw []byte)
+	Metadata() *live.Metadata
+	NameEncoder(name string)
+	Repaired(r flv.Repairs)
+	Complain(defects media.Defects, now time.Time, err error)
+}
+
+// An Ingest turns a publisher's messages into packets of its publications, one
+// after the other. It belongs to the publisher's goroutine.
+type Ingest struct {
+	Log *zap.Logger
+
+	publication Publication
 	demuxer     *flv.Demuxer
 	now         time.Time     // when the present message arrived
 	repairs     flv.Repairs   // reported already
@@ -29,8 +45,8 @@ type ingest struct {
 	refused  error  // ends the session
 }
 
-// begin has what comes go to pub.
-func (in *ingest) begin(pub *origin.Publication) {
+// Begin has what comes go to pub.
+func (in *Ingest) Begin(pub Publication) {
 	base, epoch := pub.Begin()
 	in.publication = pub
 	if in.demuxer == nil {
@@ -40,18 +56,35 @@ func (in *ingest) begin(pub *origin.Publication) {
 	}
 }
 
-// over is why nothing more is taken: what is wrong, else that another publisher
-// has the stream now, of which kick has told the client.
-func (in *ingest) over() error {
-	if in.refused != nil {
+// ErrTaken says that another publisher has the stream now.
+var ErrTaken = errors.New("another publisher has the stream")
+
+// ErrHeaders ends a publisher whose headers change all the time.
+var ErrHeaders = errors.New("sequence headers change too often: at most 2 a second")
+
+// Message takes an audio, video or data message; others are passed over. After an
+// error nothing more is taken: ErrTaken, ErrHeaders.
+func (in *Ingest) Message(m rtmp.Message) error {
+	in.now = time.Now()
+	ok := true
+	switch m.Type {
+	case rtmp.TypeVideo, rtmp.TypeAudio:
+		in.publication.Arrived(m.Timestamp, in.now)
+		ok = in.media(m)
+	case rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
+		ok = in.script(m)
+	}
+	switch {
+	case ok:
+		return nil
+	case in.refused != nil:
 		return in.refused
 	}
-	return errBye
+	return ErrTaken
 }
 
-// media takes one audio or video message; false means that it was the last: see
-// over.
-func (in *ingest) media(m rtmp.Message) bool {
+// media takes one audio or video message; false means that it was the last.
+func (in *Ingest) media(m rtmp.Message) bool {
 	in.demuxer.Arrived(in.now)
 	var p *media.Packet
 	var err error
@@ -69,7 +102,7 @@ func (in *ingest) media(m rtmp.Message) bool {
 
 // script takes a data message: metadata describes the stream, others
 // (onTextData, onCuePoint, onFI) go to its players.
-func (in *ingest) script(m rtmp.Message) bool {
+func (in *Ingest) script(m rtmp.Message) bool {
 	body := m.Payload
 	if m.Type == rtmp.TypeDataAMF3 && len(body) > 0 {
 		body = body[1:] // the format, which is AMF0 with AMF3 values in it
@@ -80,7 +113,7 @@ func (in *ingest) script(m rtmp.Message) bool {
 		return in.passOver(err)
 	case ok:
 		in.publication.NameEncoder(meta.Encoder)
-		if known := in.publication.Stream().Live().Metadata(); known != nil && bytes.Equal(known.Raw, meta.Raw) {
+		if known := in.publication.Metadata(); known != nil && bytes.Equal(known.Raw, meta.Raw) {
 			return true
 		}
 		if !in.metadata.take(in.now) {
@@ -94,16 +127,16 @@ func (in *ingest) script(m rtmp.Message) bool {
 }
 
 // passOver leaves out a data message that can't be taken.
-func (in *ingest) passOver(err error) bool {
+func (in *Ingest) passOver(err error) bool {
 	if !in.warned {
 		in.warned = true // once per publisher: a broken encoder repeats itself
-		in.session.log.Warn("bad data message", zap.String("stream", in.publication.Name()), zap.Error(err))
+		in.Log.Warn("bad data message", zap.String("stream", in.publication.Name()), zap.Error(err))
 	}
 	return true
 }
 
 // put appends what the demuxer made of a message.
-func (in *ingest) put(p *media.Packet, err error) bool {
+func (in *Ingest) put(p *media.Packet, err error) bool {
 	if now := in.demuxer.Defects(); now != in.defects {
 		in.defects = now
 		in.publication.Complain(now, in.now, err)
@@ -112,7 +145,7 @@ func (in *ingest) put(p *media.Packet, err error) bool {
 		return true
 	}
 	if !in.headers.allow(p, in.now) {
-		in.refused = errHeaders
+		in.refused = ErrHeaders
 		return false
 	}
 	return in.publication.Write(p, in.now)

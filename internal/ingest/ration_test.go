@@ -1,4 +1,4 @@
-package rtmpserver
+package ingest
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package rtmpserver
+package ingest
 
 import (
 	"time"
@@ -31,9 +31,6 @@ func (r *ration) take(now time.Time) bool {
 	r.used++
 	return true
 }
-
-// errHeaders ends a publisher whose headers change all the time.
-var errHeaders = &refusal{statusDenied, "sequence headers change too often: at most 2 a second"}
 
 // headers is what a publisher's last packets were coded with.
 type headers struct {
