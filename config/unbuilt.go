@@ -17,12 +17,12 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.exec application.pull application.dash
+application.pull application.dash
 application.sessions
 
 vod.temp_path vod.local_path
 
-record.format=mkv record.keep_for record.keep_size record.exec
+record.keep_for record.keep_size
 
 hls.format=fmp4 hls.low_latency hls.part
 

@@ -82,7 +82,7 @@ const (
 	bothTime = 200 * time.Millisecond
 	// maxFragment bounds the bytes that wait.
 	maxFragment = 8 << 20
-	maxKept     = 1 << 20 // the largest buffer that is kept
+	maxKept     = 4 << 20 // the largest buffer that is kept
 
 	// maxDrift is how far sound may be from its timestamps, which RTMP rounds to
 	// milliseconds, before it is put where they say.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mkv"
 	"github.com/rtmpd/rtmpd/internal/mp4"
 	"github.com/rtmpd/rtmpd/internal/mpegts"
 )
@@ -37,6 +38,8 @@ func supports(format string, t *media.Track) bool {
 	switch format {
 	case "mp4":
 		return mp4.Supports(t)
+	case "mkv":
+		return mkv.Supports(t)
 	case "ts":
 		return mpegts.Supports(t)
 	}
@@ -48,6 +51,8 @@ func newWriter(format string, f *os.File, now time.Time, keyframes int) writer {
 	switch format {
 	case "mp4":
 		return mp4.NewRecording(f, now)
+	case "mkv":
+		return &mkvWriter{file: f, created: now}
 	case "ts":
 		return &tsWriter{file: f}
 	}

@@ -14,29 +14,25 @@ import (
 // and PMT are repeated before every keyframe, so that players can begin there;
 // without video twice a second.
 type tsWriter struct {
+	gathering
 	file    mp4.RecordingFile
-	mux     *mpegts.Muxer // nil: the tracks are not known yet
-	tracks  [2]*media.Track
-	waiting []*media.Packet // before mux is made
+	mux     *mpegts.Muxer   // nil: the tracks are not known yet
 	sound   []*media.Packet // of the next PES packet
 	scratch media.Packet
-
 	buf     []byte
 	written int64
-	zero    time.Duration // DTS of the first packet
-	newest  time.Duration
 	tables  time.Duration // when they were written last
 }
 
 const (
-	// tsSettle is how long the second track may take to appear.
-	tsSettle = time.Second
 	// tsSound is how much sound one PES packet gets.
 	tsSound = 150 * time.Millisecond
 	// tsTables is how often PAT and PMT are repeated without video.
 	tsTables = 500 * time.Millisecond
 	// tsBuffer is how much is written at a time.
 	tsBuffer = 64 << 10
+	// tsPacket is the size of a transport packet.
+	tsPacket = 188
 )
 
 // Accepts implements writer. Parameter sets are in the stream: a video track may
@@ -48,7 +44,7 @@ func (w *tsWriter) Accepts(t *media.Track) bool {
 	have := w.tracks[t.Kind]
 	switch {
 	case have == nil:
-		return w.mux == nil
+		return !w.settled
 	case t.Kind == media.Video:
 		return have.Codec == t.Codec
 	}
@@ -57,41 +53,25 @@ func (w *tsWriter) Accepts(t *media.Track) bool {
 
 // Write implements writer.
 func (w *tsWriter) Write(p *media.Packet) error {
-	if w.Empty() {
-		w.zero, w.newest = p.DTS, p.DTS
-	}
-	w.newest = max(w.newest, p.DTS)
-	if w.tracks[p.Track.Kind] == nil {
-		w.tracks[p.Track.Kind] = p.Track
-	}
-	if w.mux == nil {
-		w.waiting = append(w.waiting, p)
-		if w.tracks[media.Video] != nil && w.tracks[media.Audio] != nil || p.DTS-w.zero >= tsSettle {
-			w.settle()
-		}
-	} else {
-		w.add(p)
-	}
+	w.put(w.add(p))
 	if len(w.buf) >= tsBuffer {
 		return w.Flush()
 	}
 	return nil
 }
 
-// settle begins the stream with the tracks that there are.
-func (w *tsWriter) settle() {
-	w.mux = mpegts.NewMuxer(w.tracks[media.Video], w.tracks[media.Audio])
-	w.buf = w.mux.AppendTables(w.buf)
-	for _, p := range w.waiting {
-		w.zero = min(w.zero, p.DTS)
+func (w *tsWriter) put(packets []*media.Packet) {
+	if w.mux == nil && len(packets) > 0 {
+		w.mux = mpegts.NewMuxer(w.tracks[media.Video], w.tracks[media.Audio])
+		w.buf = w.mux.AppendTables(w.buf)
 	}
-	for _, p := range w.waiting {
-		w.add(p)
+	for _, p := range packets {
+		w.append(p)
 	}
-	w.waiting = nil
 }
 
-func (w *tsWriter) add(p *media.Packet) {
+// append muxes p.
+func (w *tsWriter) append(p *media.Packet) {
 	at := p.DTS - w.zero
 	if p.Track.Kind == media.Audio {
 		if len(w.sound) > 0 && p.DTS-w.sound[0].DTS >= tsSound {
@@ -148,21 +128,14 @@ func (w *tsWriter) Flush() error {
 	return nil
 }
 
-// tsPacket is the size of a transport packet.
-const tsPacket = 188
-
 // Finish implements writer.
 func (w *tsWriter) Finish() error {
-	if w.mux == nil && len(w.waiting) > 0 {
-		w.settle()
-	}
-	if w.mux != nil {
-		w.putSound()
-	}
+	w.put(w.settle())
+	w.putSound()
 	return w.Flush()
 }
 
-func (w *tsWriter) Size() int64             { return w.written + int64(len(w.buf)) }
+func (w *tsWriter) Size() int64             { return w.written + int64(len(w.buf)) + w.size() }
 func (w *tsWriter) Written() int64          { return w.written }
-func (w *tsWriter) Empty() bool             { return w.tracks == [2]*media.Track{} }
+func (w *tsWriter) Empty() bool             { return w.empty() }
 func (w *tsWriter) Duration() time.Duration { return w.newest - w.zero }

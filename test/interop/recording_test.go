@@ -20,7 +20,7 @@ import (
 )
 
 // formats are those of recordings.
-var formats = []string{"flv", "mp4", "ts"}
+var formats = []string{"flv", "mp4", "mkv", "ts"}
 
 // recorders is a configuration with one recorder of each format.
 func recorders(dir, more string) string {
