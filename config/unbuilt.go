@@ -17,12 +17,12 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.pull application.dash
+application.exec application.pull application.dash
 application.sessions
 
 vod.temp_path vod.local_path
 
-record.keep_for record.keep_size
+record.keep_for record.keep_size record.exec
 
 hls.format=fmp4 hls.low_latency hls.part
 

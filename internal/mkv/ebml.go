@@ -1,5 +1,9 @@
 // Package mkv writes Matroska files (RFC 9559): clusters of known size while a
 // recording grows; cues, duration and where they stand once it is finished.
+//
+// It is our own because github.com/at-wat/ebml-go v0.19.4 takes 12 times the CPU and
+// 19 allocations a packet for the same (30 ms and 88 000 for a minute of 2.5 Mb/s,
+// here 2.4 ms and 44).
 package mkv
 
 import (

@@ -33,9 +33,10 @@ type Recording struct {
 	buf     []byte // the cluster that is open, behind room for its head
 	head    []byte // what stands before the first cluster; nil: it is in the file
 	written int64
-	first   time.Duration // timestamp of the cluster
-	seek    bool          // it begins with a keyframe
-	end     time.Duration
+	first   time.Duration    // timestamp of the cluster
+	seek    bool             // it begins with a keyframe
+	end     time.Duration    // with the open cluster
+	ended   time.Duration    // without
 	last    [2]time.Duration // newest timestamps
 	usual   [2]time.Duration // from one frame to the next
 	cues    cues
@@ -111,7 +112,7 @@ func (r *Recording) Write(p *media.Packet, at time.Duration) error {
 		}
 	}
 	if len(r.buf) == clusterHead {
-		r.first = at.Truncate(time.Millisecond)
+		r.first = at.Round(time.Millisecond)
 		r.seek = p.Keyframe || !r.video
 	}
 	flags := byte(0)
@@ -175,6 +176,7 @@ func (r *Recording) flush() error {
 		return errors.Join(fmt.Errorf("mkv: write: %w", err), r.file.Truncate(r.written))
 	}
 	r.written += int64(len(b))
+	r.ended = r.end
 	if r.seek {
 		r.cues.add(cue{r.first, place})
 	}
@@ -226,7 +228,7 @@ func (r *Recording) Finish() error {
 		b  []byte
 	}{
 		{r.segment, b},
-		{r.length, appendFloat(nil, idDuration, float64(r.end)/float64(time.Millisecond))},
+		{r.length, appendFloat(nil, idDuration, float64(r.ended)/float64(time.Millisecond))},
 		{r.segment - 8, be.AppendUint64(nil, marker8|uint64(r.written-r.segment))},
 	} {
 		if _, werr := r.file.WriteAt(patch.b, patch.at); werr != nil {
