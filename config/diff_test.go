@@ -410,7 +410,7 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	got, files, diags := Format([]byte("rtmp {\n  listen 1935;\n}\n"), "x.hcl")
-	if !strings.Contains(text(files, diags), "each directive of nginx-rtmp as HCL") || string(got) != "rtmp {\n  listen 1935;\n}\n" {
+	if !strings.Contains(text(files, diags), "rtmpd import FILE") || string(got) != "rtmp {\n  listen 1935;\n}\n" {
 		t.Errorf("got %q, %s", got, text(files, diags))
 	}
 	if _, _, diags := Format([]byte("{"), "x.hcl.json"); !diags.HasErrors() {

@@ -36,6 +36,9 @@ func Format(src []byte, filename string) ([]byte, Files, hcl.Diagnostics) {
 		out.WriteByte('\n')
 		return out.Bytes(), parser.Files(), nil
 	}
+	if IsNginxConf(src) {
+		return src, nil, hcl.Diagnostics{nginxFile(s)}
+	}
 	if _, diags := parser.ParseHCL(src, filename); diags.HasErrors() {
 		return src, parser.Files(), tidy(explainSyntax(s, diags), []source{s})
 	}

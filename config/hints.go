@@ -53,7 +53,7 @@ var (
 	bareSize      = regexp.MustCompile(`^[0-9.]+[kKmMgG]$`)
 )
 
-const importHint = "write name = value, without a semicolon; docs/from-nginx-rtmp.md has each directive of nginx-rtmp as HCL"
+const importHint = "write name = value, without a semicolon; rtmpd import FILE turns a whole nginx.conf into HCL"
 
 const redefined = "Attribute redefined" // what HCL calls an attribute said twice
 
@@ -213,6 +213,8 @@ const notNeeded = "worker_processes rtmp_auto_push rtmp_auto_push_reconnect rtmp
 // blockOf is the block in which rtmpd has what a directive of nginx-rtmp says.
 func blockOf(name string) string {
 	switch prefix, _, _ := strings.Cut(name, "_"); {
+	case name == "play":
+		return "vod"
 	case prefix == "exec", prefix == "dash", name == "push", name == "pull":
 		return prefix
 	}

@@ -216,6 +216,10 @@ func (l *loader) parse(parser *hclparse.Parser, s source) (fileBody, bool) {
 		l.diags, l.broken = append(l.diags, d), true
 		return body, false
 	}
+	if IsNginxConf(s.data) {
+		l.diags, l.broken = append(l.diags, nginxFile(s)), true
+		return body, false
+	}
 	parse := parser.ParseHCL
 	if strings.HasSuffix(s.name, ".json") {
 		parse = parser.ParseJSON

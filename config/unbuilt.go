@@ -17,12 +17,10 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.exec application.pull application.dash
+application.exec application.push application.pull application.vod application.dash
 application.sessions
 
-vod.temp_path vod.local_path
-
-record.keep_for record.keep_size record.exec
+record.format=mp4 record.format=mkv record.format=ts record.keep_for record.keep_size record.exec
 
 hls.format=fmp4 hls.low_latency hls.part
 
@@ -78,4 +76,12 @@ func unbuiltDiag(at hcl.Range, what, advice string) *hcl.Diagnostic {
 		Severity: hcl.DiagError, Summary: what + " is not built yet", Subject: at.Ptr(),
 		Detail: "this version of rtmpd knows and checks it but does nothing with it: " + advice,
 	}
+}
+
+// Built says whether this version does what an attribute or a block says, named by its
+// block's type and its own name: "application.push", "record.exec", "hls.part".
+func Built(name string) bool {
+	_, bare, _ := strings.Cut(name, ".")
+	rows := unbuilt()
+	return !rows[name] && !rows[bare]
 }

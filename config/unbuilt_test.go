@@ -21,7 +21,6 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 		"application": "rtmp {\napplication \"a\" {\n%s\n}\n}",
 		"stream_key":  "rtmp {\napplication \"a\" {\nstream_key \"k\" {\n%s\n}\n}\n}",
 		"record":      "rtmp {\napplication \"a\" {\nrecord \"r\" {\npath = \"/srv/a\"\n%s\n}\n}\n}",
-		"vod":         "rtmp {\napplication \"a\" {\nvod {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"hls":         "rtmp {\napplication \"a\" {\nhls {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"location":    "http {\nlocation \"/\" {\n%s\n}\n}",
 	}
@@ -91,16 +90,17 @@ func other(a *attrSchema) string {
 // written; what nothing is missing without is said to be not needed.
 func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 	for source, want := range map[string]string{
-		"pull = \"rtmp://a/b\"":                             "pull is not built yet",
-		"pull {\n}":                                         "pull is not built yet",
-		"pull \"a\" \"b\" {\n}":                             "pull is not built yet",
-		"pull \"a\" {\n x = 1\n}":                           "pull \"a\" is not built yet",
-		"exec \"sometimes\" \"x\" {\n}":                     "exec \"sometimes\" \"x\" is not built yet",
-		"exec_push = \"x\"":                                 "exec_push is not built yet",
-		"dash_path = \"/x\"":                                "dash_path is not built yet",
-		"buflen = \"5s\"":                                   "buflen is not needed",
-		"interleave = true":                                 "interleave is not needed",
-		"hls_variant = \"_low\"":                            "hls { variant \"_low\" {} }",
+		"push = \"rtmp://a/b\"":         "push is not built yet",
+		"push {\n}":                     "push is not built yet",
+		"push \"a\" \"b\" {\n}":         "push is not built yet",
+		"push \"a\" {\n x = 1\n}":       "push \"a\" is not built yet",
+		"exec \"sometimes\" \"x\" {\n}": "exec \"sometimes\" \"x\" is not built yet",
+		"exec_push = \"x\"":             "exec_push is not built yet",
+		"dash_path = \"/x\"":            "dash_path is not built yet",
+		"play = \"/x\"":                 "play is not built yet",
+		"buflen = \"5s\"":               "buflen is not needed",
+		"interleave = true":             "interleave is not needed",
+		"hls_variant = \"_low\"":        "hls { variant \"_low\" {} }",
 		"hls {\n path = \"/x\"\n hls_variant = \"_low\"\n}": "hls { variant \"_low\" {} }",
 	} {
 		_, files, diags := loadText(t, "rtmp {\n application \"a\" {\n"+source+"\n}\n}\n", LoadOptions{})
@@ -110,7 +110,15 @@ func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 		}
 	}
 	_, files, diags := loadText(t, "rtmp {\n  server {\n    listen 1935;\n    exec ffmpeg -c 'x' $name;\n    hls_variant _low BANDWIDTH=1;\n  }\n}\n", LoadOptions{})
-	if got := text(files, diags); !strings.Contains(got, nginxSummary) || strings.Contains(got, "Invalid") {
+	if got := text(files, diags); !strings.Contains(got, "type: rtmpd import") || strings.Contains(got, "Invalid") || len(diags) != 1 {
 		t.Errorf("nginx.conf:\n%s", got)
+	}
+}
+
+func TestBuilt(t *testing.T) {
+	for name, want := range map[string]bool{"application.hls": true, "record.format": true, "application.trigger": false, "trigger": false, "hls.low_latency": false} {
+		if got := Built(name); got != want {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }

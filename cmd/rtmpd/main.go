@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rtmpd/rtmpd/config"
 )
 
 func main() {
@@ -134,7 +136,7 @@ and drops nobody. Without a command it serves, as "rtmpd run" does.`,
 			Use: "run", Short: "Serve (the default)", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), &o) },
 		},
-		newCheck(&o), newFmt(), newPlan(&o), newKick(&o), newPush(&o), newHealth(&o), newKey(&o), newTop(&o), newDemo(), newSnippet(&o),
+		newCheck(&o), newFmt(), newPlan(&o), newKick(&o), newHealth(&o), newKey(&o), newTop(&o), newDemo(), newImport(),
 		verbCommand(&o, "reload", "Reload the configuration of the running instance of -c"),
 		verbCommand(&o, "stop", "Stop the running instance of -c: segments are closed, playlists stay resumable"),
 		verbCommand(&o, "quit", "Let the running instance of -c finish its streams, then stop it"),
@@ -162,6 +164,9 @@ func meant(cmd *cobra.Command, arg string) string {
 	if near := cmd.SuggestionsFor(arg); len(near) > 0 {
 		return fmt.Sprintf(": did you mean %s?", near[0])
 	}
+	if text, err := os.ReadFile(arg); err == nil && config.IsNginxConf(text) {
+		return ": this is an nginx.conf, type: rtmpd import -o rtmpd.hcl " + arg
+	}
 	if _, err := os.Stat(arg); err == nil || strings.HasSuffix(arg, ".hcl") {
 		return fmt.Sprintf(": write %s -c %s", cmd.CommandPath(), arg)
 	}
@@ -172,8 +177,8 @@ func meant(cmd *cobra.Command, arg string) string {
 // names, but that this version does not have; empty for any other.
 func unbuilt(command string) string {
 	switch command {
-	case "import":
-		return "docs/from-nginx-rtmp.md has each directive of nginx-rtmp as HCL"
+	case "snippet":
+		return "README.md has what to paste for OBS, VLC, video.js and ufw, docs/proxies.md for Traefik"
 	case "man":
 		return "every command has --help"
 	}

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // BenchmarkCut is a fragment's end: mux, write, playlist, on tmpfs. A fragment
@@ -35,15 +34,15 @@ func BenchmarkCut(b *testing.B) {
 		b.Fatal(err)
 	}
 	p.begin()
-	s := mediatest.NewScript(b)
-	s.Size = 12500
-	s.Play(2 * time.Second)
+	s := newScript(b)
+	s.size = 12500
+	s.play(2 * time.Second)
 	var bytes int64
-	for _, pkt := range s.Packets {
+	for _, pkt := range s.packets {
 		bytes += int64(len(pkt.Data))
 	}
-	gop := make([]media.Packet, len(s.Packets))
-	for i, pkt := range s.Packets {
+	gop := make([]media.Packet, len(s.packets))
+	for i, pkt := range s.packets {
 		gop[i] = *pkt
 	}
 	b.SetBytes(bytes)
@@ -51,7 +50,7 @@ func BenchmarkCut(b *testing.B) {
 	now := time.Now()
 	for b.Loop() {
 		for i := range gop {
-			p.seg.Push(&gop[i], now, 0)
+			p.seg.push(&gop[i], now, 0)
 		}
 		for i := range gop { // the same packets again, 2 s on
 			gop[i].DTS += 2 * time.Second

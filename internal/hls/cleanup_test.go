@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 func (b *bench) foreign(name string) string {
@@ -51,8 +50,8 @@ func TestAfterTheEndExactlyOurFilesGo(t *testing.T) {
 			if tt.cfg != nil {
 				tt.cfg(&cfg)
 			}
-			s := mediatest.NewScript(t).Play(30 * time.Second)
-			b.run(b.packager("test", cfg), s.Packets, tt.stop)
+			s := newScript(t).play(30 * time.Second)
+			b.run(b.packager("test", cfg), s.packets, tt.stop)
 			during := b.files()
 			b.clock.advance(2*cfg.PlaylistLength - time.Second)
 			b.clean()
@@ -92,11 +91,11 @@ func TestAfterTheEndExactlyOurFilesGo(t *testing.T) {
 func TestAFragmentStaysForItsDurationAndTheLongestPlaylistThatNamedIt(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir) // 10 s
-	s := mediatest.NewScript(t).Play(60 * time.Second)
+	s := newScript(t).play(60 * time.Second)
 	gone := make(map[string]time.Duration) // when it left the playlist
 	listed := make(map[string]bool)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
-		now := s.Packets[i].DTS
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		now := s.packets[i].DTS
 		b.clean()
 		if now%(2*time.Second) != 40*time.Millisecond {
 			return
@@ -146,17 +145,17 @@ func (b *bench) playlist2(name string) []string {
 func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := mediatest.NewScript(t).Play(10 * time.Second)
-	b.run(b.packager("test", cfg), s.Packets, nil)
+	s := newScript(t).play(10 * time.Second)
+	b.run(b.packager("test", cfg), s.packets, nil)
 	b.clock.advance(15 * time.Second)
 	b.clean()
-	s.Packets, s.Epoch = nil, 1
-	s.At += 15 * time.Second
-	s.Play(8 * time.Second)
+	s.packets, s.epoch = nil, 1
+	s.at += 15 * time.Second
+	s.play(8 * time.Second)
 	v := newViewer(t, b.dir, "test.m3u8")
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
 		m := b.playlist("test.m3u8")
-		if s.Packets[i].DTS == 29*time.Second && (m.MediaSequence != 1 || !m.Segments[4].Discontinuity || m.Segments[4].URI != "test-5.ts") {
+		if s.packets[i].DTS == 29*time.Second && (m.MediaSequence != 1 || !m.Segments[4].Discontinuity || m.Segments[4].URI != "test-5.ts") {
 			t.Errorf("%s", b.read("test.m3u8"))
 		}
 		// At 30 s the first run's end plus 2 × playlist_length is over; what
@@ -176,13 +175,13 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 			b := newBench(t)
 			cfg := testConfig(b.dir)
 			cfg.MaxFragment, cfg.Type = 10*time.Second, kind
-			s := mediatest.NewScript(t)
-			s.GOP = 9 * time.Second
-			s.Play(27 * time.Second)
-			s.Video = mediatest.Track(t, s.Video.Codec, mediatest.AVCBaseline) // a discontinuity in it
-			s.GOP = 2 * time.Second
-			s.Play(9 * time.Second)
-			b.run(b.packager("test", cfg), s.Packets, eof)
+			s := newScript(t)
+			s.gop = 9 * time.Second
+			s.play(27 * time.Second)
+			s.video = track(t, s.video.Codec, avcBaseline) // a discontinuity in it
+			s.gop = 2 * time.Second
+			s.play(9 * time.Second)
+			b.run(b.packager("test", cfg), s.packets, eof)
 			old := b.playlist("test.m3u8")
 			if !old.Endlist || old.TargetDuration != 9 {
 				t.Fatalf("%s", b.read("test.m3u8"))
@@ -198,10 +197,10 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 			if restart {
 				b.reopen()
 			}
-			s.Packets, s.Epoch, s.At = nil, 1, s.At+3*time.Second
-			s.Play(9 * time.Second)
+			s.packets, s.epoch, s.at = nil, 1, s.at+3*time.Second
+			s.play(9 * time.Second)
 			begun := 0
-			b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) {
+			b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) {
 				m := b.playlist("test.m3u8")
 				if m.Endlist {
 					t.Fatal("ENDLIST although the publisher is back")
@@ -241,14 +240,14 @@ func TestPlaylistsAreCachedForHalfOfATargetAtMost(t *testing.T) {
 func TestNumbersAreNotUsedAgainWhileCachesMayRememberThem(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, eof)
+	b.run(b.packager("test", cfg), newScript(t).play(8*time.Second).packets, eof)
 	b.clock.advance(21 * time.Second)
 	b.clean()
 	if got := b.files(); len(got) != 0 {
 		t.Fatalf("left %v", got)
 	}
 	b.reopen()
-	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
+	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, eof)
 	if m := b.playlist("test.m3u8"); m.MediaSequence != 4 || m.Segments[0].URI != "test-4.ts" {
 		t.Errorf("%s", b.read("test.m3u8"))
 	}
@@ -285,7 +284,7 @@ func TestAPlaylistOfNginxOrGarbageIsTakenUpSafely(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(b.dir, "test.m3u8"), []byte(tt.body), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(2*time.Second).Packets, nil)
+			b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(2*time.Second).packets, nil)
 			m := b.playlist("test.m3u8")
 			got := b.playlist2("test.m3u8")
 			if m.MediaSequence != tt.seq || *m.DiscontinuitySequence != tt.disc || !slices.Equal(got, tt.uris) {
@@ -312,7 +311,7 @@ func TestALinkToElsewhereIsNotFollowed(t *testing.T) {
 	}
 	cfg := testConfig(b.dir)
 	cfg.Nested = true
-	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
+	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, eof)
 	if left, _ := os.ReadDir(outside); len(left) != 0 {
 		t.Errorf("wrote %v outside", left)
 	}
@@ -354,10 +353,10 @@ func TestALedgerOfLiesDeletesNothingElse(t *testing.T) {
 func TestTheLedgerDoesNotGrowWithoutEnd(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := mediatest.NewScript(t)
-	s.Audio, s.GOP, s.Frame = nil, 2*time.Second, time.Second
-	s.Play(45 * time.Minute)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+	s := newScript(t)
+	s.audio, s.gop, s.frame = nil, 2*time.Second, time.Second
+	s.play(45 * time.Minute)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
 		if i%4 == 0 {
 			b.clean()
 		}

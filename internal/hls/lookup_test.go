@@ -16,14 +16,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/live"
-	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 	b := newBench(t)
 	b.foreign("other.ts")
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(12*time.Second).Packets, nil)
+	b.run(b.packager("test", cfg), newScript(t).play(12*time.Second).packets, nil)
 
 	f, ok := b.d.Lookup("test.m3u8")
 	if !ok || f.App != "show" || f.Stream != "test" || f.Kind != Playlist || f.MaxAge != time.Second {
@@ -71,9 +70,9 @@ func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 func TestOneWriterForAPlaylist(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := mediatest.NewScript(t).Play(4 * time.Second)
+	s := newScript(t).play(4 * time.Second)
 	p, second := b.packager("test", cfg), b.packager("test", cfg)
-	b.runFeed(p, &feed{packets: s.Packets, each: func(int) {
+	b.runFeed(p, &feed{packets: s.packets, each: func(int) {
 		if err := second.run(t.Context(), &feed{stop: eof}); err == nil {
 			t.Error("two packagers write one playlist")
 		}
@@ -100,13 +99,13 @@ func TestAReaderInATightLoopNeverSeesALie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := mediatest.NewScript(t)
-	s.Size = 20000
-	s.Play(240 * time.Second)
+	s := newScript(t)
+	s.size = 20000
+	s.play(240 * time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	go func() {
-		done <- p.run(ctx, &feed{packets: s.Packets, stop: eof})
+		done <- p.run(ctx, &feed{packets: s.packets, stop: eof})
 		cancel()
 	}()
 	go func() { done <- d.Run(ctx) }()
@@ -149,8 +148,8 @@ func TestFirstPlaylistIsThereWhenTheFirstGOPEnds(t *testing.T) {
 		go func() { done <- d.Run(ctx) }()
 
 		start := time.Now()
-		s := mediatest.NewScript(t).Play(5 * time.Second)
-		for _, pkt := range s.Packets {
+		s := newScript(t).play(5 * time.Second)
+		for _, pkt := range s.packets {
 			time.Sleep(pkt.DTS - time.Since(start))
 			stream.Write(pkt)
 			synctest.Wait()

@@ -10,8 +10,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 func TestVariantBase(t *testing.T) {
@@ -57,10 +55,10 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 			b := newBench(t)
 			cfg := variants(b.dir)
 			cfg.Nested = nested
-			low := mediatest.NewScript(t)
-			low.Size = 2000
-			low.Play(8 * time.Second)
-			b.run(b.packager("show_low", cfg), low.Packets, nil)
+			low := newScript(t)
+			low.size = 2000
+			low.play(8 * time.Second)
+			b.run(b.packager("show_low", cfg), low.packets, nil)
 			m := b.master("show.m3u8")
 			if len(m.Variants) != 1 {
 				t.Fatalf("%s", b.read("show.m3u8"))
@@ -81,8 +79,8 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 				t.Errorf("URI %s, want %s", got.URI, uri)
 			}
 
-			hd := mediatest.NewScript(t).Play(4 * time.Second)
-			b.run(b.packager("show_hd", cfg), hd.Packets, nil)
+			hd := newScript(t).play(4 * time.Second)
+			b.run(b.packager("show_hd", cfg), hd.packets, nil)
 			m = b.master("show.m3u8")
 			if len(m.Variants) != 2 || m.Variants[0].URI != uri {
 				t.Fatalf("%s", b.read("show.m3u8"))
@@ -114,9 +112,9 @@ func TestMasterIsWrittenOnlyWhenItChanges(t *testing.T) {
 		}
 		return nil
 	}
-	s := mediatest.NewScript(t)
-	s.Size = 1000
-	b.run(b.packager("show_low", variants(b.dir)), s.Play(120*time.Second).Packets, nil)
+	s := newScript(t)
+	s.size = 1000
+	b.run(b.packager("show_low", variants(b.dir)), s.play(120*time.Second).packets, nil)
 	if writes < 1 || writes > 5 {
 		t.Errorf("written %d times for 60 fragments of one kind", writes)
 	}
@@ -125,10 +123,10 @@ func TestMasterIsWrittenOnlyWhenItChanges(t *testing.T) {
 func TestARenditionThatHasGoneLeavesTheMaster(t *testing.T) {
 	b := newBench(t)
 	cfg := variants(b.dir)
-	b.run(b.packager("show_low", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
-	s := mediatest.NewScript(t)
-	s.Play(60 * time.Second)
-	b.runFeed(b.packager("show_hd", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) { b.clean() }})
+	b.run(b.packager("show_low", cfg), newScript(t).play(4*time.Second).packets, eof)
+	s := newScript(t)
+	s.play(60 * time.Second)
+	b.runFeed(b.packager("show_hd", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { b.clean() }})
 	if m := b.master("show.m3u8"); len(m.Variants) != 1 || m.Variants[0].URI != "show_hd.m3u8" {
 		t.Errorf("%s", b.read("show.m3u8"))
 	}
@@ -137,11 +135,11 @@ func TestARenditionThatHasGoneLeavesTheMaster(t *testing.T) {
 func TestAStreamUnderTheBaseNameKeepsItsPlaylist(t *testing.T) {
 	b := newBench(t)
 	cfg := variants(b.dir)
-	s := mediatest.NewScript(t)
-	s.Play(20 * time.Second)
-	b.runFeed(b.packager("show", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
-		if i == len(s.Packets)/2 {
-			b.run(b.packager("show_low", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
+	s := newScript(t)
+	s.play(20 * time.Second)
+	b.runFeed(b.packager("show", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+		if i == len(s.packets)/2 {
+			b.run(b.packager("show_low", cfg), newScript(t).play(4*time.Second).packets, nil)
 		}
 	}})
 	b.playlist("show.m3u8")
@@ -154,7 +152,7 @@ func TestMeasuredBandwidthIsThePeakOfWholeTargetDurations(t *testing.T) {
 	var m measured
 	tracks := [2]*media.Track{{CodecString: "avc1.4d001f", FrameRate: 30}}
 	add := func(d time.Duration, size, frames int) {
-		m.measure(&segmenter.Segment{Duration: d, Frames: frames, Tracks: tracks}, size, 4)
+		m.measure(&segment{duration: d, frames: frames, tracks: tracks}, size, 4)
 	}
 	add(4*time.Second, 500_000, 120)
 	if m.bandwidth != 1_000_000 || m.average != 1_000_000 || m.frameRate != 30 {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // names are the files and URIs of one stream (docs/nginx-rtmp.md):
@@ -71,13 +70,13 @@ func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 // id is what nginx would call the fragment (docs/nginx-rtmp.md): its media
 // sequence number, the publisher's time in 90 kHz units, or the wall clock in
 // milliseconds; then rounded down.
-func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
+func (n *names) id(seq uint64, g *segment) uint64 {
 	id := seq
 	switch n.naming {
 	case "timestamp":
-		id = uint64(g.Timestamp) * 90
+		id = uint64(g.timestamp) * 90
 	case "system":
-		id = uint64(g.Opened.UnixMilli())
+		id = uint64(g.opened.UnixMilli())
 	}
 	if n.granularity > 1 {
 		id -= id % n.granularity

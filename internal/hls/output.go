@@ -7,7 +7,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // An output is one playlist being written. It belongs to its packager's
@@ -141,7 +140,7 @@ func (o *output) record(name, kind string) record {
 }
 
 // add writes g as a file and takes it into the list. It returns the file's size.
-func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
+func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 	if err := o.d.settle(o.d.main); err != nil {
 		return 0, err
 	}
@@ -174,12 +173,12 @@ func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 		o.list.target = 0
 	}
 	if o.list.target == 0 {
-		o.list.target = targetFor(o.cfg.Fragment, g.Duration)
+		o.list.target = targetFor(o.cfg.Fragment, g.duration)
 	}
 	e := entry{
 		uri:  o.names.uri + strconv.FormatUint(id, 10) + ".ts",
-		name: name, duration: g.Duration, independent: g.Independent, key: k,
-		discontinuity: g.Discontinuity && (o.follows || len(o.list.entries) > 0),
+		name: name, duration: g.duration, independent: g.independent, key: k,
+		discontinuity: g.discontinuity && (o.follows || len(o.list.entries) > 0),
 	}
 	if o.cfg.Datetime {
 		e.date = date
@@ -196,12 +195,12 @@ func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 }
 
 // writeSegment muxes g in one of the directory's scratch buffers.
-func (o *output) writeSegment(rec record, g *segmenter.Segment, k *key, x segmenter.Container) (int, error) {
+func (o *output) writeSegment(rec record, g *segment, k *key, x *transport) (int, error) {
 	buf := <-o.d.slots
-	if need := x.Size(g); cap(buf) < need {
+	if need := x.grow(g); cap(buf) < need {
 		buf = make([]byte, 0, need)
 	}
-	b := x.Append(buf[:0], g)
+	b := x.append(buf[:0], g)
 	if k != nil {
 		b = k.encrypt(b)
 	}

@@ -24,7 +24,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // A Packager writes the HLS output of one stream.
@@ -41,11 +40,9 @@ type Packager struct {
 	cfg      config.HLS
 	dir      *Directory
 	out      *output // nil until it could be opened
-	seg      *segmenter.Segmenter
-	rules    segmenter.Rules // of seg
-	lapped   uint64          // packets that the stream's ring had lost
+	seg      segmenter
 	pictures media.Pictures
-	ts       segmenter.Container
+	ts       transport
 	clock    wallClock
 	began    time.Time // what elapsed counts from
 	carrier  carrier
@@ -96,9 +93,7 @@ func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logge
 	if log == nil {
 		log = zap.NewNop()
 	}
-	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: segmenter.NewMPEGTS(), carrier: carrier{log: log}}
-	p.seg = segmenter.New(p.write, p.forced)
-	return p, nil
+	return &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, carrier: carrier{log: log}}, nil
 }
 
 // Reconfigure changes the settings of a running packager at its next cut: no
@@ -214,9 +209,9 @@ func (p *Packager) elapsed(now time.Time) time.Duration {
 }
 
 func (p *Packager) begin() {
-	if p.out.follows {
-		p.seg.Break()
-	}
+	p.seg.emit = p.write
+	p.seg.forced = p.forced
+	p.seg.broken = p.out.follows
 	p.applyRules()
 	p.mu.Lock()
 	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
@@ -226,23 +221,21 @@ func (p *Packager) begin() {
 // applyRules hands the settings to those who follow them.
 func (p *Packager) applyRules() {
 	c := &p.cfg
-	p.ts.SetAudio(c.Sync, c.MaxAudioDelay)
+	p.ts.sync, p.ts.maxDelay = c.Sync, c.MaxAudioDelay
 	target := p.out.target()
-	r := segmenter.Rules{Fragment: c.Fragment, MaxFragment: c.MaxFragment, Aligned: c.FragmentSlicing == "aligned"}
-	r.MaxFragment = max(r.MaxFragment, r.Fragment)
-	limit := time.Duration(0)
+	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
+	r.maxFragment = max(r.maxFragment, r.fragment)
+	p.seg.limit = 0
 	if target > 0 {
-		limit = limitFor(target)
-		if targetFor(r.Fragment, 0) > target {
-			r.Fragment = p.rules.Fragment
-			if r.Fragment == 0 {
-				r.Fragment = time.Duration(target) * time.Second
+		p.seg.limit = limitFor(target)
+		if targetFor(r.fragment, 0) > target {
+			r.fragment = p.seg.rules.fragment
+			if r.fragment == 0 {
+				r.fragment = time.Duration(target) * time.Second
 			}
 		}
 	}
-	p.rules = r
-	p.seg.SetRules(r)
-	p.seg.SetLimit(limit)
+	p.seg.rules, p.seg.soon = r, 0
 }
 
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
@@ -253,38 +246,34 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	if skipped > 0 {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.pictures.Reset()
-		p.seg.Lose()
-		p.lapped += skipped
+		p.seg.lose()
+		p.seg.dropped += skipped
 		p.dir.count.lapped.Add(float64(skipped))
 	}
 	if c := p.pending.Load(); c != nil {
-		if !p.seg.Open() {
+		if p.seg.open == nil {
 			p.reconfigure()
-		} else if p.refused != c {
-			p.seg.CutSooner(c.cfg.Fragment)
+		} else if p.seg.soon == 0 && p.refused != c {
+			p.seg.soon = c.cfg.Fragment
 		}
 	}
-	now, before := p.dir.now(), p.unfit()
+	now, before := p.dir.now(), p.seg.dropped
 	for i, pkt := range packets {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
-		if !p.late && p.carrier.carries(pkt.Track, p.ts) {
+		if !p.late && p.carrier.carries(pkt.Track) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
 				p.push(pkt, now)
 			}
 		}
 		packets[i] = nil // the ring may forget it
 	}
-	unfit := p.unfit()
-	if n := unfit - before; n > 0 {
+	if n := p.seg.dropped - before; n > 0 {
 		p.dir.count.unfit.Add(float64(n))
 	}
 	p.mu.Lock()
-	p.stats.Dropped = unfit + p.lapped
+	p.stats.Dropped = p.seg.dropped
 	p.mu.Unlock()
 }
-
-// unfit is how many packets came and fit into no fragment.
-func (p *Packager) unfit() uint64 { return p.seg.Dropped() + p.ts.Dropped() }
 
 // reconfigure applies what Reconfigure asked for, between two fragments. What
 // can't be applied now is tried again at the next cut.
@@ -326,9 +315,7 @@ func (p *Packager) apply(c *change) error {
 	out.carry(&old.list)
 	old.end()
 	p.out, p.dir = out, c.dir
-	if p.out.follows {
-		p.seg.Break()
-	}
+	p.seg.broken = p.seg.broken || p.out.follows
 	p.fault = fault{}
 	return nil
 }
@@ -340,7 +327,7 @@ func (p *Packager) finish(endlist bool) {
 	}
 	p.ending = true
 	p.fault.retryAt = time.Time{} // a last try
-	p.seg.Finish()
+	p.seg.finish()
 	if endlist && len(p.out.list.entries) > 0 {
 		p.out.list.ended = true
 		p.out.unsaved = true

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // A tag is one audio or video message of a publisher.
@@ -178,7 +177,7 @@ func samePublished(t *testing.T, tags, want []tag) {
 // countPES counts a stream's PES packets by PID.
 func countPES(ts []byte) map[int]int {
 	n := make(map[int]int)
-	for pid, times := range mediatest.DecodeTimes(ts) {
+	for pid, times := range decodeTimes(ts) {
 		n[pid] = len(times)
 	}
 	return n

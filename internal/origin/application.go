@@ -32,7 +32,6 @@ type Application struct {
 	// the next stream of that name starts its outputs after them.
 	ending   map[string]*Stream
 	players  map[string]*playerSet // by stream name
-	files    map[string]*playerSet // by the path of the file that they play
 	viewers  map[string]*viewerSet // over HTTP, by stream name
 	claimed  int                   // publishers attached
 	sessions int                   // connections that named it, and viewer sets
@@ -56,7 +55,6 @@ func newApplication(v *Service, name string, rules *appRules) *Application {
 		streams: make(map[string]*Stream),
 		ending:  make(map[string]*Stream),
 		players: make(map[string]*playerSet),
-		files:   make(map[string]*playerSet),
 		viewers: make(map[string]*viewerSet),
 		id:      v.origin.epochs.Add(1),
 	}

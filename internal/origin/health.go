@@ -58,7 +58,7 @@ func (st *Stream) complain(by *Publication, defects media.Defects, now time.Time
 // Health is what was measured of the present publisher, and what is wrong with the
 // stream: its outputs first, then what the publisher sends.
 func (st *Stream) Health() (doctor.Figures, []doctor.Finding) {
-	found := st.outputs.failures()
+	found, _ := st.outputs.failures()
 	st.write.Lock()
 	defer st.write.Unlock()
 	if st.doctor == nil {
@@ -67,9 +67,8 @@ func (st *Stream) Health() (doctor.Figures, []doctor.Finding) {
 	return st.doctor.Figures(), append(found, st.doctor.Findings()...)
 }
 
-// FailingOutputs counts the outputs that can't write, out of all that depend on no
-// other server.
-func (st *Stream) FailingOutputs() (failing, all int) { return st.outputs.failing() }
+// OutputFailures lists the outputs that can't write, out of all there are.
+func (st *Stream) OutputFailures() (found []doctor.Finding, all int) { return st.outputs.failures() }
 
 // WaitOutputs returns when every output has closed its files.
 func (st *Stream) WaitOutputs() { st.outputs.wait() }

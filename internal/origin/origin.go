@@ -9,7 +9,6 @@ package origin
 
 import (
 	"context"
-	"crypto/rand"
 	"net"
 	"sync/atomic"
 	"time"
@@ -45,7 +44,6 @@ type Origin struct {
 	started        time.Time
 	stop           atomic.Bool
 
-	identity    string // no other process's
 	outputKinds []OutputKind
 	goes        Crew
 	dirs        *Directories
@@ -62,7 +60,7 @@ type Origin struct {
 // New returns an Origin without applications. ctx ends publishers and players,
 // outputCtx ends the outputs.
 func New(ctx, outputCtx context.Context, o Options) *Origin {
-	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds}
+	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), dirs: newDirectories(o.Log), outputKinds: outputKinds}
 	og.services.Store(new([]*Service))
 	og.audience = newAudience(og)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })

@@ -9,8 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
-	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
 // A PlayRequest is what a player asks for.
@@ -18,14 +18,12 @@ type PlayRequest struct {
 	Log      *zap.Logger // of the client
 	Address  netip.Addr
 	Name     string
-	Prefix   string     // flv or mp4: stood before a colon in front of the name
 	Args     url.Values // behind the ? of the name
 	RawArgs  string     // the same as text
 	Start    float64    // of play (RTMP §7.2.2.1), for on_play
 	Duration float64
 	Reset    bool
-	Ordered  bool     // an operator has chosen the name: it is no guess
-	Via      []string // the marks of the servers that it is played for
+	Ordered  bool // an operator has chosen the name: it is no guess
 	// Away reports whether the client has hung up, or was kicked, meanwhile.
 	Away func() bool
 
@@ -41,7 +39,6 @@ type Playing struct {
 	addr   netip.Addr
 	name   string
 	set    *playerSet
-	file   vod.File // nil: it plays a stream
 	hooks  *hookSession
 }
 
@@ -51,29 +48,22 @@ func (p *Playing) Name() string { return p.name }
 // Fan sends the stream, and those of the name that come after it.
 func (p *Playing) Fan() *fanout.Fan { return p.set.fan }
 
-// File is what it plays; nil: a stream. It is closed by Leave.
-func (p *Playing) File() vod.File { return p.file }
-
 // ChunkSize is the one that the fan's messages are written with.
 func (p *Playing) ChunkSize() int { return p.set.chunkSize }
 
 // Leave ends it.
 func (p *Playing) Leave() {
-	if p.file != nil {
-		p.app.leaveFile(p)
-	} else {
-		p.app.leavePlayers(p)
-	}
+	p.app.leavePlayers(p)
 	p.hooks.end()
 }
 
-// Play decides whether p may play a stream, live or to come, or a file: access, guesses,
+// Play decides whether p may play a stream, live or to come: access, guesses,
 // on_play, limits. The error is a *Refusal, or ErrGone. Without one the caller
 // must call Leave.
 func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Playing, error) {
 	name := r.Name
-	if err := a.CheckPlayName(name); err != nil {
-		return nil, &Refusal{RuleDenied, err.Error()}
+	if err := value.ValidStreamName(name); err != nil {
+		return nil, &Refusal{RuleDenied, "bad stream name: " + err.Error()}
 	}
 	rules := a.rules.Load()
 	name, err := a.playable(ctx, rules, r, p)
@@ -106,16 +96,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if name != secretName {
 		r.Public = name
 	}
-	if err := a.inCircle(r.Via, name); err != nil {
-		session.end()
-		return nil, err
-	}
-	if cfg := rules.cfg.For(name); a.isFile(cfg, name) {
-		err = a.openFile(ctx, r, name, out, cfg)
-	} else {
-		err = a.join(name, out, cfg)
-	}
-	if err != nil {
+	if err := a.join(name, out, rules.cfg.For(name)); err != nil {
 		session.end()
 		return nil, err
 	}
@@ -123,7 +104,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	r.Log.Info("play started", zap.String("stream", name), zap.String("player", p.Describe().Encoder))
 	if now := a.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := out.refusedBy(now, name); why != "" {
-			out.LogStopped(r.Log, 0, 0)
+			out.LogStopped(r.Log, nil)
 			out.Leave()
 			return nil, &Refusal{RuleDenied, why}
 		}
@@ -133,8 +114,12 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 }
 
 // LogStopped writes the line about the end of a play that "play started" was
-// written about, with the bytes that were sent and how often the player lagged.
-func (p *Playing) LogStopped(log *zap.Logger, bytes, lapped uint64) {
+// written about. fan is nil if nothing was sent.
+func (p *Playing) LogStopped(log *zap.Logger, fan *fanout.Player) {
+	var bytes, lapped uint64
+	if fan != nil {
+		bytes, lapped = fan.Sent(), fan.Lapped()
+	}
 	log.Info("play stopped", zap.String("stream", p.name), zap.Uint64("bytes", bytes), zap.Uint64("lapped", lapped),
 		zap.Int64("dur_ms", time.Since(p.player.Describe().Since).Milliseconds()))
 }
@@ -155,9 +140,6 @@ func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequ
 	if known := !key && (r.Ordered || rules.keys.names(name) || a.HasStream(name)); known {
 		return name, nil
 	}
-	if l := a.library(rules.cfg); l != nil && !key && l.Has(r.fileRequest(name)) {
-		return name, nil
-	}
 	hideGuess(p, name)
 	guesses, now := a.svc.guessLimit(a.name), time.Now()
 	if guesses.refused(r.Address, now) {
@@ -174,7 +156,7 @@ func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequ
 // mayPlay is what is decided here, before any hook is asked.
 func mayPlay(cfg *config.Application, addr netip.Addr) error {
 	switch {
-	case !cfg.Live && cfg.VOD == nil:
+	case !cfg.Live:
 		return &Refusal{RuleDenied, "live = false for this application"}
 	case !cfg.Access.Play.Allows(addr):
 		return &Refusal{RuleDenied, "access denied: playing from this address is not allowed"}

@@ -86,10 +86,7 @@ func (r *recordOutput) Reconfigure(block any) error {
 // State implements Output.
 func (r *recordOutput) State() output.State {
 	s := r.recorder.Snapshot()
-	return output.State{
-		Target: s.Path, Since: s.Since, Duration: s.Duration, Bytes: uint64(s.Bytes), Files: s.Files,
-		Failing: s.Failing, FailingSince: s.FailingSince,
-	}
+	return output.State{Target: s.Path, Failing: s.Failing, FailingSince: s.FailingSince}
 }
 
 // tellPublisher says what record.notify promises.

@@ -1,11 +1,11 @@
 // Package record writes streams to files as nginx-rtmp's record module does,
-// with its names, its rotation and its moments, in formats that players can seek in.
+// with its names, its rotation and its moments, in FLV that players can seek in.
 //
-//	cursor → Recorder (what, when) → file (os.Root, name, lock) → writer (flv, mp4, mkv, ts)
+//	cursor → Recorder (what, when) → file (os.Root, name, lock) → flv.Recording
 //
 // A Recorder belongs to one record block of one stream. A file has its final
-// name from the beginning, and is playable at any time: whoever pulls the plug
-// loses the index and a second at most.
+// name from the beginning, and is a playable FLV at any time: whoever pulls the
+// plug loses the index and half a second.
 package record
 
 import (
@@ -60,7 +60,7 @@ type file struct {
 	store *Store
 	root  *os.Root // of the record block's path
 	f     *os.File
-	w     writer
+	rec   *flv.Recording
 	path  string      // absolute
 	plain string      // path without a number
 	name  string      // below root
@@ -152,7 +152,7 @@ func (f *file) openFile(w *want, numbered bool) error {
 		_ = h.Close()
 		return err
 	}
-	if err := f.begin(h, w, cfg.Append && !numbered); err != nil {
+	if err := f.begin(h, cfg.Lock, cfg.Append && !numbered, w.keyframes); err != nil {
 		_ = h.Close()
 		if f.empty {
 			_ = f.root.Remove(f.name)
@@ -162,8 +162,8 @@ func (f *file) openFile(w *want, numbered bool) error {
 	return nil
 }
 
-func (f *file) begin(h *os.File, w *want, resume bool) error {
-	if w.naming.cfg.Lock {
+func (f *file) begin(h *os.File, locked, resume bool, keyframes int) error {
+	if locked {
 		if err := lock(h); err != nil {
 			return err
 		}
@@ -174,15 +174,14 @@ func (f *file) begin(h *os.File, w *want, resume bool) error {
 		if err != nil {
 			return err
 		}
-		rec, err := flv.ResumeRecording(h, info.Size())
-		f.w = &flvWriter{rec: rec}
+		f.rec, err = flv.ResumeRecording(h, info.Size())
 		return err
 	}
 	if err := h.Truncate(0); err != nil {
 		return err
 	}
 	f.empty = true
-	f.w = newWriter(w.naming.cfg.Format, h, w.now, w.keyframes)
+	f.rec = flv.NewRecording(h, keyframes)
 	return nil
 }
 
@@ -197,14 +196,13 @@ func (f *file) moved() bool {
 // close finishes the file, and removes one in which nothing was written.
 func (f *file) close() error {
 	var err error
-	if !f.w.Empty() {
-		err = f.w.Finish()
-		f.empty = f.empty && (err != nil || f.w.Written() == 0)
-	}
 	if f.empty {
-		if rerr := f.root.Remove(f.name); !errors.Is(rerr, fs.ErrNotExist) {
-			err = errors.Join(err, rerr)
+		err = f.root.Remove(f.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
 		}
+	} else {
+		err = f.rec.Finish()
 	}
 	err = errors.Join(err, f.f.Close(), f.root.Close())
 	f.store.release(f.path)

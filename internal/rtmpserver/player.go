@@ -16,12 +16,9 @@ type player struct {
 	*session
 	streamID uint32
 	playing  *origin.Playing
-	start    float64 // of play, ms; negative: the beginning
-	duration float64 // of play, ms; 0 or negative: to the end
-	noAudio  bool    // the session's goroutine's
+	noAudio  bool // the session's goroutine's
 	noVideo  bool
 	fan      *fanout.Player // nil until the replies are out; session.mu
-	file     *filePlayer    // in the fan's place, where a file is played; session.mu
 	leaving  atomic.Bool    // nobody tells it anything any more
 }
 
@@ -38,9 +35,6 @@ func (pl *player) Describe() origin.Description {
 	d := pl.session.Describe()
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
-	if pl.file != nil {
-		d.Playing = true
-	}
 	if pl.fan != nil {
 		d.Playing, d.Lapped = true, pl.fan.Lapped()
 	}
@@ -97,10 +91,6 @@ func (pl *player) receive(cmd rtmp.Command) {
 		pl.noAudio = !on
 	} else {
 		pl.noVideo = !on
-	}
-	if pl.file != nil {
-		pl.file.receive(!pl.noAudio, !pl.noVideo)
-		return
 	}
 	pl.fan.Receive(!pl.noAudio, !pl.noVideo)
 }

@@ -116,9 +116,6 @@ func (s *Server) stopping() bool { return s.origin.Stopping() }
 // out for d. It says how many there were: an application may be in several rtmp blocks.
 func (s *Server) Kick(app, name string, d time.Duration) (n int) { return s.origin.Kick(app, name, d) }
 
-// Origin holds the streams.
-func (s *Server) Origin() *origin.Origin { return s.origin }
-
 // defaultFlush is the longest pause of the fan-out before a configuration says
 // another.
 const defaultFlush = 100 * time.Millisecond

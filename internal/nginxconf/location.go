@@ -1,0 +1,247 @@
+package nginxconf
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// handlers are directives by which nginx gives a request to something else.
+var handlers = strings.Fields("proxy_pass fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass flv_live js_content content_by_lua content_by_lua_block content_by_lua_file " +
+	"perl echo dav_methods mp4 flv stub_status push_stream_publisher push_stream_subscriber nchan_publisher nchan_subscriber vod hls_proxy rewrite_by_lua_block")
+
+// locationPath is what a location matches: how, and which path.
+func locationPath(d *directive) (modifier, path string) {
+	switch {
+	case len(d.args) >= 2:
+		return d.arg(0), d.arg(1)
+	case strings.HasPrefix(d.arg(0), "="):
+		return "=", d.arg(0)[1:]
+	case strings.HasPrefix(d.arg(0), "^~"):
+		return "^~", d.arg(0)[2:]
+	case strings.HasPrefix(d.arg(0), "~"):
+		return "~", d.arg(0)[1:]
+	}
+	return "", d.arg(0)
+}
+
+// locations maps the locations of a server or of a location, and its own root.
+func (im *importer) locations(at *site, d *directive, s *scope, prefix string) {
+	whole := false
+	for _, l := range d.block {
+		if l.name != "location" || !l.isBlock {
+			continue
+		}
+		modifier, p := locationPath(l)
+		whole = whole || p == prefix && modifier != "~"
+		im.location(at, l, &scope{block: l.block, parent: s}, modifier, p)
+		im.locations(at, l, &scope{block: l.block, parent: s}, p)
+	}
+	if d.name != "server" || whole {
+		return
+	}
+	own := &scope{block: d.block}
+	if r := own.get("return"); r != nil {
+		if target := redirection302(r); target != "" {
+			im.serve(at, r, s, "/", func(b *item) { b.set(r, "redirect", quote(target)) })
+		}
+		return
+	}
+	if r := s.get("root"); r != nil {
+		im.serve(at, r, s, "/", func(b *item) { im.root(b, r, s, "/") })
+	}
+}
+
+// location maps one.
+func (im *importer) location(at *site, d *directive, s *scope, modifier, p string) {
+	own := &scope{block: d.block}
+	stat, control := own.get("rtmp_stat"), own.get("rtmp_control")
+	switch {
+	case strings.HasPrefix(p, "@") || own.get("internal") != nil:
+		im.lose(d, "a location for nginx itself has no counterpart")
+		return
+	case strings.HasPrefix(modifier, "~"):
+		im.regular(d, own, p)
+		return
+	case !strings.HasPrefix(p, "/"):
+		im.lose(d, "it is no path")
+		return
+	}
+	if h := own.nearest(handlers...); len(h) > 0 && stat == nil && control == nil {
+		text := "what " + h[0].name + " does stays with nginx"
+		if r, ok := reasons[h[0].name]; ok {
+			text = r.Text
+		}
+		im.lose(d, text)
+		return
+	}
+	if p = path.Clean(p); modifier == "=" {
+		p = "= " + p
+	}
+	switch {
+	case stat != nil && control != nil:
+		im.note(control, lost, "a location has stat or control, not both: give control a location of its own")
+		fallthrough
+	case stat != nil:
+		im.serve(at, d, s, p, func(b *item) { im.stat(b, d, stat, s) })
+	case control != nil:
+		im.serve(at, d, s, p, func(b *item) { im.control(b, d, control) })
+	case own.get("return") != nil:
+		im.returned(at, d, s, own.get("return"), p)
+	case own.get("alias") != nil:
+		im.serve(at, d, s, p, func(b *item) {
+			im.pathNote(own.get("alias"))
+			b.set(own.get("alias"), "alias", expression(strings.TrimSuffix(own.get("alias").arg(0), "/")+empty(own.get("alias").arg(0)), same))
+		})
+	case s.get("root") != nil:
+		im.serve(at, d, s, p, func(b *item) { im.root(b, s.get("root"), s, p) })
+	default:
+		im.lose(d, "it has no root: nginx serves the directory html of its prefix")
+	}
+}
+
+// empty is "/" if trimming a slash left nothing.
+func empty(s string) string {
+	if s == "/" {
+		return "/"
+	}
+	return ""
+}
+
+// lose makes a note about a location, which speaks for all that is in it.
+func (im *importer) lose(d *directive, text string) {
+	im.note(d, lost, "%s", text)
+	for _, c := range d.block {
+		if c.name != "location" {
+			im.forget(c)
+		}
+	}
+}
+
+// regular speaks of a location with a regular expression.
+func (im *importer) regular(d *directive, own *scope, p string) {
+	switch {
+	case len(own.nearest(slices.Concat(handlers, []string{"root", "alias", "rewrite", "try_files"})...)) > 0:
+		im.lose(d, "there are no regular expressions: write a location \"/PATH\"")
+	case strings.Contains(p, `/\.`) || strings.HasPrefix(p, `\.ht`) || strings.HasPrefix(p, `^\.`):
+		im.note(d, unneeded, "files whose names begin with a dot are never served")
+		im.forget(d)
+	case len(own.nearest("deny", "return", "auth_basic", "secure_link", "auth_request")) > 0 || len(im.guards(own)) > 0:
+		im.lose(d, "there are no regular expressions, and what it forbids IS SERVED: move these files elsewhere, or give the location of their path access = [\"deny all\"]")
+	default:
+		im.note(d, unneeded, "types, CORS and cache headers are right by themselves")
+		im.forget(d)
+	}
+}
+
+// serve writes a location, unless its path is taken. what says what it serves.
+func (im *importer) serve(at *site, d *directive, s *scope, p string, what func(*item)) {
+	if other, taken := at.locations[p]; taken {
+		if d.isBlock {
+			im.lose(d, "the path "+p+" is served already, by "+other.file.name+":"+strconv.Itoa(other.line))
+		} else {
+			d.done = true
+		}
+		return
+	}
+	at.locations[p] = d
+	var from *directive
+	if d.isBlock {
+		from = d
+	}
+	b := at.block.block(from, "location", p)
+	if b.from == nil {
+		b.from = d
+	}
+	what(b)
+	im.guarded(b, s)
+	im.headers(b, d, s)
+	if (b.has("root") || b.has("alias")) && !strings.HasPrefix(p, "=") {
+		im.places = append(im.places, place{at, b, p, served(s, p)})
+	}
+	if d.isBlock {
+		leftover(b, d.block, d.tail)
+	}
+}
+
+// root maps the root that is in force. Keys are served by alias only.
+func (im *importer) root(b *item, r *directive, s *scope, p string) {
+	im.pathNote(r)
+	dir := served(s, strings.TrimPrefix(p, "= "))
+	for _, app := range im.applied {
+		if app.keys != "" && app.keys == dir {
+			im.note(r, changed, "keys are served by alias: root never serves them")
+			b.set(r, "alias", quote(dir))
+			return
+		}
+	}
+	b.set(r, "root", expression(r.arg(0), same))
+	if a := s.get("autoindex"); a != nil && s.on("autoindex") {
+		b.set(a, "autoindex", "true")
+	}
+}
+
+func (im *importer) stat(b *item, d, stat *directive, s *scope) {
+	st := b.block(stat, "stat")
+	im.set(st, s.get("rtmp_stat_stylesheet"), attribute{"stylesheet", text, 0})
+	if len(stat.args) > 0 && stat.arg(0) != "all" {
+		im.note(stat, better, "stat shows all there is")
+	}
+	if len((&scope{block: d.block}).nearest("allow", "deny")) == 0 && len(s.nearest("allow", "deny", "auth_basic")) == 0 {
+		im.note(stat, better, "it answers this machine alone, because it shows the addresses of viewers; access = [\"allow all\"] shows it to everybody")
+	}
+}
+
+func (im *importer) control(b *item, d, control *directive) {
+	c := b.block(control, "control")
+	var allow []string
+	for _, a := range control.strings() {
+		if slices.Contains([]string{"record", "drop", "redirect"}, a) {
+			allow = append(allow, a)
+		}
+	}
+	if len(allow) > 0 && !slices.Contains(control.strings(), "all") {
+		c.set(nil, "allow", list(allow...))
+	}
+}
+
+// returned maps return.
+func (im *importer) returned(at *site, d *directive, s *scope, r *directive, p string) {
+	code := r.arg(0)
+	target := redirection302(r)
+	switch {
+	case target != "":
+		im.serve(at, d, s, p, func(b *item) { b.set(r, "redirect", quote(target)) })
+	case code == "200" || code == "204":
+		if strings.Contains(p, "health") || strings.Contains(p, "ping") || strings.Contains(p, "alive") {
+			im.serve(at, d, s, p, func(b *item) { b.block(r, "health") })
+			return
+		}
+		im.lose(d, "rtmpd has no answers of its own: root serves a file, health {} says whether all is well")
+	case strings.HasPrefix(code, "4") && s.get("root") != nil:
+		im.serve(at, d, s, p, func(b *item) {
+			b.take(r)
+			b.set(nil, "root", expression(s.get("root").arg(0), same))
+			b.set(nil, "access", list("deny all"))
+		})
+	default:
+		im.lose(d, "rtmpd has no answers of its own")
+	}
+}
+
+var variableIn = regexp.MustCompile(`\$`)
+
+// redirection302 is where a return leads; empty: nowhere that is fixed.
+func redirection302(r *directive) string {
+	target := r.arg(1)
+	if len(r.args) == 1 {
+		target = r.arg(0)
+	}
+	if len(r.args) == 2 && !strings.HasPrefix(r.arg(0), "30") || variableIn.MatchString(target) ||
+		!strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") {
+		return ""
+	}
+	return target
+}
