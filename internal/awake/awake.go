@@ -1,13 +1,13 @@
-// Package awake knows when this process was away: stopped by a signal, frozen
-// with its container, on a machine that was paused or moved. Timers that have run
-// out meanwhile say nothing about the peers they watch: what those sent lies in
-// the sockets. So after such a gap every timer begins anew.
+// Package awake detects gaps in which this process did not run: stopped by a signal,
+// frozen with its container, or on a machine that was paused or migrated. A timeout
+// that expires in a gap says nothing about the peer, whose data waits in the socket.
+// Therefore the timers of this package start anew after a gap.
 //
-// A Clock beats twice a second. A beat that is late by seconds is a gap, noticed
-// by the next beat or by whoever asks before it, whichever runs first. All times
-// are monotonic: a wall clock that is set is no gap.
+// A Clock ticks twice a second. A tick that is seconds late is a gap. The next tick
+// or the next query detects it, whichever comes first. All times are monotonic:
+// setting the wall clock makes no gap.
 //
-// A nil *Clock is never away.
+// A nil *Clock never has a gap.
 package awake
 
 import (
@@ -17,41 +17,41 @@ import (
 )
 
 const (
-	beatEvery = 500 * time.Millisecond
-	// late is how much later than it should a beat comes after a gap. A busy
-	// machine delays it by less.
+	tickEvery = 500 * time.Millisecond
+	// late is the delay of a tick from which it is a gap. A busy machine delays ticks
+	// by less.
 	late = 2 * time.Second
 )
 
-// A Clock tells time in which the process ran from time in which it did not. Its
+// A Clock measures time without the gaps in which the process did not run. Its
 // methods may be called from any goroutine.
 type Clock struct {
 	start time.Time
 	// Times since start in ns.
-	beat     atomic.Int64 // the last beat; 0: Run does not run
+	lastTick atomic.Int64 // the last tick; 0: Run does not run
 	left     atomic.Int64 // when the last gap began
 	woke     atomic.Int64 // when it ended; 0: there was none
-	reported atomic.Int64 // the woke that Run has told of
+	reported atomic.Int64 // the value of woke that Run reported last
 }
 
-// New makes a Clock that notices nothing until Run.
+// New returns a Clock. It detects gaps only while Run runs.
 func New() *Clock { return &Clock{start: time.Now().Add(-1)} }
 
-// Run beats until ctx ends. It tells gap how long each gap was.
+// Run ticks until ctx ends. It calls gap with the length of each gap.
 func (c *Clock) Run(ctx context.Context, gap func(time.Duration)) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	defer c.beat.Store(0)
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	defer c.lastTick.Store(0)
 	for {
 		c.notice()
 		if woke := c.woke.Load(); woke != c.reported.Swap(woke) {
 			gap(time.Duration(woke - c.left.Load()))
 		}
-		c.beat.Store(c.now())
+		c.lastTick.Store(c.now())
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-ticker.C:
 		}
 	}
 }
@@ -59,16 +59,16 @@ func (c *Clock) Run(ctx context.Context, gap func(time.Duration)) {
 // now is never 0.
 func (c *Clock) now() int64 { return int64(time.Since(c.start)) }
 
-// notice finds out that the process was away until now.
+// notice detects a gap that ends now.
 func (c *Clock) notice() {
-	last, now := c.beat.Load(), c.now()
-	if last == 0 || now-last < int64(beatEvery+late) {
+	last, now := c.lastTick.Load(), c.now()
+	if last == 0 || now-last < int64(tickEvery+late) {
 		return
 	}
-	// Before the beat: who finds it renewed must find these as well.
+	// Stored before lastTick: a goroutine that sees the new tick must see these, too.
 	c.left.Store(last)
 	c.woke.Store(now)
-	c.beat.CompareAndSwap(last, now)
+	c.lastTick.CompareAndSwap(last, now)
 }
 
 // Gap returns when the last gap began and ended; zero times: there was none.
@@ -84,8 +84,8 @@ func (c *Clock) Gap() (left, woke time.Time) {
 	return c.start.Add(time.Duration(c.left.Load())), c.start.Add(time.Duration(at))
 }
 
-// Quiet is how long at now it is since t, or since the last gap ended if that is
-// less.
+// Quiet returns the time from t, or from the end of the last gap if that is later, to
+// now.
 func (c *Clock) Quiet(t, now time.Time) time.Duration {
 	if _, woke := c.Gap(); woke.After(t) {
 		t = woke
@@ -93,5 +93,5 @@ func (c *Clock) Quiet(t, now time.Time) time.Duration {
 	return max(now.Sub(t), 0)
 }
 
-// Since is Quiet for the present moment.
+// Since is Quiet until the present moment.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Quiet(t, time.Now()) }

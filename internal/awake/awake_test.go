@@ -10,15 +10,14 @@ import (
 	"time"
 )
 
-// away makes the clock believe that it was away for d: its own beats stand still
-// while time goes on, as after a SIGSTOP. It must be called between two beats.
+// away simulates a gap of d, as after a SIGSTOP. Call it between two ticks.
 func (c *Clock) away(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
-	c.beat.Store(c.now() - int64(d))
+	c.lastTick.Store(c.now() - int64(d))
 }
 
-// running runs f in a bubble with a clock that beats, and returns the gaps told.
+// running runs f in a bubble with a running clock, and returns the reported gaps.
 func running(t *testing.T, f func(t *testing.T, c *Clock)) (gaps []time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -29,9 +28,9 @@ func running(t *testing.T, f func(t *testing.T, c *Clock)) (gaps []time.Duration
 			defer close(done)
 			c.Run(ctx, func(d time.Duration) { gaps = append(gaps, d) })
 		}()
-		time.Sleep(beatEvery / 2)
+		time.Sleep(tickEvery / 2)
 		f(t, c)
-		time.Sleep(beatEvery)
+		time.Sleep(tickEvery)
 		cancel()
 		<-done
 	})
@@ -90,7 +89,7 @@ func TestTimersBeginAnewAfterAGap(t *testing.T) {
 		never := c.AfterFunc(30*time.Second, func() { stopped.Store(1) })
 		time.Sleep(20 * time.Second)
 		// The process stands still past the timer's end; who wakes first is
-		// not said, so neither beat nor timer may find it fresh.
+		// not defined, so neither tick nor timer may take it for a new one.
 		c.away(5 * time.Second)
 		c.notice()
 		time.Sleep(10 * time.Second)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Timer calls a function after a time in which nothing happened and the process
-// ran: a gap has it begin anew.
+// A Timer calls a function after a time without activity. After a gap the time starts
+// anew.
 type Timer struct {
 	clock *Clock
 	limit time.Duration
@@ -26,7 +26,7 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) *Timer {
 	return c.Watch(d, func() time.Time { return now }, f)
 }
 
-// Watch calls f in its own goroutine, once, when last is d ago and the process has
+// Watch calls f once, in its own goroutine, when last() is d ago and the process has
 // run for d since.
 func (c *Clock) Watch(d time.Duration, last func() time.Time, f func()) *Timer {
 	t := &Timer{clock: c, limit: d, since: last, f: f}
@@ -51,7 +51,7 @@ func (t *Timer) fire() {
 	}
 }
 
-// Stop keeps f from being called, unless it was.
+// Stop prevents the call of f, unless it has begun.
 func (t *Timer) Stop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,7 +59,7 @@ func (t *Timer) Stop() {
 	t.timer.Stop()
 }
 
-// WithTimeout is context.WithTimeout for a time in which the process ran.
+// WithTimeout is context.WithTimeout, except that a gap starts the timeout anew.
 func (c *Clock) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if c == nil {
 		return context.WithTimeout(parent, d)
@@ -72,7 +72,7 @@ func (c *Clock) WithTimeout(parent context.Context, d time.Duration) (context.Co
 	}
 }
 
-// limited is a context whose timer has canceled it.
+// limited is a context that its Timer cancels with DeadlineExceeded.
 type limited struct{ context.Context }
 
 // Err implements context.Context.

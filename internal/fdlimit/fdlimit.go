@@ -1,6 +1,6 @@
-// Package fdlimit keeps some of the process's file descriptors back for what
-// must not fail: fragments, recordings, hooks. Connections, and the files that
-// their requests open, are refused before the last ones are gone.
+// Package fdlimit reserves some of the process's file descriptors for fragments,
+// recordings and hooks, which must not fail. Connections, and the files that their
+// requests open, are refused before the descriptors run out.
 package fdlimit
 
 import "syscall"
@@ -8,8 +8,8 @@ import "syscall"
 // reserve is how many descriptors connections leave to the outputs.
 const reserve = 100
 
-// Short reports whether fd, which was just opened, is one of those that are kept
-// back. The kernel gives out the lowest number that is free: fd others are in use.
+// Short reports whether fd, which was just opened, is one of the reserved descriptors.
+// The kernel assigns the lowest free number: fd descriptors are in use.
 func Short(fd uintptr) bool {
 	var r syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {
@@ -18,8 +18,7 @@ func Short(fd uintptr) bool {
 	return fd >= uintptr(r.Cur-min(reserve, r.Cur/4))
 }
 
-// ShortOf is Short for what a file or connection holds; false if it has no
-// descriptor.
+// ShortOf is Short for the descriptor of a file or connection; false if it has none.
 func ShortOf(c any) bool {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
@@ -34,8 +33,8 @@ func ShortOf(c any) bool {
 	return short
 }
 
-// Error is what was not accepted or opened because it would have been one of the
-// descriptors that are kept back. It is temporary.
+// Error reports that a connection or file was refused because it would have taken a
+// reserved descriptor. It is temporary.
 type Error struct{}
 
 func (Error) Error() string {

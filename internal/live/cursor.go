@@ -7,10 +7,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Cursor reads one stream at its own pace. It belongs to a single goroutine;
-// handing it to another one, after the old has stopped using it, hands over its
-// position: nothing is lost or read twice. Close it when done, since what it
-// has not read is held for it.
+// Cursor reads one stream at its own pace. It belongs to one goroutine at a time;
+// another one may take it over at its position. Close it when done, because the
+// stream holds the packets that it has not read.
 type Cursor struct {
 	stream *Stream
 	lazy   bool
@@ -22,16 +21,16 @@ type Cursor struct {
 
 	// Guarded by stream.mu.
 	next    uint64 // sequence number of the packet Next will return first
-	skipped uint64 // passed over since Next last said so
-	began   bool   // it had a position: to pass over packets is a loss from then on
+	skipped uint64 // packets passed over since Next last reported
+	began   bool   // it has had a position: packets passed over count as lost from then on
 	waiting int    // index in stream.waiting, -1 outside
 	pending int    // index in stream.pending, -1 outside: then next is where it was
 	closed  bool
 }
 
-// Cursor subscribes. A lazy cursor (packagers) does not wait for single
-// packets: once it has read all there is, only a keyframe, a change of track or
-// epoch, the end, or a backlog of 32 packets or one second wakes it.
+// Cursor subscribes. A lazy cursor, as packagers use it, is not woken for each
+// packet: once it has read everything, only a keyframe, a change of track or epoch,
+// the end, or a backlog of 32 packets or one second wakes it.
 func (s *Stream) Cursor(start Start, lazy bool) *Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,8 +52,8 @@ func (s *Stream) Cursor(start Start, lazy bool) *Cursor {
 	return c
 }
 
-// Clone makes a second cursor at the same position, with the same packets
-// skipped and not yet reported. Only the owner of c may call it.
+// Clone returns a second cursor at the same position and with the same unreported
+// skipped packets. Only the owner of c may call it.
 func (c *Cursor) Clone() *Cursor {
 	s := c.stream
 	s.mu.Lock()
@@ -77,8 +76,8 @@ func (s *Stream) newCursor(lazy bool) *Cursor {
 
 // Next fills buf, which must not be empty, with the packets after the last one
 // returned and reports how many it wrote; it blocks until there is at least
-// one. The packets are shared: read them, never write them. Clear buf once they
-// are done with, or the garbage collector has to keep them.
+// one. The packets are shared: read them, never write them. Clear buf afterwards,
+// or the garbage collector keeps them.
 //
 // A cursor that fell further behind than the stream remembers has been lapped:
 // Next moves it to the newest keyframe held (without video: to the oldest
@@ -128,7 +127,7 @@ func (c *Cursor) TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
 	return s.take(c, buf)
 }
 
-// Close unsubscribes; what only this cursor held back is freed.
+// Close unsubscribes and frees the packets that only this cursor held.
 func (c *Cursor) Close() {
 	s := c.stream
 	s.mu.Lock()
@@ -147,7 +146,7 @@ func (c *Cursor) Close() {
 	}
 }
 
-// take is Next at this moment: n is 0, without an error, if c has to wait.
+// take is Next without waiting: n is 0, without an error, if c has to wait.
 func (s *Stream) take(c *Cursor, buf []*media.Packet) (n int, skipped uint64, err error) {
 	n = s.read(c, buf)
 	if n == 0 {
@@ -161,7 +160,7 @@ func (s *Stream) take(c *Cursor, buf []*media.Packet) (n int, skipped uint64, er
 	return n, skipped, err
 }
 
-// read copies what c has not read into buf and moves it on.
+// read copies unread packets into buf and advances c.
 func (s *Stream) read(c *Cursor, buf []*media.Packet) int {
 	r := &s.ring
 	if c.closed || c.pending >= 0 {
@@ -196,7 +195,7 @@ func (s *Stream) read(c *Cursor, buf []*media.Packet) int {
 	return n
 }
 
-// skip moves c, which holds no position, on to seq.
+// skip advances c, which holds no position, to seq.
 func (c *Cursor) skip(seq uint64) {
 	if c.began {
 		c.skipped += seq - c.next
@@ -205,8 +204,8 @@ func (c *Cursor) skip(seq uint64) {
 	c.next = seq
 }
 
-// giveUp accounts for what c missed at the end of the stream because no
-// keyframe came any more.
+// giveUp counts the packets that c missed because the stream ended before the next
+// keyframe.
 func (s *Stream) giveUp(c *Cursor) {
 	if c.pending >= 0 {
 		s.stopPending(c)
@@ -215,13 +214,13 @@ func (s *Stream) giveUp(c *Cursor) {
 	}
 }
 
-// hold gives c the position seq, so that everything from there on is kept.
+// hold puts c at seq, so that the ring keeps everything from there on.
 func (s *Stream) hold(c *Cursor, seq uint64) {
 	c.next, c.began = seq, true
 	s.ring.at(seq).cursors++
 }
 
-// await leaves c without a position until the next keyframe.
+// await takes c's position until the next keyframe.
 func (s *Stream) await(c *Cursor) {
 	c.pending = len(s.pending)
 	s.pending = append(s.pending, c)

@@ -9,8 +9,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A stream without options holds 16 MiB, what packets cost beside their bodies
-// included.
+// A stream without options holds 16 MiB, including the overhead of packets.
 func TestAStreamHolds16MiB(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Options{{}, {MaxBytes: -1}, {MaxBytes: 16 << 20}} {
@@ -94,7 +93,7 @@ func TestVideoIsGoneAfter30Seconds(t *testing.T) {
 	if got, _, _ := read(t, c); len(got) != 1 || got[0].Track != f.audio {
 		t.Errorf("a reader who joins after 30 s reads %d packets, want the newest of audio", len(got))
 	}
-	// It is back with its first packet, and waited for again.
+	// The first video packet makes readers wait for keyframes again.
 	s.Write(f.inter())
 	late := s.Cursor(FromKeyframe, false)
 	defer late.Close()
@@ -107,7 +106,8 @@ func TestVideoIsGoneAfter30Seconds(t *testing.T) {
 	}
 }
 
-// A clone has its own position, and what its twin missed is reported to both.
+// A clone has its own position. Packets missed before the cloning are reported to
+// both cursors.
 func TestACloneIsASecondReader(t *testing.T) {
 	t.Parallel()
 	s, f := NewStream("app", "name", Options{MaxBytes: 30 * (packetOverhead + 100)}), newFeed()

@@ -49,7 +49,7 @@ func (f *feed) gop(s *Stream, n int) (out []*media.Packet) {
 	return out
 }
 
-// now is a context that lets Next look once and then ends, so that Next returns
+// now is a context that ends after Next has looked once, so that Next returns
 // context.Canceled instead of blocking.
 type now struct {
 	context.Context
@@ -70,7 +70,7 @@ func (n *now) Err() error {
 	return nil
 }
 
-// poll is Next without blocking: nothing there is no packet and no error.
+// poll is Next without blocking: without new packets it returns none and no error.
 func poll(c *Cursor, buf []*media.Packet) (n int, skipped uint64, err error) {
 	n, skipped, err = c.Next(&now{Context: context.Background()}, buf)
 	if err == context.Canceled {

@@ -23,14 +23,14 @@ const (
 	FromOldest         // at the oldest packet still held
 )
 
-// Options bounds what a stream remembers.
+// Options bounds what a stream keeps in memory.
 type Options struct {
 	// MaxBytes bounds all that the ring holds: the newest GOP and what
 	// lagging cursors have not read, headers included. Default 16 MiB.
 	MaxBytes int64
 	// Headroom is how much media time before the newest keyframe is kept for
-	// a lagging cursor; behind that it is lapped. Packets that the ring holds
-	// anyway never lap anybody. Default 10 s.
+	// a lagging cursor; behind that it is lapped. A cursor is never lapped
+	// while the ring holds its packets anyway. Default 10 s.
 	Headroom time.Duration
 }
 
@@ -45,7 +45,7 @@ const (
 	// be kept, and new readers would wait for its next keyframe, for ever.
 	videoGone = 30 * time.Second
 	// maxStep bounds what one packet adds to the ring's media clock: a
-	// publisher's timestamps may jump by hours, which laps nobody.
+	// publisher's timestamps may jump by hours, which must not lap cursors.
 	maxStep = time.Second
 	// lazyBacklog is how many unread packets wake a lazy cursor.
 	lazyBacklog = 32

@@ -11,8 +11,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A model is a stream that keeps everything and works out by looking at all of
-// it what a stream should hold.
+// A model keeps all packets and computes from them what a stream should hold.
 type model struct {
 	o       Options
 	all     []*media.Packet
@@ -32,8 +31,8 @@ type modelCursor struct {
 	skipped uint64
 }
 
-// clock is the media time at each packet: that of audio or video, whichever has
-// come further in steps of at most a second.
+// clock returns the media time at each packet: of audio or video, whichever is ahead,
+// in steps of at most a second.
 func (m *model) clock() (when []time.Duration) {
 	var at time.Duration
 	var last, came [2]time.Duration
@@ -56,7 +55,7 @@ func (m *model) clock() (when []time.Duration) {
 	return when
 }
 
-// state says where the present publisher began, whether it sends video, and its
+// state returns where the present publisher began, whether it sends video, and its
 // newest keyframe, -1 if none.
 func (m *model) state() (began int, video bool, key int) {
 	key = -1
@@ -78,7 +77,7 @@ func (m *model) state() (began int, video bool, key int) {
 	return began, video, key
 }
 
-// keep is where that which is kept for newcomers begins, and the keyframe held.
+// keep returns the first packet kept for new cursors, and the keyframe held.
 func (m *model) keep() (from, key int) {
 	began, video, key := m.state()
 	switch {

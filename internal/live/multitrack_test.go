@@ -6,8 +6,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Other tracks of a multitrack stream and data messages go where the stream
-// goes and steer nothing.
+// Other tracks of a multitrack stream and data messages are delivered but do not
+// affect where cursors begin.
 func TestOtherTracksAndDataSteerNothing(t *testing.T) {
 	second := &media.Track{Kind: media.Video, Codec: media.CodecH264, ID: 1}
 	language := &media.Track{Kind: media.Audio, Codec: media.CodecAAC, ID: 1}

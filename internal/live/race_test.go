@@ -11,9 +11,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// TestManyReadersAtOnce: readers of every temper on a stream that is written as
-// fast as possible. Each sees packets in order, is told of every one it missed,
-// and goes on at a keyframe after that.
+// Fast, slow and closing readers on a stream that is written as fast as possible.
+// Each gets packets in order, learns how many it missed, and continues at a keyframe.
 func TestManyReadersAtOnce(t *testing.T) {
 	t.Parallel()
 	const packets = 20000

@@ -10,13 +10,13 @@ import (
 // already have cursors.
 type slot struct {
 	packet  *media.Packet
-	size    int64         // charged for it
+	size    int64         // memory charged for the packet, bytes
 	when    time.Duration // on the ring's clock
-	cursors int32         // whose position is this slot: they hold it and all after it
+	cursors int32         // cursors at this slot: they hold it and all after it
 }
 
-// A ring maps sequence numbers, which never wrap, to slots. It knows nothing of
-// keyframes or readers' needs.
+// A ring maps sequence numbers, which never wrap, to slots. It has no policy: Stream
+// decides about keyframes and readers.
 type ring struct {
 	slots []slot // length a power of two, always more than head-tail
 	tail  uint64 // oldest packet held
@@ -25,10 +25,10 @@ type ring struct {
 
 	headers media.HeaderLedger
 
-	// clock is media time that only ever goes forward: that of the hand which
+	// clock is media time that never goes back: that of the track clock that
 	// is ahead. Audio and video may count from different zeros, so each has one.
-	clock time.Duration
-	hands [2]hand // of video and audio
+	clock  time.Duration
+	clocks [2]trackClock // of video and audio
 
 	peak   uint64 // most packets held since reviewed
 	writes int    // since reviewed
@@ -46,32 +46,32 @@ func newRing() ring { return ring{slots: make([]slot, minSlots)} }
 
 func (r *ring) at(seq uint64) *slot { return &r.slots[seq&uint64(len(r.slots)-1)] }
 
-// A hand is how far one kind of media has come.
-type hand struct {
+// A trackClock is the media time of video or of audio.
+type trackClock struct {
 	known bool
 	dts   time.Duration // of its newest packet
 	clock time.Duration // the same on the ring's clock
 }
 
-// tick moves the clock on by p, in steps of at most maxStep. A step back, and
-// what makes up for it, is no time.
+// tick advances the clock to p, by maxStep at most. A step back, and the return from
+// it, add no time.
 func (r *ring) tick(p *media.Packet) {
 	kind := p.Track.Kind
 	if kind > media.Audio {
 		return
 	}
-	h := &r.hands[kind]
-	switch step := p.DTS - h.dts; {
-	case !h.known:
-		*h = hand{known: true, dts: p.DTS, clock: r.clock}
-	case step < -maxStep: // it starts afresh
-		h.dts, h.clock = p.DTS, r.clock
+	t := &r.clocks[kind]
+	switch step := p.DTS - t.dts; {
+	case !t.known:
+		*t = trackClock{known: true, dts: p.DTS, clock: r.clock}
+	case step < -maxStep: // a new time base
+		t.dts, t.clock = p.DTS, r.clock
 	case step > maxStep:
-		h.dts, h.clock = p.DTS, max(h.clock+maxStep, r.clock)
+		t.dts, t.clock = p.DTS, max(t.clock+maxStep, r.clock)
 	case step > 0:
-		h.dts, h.clock = p.DTS, h.clock+step
+		t.dts, t.clock = p.DTS, t.clock+step
 	}
-	r.clock = max(r.clock, h.clock)
+	r.clock = max(r.clock, t.clock)
 }
 
 func (r *ring) push(p *media.Packet) (seq uint64) {

@@ -7,14 +7,14 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Metadata is what the publisher said about itself. It is immutable.
+// Metadata is the publisher's onMetaData. It is immutable.
 type Metadata struct {
 	Raw     []byte // AMF0: the data message from "onMetaData" on
 	Version uint64 // from 1; another one whenever Raw differs
 }
 
-// SetMetadata keeps raw, which nobody may change any more. The same bytes again
-// change nothing.
+// SetMetadata stores raw, which must not be changed afterwards. Identical bytes keep
+// the version.
 func (s *Stream) SetMetadata(raw []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +37,7 @@ type Snapshot struct {
 	Created               time.Time
 	FirstWrite, LastWrite time.Time // zero before the first packet
 
-	// Since the stream came into being: message bodies, all publishers.
+	// Bytes of message bodies of all publishers since the stream was created.
 	BytesIn, AudioBytes, VideoBytes  uint64
 	Packets, VideoPackets, Keyframes uint64
 	Skipped                          uint64 // passed over by lapped cursors, all together

@@ -45,7 +45,7 @@ type Stream struct {
 	woken []*Cursor // scratch of Write
 }
 
-// NewStream makes an empty stream; zero fields of o are its defaults.
+// NewStream returns an empty stream; zero fields of o mean the defaults.
 func NewStream(app, name string, o Options) *Stream {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
@@ -60,8 +60,7 @@ func NewStream(app, name string, o Options) *Stream {
 	}
 }
 
-// note takes down what the next packet says about the stream, and whether it is
-// one that lazy cursors wait for.
+// note updates the stream's state with the next packet. event: it wakes lazy cursors.
 func (s *Stream) note(p *media.Packet) (event bool) {
 	if s.ring.head == 0 || p.Epoch != s.epoch {
 		event = true
@@ -70,8 +69,8 @@ func (s *Stream) note(p *media.Packet) (event bool) {
 		s.video, s.hasKey = false, false
 		s.recent = s.ring.head
 	}
-	// Of a multitrack stream only track 0 steers: the others alternate with
-	// it and would look like a change at every packet.
+	// Of a multitrack stream only track 0 counts: the others alternate with it and
+	// would look like a change at every packet.
 	kind := p.Track.Kind
 	if kind > media.Audio || p.Track.ID != 0 {
 		return event
@@ -91,9 +90,9 @@ func (s *Stream) note(p *media.Packet) (event bool) {
 	return event
 }
 
-// Write appends p, which nobody may change any more, and wakes the cursors
-// that wait for it. It takes time by the number of waiting cursors, never
-// waits for one, and allocates only to grow. One goroutine writes at a time.
+// Write appends p, which must not be changed afterwards, and wakes the cursors
+// that wait for it. Its time grows with the number of waiting cursors; it never
+// blocks on one, and allocates only to grow. One goroutine writes at a time.
 // p.Track must be set. A packet written after Close is dropped.
 func (s *Stream) Write(p *media.Packet) {
 	s.mu.Lock()
@@ -133,7 +132,7 @@ func (s *Stream) Write(p *media.Packet) {
 	}
 }
 
-// Close ends the stream: cursors drain what is left and then get io.EOF.
+// Close ends the stream: cursors read what is left and then get io.EOF.
 func (s *Stream) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -156,12 +155,11 @@ func (s *Stream) Tracks() (video, audio *media.Track) {
 	return s.tracks[media.Video], s.tracks[media.Audio]
 }
 
-// keyHeld says whether the newest keyframe is still in the ring.
+// keyHeld reports whether the newest keyframe is still in the ring.
 func (s *Stream) keyHeld() bool { return s.hasKey && s.key >= s.ring.tail }
 
-// place gives every cursor that waits for a keyframe the position seq. It is
-// done here and not when the cursor next reads, so that the keyframe is held
-// for it.
+// place puts every cursor that waits for a keyframe at seq. It does so at once, and
+// not when the cursor reads next, so that the ring holds the keyframe for it.
 func (s *Stream) place(seq uint64) {
 	for i, c := range s.pending {
 		c.pending = -1
@@ -172,13 +170,13 @@ func (s *Stream) place(seq uint64) {
 	s.pending = s.pending[:0]
 }
 
-// keepFrom is the first packet that is held whether or not a cursor needs it.
+// keepFrom returns the first packet that is held even without a cursor.
 func (s *Stream) keepFrom() uint64 {
 	switch {
 	case s.keyHeld():
 		return s.key
 	case s.video:
-		return s.ring.head // between keyframes without one: of no use to anybody new
+		return s.ring.head // no keyframe: a new cursor could not decode it
 	}
 	s.recent = max(s.recent, s.ring.tail)
 	for s.recent < s.ring.head && s.ring.clock-s.ring.at(s.recent).when > audioPast {
@@ -187,8 +185,8 @@ func (s *Stream) keepFrom() uint64 {
 	return s.recent
 }
 
-// bound frees what exceeds the limits, whoever may still want it: a cursor
-// there is lapped, which it finds out when it reads.
+// bound frees what exceeds the limits, even if cursors have not read it: such a cursor
+// is lapped and finds out when it reads.
 func (s *Stream) bound() {
 	for s.ring.bytes > s.maxBytes && s.ring.tail+1 < s.ring.head {
 		s.ring.drop()
@@ -199,7 +197,7 @@ func (s *Stream) bound() {
 	}
 }
 
-// release frees what nobody needs any more.
+// release frees packets that no cursor and no new reader needs.
 func (s *Stream) release() {
 	for keep := s.keepFrom(); s.ring.tail < keep && s.ring.at(s.ring.tail).cursors == 0; {
 		s.ring.drop()

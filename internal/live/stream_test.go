@@ -361,7 +361,7 @@ func TestTracksAreThePresentPublishers(t *testing.T) {
 	}
 }
 
-// blocked starts Next on c and returns what it will have returned.
+// blocked starts Next on c and returns a channel with its result.
 func blocked(ctx context.Context, c *Cursor) <-chan int {
 	got := make(chan int, 1)
 	go func() {
@@ -451,9 +451,8 @@ func TestNextEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A cursor that is taken off the list of those that wait must take the token
-// that comes with it, even when its context has ended: else the writer would
-// one day find no room for the next.
+// A cursor that was removed from the waiting list must take its token even if its
+// context has ended. Otherwise the writer would block on the next token.
 func TestNextTakesATokenOnItsWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewStream("app", "name", Options{})
@@ -501,8 +500,8 @@ func TestAClosedStreamIsDrained(t *testing.T) {
 	}
 }
 
-// Audio and video that count from different zeros take turns at being ahead,
-// and that is no progress.
+// Audio and video with different zeros alternate in being ahead, which must not
+// advance the clock.
 func TestTracksFromDifferentZerosLapNobody(t *testing.T) {
 	for _, ahead := range []time.Duration{9 * time.Second, -9 * time.Second, time.Hour} {
 		s := NewStream("live", "x", Options{})

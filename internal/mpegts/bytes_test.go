@@ -183,8 +183,8 @@ func TestPESLengthOfLargeFrames(t *testing.T) {
 	}
 }
 
-// Audio has no such way out: PES packets end at 65535 bytes, and a frame that
-// fits in none is left out.
+// For audio a length of 0 is not allowed: PES packets end at 65535 bytes, and a frame
+// that fits in none is left out.
 func TestAudioPESPacketsAreFullToTheByte(t *testing.T) {
 	t.Parallel()
 	mp3 := &media.Track{Kind: media.Audio, Codec: media.CodecMP3, SampleRate: 48000, FrameSamples: 1152}
@@ -292,8 +292,8 @@ func TestWhichStepsOfTheClockAreAnnounced(t *testing.T) {
 	}
 }
 
-// Within a PES packet of audio alone the clock goes on, unless its frames'
-// timestamps make no sense.
+// In an audio-only stream clock references follow each other within a PES packet,
+// unless the timestamps of its frames make no sense.
 func TestClockWithinLongAudioPackets(t *testing.T) {
 	t.Parallel()
 	track := &media.Track{Kind: media.Audio, Codec: media.CodecMP3, SampleRate: 48000, FrameSamples: 1152}

@@ -24,8 +24,8 @@ const (
 	maxFill = 10 * ticksPerSecond
 )
 
-// StartOffset is what is added to DTS and PTS: a packet with DTS 0 has this
-// presentation time in the transport stream.
+// StartOffset is added to DTS and PTS: a packet with DTS 0 has this presentation time
+// in the transport stream.
 const StartOffset = (clockStart + decodeDelay) * time.Second / ticksPerSecond
 
 // ticks converts to the 90 kHz clock.
@@ -40,8 +40,8 @@ type clock struct {
 	running bool
 }
 
-// to moves the clock to now and returns the reference to write. It never goes
-// back for a frame that is only a little late.
+// to sets the clock to now and returns the reference to write. The clock does not go
+// back for a frame that is only slightly late.
 func (c *clock) to(now int64) (reference int64, discontinuity bool) {
 	step := now - c.last
 	switch {
@@ -55,10 +55,9 @@ func (c *clock) to(now int64) (reference int64, discontinuity bool) {
 	return now, discontinuity
 }
 
-// fill appends packets that carry nothing but a clock reference, so that the
-// next one, which is to say now, comes soon enough. count is the PID's
-// continuity counter to come: packets without payload repeat the one before
-// (§2.4.3.3).
+// fill appends packets with nothing but a clock reference, so that the references up
+// to the one for now are close enough. count is the PID's next continuity counter:
+// packets without payload repeat the one before (§2.4.3.3).
 func (c *clock) fill(dst []byte, pid uint16, count uint8, now int64) []byte {
 	if !c.running || now-c.last > maxFill {
 		return dst

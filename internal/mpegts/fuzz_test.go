@@ -8,8 +8,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// FuzzVideo: whatever a publisher sends as a frame, the output is whole
-// packets, bounded by the input, with counters that run on.
+// For any frame the output is whole packets, bounded by the input, with continuous
+// counters.
 func FuzzVideo(f *testing.F) {
 	for i, p := range append(readFLV(f, "h264_aac.flv")[:12], readHEVC(f)[:3]...) {
 		f.Add(p.Data, int64(p.DTS), int64(p.CTS), byte(4), p.Track.Codec == media.CodecHEVC, i%2 == 0)

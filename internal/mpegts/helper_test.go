@@ -287,7 +287,7 @@ func (p parsed) of(pid uint16) (out []pes) {
 	return out
 }
 
-// tool runs a program of ffmpeg's; whatever it complains about fails the test.
+// tool runs a program of ffmpeg's. Any complaint of it fails the test.
 func tool(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {

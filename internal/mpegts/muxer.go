@@ -20,9 +20,9 @@ const (
 	pidNone  = 0x1fff // as PCR PID: there is no clock
 )
 
-// Muxer writes one program of at most one video and one audio stream. What it
-// appends are whole 188-byte packets. Continuity counters, the PMT's version
-// and the clock run on from fragment to fragment. It belongs to one goroutine.
+// Muxer writes one program of at most one video and one audio stream. It appends
+// whole 188-byte packets. Continuity counters, the version of the PMT and the clock
+// continue from fragment to fragment. It belongs to one goroutine.
 //
 // A frame whose track differs from the Muxer's only in its parameters is muxed
 // with its own; one of another codec is left out and counted.
@@ -41,8 +41,8 @@ type Muxer struct {
 	patCount, pmtCount, videoCount, audioCount uint8 // continuity counters to come
 }
 
-// Supports says whether a transport stream, as HLS knows it, can carry t:
-// H.264, HEVC, AAC as far as an ADTS header can describe it, MP3, AC-3, E-AC-3.
+// Supports reports whether a transport stream for HLS can carry t: H.264, HEVC, AAC
+// that an ADTS header can describe, MP3, AC-3, E-AC-3.
 func Supports(t *media.Track) bool {
 	if t == nil {
 		return false
@@ -59,8 +59,8 @@ func Supports(t *media.Track) bool {
 	return false
 }
 
-// NewMuxer makes a muxer; a track is nil when absent. A track that is not
-// supported counts as absent.
+// NewMuxer returns a muxer. An absent track is nil; an unsupported one counts as
+// absent.
 func NewMuxer(video, audio *media.Track) *Muxer {
 	m := &Muxer{}
 	m.writePAT()
@@ -69,8 +69,8 @@ func NewMuxer(video, audio *media.Track) *Muxer {
 	return m
 }
 
-// SetTracks changes the tracks between two fragments. The counters go on; the
-// PMT gets a new version if what it says changes.
+// SetTracks changes the tracks between two fragments. The counters continue; the PMT
+// gets a new version if its content changes.
 func (m *Muxer) SetTracks(video, audio *media.Track) {
 	old := m.pmt
 	m.setTracks(video, audio)
@@ -103,8 +103,8 @@ func (m *Muxer) AppendTables(dst []byte) []byte {
 	return dst
 }
 
-// trackOf is the track that p was coded with, nil if the PMT, which says want,
-// does not list such a stream.
+// trackOf returns the track of p, or nil if the PMT, made for want, does not list its
+// codec.
 func trackOf(p *media.Packet, want *media.Track) *media.Track {
 	if p.Track == nil || p.Track == want || want == nil {
 		return want
@@ -171,8 +171,8 @@ func (m *Muxer) audioSize(p *media.Packet) int {
 	return size
 }
 
-// programConfig is what a frame needs before it where ADTS's channel
-// configuration can't say the layout (ISO 14496-3 §1.A.2.2, note on 0).
+// programConfig returns the program_config_element to insert before a frame whose
+// layout ADTS's channel configuration can't describe (ISO 14496-3 §1.A.2.2, note on 0).
 func programConfig(t *media.Track, p *media.Packet) []byte {
 	if media.HasProgramConfig(p.Data) {
 		return nil // it has its own

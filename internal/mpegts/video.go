@@ -6,13 +6,13 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// An accessUnit is what AppendVideo finds out about a frame before it writes.
+// An accessUnit is what AppendVideo needs to know about a frame before it writes.
 type accessUnit struct {
 	track *media.Track
 	aud   string // our access unit delimiter, start code included
 
-	random bool // IDR or IRAP, or the publisher says keyframe
-	own    bool // the frame brings a whole group of parameter sets
+	random bool // IDR or IRAP, or marked as a keyframe by the publisher
+	own    bool // the frame contains a complete group of parameter sets
 	size   int  // of all that is written, Annex B
 }
 
@@ -25,7 +25,7 @@ const (
 
 const startCodeSize = 4
 
-// A role is what a NAL unit is to the muxer.
+// A role is how the muxer treats a NAL unit.
 type role uint8
 
 const (
@@ -66,9 +66,9 @@ func roleOf(c media.Codec, header byte) role {
 	return roleOther
 }
 
-// keep says whether a unit of the frame is written. Delimiters are not: there
-// is our own. Nor are parameter sets that repeat the track's, unless the frame
-// brings a whole group: then those stand, in the order they came, and the
+// keep reports whether a unit of the frame is written. Delimiters are not, because the
+// muxer writes its own. Parameter sets that repeat the track's are not, unless the
+// frame contains a complete group: then those are written in their order, and the
 // track's are not inserted.
 func (a *accessUnit) keep(unit []byte, r role) bool {
 	var known [][]byte
@@ -93,9 +93,9 @@ func (a *accessUnit) keep(unit []byte, r role) bool {
 	return true
 }
 
-// survey reads the frame's units once to size it. A frame without any unit to
-// write has size 0. intact is false if a length was wrong: the units before
-// that are taken.
+// survey reads the frame's units once to compute its size. A frame without a unit to
+// write has size 0. intact is false if a length was wrong; the units before that
+// count.
 func survey(t *media.Track, p *media.Packet) (a accessUnit, intact bool) {
 	a = accessUnit{track: t, aud: audH264, random: p.Keyframe}
 	if t.Codec == media.CodecHEVC {
@@ -132,8 +132,8 @@ func survey(t *media.Track, p *media.Packet) (a accessUnit, intact bool) {
 	return a, intact
 }
 
-// insert says whether the track's parameter sets go before the frame, so that
-// a decoder can begin there.
+// insert reports whether the track's parameter sets are written before the frame, so
+// that a decoder can begin there.
 func (a *accessUnit) insert() bool { return a.random && !a.own }
 
 func (a *accessUnit) sets() [3][][]byte {
