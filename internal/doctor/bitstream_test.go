@@ -8,7 +8,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-func TestWhoSeesAndHearsACodec(t *testing.T) {
+func TestWhereACodecPlays(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -54,7 +54,7 @@ func TestWhoSeesAndHearsACodec(t *testing.T) {
 	}
 }
 
-// A defect is one finding at the first message, and lasts as long as it does.
+// A defect is a finding from its first message until it ends.
 func TestBitstream(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)

@@ -2,23 +2,24 @@ package doctor
 
 import "time"
 
-// A Contest is how often the publishers of one stream took it over from each other
-// while both were sending: two encoders with one stream key. It belongs to the
-// stream. The Doctor of each of its publishers carries the finding on.
+// A Contest counts how often publishers of a stream took it over from each other while
+// both were sending, as two encoders with one stream key do. It belongs to the stream,
+// and the Doctors of its successive publishers share the finding.
 type Contest struct {
 	at [contestTimes]time.Time // the newest take-overs, oldest first
 
-	active      bool
-	said        bool // it was logged
-	count       uint64
-	since, told time.Time
+	active          bool
+	logged          bool // and not logged as cleared
+	count           uint64
+	since, reported time.Time
 }
 
 const (
-	// contestTimes within contestSpan are no encoder that comes back.
+	// contestTimes take-overs within contestSpan are more than one encoder that
+	// reconnects.
 	contestTimes = 3
 	contestSpan  = 10 * time.Minute
-	// contestOver is how long there was no take-over when it is over.
+	// contestOver is the time without a take-over after which the contest is over.
 	contestOver = 5 * time.Minute
 )
 
@@ -33,29 +34,29 @@ func (c *Contest) opinion(now time.Time) opinion {
 	return between(!first.IsZero() && last.Sub(first) <= contestSpan && now.Sub(last) <= contestOver, now.Sub(last) > contestOver)
 }
 
-// Contend has d carry on what there is to say about c, the contest of its stream.
+// Contend gives d the contest of its stream, with the state of the finding.
 func (d *Doctor) Contend(c *Contest) {
 	d.contest = c
 	if c.count == 0 {
 		return
 	}
 	d.findings[takeOvers] = state{
-		active: c.active, said: c.said, count: c.count, since: c.since.Sub(d.start), told: c.told.Sub(d.start),
+		active: c.active, logged: c.logged, count: c.count, since: c.since.Sub(d.start), reported: c.reported.Sub(d.start),
 		advice: kinds[takeOvers].advice,
 	}
 }
 
-// judgeContest judges the contest, and keepContest keeps what came of it for the
-// next publisher's Doctor.
-func (d *Doctor) judgeContest(at time.Duration) {
+// checkContest updates the finding; keepContest saves its state for the next
+// publisher's Doctor.
+func (d *Doctor) checkContest(at time.Duration) {
 	if d.contest != nil {
-		d.judge(takeOvers, at, d.contest.opinion(d.start.Add(at)))
+		d.update(takeOvers, at, d.contest.opinion(d.start.Add(at)))
 	}
 }
 
 func (d *Doctor) keepContest() {
 	if f := &d.findings[takeOvers]; d.contest != nil && f.count > 0 {
 		c := d.contest
-		c.active, c.said, c.count, c.since, c.told = f.active, f.said, f.count, d.start.Add(f.since), d.start.Add(f.told)
+		c.active, c.logged, c.count, c.since, c.reported = f.active, f.logged, f.count, d.start.Add(f.since), d.start.Add(f.reported)
 	}
 }

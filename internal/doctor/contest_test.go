@@ -7,8 +7,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A contest is reported once, however many publishers come and go in it, and over
-// five minutes after the last take-over.
+// A contest is reported once for any number of publishers, and is over five minutes
+// after the last take-over.
 func TestContest(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

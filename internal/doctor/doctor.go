@@ -1,8 +1,8 @@
-// Package doctor judges what a publisher sends while it comes: frame rate,
-// groups of pictures, timestamps, how evenly and how late packets arrive. What
-// is wrong becomes a Finding with advice for the one who streams.
+// Package doctor examines the media of a publisher as it arrives: frame rate, groups of
+// pictures, timestamps, jitter and delay of packets. A problem becomes a Finding with
+// advice for the publisher.
 //
-// A packet costs a few additions; the judging is done once a second.
+// A packet costs a few additions; the evaluation is done once a second.
 package doctor
 
 import (
@@ -11,34 +11,34 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Figures are what was measured of a publisher.
+// Figures are the measurements of a publisher.
 type Figures struct {
 	FrameRate float64       // video frames/s by their timestamps, over the last 10 s; 0: not known
-	GOP       time.Duration // between the last two keyframes; 0: not known
+	GOP       time.Duration // between the last two keyframes; 0: unknown
 	GOPMin    time.Duration // of the last 8
-	GOPMax    time.Duration // of the last 8, and of the one that is still going on
-	Gaps      uint64        // timestamps that went ahead by several frames: frames are missing
-	Jumps     uint64        // timestamps that went back, or far ahead
+	GOPMax    time.Duration // of the last 8 and the present one
+	Gaps      uint64        // timestamps that skip several frames, which are missing
+	Jumps     uint64        // timestamps that go back, or far ahead
 	Jitter    time.Duration // spread of the delays within a second beyond the server's own 110 ms, smoothed
-	Late      time.Duration // behind the best of the last minute
+	Late      time.Duration // delay beyond the least of the last minute
 	BFrames   bool          // in the last 10 s
 }
 
-// A Doctor judges one publisher. Its methods are called one at a time.
+// A Doctor examines one publisher. Its methods are called one at a time.
 type Doctor struct {
-	// Carries, if set, says whether HLS fragments carry a track.
+	// Carries, if set, reports whether HLS fragments can carry a track.
 	Carries func(*media.Track) bool
 
 	start  time.Time
 	tracks [2]track // of video and audio, by media.Kind
 
 	gaps, jumps uint64
-	outliers    uint64        // as Repaired was told last
+	outliers    uint64        // the last value of Repaired
 	offset      time.Duration // of audio; see Repaired
 
 	// Groups of pictures, in media time of the video.
 	hasKey  bool
-	key     time.Duration // where the newest keyframe is, or a gap after it
+	key     time.Duration // of the newest keyframe, or of a gap after it
 	gops    [gopsKept]time.Duration
 	gopsSum int // completed; the newest is at gopsSum-1 modulo gopsKept
 
@@ -46,9 +46,9 @@ type Doctor struct {
 	cts       time.Duration
 	reordered time.Duration // arrival of the last one; 0: none
 
-	// The delay of a packet is its arrival minus its media time. Only how it
-	// differs from others' says something.
-	clock              media.Kind    // whose packets are looked at
+	// The delay of a packet is its arrival minus its media time. Only differences of
+	// delays have a meaning.
+	clock              media.Kind    // the track whose delays are measured
 	delayed            bool          // the next two are valid
 	delayMin, delayMax time.Duration // since the last Examine
 	jitter, late       time.Duration
@@ -60,22 +60,22 @@ type Doctor struct {
 	swings     swings
 
 	defects  media.Defects // of the bit stream, now
-	contest  *Contest      // of its stream; nil: it is not told
+	contest  *Contest      // of its stream; nil: not tracked
 	findings [numFindings]state
 }
 
-// A track is what is known of one of the two.
+// A track holds the measurements of the video or the audio.
 type track struct {
 	coded   *media.Track // the newest packet's
 	packets uint64
 	bytes   uint64
 	last    uint32        // RTMP timestamp, ms
-	media   time.Duration // from the first packet on, without jumps
-	arrived time.Duration // the newest packet, since start
+	media   time.Duration // since the first packet, without jumps
+	arrived time.Duration // of the newest packet, since start
 	step    time.Duration // between two packets, mean
 }
 
-// A second is what one Examine saw.
+// A second holds the figures of one Examine.
 type second struct {
 	delay       time.Duration // the least
 	frames      uint64        // of video, since start
@@ -87,33 +87,33 @@ const (
 	gopsKept    = 8
 	secondsKept = 60
 
-	// learn is how many packets make a mean step: before that nothing is a gap.
+	// learn is the number of packets after which the mean step is known; before that
+	// nothing counts as a gap.
 	learn = 8
-	// gapSteps and gapFloor: a gap is more than three frames and 150 ms in
-	// which none came. A capture card that loses one frame is nobody's trouble,
-	// and audio comes in lumps with some encoders.
+	// gapSteps and gapFloor: a gap is longer than three frames and 150 ms. One frame
+	// lost by a capture card does not matter, and some encoders send audio in bursts.
 	gapSteps = 3
 	gapFloor = 150 * time.Millisecond
-	// back is how far timestamps may go back without a word: some encoders
-	// hand in audio a little out of order.
+	// back is how far timestamps may go back unreported: some encoders send audio
+	// slightly out of order.
 	back = 100 * time.Millisecond
-	// jumpAhead is what no pause explains: congested encoders drop up to a few
+	// jumpAhead is more than a pause explains: congested encoders drop up to a few
 	// groups of pictures.
 	jumpAhead = 10 * time.Second
 
 	// batch is what the server itself adds to the spread of delays: publishers
-	// without RTMP players are read at a beat, which is 100 ms when there are many.
+	// without RTMP players are read at the read tick, every 100 ms when there are many.
 	batch = 110 * time.Millisecond
 
 	rateSpan = 10 // seconds the frame rate is the mean of
 )
 
-// New makes the Doctor of a publisher that starts now.
+// New returns the Doctor of a publisher that starts now.
 func New(start time.Time) *Doctor { return &Doctor{start: start} }
 
-// Repaired takes what the server had to mend in the timestamps so far: how often
-// some were not believed, and how far audio was ahead of its video before both
-// were aligned, 0 if they were not. Packet sees them mended.
+// Repaired sets the repairs of timestamps so far: how many outliers were ignored, and how
+// far audio was ahead of video before it was aligned, 0 if it was not. Packet gets the
+// repaired timestamps.
 func (d *Doctor) Repaired(outliers uint64, offset time.Duration) {
 	if outliers > d.outliers {
 		d.jumps += outliers - d.outliers
@@ -121,7 +121,7 @@ func (d *Doctor) Repaired(outliers uint64, offset time.Duration) {
 	d.outliers, d.offset = outliers, offset
 }
 
-// Packet takes a packet that arrived at now. It allocates nothing.
+// Packet measures a packet that arrived at now. It does not allocate.
 func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 	kind := p.Track.Kind
 	if kind > media.Audio || p.Track.ID != 0 {
@@ -131,7 +131,7 @@ func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 	d.pause.arrive(at)
 	t := &d.tracks[kind]
 	t.coded = p.Track
-	if p.Continues { // no frame of its own
+	if p.Continues { // part of a frame that was counted
 		t.bytes += uint64(len(p.Tag))
 		t.arrived = at
 		return
@@ -145,7 +145,7 @@ func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 	}
 	if kind == media.Video {
 		if gap {
-			d.hasKey, d.key = false, t.media // a group with a hole says nothing of the encoder's settings
+			d.hasKey, d.key = false, t.media // the length of a GOP with a gap does not show the encoder's settings
 		}
 		d.picture(p, at)
 	}
@@ -158,7 +158,7 @@ func (d *Doctor) Packet(p *media.Packet, now time.Time) {
 	}
 }
 
-// add moves the track's clock on to p.
+// add advances the track's clock to p.
 func (t *track) add(p *media.Packet, at time.Duration) (gap, jump bool) {
 	t.packets++
 	t.bytes += uint64(max(len(p.Tag), len(p.Data)))
@@ -171,7 +171,7 @@ func (t *track) add(p *media.Packet, at time.Duration) (gap, jump bool) {
 	t.last = p.Timestamp
 	switch {
 	case step < -back || step > jumpAhead:
-		t.media += t.step // the time between the two is one step, whatever they say
+		t.media += t.step // ignore the timestamps: the two are one step apart
 		return false, true
 	case step < 0:
 		t.media += step
@@ -183,11 +183,11 @@ func (t *track) add(p *media.Packet, at time.Duration) (gap, jump bool) {
 	}
 	gap = step > max(gapSteps*t.step, t.step+gapFloor)
 	t.media += step
-	t.step += (min(step, 4*t.step+time.Millisecond) - t.step) / 16 // a pause must not look like a new frame rate
+	t.step += (min(step, 4*t.step+time.Millisecond) - t.step) / 16 // a pause must not change the frame rate
 	return gap, false
 }
 
-// picture takes what a video packet says about its group of pictures.
+// picture updates the group of pictures with a video packet.
 func (d *Doctor) picture(p *media.Packet, at time.Duration) {
 	t := &d.tracks[media.Video]
 	if p.Keyframe {
@@ -215,7 +215,7 @@ func (d *Doctor) Figures() Figures {
 	return f
 }
 
-// gopRange is the shortest and the longest of those kept.
+// gopRange returns the shortest and the longest GOP kept.
 func (d *Doctor) gopRange() (shortest, longest time.Duration) {
 	for i, g := range d.gops[:min(d.gopsSum, gopsKept)] {
 		if i == 0 || g < shortest {
@@ -226,8 +226,8 @@ func (d *Doctor) gopRange() (shortest, longest time.Duration) {
 	return shortest, longest
 }
 
-// recentGOP is the longest of the newest two and of the one that is still going on:
-// after a change of the encoder's settings the older ones say nothing.
+// recentGOP returns the longest of the newest two GOPs and the present one. Older ones
+// may be from before a change of the encoder's settings.
 func (d *Doctor) recentGOP() time.Duration {
 	longest := d.open()
 	for i := range min(d.gopsSum, 2) {
@@ -236,10 +236,10 @@ func (d *Doctor) recentGOP() time.Duration {
 	return longest
 }
 
-// open is how long the group of pictures is that is still going on.
+// open returns the length so far of the present GOP.
 func (d *Doctor) open() time.Duration { return d.tracks[media.Video].media - d.key }
 
-// frameRate is by timestamps, so that it does not swing with the network.
+// frameRate is computed from timestamps, so that it does not vary with the network.
 func (d *Doctor) frameRate() float64 {
 	if d.secondsSum < 2 {
 		return 0

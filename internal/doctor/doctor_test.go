@@ -16,7 +16,7 @@ const (
 )
 
 // A source is a synthetic publisher. Its zero value is one of 30 frames and a
-// keyframe every two seconds, with AAC of 48 kHz, that is well for a minute.
+// keyframe every two seconds, with AAC of 48 kHz, without a problem for a minute.
 type source struct {
 	seconds          int
 	fps              float64
@@ -42,7 +42,7 @@ var (
 	audioTrack = &media.Track{Kind: media.Audio, Codec: media.CodecAAC, Config: []byte{0x11, 0x90}, AudioObjectType: 2, ChannelConfig: 2, FrameSamples: 1024}
 )
 
-// packets are in the order of their arrival, in the lumps of the server's beat.
+// packets returns the packets in order of arrival, in bursts of the server's read tick.
 func (src source) packets() []arrival {
 	if src.seconds == 0 {
 		src.seconds = 60
@@ -109,7 +109,7 @@ func (src source) packets() []arrival {
 	return out
 }
 
-// examined is what a source's doctor said.
+// examined holds the findings of a source.
 type examined struct {
 	*Doctor
 	reports []Finding // in the order of their coming
@@ -158,7 +158,7 @@ func congested(due time.Duration) time.Duration {
 
 func dropped(due time.Duration) bool { return due >= 50*s && (due-20*s)%(30*s) < 3*s }
 
-// stall holds up for d what is due from begin on; a backlog then arrives in catchUp.
+// stall delays by d what is due from begin on; the backlog then arrives within catchUp.
 func stall(begin, d, catchUp time.Duration) func(time.Duration) time.Duration {
 	return func(due time.Duration) time.Duration {
 		if due < begin || due > begin+d+catchUp {
@@ -168,8 +168,8 @@ func stall(begin, d, catchUp time.Duration) func(time.Duration) time.Duration {
 	}
 }
 
-// later delays by d, for good, what is due from begin on: an encoder stood still,
-// and its clock with it.
+// later delays by d for good what is due from begin on: the encoder and its clock
+// stopped.
 func later(begin, d time.Duration) func(time.Duration) time.Duration {
 	return func(due time.Duration) time.Duration {
 		if due < begin {
@@ -285,8 +285,8 @@ func TestAFindingIsReportedOnceAndGoes(t *testing.T) {
 	}
 }
 
-// What the finding says of keyframes is what is measured: it goes within ten
-// seconds of the encoder being mended, comes again, and its number follows.
+// The keyframe finding follows the measurement: it clears within ten seconds of a
+// correction, can appear again, and its number follows.
 func TestTheKeyframeFindingFollowsWhatIsMeasured(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

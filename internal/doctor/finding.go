@@ -8,21 +8,20 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A Finding is something that is not as it should be: with what a publisher
-// sends, or with the server itself.
+// A Finding is a problem of a publisher's stream, or of the server itself.
 type Finding struct {
 	Name   string    `json:"name"`  // stable, for machines
 	Level  string    `json:"level"` // Error, Warning or Note
 	Advice string    `json:"advice"`
 	Since  time.Time `json:"since"`
-	Count  uint64    `json:"count"` // how often it has come up for this publisher
+	Count  uint64    `json:"count"` // how often it has appeared for this publisher
 }
 
 // The levels of a Finding.
 const (
 	Error   = "error"   // the server can't do what it is configured to do
 	Warning = "warning" // viewers stall or miss something
-	Note    = "note"    // it may well be meant so
+	Note    = "note"    // may be intended
 )
 
 const (
@@ -57,15 +56,15 @@ const (
 	numFindings
 )
 
-// A kind is one thing that can be found. It appears after on seconds in a row
-// that were bad, and goes after off that were fine, so that it does not flicker.
+// A kind is a type of finding. It appears after on bad seconds in a row and clears after
+// off fine ones, so that it does not flicker.
 type kind struct {
 	name, level string
 	on, off     int
 	advice      string // a format for (*Doctor).advice if ofGOP or ofCodec, or avOffset
 }
 
-// ofCodec is the kind of media whose codec the advice of finding i names.
+// ofCodec returns the kind of media whose codec the advice of finding i names.
 func ofCodec(i int) (media.Kind, bool) {
 	switch i {
 	case videoNotInHLS, videoFewBrowsers:
@@ -76,14 +75,14 @@ func ofCodec(i int) (media.Kind, bool) {
 	return 0, false
 }
 
-// inLog says whether the log has a line about finding i already: the HLS output
-// writes one for each codec that it leaves out.
+// inLog reports whether another component logs finding i: the HLS output logs each codec
+// that it leaves out.
 func inLog(i int) bool { return i == videoNotInHLS || i == audioNotInHLS }
 
-// ofGOP says whether a kind is about keyframes that are too far apart.
+// ofGOP reports whether finding i is about keyframes that are too far apart.
 func ofGOP(i int) bool { return i == gopLongerThanFragment || i == gopLong }
 
-// kinds is ordered by what matters most to a viewer.
+// kinds is ordered by importance to viewers.
 var kinds = [numFindings]kind{
 	videoHeaderMissing: {
 		"video_header_missing", Warning, 1, 3,
@@ -199,7 +198,7 @@ var kinds = [numFindings]kind{
 	},
 }
 
-// Names are all that a Finding can be called.
+// Names returns the names of all findings.
 func Names() []string {
 	var out []string
 	for _, k := range kinds {
@@ -208,11 +207,11 @@ func Names() []string {
 	return out
 }
 
-// opinion is what one look says.
+// An opinion is the result of one examination of a kind.
 type opinion int
 
 const (
-	unsure opinion = iota // between the thresholds: it stays as it is
+	unsure opinion = iota // between the thresholds: no change
 	bad
 	fine
 )
@@ -227,23 +226,24 @@ func between(isBad, isFine bool) opinion {
 	return unsure
 }
 
-// state is one kind of finding of one publisher.
+// state is the state of one finding of one publisher.
 type state struct {
-	active bool
-	fresh  bool // to be reported
-	run    int  // seconds in a row that spoke for a change
-	count  uint64
-	since  time.Duration
-	told   time.Duration // when it was reported; valid if count > 0
-	said   bool          // it was reported, and that it has cleared was not
-	gop    time.Duration // that advice names
-	advice string
+	active   bool
+	fresh    bool // to be reported
+	run      int  // seconds in a row that indicate a change
+	count    uint64
+	since    time.Duration
+	reported time.Duration // when; valid if count > 0
+	logged   bool          // reported, and not yet reported as cleared
+	gop      time.Duration // length named in advice
+	advice   string
 }
 
-// quietFor is how long a finding that comes and goes is reported once.
+// quietFor is the least time between two reports of the same finding.
 const quietFor = 10 * time.Minute
 
-func (d *Doctor) judge(i int, at time.Duration, o opinion) {
+// update counts an opinion about finding i, which may appear or clear by it.
+func (d *Doctor) update(i int, at time.Duration, o opinion) {
 	f := &d.findings[i]
 	against, needed := bad, kinds[i].on
 	if f.active {
@@ -262,28 +262,28 @@ func (d *Doctor) judge(i int, at time.Duration, o opinion) {
 		return
 	}
 	f.since = at
-	f.fresh = f.count == 0 || at-f.told >= quietFor
+	f.fresh = f.count == 0 || at-f.reported >= quietFor
 	f.count++
 }
 
-// report appends the fresh ones, and brings the advice up to date.
+// report appends the fresh findings to buf and updates the advice.
 func (d *Doctor) report(at, fragment time.Duration, buf []Finding) []Finding {
 	for i := range d.findings {
 		f := &d.findings[i]
 		if !f.active {
 			continue
 		}
-		// The number in the advice follows what is measured, but not that which
-		// speaks for the end of the finding.
+		// The advice follows the measured length while the finding holds, but not
+		// lengths that indicate its end.
 		if length := d.recentGOP().Round(100 * time.Millisecond); f.since == at || ofGOP(i) && f.run == 0 && length != f.gop {
 			f.gop, f.advice = length, d.advice(i, fragment)
 		}
 		if f.fresh {
-			f.fresh, f.told = false, at
+			f.fresh, f.reported = false, at
 			if inLog(i) {
 				continue
 			}
-			f.said = true
+			f.logged = true
 			buf = append(buf, d.finding(i))
 		}
 	}
@@ -291,11 +291,11 @@ func (d *Doctor) report(at, fragment time.Duration, buf []Finding) []Finding {
 }
 
 // Cleared appends to buf the findings that were reported and have cleared, each
-// once. It is to be called after Examine.
+// once. Call it after Examine.
 func (d *Doctor) Cleared(buf []Finding) []Finding {
 	for i := range d.findings {
-		if f := &d.findings[i]; f.said && !f.active {
-			f.said = false
+		if f := &d.findings[i]; f.logged && !f.active {
+			f.logged = false
 			buf = append(buf, d.finding(i))
 		}
 	}
@@ -308,7 +308,7 @@ func (d *Doctor) finding(i int) Finding {
 	return Finding{Name: k.name, Level: k.level, Advice: f.advice, Since: d.start.Add(f.since), Count: f.count}
 }
 
-// Findings returns what is wrong now, what matters most first.
+// Findings returns the active findings, the most important first.
 func (d *Doctor) Findings() []Finding {
 	var out []Finding
 	for i := range d.findings {
@@ -319,8 +319,8 @@ func (d *Doctor) Findings() []Finding {
 	return out
 }
 
-// advice is in whole seconds, as OBS takes them: two, which everybody
-// recommends, unless fragments are shorter.
+// advice returns the advice of finding i. It names keyframe intervals in whole seconds,
+// as OBS takes them: the usual two, unless fragments are shorter.
 func (d *Doctor) advice(i int, fragment time.Duration) string {
 	text := kinds[i].advice
 	if i == avOffset {

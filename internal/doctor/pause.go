@@ -7,37 +7,38 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A pause is a time in which the publisher sent nothing: its encoder stood still
-// (a paused pipe, a machine that slept, a hung capture card), or its connection
-// did. It says nothing about how fast the upload is: what comes after it is late by
-// the length of the pause, at once or until the encoder has caught up.
+// A pause is a time in which the publisher sent nothing, because its encoder stopped (a
+// paused pipe, a machine that slept, a hung capture card) or its connection stalled. It
+// is no sign of a slow upload: the packets after it are late by the length of the pause,
+// for good or until the encoder has caught up.
 type pause struct {
 	came    bool          // a packet has arrived
-	arrived time.Duration // the newest packet of either track
-	ended   time.Duration // the last pause; valid if there was one
-	was     bool          // there was one
+	arrived time.Duration // when the newest packet of either track arrived
+	ended   time.Duration // when the last pause ended; valid if was
+	was     bool          // there was a pause
 
-	// settling: packets come again after a pause, and delays are not compared
-	// with those before it until they are steady.
+	// settling: after a pause, delays are not compared with those before it until
+	// they are steady.
 	settling bool
 }
 
 const (
-	// pauseFrom is how long nothing comes in a pause. Shorter ones are jitter.
+	// pauseFrom is the shortest pause. Less is jitter.
 	pauseFrom = time.Second
-	// stallFrom is when a pause is worth a word: players hold back about as much.
+	// stallFrom is the pause that is reported: players buffer about as much.
 	stallFrom = 2 * time.Second
-	// pauseSteps: a stream of few frames has longer breaks without any fault.
+	// pauseSteps is the shortest pause in packet intervals: streams with a low frame
+	// rate have long intervals.
 	pauseSteps = 3
-	// pauseRare: pauses that follow each other faster are those of an upload that
-	// is too slow, and count as lateness.
+	// pauseRare is the shortest time between two pauses. More frequent ones come from a
+	// slow upload and count as lateness.
 	pauseRare = 10 * time.Second
 	// settleFor bounds how long an encoder may take to catch up.
 	settleFor = 10 * time.Second
 )
 
-// arrive notes a packet. It is called for each: the end of a pause is found by
-// measure, once a second.
+// arrive takes each packet. measure finds out once a second whether delays are steady
+// after a pause.
 func (p *pause) arrive(at time.Duration) {
 	if quiet := at - p.arrived; p.came && quiet > pauseFrom {
 		p.settling = !p.was || p.arrived-p.ended > pauseRare
@@ -46,7 +47,7 @@ func (p *pause) arrive(at time.Duration) {
 	p.came, p.arrived = true, at
 }
 
-// quiet is for how long nothing has come.
+// quiet returns the time since the newest packet.
 func (d *Doctor) quiet(at time.Duration) time.Duration {
 	if !d.pause.came {
 		return 0
@@ -54,16 +55,17 @@ func (d *Doctor) quiet(at time.Duration) time.Duration {
 	return at - d.pause.arrived
 }
 
-// stalled says whether nothing has come for longer than the stream explains.
+// stalled reports whether the time since the newest packet is longer than the packet
+// interval explains.
 func (d *Doctor) stalled(at time.Duration) opinion {
 	q := d.quiet(at)
 	if d.tracks[media.Video].packets < pauseSteps && d.tracks[media.Audio].packets < pauseSteps {
-		return unsure // how far apart they are is not known yet
+		return unsure // the interval is not known yet
 	}
 	return between(q > max(stallFrom, pauseSteps*d.shortestStep()), q < pauseFrom)
 }
 
-// shortestStep is the time between two packets of the track that has more of them.
+// shortestStep returns the packet interval of the track with more packets.
 func (d *Doctor) shortestStep() time.Duration {
 	v, a := &d.tracks[media.Video], &d.tracks[media.Audio]
 	switch {
@@ -75,8 +77,8 @@ func (d *Doctor) shortestStep() time.Duration {
 	return min(v.step, a.step)
 }
 
-// settled says whether delays can be compared again. spread is that of the delays
-// within the last second.
+// settled reports whether delays can be compared again. spread is the spread of delays
+// in the last second.
 func (d *Doctor) settled(at, spread time.Duration) bool {
 	p := &d.pause
 	if !p.settling {
@@ -90,7 +92,7 @@ func (d *Doctor) settled(at, spread time.Duration) bool {
 	return true
 }
 
-// forgetDelays begins afresh: what comes compares with nothing before.
+// forgetDelays starts the comparison of delays anew.
 func (d *Doctor) forgetDelays() {
 	for i := range d.seconds {
 		d.seconds[i].delay = math.MaxInt64
