@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,7 @@ func (c *checker) application(full, own *node, app *Application) {
 		c.expand(app)
 	} else {
 		c.needsApp(own, `application "*"`)
+		c.noStatic(own, `application "*"`)
 	}
 	c.outputs(full, app)
 	c.keys(full, app)
@@ -75,11 +77,13 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 	}
 	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
 	s.Streams = nil
+	c.noStatic(own, "a stream block")
 	c.outputs(full, s)
 }
 
 func (c *checker) outputs(n *node, app *Application) {
 	c.fallback(n, app)
+	c.execs(n)
 	if h := app.HLS; h != nil {
 		c.hls(n.one("hls"), app, h)
 	}
@@ -96,13 +100,31 @@ func (c *checker) outputs(n *node, app *Application) {
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}
+	if v := n.one("vod"); v != nil && !v.bad("path") && slices.ContainsFunc(app.VOD.Path, func(s string) bool { return strings.Contains(s, "://") }) {
+		c.diags = append(c.diags, unbuiltDiag(v.at("path"), "a vod path behind a URL", "write directories"))
+	}
 	for _, r := range n.all("record") {
 		c.recordNames(r)
-		for _, e := range r.all("exec") {
-			if k := e.labels[0]; k != "record_started" && k != "record_done" {
-				c.errorAt(e.rng, "inside record only exec \"record_started\" and \"record_done\" can run", "the others stand in the application")
-			}
-		}
+		c.recordFormat(r)
+		c.execs(r)
+	}
+}
+
+// recordFormat checks what only FLV can do.
+func (c *checker) recordFormat(r *node) {
+	format := r.attrs["format"]
+	if format == nil || format.value == nil || format.value == "flv" {
+		return
+	}
+	if a := r.attrs["append"]; a != nil && a.value == true {
+		c.errorAt(r.at("append"), "append needs format = \"flv\"", "a finished file of another format can't be gone on with: leave it out, and the next file gets a number")
+	}
+	a := r.attrs["tracks"]
+	if a == nil {
+		return
+	}
+	if tracks, _ := a.value.([]string); slices.Contains(tracks, "data") {
+		c.errorAt(r.at("tracks"), "data needs format = \"flv\"", "AMF messages have no place in another format")
 	}
 }
 

@@ -150,6 +150,7 @@ var docs = map[string]string{
 	"Pull.Static":                   "Whether it is played from the start of rtmpd on. Otherwise from the first player on.",
 	"Pull.Stop":                     "Where to end in a file over there.",
 	"Pull.Stream":                   "The public name here. Unset: that of the URL.",
+	"Push.Manual":                   "Whether it waits until the control location, or rtmpd push start, starts it.",
 	"RTMP.AccessLog":                "The file that gets one line for each connection that published or played.",
 	"RTMP.AccessLogFormat":          "The line of the access log: combined, or text with nginx-rtmp's variables.",
 	"RTMP.AckWindow":                "After how many bytes a peer acknowledges what it received.",

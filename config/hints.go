@@ -213,12 +213,24 @@ const notNeeded = "worker_processes rtmp_auto_push rtmp_auto_push_reconnect rtmp
 // blockOf is the block in which rtmpd has what a directive of nginx-rtmp says.
 func blockOf(name string) string {
 	switch prefix, _, _ := strings.Cut(name, "_"); {
-	case name == "play":
-		return "vod"
-	case prefix == "exec", prefix == "dash", name == "push", name == "pull":
+	case prefix == "dash", name == "push", name == "pull":
 		return prefix
 	}
 	return ""
+}
+
+// execHint is elsewhere for the exec directives.
+func execHint(name string) string {
+	kind, isExec := strings.CutPrefix(name, "exec_")
+	switch {
+	case name == "exec_options":
+		return `in rtmpd a block says which streams it is for: exec "push" "NAME" { streams = ["foo*"] }`
+	case name == "exec_kill_signal", name == "respawn", name == "respawn_timeout":
+		return fmt.Sprintf("in rtmpd this stands in a block: exec \"KIND\" \"NAME\" { %s = … }", kind)
+	case !isExec:
+		return ""
+	}
+	return fmt.Sprintf("it is a block: exec %q \"NAME\" { command = [\"ffmpeg\", \"-i\", \"…\"] }", kind)
 }
 
 // elsewhere says where an nginx-rtmp directive has gone, by the block it is
@@ -228,11 +240,13 @@ func elsewhere(name string) string {
 		{"hls_", "hls"},
 		{"dash_", "dash"},
 		{"record_", `record "NAME"`},
-		{"exec_", `exec "KIND" "NAME"`},
 		{"ssl_", "tls"},
 	}
 	if name == "hls_variant" {
 		return `in rtmpd this is a block in a block: hls { variant "_low" {} }`
+	}
+	if hint := execHint(name); hint != "" {
+		return hint
 	}
 	for _, p := range prefixes {
 		if rest, ok := strings.CutPrefix(name, p.prefix); ok {

@@ -86,7 +86,7 @@ type Stat struct {
 // Control is a control block.
 type Control struct {
 	// Which commands there are.
-	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect stage" one:"record drop redirect stage"`
+	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect push stage" one:"record drop redirect push stage"`
 }
 
 // Player is a player block.

@@ -114,7 +114,9 @@ type Remote struct {
 
 // Push is a push block.
 type Push struct {
-	Name   string `hcl:"NAME,label"`
+	Name string `hcl:"NAME,label"`
+	// Whether it waits until the control location, or rtmpd push start, starts it.
+	Manual bool   `hcl:"manual"`
 	Remote Remote `hcl:",inline"`
 	Range  hcl.Range
 }

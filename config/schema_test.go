@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -117,23 +115,12 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 }
 
 // TestEveryAttributeIsBuiltOrSaysSo demands that each attribute is in the table
-// of what is not built, or in effects.txt, which names the package where it has
-// its effect; that package's source must read the field.
+// of what is not built, or in effects.txt with a behaviour test that sets it.
 func TestEveryAttributeIsBuiltOrSaysSo(t *testing.T) {
-	data, err := os.ReadFile("testdata/effects.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	effects := make(map[string]string)
-	for _, line := range strings.Split(string(data), "\n") {
-		if words := strings.Fields(line); len(words) == 2 && words[0] != "#" {
-			effects[words[0]] = words[1]
-		}
-	}
-	sources := make(map[string]string)
+	effects := readEffects(t)
+	packages := make(map[string]*testPackage)
 	walkSchema(func(path string, parent *blockSchema, a *attrSchema, block *blockSchema) {
-		name, field := "", ""
-		var index []int
+		name, index := "", []int(nil)
 		if block != nil {
 			if len(block.attrs) > 0 && !block.empty || len(block.blocks) > 0 || block.name == "defaults" || block.name == "stream" {
 				return // its attributes speak for it
@@ -145,48 +132,30 @@ func TestEveryAttributeIsBuiltOrSaysSo(t *testing.T) {
 		if index == nil {
 			return // enabled: Dump and load tests
 		}
-		field = parent.typ.FieldByIndex(index).Name
-		pkg := effects[path]
+		e, ok := effects[path]
+		delete(effects, path)
 		switch {
 		case unbuiltAt(path, parent, name):
-			if pkg != "" {
+			if ok {
 				t.Errorf("%s is in the table of what is not built and in effects.txt", path)
 			}
-		case pkg == "":
+			return
+		case !ok:
 			t.Errorf("%s is neither in the table of what is not built nor in effects.txt", path)
-		default:
-			if sources[pkg] == "" {
-				sources[pkg] = goSource(t, filepath.Join("..", pkg))
-			}
-			if !regexp.MustCompile(`\.(Allows)?` + field + `\b`).MatchString(sources[pkg]) {
-				t.Errorf("%s: nothing in %s reads .%s", path, pkg, field)
-			}
+			return
+		case packages[e.dir] == nil:
+			packages[e.dir] = parseTests(t, e.dir)
 		}
-		delete(effects, path)
+		switch s := packages[e.dir].settings(e.test); {
+		case s == nil:
+			t.Errorf("%s: %s has no %s", path, e.dir, e.test)
+		case !s.sets(parent, name, index, block != nil):
+			t.Errorf("%s: %s in %s does not set it", path, e.test, e.dir)
+		}
 	})
 	for _, path := range slices.Sorted(maps.Keys(effects)) {
 		t.Errorf("effects.txt names %s, which the schema does not have", path)
 	}
-}
-
-func goSource(t *testing.T, dir string) string {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no source in %s", dir)
-	}
-	var b strings.Builder
-	for _, p := range paths {
-		if strings.HasSuffix(p, "_test.go") {
-			continue
-		}
-		data, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Write(data)
-	}
-	return b.String()
 }
 
 // TestUnbuiltRowsExist: a row that names nothing would silently do nothing.

@@ -17,10 +17,12 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.exec application.push application.pull application.vod application.dash
+application.pull application.dash
 application.sessions
 
-record.format=mp4 record.format=mkv record.format=ts record.keep_for record.keep_size record.exec
+vod.temp_path vod.local_path
+
+record.keep_for record.keep_size
 
 hls.format=fmp4 hls.low_latency hls.part
 

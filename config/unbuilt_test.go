@@ -21,6 +21,7 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 		"application": "rtmp {\napplication \"a\" {\n%s\n}\n}",
 		"stream_key":  "rtmp {\napplication \"a\" {\nstream_key \"k\" {\n%s\n}\n}\n}",
 		"record":      "rtmp {\napplication \"a\" {\nrecord \"r\" {\npath = \"/srv/a\"\n%s\n}\n}\n}",
+		"vod":         "rtmp {\napplication \"a\" {\nvod {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"hls":         "rtmp {\napplication \"a\" {\nhls {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"location":    "http {\nlocation \"/\" {\n%s\n}\n}",
 	}
@@ -90,17 +91,19 @@ func other(a *attrSchema) string {
 // written; what nothing is missing without is said to be not needed.
 func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 	for source, want := range map[string]string{
-		"push = \"rtmp://a/b\"":         "push is not built yet",
-		"push {\n}":                     "push is not built yet",
-		"push \"a\" \"b\" {\n}":         "push is not built yet",
-		"push \"a\" {\n x = 1\n}":       "push \"a\" is not built yet",
-		"exec \"sometimes\" \"x\" {\n}": "exec \"sometimes\" \"x\" is not built yet",
-		"exec_push = \"x\"":             "exec_push is not built yet",
-		"dash_path = \"/x\"":            "dash_path is not built yet",
-		"play = \"/x\"":                 "play is not built yet",
-		"buflen = \"5s\"":               "buflen is not needed",
-		"interleave = true":             "interleave is not needed",
-		"hls_variant = \"_low\"":        "hls { variant \"_low\" {} }",
+		"pull = \"rtmp://a/b\"":       "pull is not built yet",
+		"pull {\n}":                   "pull is not built yet",
+		"pull \"a\" \"b\" {\n}":       "pull is not built yet",
+		"pull \"a\" {\n x = 1\n}":     "pull \"a\" is not built yet",
+		"dash_path = \"/x\"":          "dash_path is not built yet",
+		"buflen = \"5s\"":             "buflen is not needed",
+		"interleave = true":           "interleave is not needed",
+		"hls_variant = \"_low\"":      "hls { variant \"_low\" {} }",
+		"exec = \"ffmpeg\"":           "exec \"KIND\" \"NAME\" { … }",
+		"exec_publish = \"x\"":        "exec \"publish\" \"NAME\" { command = [",
+		"exec_kill_signal = \"term\"": "exec \"KIND\" \"NAME\" { kill_signal = ",
+		"exec_options = true":         "exec \"push\" \"NAME\" { streams = ",
+		"respawn = false":             "exec \"KIND\" \"NAME\" { respawn = ",
 		"hls {\n path = \"/x\"\n hls_variant = \"_low\"\n}": "hls { variant \"_low\" {} }",
 	} {
 		_, files, diags := loadText(t, "rtmp {\n application \"a\" {\n"+source+"\n}\n}\n", LoadOptions{})

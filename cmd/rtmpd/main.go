@@ -136,7 +136,7 @@ and drops nobody. Without a command it serves, as "rtmpd run" does.`,
 			Use: "run", Short: "Serve (the default)", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), &o) },
 		},
-		newCheck(&o), newFmt(), newPlan(&o), newKick(&o), newHealth(&o), newKey(&o), newTop(&o), newDemo(), newImport(),
+		newCheck(&o), newFmt(), newPlan(&o), newKick(&o), newPush(&o), newHealth(&o), newKey(&o), newTop(&o), newDemo(), newSnippet(&o), newImport(),
 		verbCommand(&o, "reload", "Reload the configuration of the running instance of -c"),
 		verbCommand(&o, "stop", "Stop the running instance of -c: segments are closed, playlists stay resumable"),
 		verbCommand(&o, "quit", "Let the running instance of -c finish its streams, then stop it"),
@@ -177,8 +177,6 @@ func meant(cmd *cobra.Command, arg string) string {
 // names, but that this version does not have; empty for any other.
 func unbuilt(command string) string {
 	switch command {
-	case "snippet":
-		return "README.md has what to paste for OBS, VLC, video.js and ufw, docs/proxies.md for Traefik"
 	case "man":
 		return "every command has --help"
 	}

@@ -85,7 +85,7 @@ func TestAnArgumentTooMuchIsAnsweredWithWhatWasMeant(t *testing.T) {
 
 // What a diagnostic or the documentation advises must not end in "unknown command".
 func TestCommandsThatAreNotBuiltSaySo(t *testing.T) {
-	for _, command := range []string{"snippet", "man"} {
+	for _, command := range []string{"man"} {
 		root := newRoot()
 		if cmd, _, err := root.Find([]string{command}); err == nil && cmd != root {
 			t.Errorf("%s is built: unbuilt need not name it", command)

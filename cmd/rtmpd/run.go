@@ -366,6 +366,9 @@ func (in *instance) verbs() control.Verbs {
 		"kick": func(_ context.Context, args url.Values) (string, bool) {
 			return in.kick(args.Get("app"), args.Get("stream"), args.Get("for"))
 		},
+		"push": func(_ context.Context, args url.Values) (string, bool) {
+			return in.push(args.Get("do"), args.Get("app"), args.Get("stream"), args.Get("push"))
+		},
 		"key": func(_ context.Context, args url.Values) (string, bool) {
 			return in.key(args.Get("app"), args.Get("holder"))
 		},

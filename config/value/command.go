@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -27,6 +28,9 @@ func (c *Command) Decode(v cty.Value, _ Context) error {
 	if len(args) == 0 || args[0] == "" {
 		return errors.New("the command is empty")
 	}
+	if err := needsShell(args, scriptArgument(args)); err != nil {
+		return err
+	}
 	out := make(Command, len(args))
 	for i, s := range args {
 		if err := Template(s).Check(Placeholders); err != nil {
@@ -37,8 +41,12 @@ func (c *Command) Decode(v cty.Value, _ Context) error {
 		}
 		out[i] = Template(s)
 	}
-	if i := scriptArgument(args); i > 0 && out[i].placeholders() > 0 {
+	script := scriptArgument(args)
+	if script > 0 && out[script].placeholders() > 0 {
 		return errors.New("a placeholder inside a shell script lets a stream's name run commands: use the environment there ($$RTMPD_NAME, $$RTMPD_ADDR …)")
+	}
+	if out[0].placeholders() > 0 {
+		return errors.New("the program can't have a placeholder in its name: a client would choose what runs")
 	}
 	*c = out
 	return nil
@@ -93,6 +101,51 @@ func scriptArgument(args []string) int {
 		}
 	}
 	return 0
+}
+
+// needsShell says what of a command only a shell understands, and how to write it
+// without one. script is the argument that a shell runs; 0: none.
+func needsShell(args []string, script int) error {
+	const inShell = `write command = ["sh", "-c", "…"], where placeholders are $$RTMPD_NAME, $$RTMPD_APP …`
+	if strings.ContainsRune(args[0], '=') && !strings.ContainsRune(args[0], '/') {
+		return fmt.Errorf("there is no shell here, so %s is not set: write environment = { … } in the block", strings.SplitN(args[0], "=", 2)[0])
+	}
+	if slices.Contains([]string{"cd", "exec", "export", "source", ".", "trap", "ulimit", "umask", "eval"}, args[0]) {
+		return fmt.Errorf("there is no shell here, and %s is a word of the shell: %s", args[0], inShell)
+	}
+	for i, s := range args {
+		if i == script && i > 0 {
+			continue
+		}
+		if m := redirection.FindStringSubmatch(s); m != nil {
+			return fmt.Errorf("there is no shell here, so %s %s", m[0], redirectionAdvice(m[1], m[2]))
+		}
+		switch word := strings.TrimSuffix(s, ";"); {
+		case s == "|", s == "||", s == "&&", s == "&", s == "|&":
+			return fmt.Errorf("there is no shell here, so %s is an argument like any other: %s", s, inShell)
+		case word != s && (word == "" || i == len(args)-1):
+			return fmt.Errorf("there is no shell here: leave the ; out, or %s", inShell)
+		case strings.Contains(s, "$("), strings.Contains(s, "`"):
+			return fmt.Errorf("there is no shell here, so nothing runs the command inside %s: %s", s, inShell)
+		case strings.HasPrefix(s, "~/"):
+			return errors.New("there is no shell here: write the whole path in place of ~")
+		}
+	}
+	return nil
+}
+
+// redirection is an argument that a shell, or exec of nginx-rtmp, would open a file
+// for: the descriptor, the direction.
+var redirection = regexp.MustCompile(`^([0-9]?|&)(>>|>\||>|<<|<)(&[0-9]|&-|$|[^=].*)`)
+
+func redirectionAdvice(fd, direction string) string {
+	switch {
+	case strings.HasPrefix(direction, "<"):
+		return "opens no file; the program's standard input is empty"
+	case fd == "2" || fd == "&":
+		return `opens no file; what it writes to standard error is in the log, or in a file: write log = "/path/of/the.log" in the block`
+	}
+	return `opens no file; its standard output is dropped: write log = "/path/of/the.log" for standard error, or command = ["sh", "-c", "… > file"]`
 }
 
 func splitCommand(s string) ([]string, error) {

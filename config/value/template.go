@@ -3,7 +3,9 @@ package value
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -46,6 +48,29 @@ func (t Template) Expand(value func(name string) string) string {
 		return nil
 	})
 	return b.String()
+}
+
+// TimePlaceholder is what a placeholder of date and time stands for; empty for others.
+func TimePlaceholder(name string, now time.Time) string {
+	switch name {
+	case "datetime":
+		return now.Format("2006.01.02.15.04.05")
+	case "year":
+		return now.Format("2006")
+	case "month":
+		return now.Format("01")
+	case "day":
+		return now.Format("02")
+	case "hour":
+		return now.Format("15")
+	case "minute":
+		return now.Format("04")
+	case "second":
+		return now.Format("05")
+	case "unix":
+		return strconv.FormatInt(now.Unix(), 10)
+	}
+	return ""
 }
 
 // scan walks the template: some literal text, then the placeholder after it

@@ -17,7 +17,7 @@ import (
 // A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the
 // end of the path, and whom it means in the query. An empty filter means all.
 type Command struct {
-	Section string // record, drop, redirect or stage
+	Section string // record, drop, redirect, push or stage
 	Method  string // start or stop; publisher, subscriber or client (both)
 
 	Server   int // which rtmp block, from 0
@@ -28,6 +28,7 @@ type Command struct {
 	NewName  string     // of redirect; what follows a ? are its arguments
 	Rec      string     // of record; empty: the recorder without a name
 
+	Push string // of push, the label of its block; empty: all of the stream
 	// Publisher, of stage, is a client ID or the label of a stream key; empty: the
 	// next that waits.
 	Publisher string
@@ -35,7 +36,7 @@ type Command struct {
 
 // An Outcome is what came of a Command.
 type Outcome struct {
-	Count int    // sessions dropped or redirected
+	Count int    // sessions dropped or redirected, pushes started or stopped
 	Path  string // of the file that record opened or closed; empty: nothing to be done
 }
 
@@ -55,7 +56,7 @@ func badCall(format string, args ...any) error {
 // controlMethods are a section's; nil: there is no such section.
 func controlMethods(section string) []string {
 	switch section {
-	case "record":
+	case "record", "push":
 		return []string{"start", "stop"}
 	case "drop", "redirect":
 		return []string{"publisher", "subscriber", "client"}
@@ -133,7 +134,7 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	if err != nil {
 		return c, badCall("the query can't be read: %v", err)
 	}
-	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "publisher"} {
+	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "push", "publisher"} {
 		values := args[name]
 		switch {
 		case len(values) > 1:
@@ -179,6 +180,8 @@ func (c *Command) set(name, text string) (err error) {
 		c.NewName = value.NormalName(text)
 	case "rec":
 		c.Rec = text
+	case "push":
+		c.Push = text
 	case "publisher":
 		c.Publisher = text
 	}
@@ -188,7 +191,7 @@ func (c *Command) set(name, text string) (err error) {
 // calls lists what allow leaves of the calls.
 func calls(allow []string) string {
 	var out []string
-	for _, section := range []string{"record", "drop", "redirect", "stage"} {
+	for _, section := range []string{"record", "drop", "redirect", "push", "stage"} {
 		if slices.Contains(allow, section) {
 			for _, method := range controlMethods(section) {
 				out = append(out, strings.TrimSuffix("/"+section+"/"+method, "/"))

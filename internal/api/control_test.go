@@ -17,7 +17,7 @@ func callControl(method, target string, allow []string, do func(Command) (Outcom
 	return w
 }
 
-var allSections = []string{"record", "drop", "redirect"}
+var allSections = []string{"record", "drop", "redirect", "push"}
 
 func TestWhatACallMeans(t *testing.T) {
 	for _, c := range []struct {
@@ -29,6 +29,7 @@ func TestWhatACallMeans(t *testing.T) {
 		{"/c/record/start?srv=1&app=a%20b&name=x%2By&rec=r+1", Command{Section: "record", Method: "start", Server: 1, App: "a b", Name: "x+y", Rec: "r 1"}},
 		{"/c/drop/subscriber?addr=2001:DB8::1&clientid=18446744073709551615", Command{Section: "drop", Method: "subscriber", Addr: netip.MustParseAddr("2001:db8::1"), ClientID: 1<<64 - 1}},
 		{"/c/drop/subscriber?addr=::ffff:192.0.2.1", Command{Section: "drop", Method: "subscriber", Addr: netip.MustParseAddr("192.0.2.1")}},
+		{"/c/push/start?app=live&name=cam&push=yt", Command{Section: "push", Method: "start", App: "live", Name: "cam", Push: "yt"}},
 		{"/c/redirect/client?newname=y%3Fa=b&other=1&other=2", Command{Section: "redirect", Method: "client", NewName: "y?a=b"}},
 	} {
 		for _, method := range []string{"GET", "POST"} {

@@ -92,6 +92,7 @@ type statOutput struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
 	Target   string `json:"target,omitempty"`
+	Phase    string `json:"phase,omitempty"` // of a push: stopped, connecting, live, waiting
 	Since    int64  `json:"since,omitempty"` // Unix: when what is at Target began
 	Duration int64  `json:"duration,omitempty"`
 	Bytes    uint64 `json:"bytes"`
@@ -197,7 +198,7 @@ func newStatStream(s *Stream) statStream {
 }
 
 func newStatOutput(o *Output) statOutput {
-	out := statOutput{Kind: o.Kind, Name: o.Name, Target: o.Target, Duration: o.Duration.Milliseconds(), Bytes: o.Bytes, Files: o.Files, Failing: o.Failing}
+	out := statOutput{Kind: o.Kind, Name: o.Name, Target: o.Target, Phase: o.Phase, Duration: o.Duration.Milliseconds(), Bytes: o.Bytes, Files: o.Files, Failing: o.Failing}
 	for _, t := range []struct {
 		at time.Time
 		to *int64

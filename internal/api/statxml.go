@@ -195,6 +195,7 @@ func (x *xmlWriter) output(o *Output) {
 	x.escaped(o.Name)
 	x.raw("\">")
 	x.text("target", o.Target)
+	x.text("phase", o.Phase)
 	x.count("bytes", o.Bytes)
 	x.count("files", o.Files)
 	x.text("failing", o.Failing)

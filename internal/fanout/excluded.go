@@ -115,7 +115,7 @@ func (f *Fan) updateExcluded(p *Player) {
 	p.excluded.others = c == nil || c.CapsEx&rtmp.CapMultitrack == 0
 	known, unwanted := 0, 0
 	for kind, t := range n.tracks {
-		p.excluded.media[kind] = t != nil && !takesTrack(c, t)
+		p.excluded.media[kind] = t != nil && !c.Takes(t)
 		if t != nil {
 			known++
 		}
@@ -123,7 +123,7 @@ func (f *Fan) updateExcluded(p *Player) {
 			unwanted++
 		}
 		for _, fourCC := range n.others[kind] {
-			p.excluded.others = p.excluded.others || !takesCodec(c, media.Kind(kind), fourCC)
+			p.excluded.others = p.excluded.others || !c.TakesCodec(media.Kind(kind), fourCC)
 		}
 	}
 	p.excluded.all = unwanted > 0 && unwanted == known && (known == 2 || n.onlyMedium)
@@ -179,44 +179,6 @@ func (p *Player) wantedKind(noAudio, noVideo bool) kind {
 		return trackZero
 	}
 	return everything
-}
-
-// takesTrack reports whether a player that announced c takes t. Legacy codecs are
-// not announced by FourCC, except HEVC, which no legacy player knows.
-func takesTrack(c *rtmp.Connect, t *media.Track) bool {
-	fourCC := t.FourCC
-	if fourCC == 0 {
-		if t.Codec != media.CodecHEVC {
-			return true
-		}
-		fourCC = fourCCLegacyHEVC
-	}
-	return takesCodec(c, t.Kind, fourCC)
-}
-
-const fourCCLegacyHEVC = 'h'<<24 | 'v'<<16 | 'c'<<8 | '1'
-
-// takesCodec reports whether a player that announced c takes a codec. The map of
-// the medium decides (E-RTMP v2 "videoFourCcInfoMap", "audioFourCcInfoMap"), then
-// the list; "*" in either is any codec. A player decodes and a relay forwards; a
-// client that can only encode the codec does not take it.
-func takesCodec(c *rtmp.Connect, kind media.Kind, fourCC uint32) bool {
-	if c == nil || c.FourCCs == nil && c.VideoFourCC == nil && c.AudioFourCC == nil {
-		return true // it announced no codecs
-	}
-	name := fourCCName(fourCC)
-	m := c.VideoFourCC
-	if kind == media.Audio {
-		m = c.AudioFourCC
-	}
-	flags, said := m[name]
-	switch {
-	case (flags|m["*"])&(rtmp.CanDecode|rtmp.CanForward) != 0:
-		return true
-	case said:
-		return false
-	}
-	return slices.Contains(c.FourCCs, name) || slices.Contains(c.FourCCs, "*")
 }
 
 func fourCCName(fourCC uint32) string {

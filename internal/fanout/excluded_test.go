@@ -146,52 +146,6 @@ func TestAPlayerTakesPartFromTheFirstKeyframeItCanTake(t *testing.T) {
 	}
 }
 
-func TestTakesCodec(t *testing.T) {
-	list := func(f ...string) *rtmp.Connect { return &rtmp.Connect{Enhanced: true, FourCCs: f} }
-	for _, c := range []struct {
-		name    string
-		connect *rtmp.Connect
-		kind    media.Kind
-		fourCC  uint32
-		want    bool
-	}{
-		{"nothing announced", nil, media.Video, flv.FourCCHEVC, true},
-		{"a connect without codecs", &rtmp.Connect{CapsEx: 2}, media.Video, flv.FourCCHEVC, true},
-		{"in the list", list("av01", "hvc1"), media.Video, flv.FourCCHEVC, true},
-		{"not in the list", list("av01", "hvc1"), media.Video, flv.FourCCVP9, false},
-		{"audio not in a list of video", list("av01"), media.Audio, flv.FourCCOpus, false},
-		{"any in the list", list("*"), media.Audio, flv.FourCCOpus, true},
-		{"case counts", list("opus"), media.Audio, flv.FourCCOpus, false},
-		{"map decodes", &rtmp.Connect{VideoFourCC: map[string]uint32{"hvc1": 1}}, media.Video, flv.FourCCHEVC, true},
-		{"map forwards", &rtmp.Connect{VideoFourCC: map[string]uint32{"hvc1": 4}}, media.Video, flv.FourCCHEVC, true},
-		{"map encodes", &rtmp.Connect{VideoFourCC: map[string]uint32{"hvc1": 2}}, media.Video, flv.FourCCHEVC, false},
-		{"map encodes, list has it", &rtmp.Connect{FourCCs: []string{"hvc1"}, VideoFourCC: map[string]uint32{"hvc1": 2}}, media.Video, flv.FourCCHEVC, false},
-		{"map of other codecs, list has it", &rtmp.Connect{FourCCs: []string{"hvc1"}, VideoFourCC: map[string]uint32{"av01": 1}}, media.Video, flv.FourCCHEVC, true},
-		{"map decodes any", &rtmp.Connect{VideoFourCC: map[string]uint32{"*": 1, "hvc1": 2}}, media.Video, flv.FourCCHEVC, true},
-		{"map encodes any", &rtmp.Connect{VideoFourCC: map[string]uint32{"*": 2}}, media.Video, flv.FourCCHEVC, false},
-		{"video map alone says no audio", &rtmp.Connect{VideoFourCC: map[string]uint32{"*": 1}}, media.Audio, flv.FourCCOpus, false},
-		{"audio map", &rtmp.Connect{AudioFourCC: map[string]uint32{"Opus": 5}}, media.Audio, flv.FourCCOpus, true},
-	} {
-		if got := takesCodec(c.connect, c.kind, c.fourCC); got != c.want {
-			t.Errorf("%s: got %t, want %t", c.name, got, c.want)
-		}
-	}
-	legacy := list("av01")
-	for _, c := range []struct {
-		track media.Track
-		want  bool
-	}{
-		{media.Track{Kind: media.Video, Codec: media.CodecH264, LegacyID: 7}, true},
-		{media.Track{Kind: media.Audio, Codec: media.CodecAAC, LegacyID: 10}, true},
-		{media.Track{Kind: media.Video, Codec: media.CodecHEVC, LegacyID: 12}, false},
-		{media.Track{Kind: media.Video, Codec: media.CodecH264, FourCC: flv.FourCCAVC, LegacyID: flv.LegacyNone}, false},
-	} {
-		if got := takesTrack(legacy, &c.track); got != c.want {
-			t.Errorf("%s by codec id %d: got %t", c.track.Codec, c.track.LegacyID, got)
-		}
-	}
-}
-
 func TestAFourCCIsQuotedInStatuses(t *testing.T) {
 	got := announced(list("\x1b[2J", "hvc1")) + codecName(&media.Track{Codec: media.CodecOther, FourCC: 0x1b00ff0a})
 	if want := `the player announced \x1b[2J, hvc1other ("\x1b\x00\xff\n")`; got != want {

@@ -19,6 +19,9 @@ const (
 // RTMP message by default. The format itself allows 16 MiB.
 const MaxTag = 10 << 20
 
+// TagHeaderSize is what stands before a tag's body.
+const TagHeaderSize = tagHeaderSize
+
 // maxFileHeader bounds the header of an FLV file, whose length is a field.
 const maxFileHeader = 4096
 
@@ -63,30 +66,22 @@ func NewReader(r io.Reader) (*Reader, error) {
 // Next returns the next tag, whose Body is the caller's to keep. The error is
 // io.EOF after the last whole tag and io.ErrUnexpectedEOF, wrapped, in the
 // middle of one: a recording that was cut off.
-//
-//	reserved(2) filter(1) type(5) size(24) timestamp(24) timestampHigh(8) streamId(24)
-//	body… previousTagSize(32)
-func (f *Reader) Next() (FileTag, error) {
-	h := f.head[:11]
+func (f *Reader) Next() (FileTag, error) { return f.NextInto(nil) }
+
+// NextInto is Next with a Body that uses buf where it is large enough.
+func (f *Reader) NextInto(buf []byte) (FileTag, error) {
+	h := f.head[:TagHeaderSize]
 	if _, err := io.ReadFull(f.r, h); err != nil {
 		if err == io.EOF {
 			return FileTag{}, io.EOF
 		}
 		return FileTag{}, fmt.Errorf("flv: tag header: %w", err)
 	}
-	t := FileTag{
-		Type:      h[0] & 0x1f,
-		Timestamp: uint32(h[7])<<24 | uint32(h[4])<<16 | uint32(h[5])<<8 | uint32(h[6]),
+	t, size, err := ParseTagHeader(h)
+	if err != nil {
+		return FileTag{}, err
 	}
-	size := int(h[1])<<16 | int(h[2])<<8 | int(h[3])
-	if size > MaxTag {
-		return FileTag{}, fmt.Errorf("flv: tag of %d bytes: more than %d", size, MaxTag)
-	}
-	if h[0]&0x20 != 0 {
-		return FileTag{}, fmt.Errorf("flv: encrypted tag")
-	}
-	var err error
-	if t.Body, err = readBody(f.r, size); err != nil {
+	if t.Body, err = readBody(f.r, size, buf); err != nil {
 		return FileTag{}, fmt.Errorf("flv: tag of %d bytes: %w", size, err)
 	}
 	// The size of the tag before is for reading backwards; writers get it
@@ -97,22 +92,43 @@ func (f *Reader) Next() (FileTag, error) {
 	return t, nil
 }
 
-// readBody reads size bytes. Beyond 64 KiB the buffer grows as bytes arrive:
-// the size is a claim.
-func readBody(r io.Reader, size int) ([]byte, error) {
-	if size <= 64<<10 {
-		b := make([]byte, size)
+// ParseTagHeader reads the TagHeaderSize bytes in front of a tag's body, of size
+// bytes:
+//
+//	reserved(2) filter(1) type(5) size(24) timestamp(24) timestampHigh(8) streamId(24)
+//	body… previousTagSize(32)
+func ParseTagHeader(h []byte) (t FileTag, size int, err error) {
+	t.Type = h[0] & 0x1f
+	t.Timestamp = uint32(h[7])<<24 | uint32(h[4])<<16 | uint32(h[5])<<8 | uint32(h[6])
+	size = int(h[1])<<16 | int(h[2])<<8 | int(h[3])
+	if size > MaxTag {
+		return t, size, fmt.Errorf("flv: tag of %d bytes: more than %d", size, MaxTag)
+	}
+	if h[0]&0x20 != 0 {
+		return t, size, errors.New("flv: encrypted tag")
+	}
+	return t, size, nil
+}
+
+// readBody reads size bytes, into buf if it is large enough. Otherwise the buffer
+// grows beyond 64 KiB as bytes arrive: the size is a claim.
+func readBody(r io.Reader, size int, buf []byte) ([]byte, error) {
+	if size <= cap(buf) || size <= 64<<10 {
+		b := buf[:min(size, cap(buf))]
+		if size > cap(buf) {
+			b = make([]byte, size)
+		}
 		_, err := io.ReadFull(r, b)
 		if err == io.EOF && size > 0 {
 			err = io.ErrUnexpectedEOF
 		}
 		return b, err
 	}
-	var buf bytes.Buffer
-	if _, err := io.CopyN(&buf, r, int64(size)); err == io.EOF {
+	var grown bytes.Buffer
+	if _, err := io.CopyN(&grown, r, int64(size)); err == io.EOF {
 		return nil, io.ErrUnexpectedEOF
 	} else if err != nil {
 		return nil, err
 	}
-	return buf.Bytes()[:size:size], nil
+	return grown.Bytes()[:size:size], nil
 }

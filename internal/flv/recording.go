@@ -125,6 +125,9 @@ func appendTag(b []byte, t FileTag) []byte {
 // Size is the file's size with all that was written so far.
 func (r *Recording) Size() int64 { return r.written + int64(len(r.buf)) }
 
+// Written is what of it is in the file.
+func (r *Recording) Written() int64 { return r.written }
+
 // Last is the newest timestamp in ms.
 func (r *Recording) Last() uint32 { return r.last }
 

@@ -8,28 +8,30 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 func TestACodecThatCannotGoIntoTheFormatIsSaidOnce(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t)
-	s.video = &media.Track{Kind: media.Video, Codec: media.CodecAV1, Config: []byte{0x81}}
-	s.play(3 * time.Second)
-	again := *s.video
-	s.video = &again
-	s.play(3 * time.Second)
-	b.run(b.packager("test", testConfig(b.dir)), s.packets, eof)
+	s := mediatest.NewScript(t)
+	s.Video = &media.Track{Kind: media.Video, Codec: media.CodecAV1, Config: []byte{0x81}}
+	s.Play(3 * time.Second)
+	again := *s.Video
+	s.Video = &again
+	s.Play(3 * time.Second)
+	b.run(b.packager("test", testConfig(b.dir)), s.Packets, eof)
 	if got := b.logged("HLS viewers see nothing: MPEG-TS fragments can't carry AV1; send H.264"); got != 1 {
 		t.Errorf("said %d times: %v", got, b.logs.All())
 	}
-	video, audio := markers(t, b.read("test-0.ts"))
+	video, audio := mediatest.Markers(t, b.read("test-0.ts"))
 	if len(video) != 0 || len(audio) < 80 {
 		t.Errorf("%d video and %d audio frames", len(video), len(audio))
 	}
 
-	s = newScript(t)
-	s.video, s.audio = &again, &media.Track{Kind: media.Audio, Codec: media.CodecOpus, Config: []byte("OpusHead")}
-	b.run(b.packager("nothing", testConfig(b.dir)), s.play(6*time.Second).packets, eof)
+	s = mediatest.NewScript(t)
+	s.Video, s.Audio = &again, &media.Track{Kind: media.Audio, Codec: media.CodecOpus, Config: []byte("OpusHead")}
+	b.run(b.packager("nothing", testConfig(b.dir)), s.Play(6*time.Second).Packets, eof)
 	if _, ok := b.d.Lookup("nothing.m3u8"); ok || b.logged("HLS viewers hear nothing: MPEG-TS fragments can't carry Opus; send AAC") != 1 {
 		t.Errorf("files of a stream that can't be carried: %v", b.files())
 	}
@@ -37,15 +39,15 @@ func TestACodecThatCannotGoIntoTheFormatIsSaidOnce(t *testing.T) {
 
 func TestOtherTracksAndDataAreLeftOut(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t).play(4 * time.Second)
-	second, data := *s.video, media.Track{Kind: media.Data}
+	s := mediatest.NewScript(t).Play(4 * time.Second)
+	second, data := *s.Video, media.Track{Kind: media.Data}
 	second.ID = 1
 	for _, tr := range []*media.Track{&second, &data} {
-		p := *s.packets[50]
+		p := *s.Packets[50]
 		p.Track = tr
-		s.packets = append(s.packets[:51], append([]*media.Packet{&p}, s.packets[51:]...)...)
+		s.Packets = append(s.Packets[:51], append([]*media.Packet{&p}, s.Packets[51:]...)...)
 	}
-	b.run(b.packager("test", testConfig(b.dir)), s.packets, eof)
+	b.run(b.packager("test", testConfig(b.dir)), s.Packets, eof)
 	if strings.Contains(string(b.read("test.m3u8")), "DISCONTINUITY\n") || b.logs.FilterLevelExact(zap.WarnLevel).Len() > 0 {
 		t.Errorf("%s %v", b.read("test.m3u8"), b.logs.All())
 	}
@@ -53,9 +55,9 @@ func TestOtherTracksAndDataAreLeftOut(t *testing.T) {
 
 func TestAForcedCutTellsTheKeyframeIntervalOnce(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t)
-	s.gop = 30 * time.Second
-	b.run(b.packager("test", testConfig(b.dir)), s.play(60*time.Second).packets, eof)
+	s := mediatest.NewScript(t)
+	s.GOP = 30 * time.Second
+	b.run(b.packager("test", testConfig(b.dir)), s.Play(60*time.Second).Packets, eof)
 	logs := b.logs.FilterMessageSnippet("set the keyframe interval").All()
 	if len(logs) != 1 || logs[0].ContextMap()["keyframe_interval"] != 2*time.Second {
 		t.Errorf("%v", logs)
@@ -86,7 +88,7 @@ func TestDatesGoOnByMediaTime(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var c wallClock
 			for i, f := range tt.frags {
-				g := &segment{start: f.start, duration: 2 * sec, delay: f.delay, discontinuity: f.disc}
+				g := &segmenter.Segment{Start: f.start, Duration: 2 * sec, Delay: f.delay, Discontinuity: f.disc}
 				if got := c.date(g, time.Duration(testStart.UnixNano())+f.wall).Sub(testStart); got != tt.want[i] {
 					t.Errorf("fragment %d: %v, want %v", i, got, tt.want[i])
 				}
@@ -95,48 +97,17 @@ func TestDatesGoOnByMediaTime(t *testing.T) {
 	}
 }
 
-func TestAudioTimestampsFollowTheSampleClock(t *testing.T) {
-	a := track(t, media.CodecAAC, aacLC44)
-	frame := func(ms int64) *media.Packet {
-		return &media.Packet{Track: a, DTS: time.Duration(ms) * time.Millisecond}
-	}
-	x := transport{sync: 2 * time.Millisecond}
-	exact := func(n int64) time.Duration { return samples(n, a) }
-	for i, tt := range []struct {
-		at   int64
-		want time.Duration
-	}{
-		{0, 0},
-		{23, exact(1)},
-		{46, exact(2)},
-		{70, exact(3)},
-		{200, 200 * time.Millisecond}, // a gap: the clock is set anew
-		{223, 200*time.Millisecond + exact(1)},
-	} {
-		if got := x.smooth(frame(tt.at), time.Duration(tt.at)*time.Millisecond); got != tt.want {
-			t.Errorf("frame %d: %v, want %v", i, got, tt.want)
-		}
-	}
-	// An hour later nothing has added up.
-	for n := int64(0); n < 155000; n++ {
-		real := 10*time.Second + exact(n).Truncate(time.Millisecond)
-		if got := x.smooth(frame(real.Milliseconds()), real); got-real > 2*time.Millisecond || real-got > 2*time.Millisecond {
-			t.Fatalf("frame %d: %v is not near %v", n, got, real)
-		}
-	}
-}
-
 func TestAudioIsBatchedUpToMaxAudioDelay(t *testing.T) {
 	count := func(delay time.Duration, video bool) int {
 		b := newBench(t)
 		cfg := testConfig(b.dir)
 		cfg.MaxAudioDelay = delay
-		s := newScript(t)
+		s := mediatest.NewScript(t)
 		if !video {
-			s.video = nil
+			s.Video = nil
 		}
-		b.run(b.packager("test", cfg), s.play(4*time.Second).packets, eof)
-		return len(decodeTimes(b.read("test-0.ts"))[0x101])
+		b.run(b.packager("test", cfg), s.Play(4*time.Second).Packets, eof)
+		return len(mediatest.DecodeTimes(b.read("test-0.ts"))[0x101])
 	}
 	// 86 frames of 23 ms: driven by audio a PES is half the delay long.
 	if got := count(300*time.Millisecond, true); got < 12 || got > 15 {
@@ -149,9 +120,9 @@ func TestAudioIsBatchedUpToMaxAudioDelay(t *testing.T) {
 
 func TestASlowPackagerSaysWhatItPassedOver(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t).play(10 * time.Second)
+	s := mediatest.NewScript(t).Play(10 * time.Second)
 	p := b.packager("test", testConfig(b.dir))
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, skip: map[int]uint64{200: 33}})
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, skip: map[int]uint64{200: 33}})
 	if st := p.Snapshot(); st.Dropped < 33 || b.logged("passed over") != 1 {
 		t.Errorf("%+v", st)
 	}
@@ -180,12 +151,12 @@ func TestContinuousOffStartsAPlaylistThatGoesOnCounting(t *testing.T) {
 	cfg := testConfig(b.dir)
 	cfg.Continuous = false
 	v := newViewer(t, b.dir, "test.m3u8")
-	s := newScript(t).play(10 * time.Second)
-	b.run(b.packager("test", cfg), s.packets, nil)
+	s := mediatest.NewScript(t).Play(10 * time.Second)
+	b.run(b.packager("test", cfg), s.Packets, nil)
 	v.poll()
-	s.packets, s.epoch = nil, 1
-	s.play(4 * time.Second)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { b.clean(); v.poll() }})
+	s.Packets, s.Epoch = nil, 1
+	s.Play(4 * time.Second)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) { b.clean(); v.poll() }})
 	m := b.playlist("test.m3u8")
 	if m.MediaSequence != 5 || len(m.Segments) != 2 || m.Segments[0].URI != "test-5.ts" || !m.Segments[0].Discontinuity {
 		t.Errorf("%s", b.read("test.m3u8"))
@@ -210,13 +181,13 @@ func TestNamesCollideWithNothing(t *testing.T) {
 			for _, f := range []string{"test-0.ts", "test-1.ts", "test-1777636800000.ts"} {
 				b.foreign(f)
 			}
-			s := newScript(t)
+			s := mediatest.NewScript(t)
 			v := newViewer(t, b.dir, "test.m3u8")
 			for range 2 {
-				s.packets, s.at = nil, 0
-				s.play(12 * time.Second)
-				s.epoch++
-				b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { v.poll() }})
+				s.Packets, s.At = nil, 0
+				s.Play(12 * time.Second)
+				s.Epoch++
+				b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) { v.poll() }})
 				v.poll()
 			}
 			for _, f := range []string{"test-0.ts", "test-1.ts"} {

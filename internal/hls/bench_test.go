@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // BenchmarkCut is a fragment's end: mux, write, playlist, on tmpfs. A fragment
@@ -34,15 +35,15 @@ func BenchmarkCut(b *testing.B) {
 		b.Fatal(err)
 	}
 	p.begin()
-	s := newScript(b)
-	s.size = 12500
-	s.play(2 * time.Second)
+	s := mediatest.NewScript(b)
+	s.Size = 12500
+	s.Play(2 * time.Second)
 	var bytes int64
-	for _, pkt := range s.packets {
+	for _, pkt := range s.Packets {
 		bytes += int64(len(pkt.Data))
 	}
-	gop := make([]media.Packet, len(s.packets))
-	for i, pkt := range s.packets {
+	gop := make([]media.Packet, len(s.Packets))
+	for i, pkt := range s.Packets {
 		gop[i] = *pkt
 	}
 	b.SetBytes(bytes)
@@ -50,7 +51,7 @@ func BenchmarkCut(b *testing.B) {
 	now := time.Now()
 	for b.Loop() {
 		for i := range gop {
-			p.seg.push(&gop[i], now, 0)
+			p.seg.Push(&gop[i], now, 0)
 		}
 		for i := range gop { // the same packets again, 2 s on
 			gop[i].DTS += 2 * time.Second

@@ -2,17 +2,12 @@ package hls
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"path"
 	"strings"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"go.uber.org/zap"
 )
-
-// removeRetry is how long a file that can't be deleted is left alone.
-const removeRetry = 30 * time.Second
 
 // sweptMaxAge is how long caches may keep a segment of an earlier process.
 const sweptMaxAge = 30 * time.Second
@@ -51,115 +46,47 @@ func (d *Directory) Run(ctx context.Context) error {
 // clean removes what is due in every store and returns when the next is.
 func (d *Directory) clean(ctx context.Context) (next time.Time, err error) {
 	for _, s := range d.stores() {
-		for ctx.Err() == nil {
-			name, at := s.next(d.now())
-			if name == "" {
-				if !at.IsZero() && (next.IsZero() || at.Before(next)) {
-					next = at
-				}
-				break
-			}
-			if e := d.remove(s, name); e != nil {
-				err = e
-				s.schedule(d.now().Add(removeRetry), name)
-			}
+		at, e := s.Clean(ctx)
+		if e != nil {
+			err = e
+		}
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
 	return next, err
 }
 
-func (d *Directory) stores() []*store {
+// removed follows the removal of a file by its store.
+func (d *Directory) removed(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
+	if rec.Kind != kindPlaylist {
+		return
+	}
+	d.retire(s, rec, n)
+	d.dropVariant(rec)
+}
+
+func (d *Directory) stores() []*segstore.Dir {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := []*store{d.main}
+	all := []*segstore.Dir{d.main}
 	for _, s := range d.keyStores {
 		all = append(all, s)
 	}
 	return all
 }
 
-// remove deletes one file of ours that is due, and its directory with the last.
-func (d *Directory) remove(s *store, name string) error {
-	s.removing.Lock()
-	defer s.removing.Unlock()
-	s.mu.Lock()
-	f := s.files[name]
-	if f == nil || f.removeAt.IsZero() || f.removeAt.After(d.now()) {
-		s.mu.Unlock()
-		return nil // taken over meanwhile
-	}
-	rec, next, disc := f.rec, f.next, f.nextDisc
-	f.visible = false // HTTP first
-	s.mu.Unlock()
-
-	switch rec.Kind {
-	case kindRetired:
-		s.forget(name)
-		return nil
-	case kindDirectory:
-		if s.occupied(name) {
-			s.schedule(time.Time{}, name) // the last file out tries again
-			return nil
-		}
-		// Not empty: someone else's files; then the directory is theirs too.
-		if err := s.disk.remove(name); err != nil && !isNotEmpty(err) {
-			return err
-		}
-	default:
-		if rec.Keep == 0 {
-			s.forget(name) // cleanup is off: it stays, as the user's
-			return nil
-		}
-		if err := s.disk.remove(name); err != nil {
-			return err
-		}
-	}
-	if rec.Kind == kindPlaylist {
-		d.retire(s, rec, next, disc)
-	}
-	s.forget(name)
-	if rec.Kind == kindPlaylist {
-		d.dropVariant(rec)
-	}
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		s.mu.RLock()
-		ours := s.files[dir] != nil
-		s.mu.RUnlock()
-		if !ours || s.occupied(dir) {
-			break
-		}
-		s.schedule(d.now(), dir)
-	}
-	return nil
-}
-
-// occupied says whether files of ours are left below dir.
-func (s *store) occupied(dir string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for name, f := range s.files {
-		if f.rec.Kind != kindRetired && strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/' {
-			return true
-		}
-	}
-	return false
-}
-
-func isNotEmpty(err error) bool {
-	return errors.Is(err, fs.ErrExist) // ENOTEMPTY matches it
-}
-
 // retire keeps the numbers of a removed playlist for as long again: the names
 // of its fragments may still be in caches with their old content.
-func (d *Directory) retire(s *store, rec record, next, disc uint64) {
-	if next == 0 {
+func (d *Directory) retire(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
+	if n.Next == 0 {
 		return
 	}
 	at := d.now().Add(time.Duration(rec.Keep) * time.Millisecond)
 	old := retiredName(rec.Name)
-	r := record{Name: old, Kind: kindRetired, App: rec.App, Stream: rec.Stream, Seq: next, Disc: disc}
-	if s.reserve(r, false) == nil {
-		s.schedule(at, old)
+	r := segstore.Entry{Name: old, Kind: kindRetired, App: rec.App, Stream: rec.Stream, Seq: n.Next, Disc: n.Disc}
+	if s.Reserve(r, false) == nil {
+		s.Schedule(at, old)
 	}
 }
 
@@ -169,89 +96,74 @@ func retiredName(playlist string) string {
 
 // sweep takes up what an earlier process left in s: half files and orphans go,
 // playlists and what they name stay long enough for their publisher to return.
-func (d *Directory) sweep(s *store) {
+func (d *Directory) sweep(s *segstore.Dir) {
 	now := d.now()
 	named := make(map[string]time.Time) // by a playlist of ours: when that goes
-	s.ledger.mu.Lock()
-	for name, rec := range s.ledger.live {
-		s.files[name] = &file{rec: rec}
-	}
-	s.ledger.mu.Unlock()
-
 	var gone []string
-	for name, f := range s.files {
-		if f.rec.Kind == kindRetired || f.rec.Kind == kindDirectory {
+	for _, rec := range entriesOf(s) {
+		if rec.Kind == kindRetired || rec.Kind == segstore.KindDirectory {
 			continue
 		}
-		_ = s.disk.remove(temporary(name))
-		if f.rec.Kind != kindPlaylist && f.rec.Kind != kindMaster {
-			info, err := s.disk.stat(name)
+		name := rec.Name
+		s.RemoveTemporary(name)
+		if rec.Kind != kindPlaylist && rec.Kind != kindMaster {
+			info, err := s.Stat(name)
 			if err != nil || !info.Mode().IsRegular() {
 				gone = append(gone, name)
 				continue
 			}
-			f.live, f.visible = liveFile(f.rec, info.Size(), info.ModTime(), sweptMaxAge), true
+			s.Show(name, liveFile(rec, info.Size(), info.ModTime(), sweptMaxAge))
 			continue
 		}
-		body, info, err := s.disk.read(name, maxPlaylistSize)
+		body, info, err := s.Read(name, maxPlaylistSize)
 		if err != nil {
 			gone = append(gone, name)
 			continue
 		}
-		f.live, f.visible = d.livePlaylist(f.rec, body, info.ModTime(), 0), true
-		if f.rec.Kind == kindPlaylist {
+		s.Show(name, d.livePlaylist(rec, body, info.ModTime(), 0))
+		if rec.Kind == kindPlaylist {
 			old, _ := parsePlaylist(body)
-			f.next, f.nextDisc = old.next(), old.nextDisc()
+			s.SetNumbers(name, segstore.Numbers{Next: old.next(), Disc: old.nextDisc()})
 			for _, e := range old.entries {
-				named[localName(name, e.uri)] = f.rec.graceFrom(now)
+				named[localName(name, e.uri)] = rec.GraceFrom(now)
 			}
 		}
 	}
-	s.forget(gone...)
+	s.Forget(gone...)
 
 	dates := make(map[time.Time][]string)
-	for name, f := range s.files {
-		at := f.rec.removal()
-		switch grace := f.rec.graceFrom(now); f.rec.Kind {
+	for _, rec := range entriesOf(s) {
+		at := rec.Removal()
+		switch grace := rec.GraceFrom(now); rec.Kind {
 		case kindPlaylist, kindMaster, kindKey:
 			at = later(at, grace)
 		case kindSegment:
-			playlistGoes, isNamed := named[name]
+			playlistGoes, isNamed := named[rec.Name]
 			switch {
 			case isNamed:
 				at = playlistGoes
-			case at.IsZero() && f.rec.Keep == 0:
-				s.forget(name) // it stays, as the user's
+			case at.IsZero() && rec.Keep == 0:
+				s.Forget(rec.Name) // it stays, as the user's
 				continue
 			case at.IsZero():
 				at = grace
 			}
-		case kindDirectory:
+		case segstore.KindDirectory:
 			at = time.Time{}
-			if !s.occupied(name) {
+			if !s.Occupied(rec.Name) {
 				at = now
 			}
 		}
-		dates[at] = append(dates[at], name)
+		dates[at] = append(dates[at], rec.Name)
 	}
 	for at, names := range dates {
-		s.schedule(at, names...)
+		s.Schedule(at, names...)
 	}
 }
 
-// graceFrom is when a file goes whose stream ended at t; zero for never.
-func (r *record) graceFrom(t time.Time) time.Time {
-	if r.Keep == 0 {
-		return time.Time{}
-	}
-	return t.Add(time.Duration(r.Keep) * time.Millisecond)
-}
-
-func (r *record) removal() time.Time {
-	if r.Remove == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(r.Remove)
+func entriesOf(s *segstore.Dir) (all []segstore.Entry) {
+	s.Each(func(r segstore.Entry, _ segstore.Numbers) { all = append(all, r) })
+	return all
 }
 
 // later returns the later of two dates, where zero grace means never.

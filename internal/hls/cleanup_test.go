@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func (b *bench) foreign(name string) string {
@@ -50,8 +52,8 @@ func TestAfterTheEndExactlyOurFilesGo(t *testing.T) {
 			if tt.cfg != nil {
 				tt.cfg(&cfg)
 			}
-			s := newScript(t).play(30 * time.Second)
-			b.run(b.packager("test", cfg), s.packets, tt.stop)
+			s := mediatest.NewScript(t).Play(30 * time.Second)
+			b.run(b.packager("test", cfg), s.Packets, tt.stop)
 			during := b.files()
 			b.clock.advance(2*cfg.PlaylistLength - time.Second)
 			b.clean()
@@ -81,7 +83,7 @@ func TestAfterTheEndExactlyOurFilesGo(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(b.dir, "test")); cfg.Nested && len(foreign) != 1 && err == nil {
 				t.Error("the stream's empty directory is still there")
 			}
-			if _, err := os.Stat(filepath.Join(b.dir, ledgerPrefix)); !tt.stays && err == nil {
+			if _, err := os.Stat(filepath.Join(b.dir, segstore.LedgerName)); !tt.stays && err == nil {
 				t.Error("an empty ledger is still there")
 			}
 		})
@@ -91,11 +93,11 @@ func TestAfterTheEndExactlyOurFilesGo(t *testing.T) {
 func TestAFragmentStaysForItsDurationAndTheLongestPlaylistThatNamedIt(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir) // 10 s
-	s := newScript(t).play(60 * time.Second)
+	s := mediatest.NewScript(t).Play(60 * time.Second)
 	gone := make(map[string]time.Duration) // when it left the playlist
 	listed := make(map[string]bool)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		now := s.packets[i].DTS
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		now := s.Packets[i].DTS
 		b.clean()
 		if now%(2*time.Second) != 40*time.Millisecond {
 			return
@@ -145,17 +147,17 @@ func (b *bench) playlist2(name string) []string {
 func TestAPublisherThatReturnsInTimeKeepsEverything(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := newScript(t).play(10 * time.Second)
-	b.run(b.packager("test", cfg), s.packets, nil)
+	s := mediatest.NewScript(t).Play(10 * time.Second)
+	b.run(b.packager("test", cfg), s.Packets, nil)
 	b.clock.advance(15 * time.Second)
 	b.clean()
-	s.packets, s.epoch = nil, 1
-	s.at += 15 * time.Second
-	s.play(8 * time.Second)
+	s.Packets, s.Epoch = nil, 1
+	s.At += 15 * time.Second
+	s.Play(8 * time.Second)
 	v := newViewer(t, b.dir, "test.m3u8")
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
 		m := b.playlist("test.m3u8")
-		if s.packets[i].DTS == 29*time.Second && (m.MediaSequence != 1 || !m.Segments[4].Discontinuity || m.Segments[4].URI != "test-5.ts") {
+		if s.Packets[i].DTS == 29*time.Second && (m.MediaSequence != 1 || !m.Segments[4].Discontinuity || m.Segments[4].URI != "test-5.ts") {
 			t.Errorf("%s", b.read("test.m3u8"))
 		}
 		// At 30 s the first run's end plus 2 × playlist_length is over; what
@@ -175,13 +177,13 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 			b := newBench(t)
 			cfg := testConfig(b.dir)
 			cfg.MaxFragment, cfg.Type = 10*time.Second, kind
-			s := newScript(t)
-			s.gop = 9 * time.Second
-			s.play(27 * time.Second)
-			s.video = track(t, s.video.Codec, avcBaseline) // a discontinuity in it
-			s.gop = 2 * time.Second
-			s.play(9 * time.Second)
-			b.run(b.packager("test", cfg), s.packets, eof)
+			s := mediatest.NewScript(t)
+			s.GOP = 9 * time.Second
+			s.Play(27 * time.Second)
+			s.Video = mediatest.Track(t, s.Video.Codec, mediatest.AVCBaseline) // a discontinuity in it
+			s.GOP = 2 * time.Second
+			s.Play(9 * time.Second)
+			b.run(b.packager("test", cfg), s.Packets, eof)
 			old := b.playlist("test.m3u8")
 			if !old.Endlist || old.TargetDuration != 9 {
 				t.Fatalf("%s", b.read("test.m3u8"))
@@ -197,10 +199,10 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 			if restart {
 				b.reopen()
 			}
-			s.packets, s.epoch, s.at = nil, 1, s.at+3*time.Second
-			s.play(9 * time.Second)
+			s.Packets, s.Epoch, s.At = nil, 1, s.At+3*time.Second
+			s.Play(9 * time.Second)
 			begun := 0
-			b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) {
+			b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) {
 				m := b.playlist("test.m3u8")
 				if m.Endlist {
 					t.Fatal("ENDLIST although the publisher is back")
@@ -231,7 +233,7 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 func TestPlaylistsAreCachedForHalfOfATargetAtMost(t *testing.T) {
 	b := newBench(t)
 	for target, want := range map[int]time.Duration{0: 0, 1: 0, 2: time.Second, 3: time.Second, 5: 2 * time.Second, 10: 5 * time.Second} {
-		if f := b.d.livePlaylist(record{Kind: kindPlaylist}, []byte("x"), b.clock.Now(), target); f.MaxAge != want {
+		if f := b.d.livePlaylist(segstore.Entry{Kind: kindPlaylist}, []byte("x"), b.clock.Now(), target); f.MaxAge != want {
 			t.Errorf("a target of %d s: max-age %v, want %v", target, f.MaxAge, want)
 		}
 	}
@@ -240,14 +242,14 @@ func TestPlaylistsAreCachedForHalfOfATargetAtMost(t *testing.T) {
 func TestNumbersAreNotUsedAgainWhileCachesMayRememberThem(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(8*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, eof)
 	b.clock.advance(21 * time.Second)
 	b.clean()
 	if got := b.files(); len(got) != 0 {
 		t.Fatalf("left %v", got)
 	}
 	b.reopen()
-	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
 	if m := b.playlist("test.m3u8"); m.MediaSequence != 4 || m.Segments[0].URI != "test-4.ts" {
 		t.Errorf("%s", b.read("test.m3u8"))
 	}
@@ -284,7 +286,7 @@ func TestAPlaylistOfNginxOrGarbageIsTakenUpSafely(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(b.dir, "test.m3u8"), []byte(tt.body), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(2*time.Second).packets, nil)
+			b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(2*time.Second).Packets, nil)
 			m := b.playlist("test.m3u8")
 			got := b.playlist2("test.m3u8")
 			if m.MediaSequence != tt.seq || *m.DiscontinuitySequence != tt.disc || !slices.Equal(got, tt.uris) {
@@ -311,7 +313,7 @@ func TestALinkToElsewhereIsNotFollowed(t *testing.T) {
 	}
 	cfg := testConfig(b.dir)
 	cfg.Nested = true
-	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
 	if left, _ := os.ReadDir(outside); len(left) != 0 {
 		t.Errorf("wrote %v outside", left)
 	}
@@ -336,7 +338,7 @@ func TestALedgerOfLiesDeletesNothingElse(t *testing.T) {
 {"n":"/etc/x.key","k":"key","keep":1,"x":1}
 {"n":"x.m3u8","k":"unheard","x":1}
 {"n":"torn`
-	if err := os.WriteFile(filepath.Join(b.dir, ledgerPrefix), []byte(lies), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(b.dir, segstore.LedgerName), []byte(lies), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b.open()
@@ -353,52 +355,19 @@ func TestALedgerOfLiesDeletesNothingElse(t *testing.T) {
 func TestTheLedgerDoesNotGrowWithoutEnd(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := newScript(t)
-	s.audio, s.gop, s.frame = nil, 2*time.Second, time.Second
-	s.play(45 * time.Minute)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
+	s := mediatest.NewScript(t)
+	s.Audio, s.GOP, s.Frame = nil, 2*time.Second, time.Second
+	s.Play(45 * time.Minute)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
 		if i%4 == 0 {
 			b.clean()
 		}
 	}})
-	info, err := os.Stat(filepath.Join(b.dir, ledgerPrefix))
+	info, err := os.Stat(filepath.Join(b.dir, segstore.LedgerName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info.Size() > 300<<10 {
 		t.Errorf("ledger of %d bytes", info.Size())
-	}
-}
-
-func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
-	k, err := openDisk(t.TempDir(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.close()
-	l, err := openLedger(k, ledgerPrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := record{Name: "a-1.ts", Kind: kindSegment}
-	if err := l.put(one); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.file.WriteString(`{"n":"a-2`); err != nil {
-		t.Fatal(err)
-	}
-	l.torn = true
-	three := record{Name: "a-3.ts", Kind: kindSegment}
-	if err := l.put(three); err != nil {
-		t.Fatal(err)
-	}
-	l.close()
-	again, err := openLedger(k, ledgerPrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.close()
-	if len(again.live) != 2 || again.live["a-3.ts"] != three {
-		t.Errorf("%+v", again.live)
 	}
 }

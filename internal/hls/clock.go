@@ -1,6 +1,10 @@
 package hls
 
-import "time"
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+)
 
 const (
 	// maxDrift is how far PROGRAM-DATE-TIME may be from the clocks before it
@@ -23,22 +27,22 @@ type wallClock struct {
 
 // date is when g begins. monotonic is Unix time minus the clock of g.delay, as
 // of now.
-func (c *wallClock) date(g *segment, monotonic time.Duration) time.Time {
-	d := monotonic + g.delay - c.offset
+func (c *wallClock) date(g *segmenter.Segment, monotonic time.Duration) time.Time {
+	d := monotonic + g.Delay - c.offset
 	switch {
-	case !c.set || g.discontinuity:
+	case !c.set || g.Discontinuity:
 		c.set, c.offset = true, c.offset+d
 	case d > maxDrift:
-		c.offset += min(d-maxDrift, g.duration/slewRate)
+		c.offset += min(d-maxDrift, g.Duration/slewRate)
 	case d < -maxDrift:
-		c.offset -= min(-maxDrift-d, g.duration/slewRate)
+		c.offset -= min(-maxDrift-d, g.Duration/slewRate)
 	}
-	t := time.Unix(0, int64(g.start+c.offset)).Round(time.Millisecond)
-	if early := c.end.Sub(t); g.discontinuity && early > 0 && early < maxDrift {
+	t := time.Unix(0, int64(g.Start+c.offset)).Round(time.Millisecond)
+	if early := c.end.Sub(t); g.Discontinuity && early > 0 && early < maxDrift {
 		// Set anew, it must not run back over what was dated already.
 		t = c.end
 		c.offset += early
 	}
-	c.end = t.Add(g.duration)
+	c.end = t.Add(g.Duration)
 	return t
 }

@@ -6,7 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/mpegts"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // A carrier says which of a stream's tracks go into its fragments, and tells
@@ -19,14 +19,14 @@ type carrier struct {
 }
 
 // carries is asked for every packet.
-func (c *carrier) carries(t *media.Track) bool {
+func (c *carrier) carries(t *media.Track, by segmenter.Container) bool {
 	if t.Kind > media.Audio || t.ID != 0 {
 		return false // data, or another track of a multitrack stream
 	}
 	if c.judged[t.Kind] == t {
 		return c.takes[t.Kind]
 	}
-	ok := mpegts.Supports(t)
+	ok := by.Carries(t)
 	c.judged[t.Kind], c.takes[t.Kind] = t, ok
 	// Without a sequence header nothing can be said but that, which the
 	// publisher's log line does.

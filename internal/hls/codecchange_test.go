@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // mp3 is a track of MP3 at 44.1 kHz.
@@ -29,14 +30,14 @@ func TestAnotherAudioCodecWaitsForTheKeyframe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScript(t)
-			codecs := []*media.Track{s.audio, mp3()}
+			s := mediatest.NewScript(t)
+			codecs := []*media.Track{s.Audio, mp3()}
 			for i, at := range append(c.at, 12*sec) {
-				s.audio = codecs[i%2]
-				s.gop = 2 * sec
-				from := len(s.packets)
-				s.play(at - s.at)
-				for _, p := range s.packets[from:] {
+				s.Audio = codecs[i%2]
+				s.GOP = 2 * sec
+				from := len(s.Packets)
+				s.Play(at - s.At)
+				for _, p := range s.Packets[from:] {
 					p.Keyframe = p.Track.Kind == media.Video && p.DTS%(2*sec) == 0
 				}
 			}
@@ -44,12 +45,12 @@ func TestAnotherAudioCodecWaitsForTheKeyframe(t *testing.T) {
 			cfg := testConfig(b.dir)
 			cfg.Cleanup, cfg.PlaylistLength = false, 60*sec
 			p := b.packager("test", cfg)
-			b.run(p, s.packets, eof)
+			b.run(p, s.Packets, eof)
 			list := b.playlist("test.m3u8")
 			var video, audio []int
 			n, sum := 0, time.Duration(0)
 			for _, x := range list.Segments {
-				v, a := markers(t, b.read(x.URI))
+				v, a := mediatest.Markers(t, b.read(x.URI))
 				video, audio = append(video, v...), append(audio, a...)
 				sum += x.Duration
 				if x.Discontinuity {
@@ -63,14 +64,14 @@ func TestAnotherAudioCodecWaitsForTheKeyframe(t *testing.T) {
 				t.Error("out of order")
 			}
 			got := len(video) + len(audio) + int(p.Snapshot().Dropped)
-			if got != len(s.packets) || (p.Snapshot().Dropped > 0) != c.lost {
-				t.Errorf("%d of %d packets, %d dropped", got, len(s.packets), p.Snapshot().Dropped)
+			if got != len(s.Packets) || (p.Snapshot().Dropped > 0) != c.lost {
+				t.Errorf("%d of %d packets, %d dropped", got, len(s.Packets), p.Snapshot().Dropped)
 			}
 			if sum < 12*sec-50*time.Millisecond || sum > 12*sec+50*time.Millisecond {
 				t.Errorf("EXTINF add up to %v", sum)
 			}
-			for i, g := range cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 2).segs {
-				if !g.independent {
+			for i, e := range p.out.list.entries {
+				if !e.independent {
 					t.Errorf("fragment %d does not begin with a keyframe", i)
 				}
 			}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 var errKilled = errors.New("killed")
@@ -29,7 +31,7 @@ func killAfter(n int) func(op, name string) error {
 		case left >= 0:
 			return nil
 		case left == -1 && op == "write":
-			return errTorn
+			return segstore.ErrTorn
 		}
 		return errKilled
 	}
@@ -78,11 +80,11 @@ func crash(t *testing.T, file string, change func(*config.HLS), fault func(op, n
 	}
 	foreign := b.foreign(name + "-900000.ts")
 	v := newViewer(t, b.dir, file)
-	s := newScript(t)
-	s.frame, s.audio = 200*time.Millisecond, nil
-	s.play(14 * time.Second)
+	s := mediatest.NewScript(t)
+	s.Frame, s.Audio = 200*time.Millisecond, nil
+	s.Play(14 * time.Second)
 	b.fault = fault
-	b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { v.poll() }})
+	b.runFeed(b.packager(name, cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) { v.poll() }})
 	v.poll()
 
 	b.fault = nil
@@ -96,9 +98,9 @@ func crash(t *testing.T, file string, change func(*config.HLS), fault func(op, n
 	before := v.versions
 	body, _ := os.ReadFile(filepath.Join(b.dir, file))
 	found := strings.Contains(string(body), "#EXTINF")
-	s.packets, s.epoch = nil, 1
-	s.play(7 * time.Second)
-	b.runFeed(b.packager(name, cfg), &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) {
+	s.Packets, s.Epoch = nil, 1
+	s.Play(7 * time.Second)
+	b.runFeed(b.packager(name, cfg), &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) {
 		b.clean()
 		v.poll()
 	}})
@@ -134,9 +136,9 @@ func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
 			cfg.PlaylistLength = 4 * time.Second
 			cfg.Cleanup = false
 			v := newViewer(t, b.dir, "test.m3u8")
-			s := newScript(t)
-			s.frame = 200 * time.Millisecond
-			s.play(20 * time.Second)
+			s := mediatest.NewScript(t)
+			s.Frame = 200 * time.Millisecond
+			s.Play(20 * time.Second)
 			step := 0
 			b.fault = func(op, _ string) error {
 				step++
@@ -144,14 +146,14 @@ func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
 					return nil
 				}
 				if op == "write" {
-					return errTorn
+					return segstore.ErrTorn
 				}
 				return syscall.EIO
 			}
 			p := b.packager("test", cfg)
-			b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }})
+			b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }})
 			v.poll()
-			v.check(s.packets, p.Snapshot())
+			v.check(s.Packets, p.Snapshot())
 			if st := p.Snapshot(); st.Failing != "" || st.Fragments+st.Lost != 10 {
 				t.Errorf("%+v", st)
 			}
@@ -168,9 +170,9 @@ func TestAFullDiskIsSaidOnceAndRecoversByItself(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	v := newViewer(t, b.dir, "test.m3u8")
-	s := newScript(t)
-	s.frame = 100 * time.Millisecond
-	s.play(120 * time.Second)
+	s := mediatest.NewScript(t)
+	s.Frame = 100 * time.Millisecond
+	s.Play(120 * time.Second)
 	full := false
 	attempts := 0
 	b.fault = func(op, _ string) error {
@@ -181,8 +183,8 @@ func TestAFullDiskIsSaidOnceAndRecoversByItself(t *testing.T) {
 		return nil
 	}
 	p := b.packager("test", cfg)
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		at := s.packets[i].DTS
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		at := s.Packets[i].DTS
 		full = at > 20*time.Second && at < 80*time.Second
 		if at > 79*time.Second && at < 80*time.Second && p.Snapshot().Failing == "" {
 			t.Error("stat does not say that the output can't write")
@@ -213,9 +215,9 @@ func TestAFullDiskIsSaidOnceAndRecoversByItself(t *testing.T) {
 func TestADirectoryDeletedUnderUsIsMadeAnew(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := newScript(t).play(40 * time.Second)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		if i == len(s.packets)/3 {
+	s := mediatest.NewScript(t).Play(40 * time.Second)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		if i == len(s.Packets)/3 {
 			if err := os.RemoveAll(b.dir); err != nil {
 				t.Fatal(err)
 			}

@@ -3,33 +3,10 @@ package hls
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
-
-// pictureTimes are PTS and DTS of a transport stream's pictures, in ticks.
-func pictureTimes(ts []byte) (pts, dts []int64) {
-	for ; len(ts) >= 188; ts = ts[188:] {
-		if ts[1]&0x40 == 0 || int(ts[1]&0x1f)<<8|int(ts[2]) != 0x100 {
-			continue
-		}
-		b := ts[4:188]
-		if ts[3]&0x20 != 0 {
-			b = b[1+int(b[0]):]
-		}
-		read := func(b []byte) int64 {
-			return int64(b[0]>>1&7)<<30 | int64(b[1])<<22 | int64(b[2]>>1)<<15 | int64(b[3])<<7 | int64(b[4]>>1)
-		}
-		at := read(b[9:])
-		pts = append(pts, at)
-		if b[7]&0x40 != 0 {
-			at = read(b[14:])
-		}
-		dts = append(dts, at)
-	}
-	return pts, dts
-}
 
 // Whatever the composition times, a picture is shown when its publisher says.
 func TestNegativeCompositionTimes(t *testing.T) {
@@ -62,7 +39,7 @@ func TestNegativeCompositionTimes(t *testing.T) {
 				i++
 			}
 			_, ts := published(t, tags)
-			pts, dts := pictureTimes(ts)
+			pts, dts := mediatest.PictureTimes(ts)
 			// The clock of a stream begins with its first packet.
 			first := int64(tags[0].Timestamp) * 90
 			for _, x := range tags {
@@ -83,22 +60,5 @@ func TestNegativeCompositionTimes(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestDecodeOrderCopiesNothingWithoutNeed(t *testing.T) {
-	s := newScript(t).play(time.Second)
-	var o decodeOrder
-	g := &segment{packets: s.packets}
-	if n := testing.AllocsPerRun(10, func() {
-		o = decodeOrder{}
-		o.begin(g)
-		for _, p := range g.packets {
-			if o.place(p) != p {
-				t.Fatal("a copy")
-			}
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }

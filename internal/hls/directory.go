@@ -7,38 +7,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"go.uber.org/zap"
 )
-
-// Kind says what a live file is.
-type Kind uint8
-
-// The kinds of live files.
-const (
-	Playlist Kind = iota // of one stream
-	Master               // of the variants of one base name
-	Segment
-	Key // never to be served by a root location
-)
-
-// A File is what HTTP needs to know about one live file.
-type File struct {
-	App, Stream string
-	Kind        Kind
-	// Body is a playlist as it is on disk and Gzip the same compressed; both
-	// are shared and immutable. Nil for segments and keys.
-	Body, Gzip []byte
-	ModTime    time.Time
-	ETag       string // with quotes
-	MaxAge     time.Duration
-	Target     time.Duration // of a playlist: its TARGETDURATION; 0: not known
-	Size       int64         // bytes on disk
-}
 
 // DirectoryOptions are what a Directory needs besides its path.
 type DirectoryOptions struct {
@@ -57,18 +32,18 @@ type Directory struct {
 	now   func() time.Time
 	count *Metrics
 	fault func(op, name string) error
-	main  *store
+	main  *segstore.Dir
 	wake  chan struct{} // the cleaner's
 
 	// slots holds one scratch buffer for each core: as many fragments are
 	// muxed at once, however many streams cut at the same moment.
 	slots chan []byte
-	gzip  gzipper
+	gzip  segstore.Gzipper
 
 	mu        sync.Mutex
-	claims    map[string]*Packager // playlist name to who writes it
-	keyStores map[string]*store    // by absolute path, outside of main
-	masters   map[string]*master   // by file name
+	claims    map[string]*Packager     // playlist name to who writes it
+	keyStores map[string]*segstore.Dir // by absolute path, outside of main
+	masters   map[string]*master       // by file name
 }
 
 // OpenDirectory makes path (0755) if it is missing, shows that it is writable
@@ -89,27 +64,34 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 		o.Metrics = NewMetrics()
 	}
 	wake := make(chan struct{}, 1)
-	main := newStore(path, ledgerPrefix, wake, o.fault)
 	d := &Directory{
-		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, main: main, wake: wake,
+		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, wake: wake,
 		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
 		claims:    make(map[string]*Packager),
-		keyStores: make(map[string]*store),
+		keyStores: make(map[string]*segstore.Dir),
 		masters:   make(map[string]*master),
 	}
 	for range cap(d.slots) {
 		d.slots <- nil
 	}
-	if err := d.settle(main); mistyped(err) {
+	d.main = d.newStore(path, segstore.LedgerName)
+	if err := d.main.Settle(); segstore.Mistyped(err) {
 		return nil, err
 	}
 	return d, nil
 }
 
+func (d *Directory) newStore(path, ledger string) *segstore.Dir {
+	return segstore.New(segstore.Options{
+		Path: path, What: "hls path", Ledger: ledger, Kinds: kinds, Log: d.log, Now: d.now, Wake: d.wake,
+		Sweep: d.sweep, Moving: d.moving, Moved: d.moved, Removed: d.removed, InUse: d.claimed, Fault: d.fault,
+	})
+}
+
 // Close lets go of the directory; files stay.
 func (d *Directory) Close() {
 	for _, s := range d.stores() {
-		s.close()
+		s.Close()
 	}
 }
 
@@ -118,43 +100,39 @@ func (d *Directory) Empty() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.keyStores {
-		if !s.empty() {
+		if !s.Empty() {
 			return false
 		}
 	}
-	return len(d.claims) == 0 && d.main.empty()
+	return len(d.claims) == 0 && d.main.Empty()
 }
 
 // Lookup tells about the live file of that name, relative to the directory and
 // slash separated. It allocates nothing.
-func (d *Directory) Lookup(name string) (File, bool) { return d.main.lookup(name) }
+func (d *Directory) Lookup(name string) (segstore.File, bool) {
+	f, ok := d.main.Lookup(name)
+	f.Dir = d.path
+	return f, ok
+}
 
 // LookupKey is Lookup for a key in a keys.path outside of the directory.
-func (d *Directory) LookupKey(absPath string) (File, bool) {
+func (d *Directory) LookupKey(absPath string) (segstore.File, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for path, s := range d.keyStores {
 		if name, below := strings.CutPrefix(absPath, path+"/"); below {
-			if f, ok := s.lookup(filepath.ToSlash(name)); ok {
+			if f, ok := s.Lookup(filepath.ToSlash(name)); ok {
+				f.Dir = d.path
 				return f, true
 			}
 		}
 	}
-	return File{}, false
+	return segstore.File{}, false
 }
 
 // Streams returns the names of the playlists that exist, sorted.
 func (d *Directory) Streams() []string {
-	d.main.mu.RLock()
-	defer d.main.mu.RUnlock()
-	var names []string
-	for name, f := range d.main.files {
-		if f.visible && (f.live.Kind == Playlist || f.live.Kind == Master) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return d.main.Names(func(f segstore.File) bool { return f.Kind == segstore.Playlist || f.Kind == segstore.Master })
 }
 
 var errTaken = errors.New("being written")
@@ -188,13 +166,13 @@ func (d *Directory) unclaim(playlist string, p *Packager) {
 // keyStore returns where keys under path (absolute) are written and the prefix
 // of their names there: the directory itself when path is inside it, so that
 // HTTP knows them as keys and keeps them to itself.
-func (d *Directory) keyStore(path string) (*store, string, error) {
+func (d *Directory) keyStore(path string) (*segstore.Dir, string, error) {
 	if rel, err := filepath.Rel(d.path, path); err == nil && filepath.IsLocal(rel) {
 		if rel == "." {
 			return d.main, "", nil
 		}
 		rel = filepath.ToSlash(rel)
-		if !cleanName(rel) {
+		if !segstore.CleanName(rel) {
 			return nil, "", fmt.Errorf("hls keys path %s: a directory below hls path must not start with a dot", path)
 		}
 		return d.main, rel + "/", nil
@@ -204,11 +182,11 @@ func (d *Directory) keyStore(path string) (*store, string, error) {
 	if s == nil {
 		// Two hls paths may share a keys path: a ledger for each.
 		sum := sha256.Sum256([]byte(d.path))
-		s = newStore(path, ledgerPrefix+"-"+hex.EncodeToString(sum[:6]), d.wake, d.fault)
+		s = d.newStore(path, segstore.LedgerName+"-"+hex.EncodeToString(sum[:6]))
 		d.keyStores[path] = s
 	}
 	d.mu.Unlock()
-	if err := d.settle(s); err != nil {
+	if err := s.Settle(); err != nil {
 		return nil, "", fmt.Errorf("hls keys: %w", err)
 	}
 	return s, "", nil

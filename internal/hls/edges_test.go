@@ -11,6 +11,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // What an earlier run, nginx-rtmp or somebody else has left decides how a
@@ -67,7 +68,7 @@ func TestHowAPlaylistThatIsFoundGoesOn(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(b.dir, "test.m3u8"), []byte(c.found), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(4*time.Second).packets, nil)
+			b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 			m := b.playlist("test.m3u8")
 			disc := 0
 			if m.DiscontinuitySequence != nil {
@@ -92,7 +93,7 @@ func TestHowAPlaylistThatIsFoundGoesOn(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(b.dir, "test.m3u8"), []byte(found), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(4*time.Second).packets, nil)
+		b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 		if m := b.playlist("test.m3u8"); m.MediaSequence != 9 {
 			t.Errorf("a %s of a day: goes on with %d", name, m.MediaSequence)
 		}
@@ -175,9 +176,9 @@ func TestFragmentNames(t *testing.T) {
 		b := newBench(t)
 		cfg := testConfig(b.dir)
 		cfg.FragmentNaming, cfg.FragmentNamingGranularity = c.naming, c.granularity
-		s := newScript(t)
-		s.at = time.Second
-		b.run(b.packager("test", cfg), s.play(6*time.Second).packets, nil)
+		s := mediatest.NewScript(t)
+		s.At = time.Second
+		b.run(b.packager("test", cfg), s.Play(6*time.Second).Packets, nil)
 		var got []string
 		for _, e := range b.playlist("test.m3u8").Segments {
 			got = append(got, e.URI)
@@ -207,11 +208,11 @@ func TestFrameRatesOfRenditions(t *testing.T) {
 		{16 * time.Millisecond, 0, 62.5},
 	} {
 		b := newBench(t)
-		s := newScript(t)
-		v := *s.video
+		s := mediatest.NewScript(t)
+		v := *s.Video
 		v.FrameRate = c.said
-		s.video, s.frame = &v, c.frame
-		b.run(b.packager("show_low", variants(b.dir)), s.play(8*time.Second).packets, nil)
+		s.Video, s.Frame = &v, c.frame
+		b.run(b.packager("show_low", variants(b.dir)), s.Play(8*time.Second).Packets, nil)
 		if got := b.master("show.m3u8").Variants[0].FrameRate; got == nil || off(*got, c.want) > 0.0005 {
 			t.Errorf("a frame every %s, %v said: %v, want %v", c.frame, c.said, *got, c.want)
 		}
@@ -221,17 +222,17 @@ func TestFrameRatesOfRenditions(t *testing.T) {
 // What is not measured is not said.
 func TestARenditionOfAudioAlone(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t)
-	s.video = nil
-	b.run(b.packager("show_low", variants(b.dir)), s.play(8*time.Second).packets, nil)
+	s := mediatest.NewScript(t)
+	s.Video = nil
+	b.run(b.packager("show_low", variants(b.dir)), s.Play(8*time.Second).Packets, nil)
 	text := string(b.read("show.m3u8"))
 	if strings.Contains(text, "RESOLUTION") || strings.Contains(text, "FRAME-RATE") || !strings.Contains(text, `CODECS="mp4a.40.2",CLOSED-CAPTIONS=NONE`) {
 		t.Errorf("%s", text)
 	}
 	// Then it has a picture.
-	s = newScript(t)
-	s.epoch = 1
-	b.run(b.packager("show_low", variants(b.dir)), s.play(8*time.Second).packets, nil)
+	s = mediatest.NewScript(t)
+	s.Epoch = 1
+	b.run(b.packager("show_low", variants(b.dir)), s.Play(8*time.Second).Packets, nil)
 	if text := string(b.read("show.m3u8")); !strings.Contains(text, `CODECS="avc1.640028,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=25.000`) {
 		t.Errorf("%s", text)
 	}

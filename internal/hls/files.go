@@ -1,65 +1,50 @@
 package hls
 
 import (
-	"bytes"
-	"compress/gzip"
-	"hash/fnv"
-	"strconv"
-	"sync"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
+// The kinds of files in ledgers.
+const (
+	kindPlaylist  = "playlist"
+	kindMaster    = "master"
+	kindSegment   = "segment"
+	kindKey       = "key"
+	kindRetired   = "retired" // no file: where the numbers of a removed playlist go on
+	retiredSuffix = ".m3u8.next"
+)
+
+// kinds: a playlist goes before the files it names.
+var kinds = []segstore.EntryKind{
+	{Name: kindMaster, Suffix: ".m3u8", Order: 0},
+	{Name: kindPlaylist, Suffix: ".m3u8", Order: 1},
+	{Name: kindSegment, Suffix: ".ts", Order: 2},
+	{Name: kindKey, Suffix: ".key", Order: 2},
+	{Name: kindRetired, Suffix: retiredSuffix, Order: 2, Marker: true},
+}
+
 // liveFile describes a segment or key for Lookup.
-func liveFile(rec record, size int64, mod time.Time, maxAge time.Duration) File {
-	kind := Segment
+func liveFile(rec segstore.Entry, size int64, mod time.Time, maxAge time.Duration) segstore.File {
+	kind := segstore.Segment
 	if rec.Kind == kindKey {
-		kind = Key
+		kind = segstore.Key
 	}
-	return File{
-		App: rec.App, Stream: rec.Stream, Kind: kind, Size: size, ModTime: mod,
-		// Never immutable: a name may be used again long after its file has gone.
-		MaxAge: maxAge,
-		ETag:   `"` + strconv.FormatInt(size, 16) + "-" + strconv.FormatInt(mod.UnixNano(), 16) + `"`,
-	}
+	return rec.MediaFile(kind, size, mod, maxAge)
 }
 
 // livePlaylist describes a playlist for Lookup; target in seconds, 0 unknown.
-func (d *Directory) livePlaylist(rec record, body []byte, mod time.Time, target int) File {
-	kind := Playlist
+func (d *Directory) livePlaylist(rec segstore.Entry, body []byte, mod time.Time, target int) segstore.File {
+	kind := segstore.Playlist
 	if rec.Kind == kindMaster {
-		kind = Master
+		kind = segstore.Master
 	}
-	h := fnv.New64a()
-	_, _ = h.Write(body)
-	return File{
-		App: rec.App, Stream: rec.Stream, Kind: kind,
-		Body: body, Gzip: d.gzip.compress(body), Size: int64(len(body)), ModTime: mod,
-		// RFC 8216 §6.3.4: players poll after one target duration, or half
-		// of one if nothing changed; a cache must not hold it longer. 0: at
-		// all.
-		MaxAge: time.Duration(target/2) * time.Second,
-		Target: time.Duration(target) * time.Second,
-		ETag:   `"` + strconv.FormatUint(h.Sum64(), 16) + `"`,
-	}
-}
-
-// A gzipper compresses playlists; its tables (most of a megabyte) are shared by
-// the directory's streams.
-type gzipper struct {
-	mu  sync.Mutex
-	w   *gzip.Writer
-	buf bytes.Buffer
-}
-
-func (g *gzipper) compress(b []byte) []byte {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.buf.Reset()
-	if g.w == nil {
-		g.w, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
-	}
-	g.w.Reset(&g.buf)
-	_, _ = g.w.Write(b) // into memory: can't fail
-	_ = g.w.Close()
-	return bytes.Clone(g.buf.Bytes())
+	f := rec.TextFile(kind, body, mod, &d.gzip)
+	// RFC 8216 §6.3.4: players poll after one target duration, or half
+	// of one if nothing changed; a cache must not hold it longer. 0: at
+	// all.
+	f.MaxAge = time.Duration(target/2) * time.Second
+	f.Target = time.Duration(target) * time.Second
+	return f
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // push hands pkt, read at now, to the segmenter: the frames of a message that has
@@ -11,16 +12,16 @@ import (
 func (p *Packager) push(pkt *media.Packet, now time.Time) {
 	elapsed := p.elapsed(now)
 	if !pkt.ADTS {
-		p.seg.push(pkt, now, elapsed)
+		p.seg.Push(pkt, now, elapsed)
 		return
 	}
 	frames, _ := media.SplitADTS(pkt.Data) // the doctor says what is not whole
 	for i, raw := range frames {
 		q := *pkt
 		q.ADTS, q.Data, q.Tag = false, raw, nil
-		d := samples(int64(i), pkt.Track)
+		d := segmenter.Samples(int64(i), pkt.Track)
 		q.DTS += d
 		q.Timestamp += uint32(d.Milliseconds())
-		p.seg.push(&q, now, elapsed)
+		p.seg.Push(&q, now, elapsed)
 	}
 }

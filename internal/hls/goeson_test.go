@@ -10,6 +10,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // A date follows the wall clock once that is more than a second away, by at most a
@@ -37,18 +39,18 @@ func TestHowDatesFollowTheWallClock(t *testing.T) {
 		{"one a second before", -sec, true, -sec},
 	} {
 		var w wallClock
-		first := segment{start: 5 * sec, duration: 2 * sec, delay: 3 * sec}
+		first := segmenter.Segment{Start: 5 * sec, Duration: 2 * sec, Delay: 3 * sec}
 		// It arrived 3 s after its place on the timeline.
 		if got := w.date(&first, start); !got.Equal(time.Unix(0, int64(start+8*sec))) {
 			t.Errorf("%s: the first fragment is of %s", c.name, got.UTC())
 		}
-		second := segment{start: 7 * sec, duration: 2 * sec, delay: 3 * sec, discontinuity: c.disc}
+		second := segmenter.Segment{Start: 7 * sec, Duration: 2 * sec, Delay: 3 * sec, Discontinuity: c.disc}
 		got := w.date(&second, start+c.away)
 		if d := got.Sub(time.Unix(0, int64(start+10*sec))); d != c.want {
 			t.Errorf("%s: the second fragment is %s off, want %s", c.name, d, c.want)
 		}
 		// A third at the same drift of the clock is slewed once more, or follows.
-		third := segment{start: 9 * sec, duration: 2 * sec, delay: 3 * sec}
+		third := segmenter.Segment{Start: 9 * sec, Duration: 2 * sec, Delay: 3 * sec}
 		next := w.date(&third, start+c.away).Sub(got)
 		if want := 2 * sec; c.disc && next != want || (next-want).Abs() > 40*ms {
 			t.Errorf("%s: the third is %s after it", c.name, next)
@@ -64,12 +66,12 @@ func TestAReloadMakesAStreamARenditionAndBack(t *testing.T) {
 	low, fixed := plain, plain
 	low.Variants = []config.Variant{{Suffix: "_low"}}
 	fixed.Variants = []config.Variant{{Suffix: "_low", Bandwidth: 123000}}
-	s := newScript(t).play(24 * time.Second)
+	s := mediatest.NewScript(t).Play(24 * time.Second)
 	p := b.packager("cam_low", plain)
 	bandwidths := make(map[int]string) // by second
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(i int) {
-		at := s.packets[i].DTS
-		if s.packets[i].Track != s.video || at%sec != 0 {
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(i int) {
+		at := s.Packets[i].DTS
+		if s.Packets[i].Track != s.Video || at%sec != 0 {
 			return
 		}
 		switch at / sec {
@@ -135,15 +137,15 @@ func TestTheTargetDurationOfAPlaylistThatMoves(t *testing.T) {
 				}
 			}
 		}
-		s := newScript(t)
-		s.gop = c.gop
-		s.play(20 * time.Second)
+		s := mediatest.NewScript(t)
+		s.GOP = c.gop
+		s.Play(20 * time.Second)
 		cfg := testConfig(b.dir)
 		next := testConfig(other)
 		next.Fragment, next.Path = c.fragment, value.Path(other)
 		p := b.packager("test", cfg)
-		b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(i int) {
-			if s.packets[i].DTS == 8*sec && s.packets[i].Track == s.video {
+		b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(i int) {
+			if s.Packets[i].DTS == 8*sec && s.Packets[i].Track == s.Video {
 				p.Reconfigure(next, d)
 			}
 		}})
@@ -190,9 +192,9 @@ func TestBoundsOfAPlaylistThatIsFound(t *testing.T) {
 		}
 		cfg := testConfig(b.dir)
 		cfg.FragmentNaming = c.naming
-		s := newScript(t)
-		s.at = 0
-		b.run(b.packager("test", cfg), s.play(2*time.Second).packets, nil)
+		s := mediatest.NewScript(t)
+		s.At = 0
+		b.run(b.packager("test", cfg), s.Play(2*time.Second).Packets, nil)
 		if m := b.playlist("test.m3u8"); m.MediaSequence != c.seq {
 			t.Errorf("%s: goes on with %d, want %d", c.name, m.MediaSequence, c.seq)
 		}
@@ -207,9 +209,9 @@ func TestWhenAFragmentThatLeftThePlaylistGoes(t *testing.T) {
 		b := newBench(t)
 		cfg := testConfig(b.dir)
 		cfg.PlaylistLength = sec // and so three fragments, the least there may be
-		s := newScript(t)
-		s.gop = gop
-		b.run(b.packager("test", cfg), s.play(4*gop).packets, nil) // test-0 leaves at the end
+		s := mediatest.NewScript(t)
+		s.GOP = gop
+		b.run(b.packager("test", cfg), s.Play(4*gop).Packets, nil) // test-0 leaves at the end
 		left := b.clock.Now()
 		goes := left.Add(gop + 3*gop + late)
 		there := func() bool {
@@ -231,13 +233,13 @@ func TestWhenAFragmentThatLeftThePlaylistGoes(t *testing.T) {
 func TestPartsOfAPictureThatIsShownBeforeItIsDecoded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	s := newScript(t)
-	s.audio = nil
+	s := mediatest.NewScript(t)
+	s.Audio = nil
 	for i := range 50 {
 		at := time.Duration(i) * 40 * ms
-		s.put(s.video, at, i == 0)
-		s.put(s.video, at, i == 0)
-		first, rest := s.packets[2*i], s.packets[2*i+1]
+		s.Put(s.Video, at, i == 0)
+		s.Put(s.Video, at, i == 0)
+		first, rest := s.Packets[2*i], s.Packets[2*i+1]
 		rest.Continues, rest.Keyframe = true, false
 		if i == 25 { // the same millisecond again: it is held up by one
 			first.DTS -= 40 * ms
@@ -245,7 +247,7 @@ func TestPartsOfAPictureThatIsShownBeforeItIsDecoded(t *testing.T) {
 		}
 		first.CTS, rest.CTS = -40*ms, -40*ms
 	}
-	b.run(b.packager("test", testConfig(b.dir)), s.packets, eof)
+	b.run(b.packager("test", testConfig(b.dir)), s.Packets, eof)
 	n := 0
 	for _, p := range pesPackets(t, b.read("test-0.ts")) {
 		want := ticks(time.Duration(n)*40*ms - 40*ms)
@@ -271,7 +273,7 @@ func TestARenditionOfHalfAPictureASecond(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.Variants = []config.Variant{{Suffix: "_low", FrameRate: 0.5}}
-	b.run(b.packager("cam_low", cfg), newScript(t).play(4*time.Second).packets, nil)
+	b.run(b.packager("cam_low", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	if got := string(b.read("cam.m3u8")); !strings.Contains(got, ",FRAME-RATE=0.500,") {
 		t.Errorf("got\n%s", got)
 	}

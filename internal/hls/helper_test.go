@@ -1,16 +1,11 @@
 package hls
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,28 +18,10 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// Decoder configurations as encoders send them.
-const (
-	avcHigh1080 = "01640028ffe1001967640028acd940780227e5c04400000fa40003a9803c60c65801000668ebe3cb22c0fdf8f800"
-	avcBaseline = "0142c00dffe100176742c00dda05067e7c0440000003004000000f03c50aa801000468ce3c80"
-	aacLC44     = "1210"
-	aacLC48     = "1190"
-)
-
-func track(t testing.TB, c media.Codec, config string) *media.Track {
-	t.Helper()
-	b, err := hex.DecodeString(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := media.ParseConfig(c, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tr
-}
+const sec = time.Second
 
 // testStart is when every test begins.
 var testStart = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -128,7 +105,7 @@ func (b *bench) files() []string {
 	b.Helper()
 	var names []string
 	err := filepath.WalkDir(b.dir, func(path string, e os.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), ledgerPrefix) {
+		if err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), segstore.LedgerName) {
 			rel, _ := filepath.Rel(b.dir, path)
 			names = append(names, rel)
 		}
@@ -228,131 +205,6 @@ func (b *bench) runFeed(p *Packager, f *feed) {
 	if err := p.run(ctx, f); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// A script makes a stream's packets, each with a marker in its payload by which
-// it is found again in a fragment.
-type script struct {
-	video, audio *media.Track
-	frame        time.Duration // 40 ms
-	gop          time.Duration
-	epoch        uint32
-	size         int // payload of a video frame, at least a marker
-
-	at      time.Duration // where the next packets begin
-	serial  int
-	packets []*media.Packet
-}
-
-func newScript(t testing.TB) *script {
-	return &script{
-		video: track(t, media.CodecH264, avcHigh1080), audio: track(t, media.CodecAAC, aacLC44),
-		frame: 40 * time.Millisecond, gop: 2 * time.Second,
-	}
-}
-
-func (s *script) payload(kind media.Kind, key bool) []byte {
-	mark := fmt.Sprintf("<%c%07d>", "VA"[kind], s.serial)
-	s.serial++
-	if kind == media.Audio {
-		return []byte(mark + "aac")
-	}
-	nal := append([]byte{0x41}, mark...)
-	if key {
-		nal[0] = 0x65
-	}
-	nal = append(nal, bytes.Repeat([]byte{0x5a}, max(s.size-len(nal), 0))...)
-	return append([]byte{0, 0, byte(len(nal) >> 8), byte(len(nal))}, nal...)
-}
-
-func (s *script) put(tr *media.Track, dts time.Duration, key bool) {
-	data := s.payload(tr.Kind, key)
-	s.packets = append(s.packets, &media.Packet{
-		Track: tr, DTS: dts, Epoch: s.epoch, Timestamp: uint32(dts.Milliseconds()), Keyframe: key, Tag: data, Data: data,
-	})
-}
-
-// play adds d of both tracks (those that are set), interleaved by time, with a
-// keyframe at its start and every gop.
-func (s *script) play(d time.Duration) *script {
-	end := s.at + d
-	key := s.at
-	v, a := s.at, s.at
-	for n := int64(0); v < end || a < end && s.audio != nil; {
-		switch {
-		case s.audio != nil && a < end && (a < v || s.video == nil || v >= end):
-			s.put(s.audio, a, false)
-			n++
-			a = s.at + (time.Duration(n*1024) * time.Second / 44100).Truncate(time.Millisecond)
-		case s.video != nil && v < end:
-			s.put(s.video, v, v >= key)
-			if v >= key {
-				key += s.gop
-			}
-			v += s.frame
-		default:
-			v = end
-		}
-	}
-	s.at = end
-	return s
-}
-
-var marker = regexp.MustCompile(`<[VA](\d{7})>`)
-
-// markers are the serial numbers of the packets in a fragment, per kind.
-func markers(t testing.TB, ts []byte) (video, audio []int) {
-	t.Helper()
-	if len(ts)%188 != 0 || len(ts) == 0 {
-		t.Fatalf("fragment of %d bytes is no whole number of TS packets", len(ts))
-	}
-	streams := make(map[int][]byte)
-	for ; len(ts) > 0; ts = ts[188:] {
-		if ts[0] != 0x47 {
-			t.Fatalf("no sync byte")
-		}
-		pid := int(ts[1]&0x1f)<<8 | int(ts[2])
-		payload := ts[4:188]
-		if ts[3]&0x20 != 0 {
-			payload = payload[1+int(payload[0]):]
-		}
-		streams[pid] = append(streams[pid], payload...)
-	}
-	for _, m := range marker.FindAllSubmatch(slices.Concat(streams[0x100], streams[0x101]), -1) {
-		n, err := strconv.Atoi(string(m[1]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m[0][1] == 'V' {
-			video = append(video, n)
-		} else {
-			audio = append(audio, n)
-		}
-	}
-	return video, audio
-}
-
-// decodeTimes are the DTS of a fragment's PES packets (PTS where that is all
-// there is) in order, by PID.
-func decodeTimes(ts []byte) map[int][]time.Duration {
-	times := make(map[int][]time.Duration)
-	for ; len(ts) >= 188; ts = ts[188:] {
-		pid := int(ts[1]&0x1f)<<8 | int(ts[2])
-		if ts[1]&0x40 == 0 || pid < 0x100 || pid > 0x101 {
-			continue
-		}
-		b := ts[4:188]
-		if ts[3]&0x20 != 0 {
-			b = b[1+int(b[0]):]
-		}
-		at := b[9:]
-		if b[7]&0x40 != 0 {
-			at = b[14:]
-		}
-		v := int64(at[0]>>1&7)<<30 | int64(at[1])<<22 | int64(at[2]>>1)<<15 | int64(at[3])<<7 | int64(at[4]>>1)
-		times[pid] = append(times[pid], time.Duration(v)*time.Second/90000)
-	}
-	return times
 }
 
 func (b *bench) logged(message string) int { return b.logs.FilterMessageSnippet(message).Len() }

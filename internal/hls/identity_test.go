@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // consistent fails the test if a playlist names what is not there, or HTTP is
@@ -80,11 +81,11 @@ func TestAPathThatIsReplacedUnderUsIsFollowed(t *testing.T) {
 				b := newBench(t)
 				cfg := testConfig(b.dir)
 				change.cfg(&cfg)
-				s := newScript(t).play(40 * time.Second)
+				s := mediatest.NewScript(t).Play(40 * time.Second)
 				p := b.packager("test", cfg)
 				next, replaced := 0, false
-				b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-					switch at := s.packets[i].DTS; {
+				b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+					switch at := s.Packets[i].DTS; {
 					case at >= 13*time.Second && !replaced:
 						replaced = true
 						m := b.playlist(change.file)
@@ -150,10 +151,10 @@ func TestFragmentsDeletedUnderUsLeaveThePlaylist(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			cfg := testConfig(b.dir)
-			s := newScript(t).play(40 * time.Second)
+			s := mediatest.NewScript(t).Play(40 * time.Second)
 			left, deleted := 0, false
-			b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-				switch at := s.packets[i].DTS; {
+			b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+				switch at := s.Packets[i].DTS; {
 				case at >= 15*time.Second && !deleted:
 					deleted = true
 					left = del(b, b.playlist2("test.m3u8"))
@@ -193,14 +194,14 @@ func TestADirectoryThatCannotBeUsedIsTriedAgain(t *testing.T) {
 			}
 			b.open()
 			cfg := testConfig(b.dir)
-			s := newScript(t)
+			s := mediatest.NewScript(t)
 			if audioOnly {
-				s.video = nil
+				s.Video = nil
 			}
-			s.play(60 * time.Second)
+			s.Play(60 * time.Second)
 			p := b.packager("test", cfg)
-			b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(i int) {
-				switch at := s.packets[i].DTS; {
+			b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(i int) {
+				switch at := s.Packets[i].DTS; {
 				case at > time.Second && at < 15*time.Second:
 					if st := p.Snapshot(); !strings.Contains(st.Failing, why.Error()) || st.FailingSince.IsZero() {
 						t.Fatalf("%v: the snapshot says %+v", why, st)
@@ -222,7 +223,7 @@ func TestADirectoryThatCannotBeUsedIsTriedAgain(t *testing.T) {
 				t.Errorf("%v: %+v", why, st)
 			}
 			first := b.read(b.files()[0])
-			if video, _ := markers(t, first); !audioOnly && (len(video) != 50 || !s.packets[video[0]].Keyframe) {
+			if video, _ := mediatest.Markers(t, first); !audioOnly && (len(video) != 50 || !s.Packets[video[0]].Keyframe) {
 				t.Errorf("%v: the first fragment is no whole group of pictures: %d", why, len(video))
 			}
 		}
@@ -232,12 +233,12 @@ func TestADirectoryThatCannotBeUsedIsTriedAgain(t *testing.T) {
 func TestNothingGoesIntoADirectoryThatWasMovedAway(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := newScript(t).play(60 * time.Second)
+	s := mediatest.NewScript(t).Play(60 * time.Second)
 	p := b.packager("test", cfg)
 	replaced := 0
 	var old []string
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		switch at := s.packets[i].DTS; {
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		switch at := s.Packets[i].DTS; {
 		case at >= 13*time.Second && replaced == 0:
 			replaced++
 			b.must(os.Rename(b.dir, b.dir+".old"))
@@ -271,13 +272,13 @@ func TestNothingGoesIntoADirectoryThatWasMovedAway(t *testing.T) {
 func TestADirectoryNobodyWritesToIsLookedAt(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(8*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, eof)
 	b.must(os.Remove(filepath.Join(b.dir, "test.m3u8")))
 	b.d.look()
 	if _, ok := b.d.Lookup("test.m3u8"); ok {
 		t.Error("a playlist that was deleted is still served")
 	}
-	b.run(b.packager("test", cfg), newScript(t).play(8*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, eof)
 	if m := b.playlist("test.m3u8"); m.MediaSequence != 4 {
 		t.Errorf("the numbers go back:\n%s", b.read("test.m3u8"))
 	}
@@ -300,7 +301,7 @@ func TestADirectoryNobodyWritesToIsLookedAt(t *testing.T) {
 	if names := b.d.Streams(); len(names) != 0 {
 		t.Errorf("streams %v in an empty directory", names)
 	}
-	b.run(b.packager("test", cfg), newScript(t).play(8*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, eof)
 	b.consistent("test.m3u8")
 	if got := len(b.files()); got != 5 {
 		t.Errorf("files %v", b.files())
@@ -316,7 +317,7 @@ func TestADirectoryNobodyWritesToIsLookedAt(t *testing.T) {
 
 func TestRunLooksByItself(t *testing.T) {
 	b := newBench(t)
-	b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(8*time.Second).packets, nil)
+	b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(8*time.Second).Packets, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.d.Run(ctx) }()
@@ -337,10 +338,10 @@ func TestTheMasterPlaylistComesBackWithItsRenditions(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.Variants = []config.Variant{{Suffix: "_low"}}
-	s := newScript(t).play(20 * time.Second)
+	s := mediatest.NewScript(t).Play(20 * time.Second)
 	moved := false
-	b.runFeed(b.packager("show_low", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		switch at := s.packets[i].DTS; {
+	b.runFeed(b.packager("show_low", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		switch at := s.Packets[i].DTS; {
 		case at >= 9*time.Second && !moved:
 			moved = true
 			b.must(os.RemoveAll(b.dir))
@@ -358,10 +359,10 @@ func TestKeysPathsAreFollowedAsWell(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys")
 	cfg := testConfig(b.dir)
 	cfg.Keys = &config.Keys{Path: value.Path(keys)}
-	s := newScript(t).play(30 * time.Second)
+	s := mediatest.NewScript(t).Play(30 * time.Second)
 	moved := false
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		switch at := s.packets[i].DTS; {
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		switch at := s.Packets[i].DTS; {
 		case at >= 13*time.Second && !moved:
 			moved = true
 			b.must(os.RemoveAll(keys))
@@ -391,12 +392,12 @@ func TestASettingThatCannotBeHadIsTriedAgain(t *testing.T) {
 	}})
 	b.must(err)
 	defer d.Close()
-	s := newScript(t).play(40 * time.Second)
+	s := mediatest.NewScript(t).Play(40 * time.Second)
 	cfg := testConfig(b.dir)
 	p := b.packager("test", cfg)
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		at := s.packets[i].DTS
-		if i > 0 && at >= 9*time.Second && s.packets[i-1].DTS < 9*time.Second {
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		at := s.Packets[i].DTS
+		if i > 0 && at >= 9*time.Second && s.Packets[i-1].DTS < 9*time.Second {
 			next := cfg
 			next.Path = value.Path(other)
 			p.Reconfigure(next, d)
@@ -420,7 +421,7 @@ func TestASettingThatCannotBeHadIsTriedAgain(t *testing.T) {
 func TestAFullDiskDoesNotKeepALedgerFromBeingRead(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(8*time.Second).packets, nil)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, nil)
 	b.d.Close()
 	full := true
 	b.fault = func(op, _ string) error {

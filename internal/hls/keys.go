@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A key encrypts fragments (RFC 8216 §4.3.2.4, METHOD=AES-128).
 type key struct {
-	uri, iv string // as in EXT-X-KEY
-	store   *store // where its file is; nil when it is not ours
+	uri, iv string        // as in EXT-X-KEY
+	store   *segstore.Dir // where its file is; nil when it is not ours
 	name    string
 
 	block cipher.Block // nil for a key of an earlier run
@@ -55,7 +56,7 @@ func (k *key) encrypt(b []byte) []byte {
 
 // A keyring makes the keys of one stream.
 type keyring struct {
-	store   *store
+	store   *segstore.Dir
 	prefix  string // of key files' names in the store, before the stream's own
 	every   int    // fragments per key; 0: one for the whole run
 	current *key
@@ -81,8 +82,8 @@ func openKeyring(d *Directory, cfg *config.Keys) (*keyring, error) {
 // bytes, readable for other users (0644, like nginx's) because whatever serves
 // keys.url may be another server. As in nginx the key's number, which is the ID
 // of its first fragment, is the IV of all its fragments.
-func (r *keyring) next(n *names, id uint64, rec record, now time.Time) (*key, error) {
-	if r.current != nil && (r.every <= 0 || r.used < r.every) && r.store.whole(r.current.name) {
+func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (*key, error) {
+	if r.current != nil && (r.every <= 0 || r.used < r.every) && r.store.Whole(r.current.name) {
 		r.used++
 		return r.current, nil
 	}
@@ -93,7 +94,7 @@ func (r *keyring) next(n *names, id uint64, rec record, now time.Time) (*key, er
 		return nil, fmt.Errorf("hls key: %w", err)
 	}
 	name := func() string { return r.prefix + n.prefix + strconv.FormatUint(id, 10) + ".key" }
-	for r.store.taken(name()) {
+	for r.store.Taken(name()) {
 		id++
 	}
 	k := &key{
@@ -103,7 +104,7 @@ func (r *keyring) next(n *names, id uint64, rec record, now time.Time) (*key, er
 	binary.BigEndian.PutUint64(k.ivRaw[8:], id)
 	rec.Name, rec.Kind = k.name, kindKey
 	live := liveFile(rec, int64(len(secret)), now, 0)
-	if err := r.store.write(rec, secret[:], live); err != nil {
+	if err := r.store.Write(rec, secret[:], live); err != nil {
 		return nil, err
 	}
 	r.current, r.used = k, 1
@@ -121,8 +122,8 @@ func (r *keyring) adopt(n *names, entries []entry) {
 		if name == "" {
 			continue
 		}
-		if name = r.prefix + name; r.store.ours(name) {
-			r.store.keep(name)
+		if name = r.prefix + name; r.store.Ours(name) {
+			r.store.Keep(name)
 			k.store, k.name = r.store, name
 		}
 	}

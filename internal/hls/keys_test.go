@@ -13,6 +13,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // decrypt undoes a fragment with the key file and IV that the playlist names.
@@ -59,8 +61,8 @@ func TestEncryptedFragmentsDecryptToWhatWasSent(t *testing.T) {
 			cfg := testConfig(b.dir)
 			cfg.Nested = tt.nested
 			cfg.Keys = &config.Keys{Path: value.Path(outside), URL: value.Base(tt.url), FragmentsPerKey: tt.every, Method: "AES-128"}
-			s := newScript(t).play(8 * time.Second)
-			b.run(b.packager("test", cfg), s.packets, eof)
+			s := mediatest.NewScript(t).Play(8 * time.Second)
+			b.run(b.packager("test", cfg), s.Packets, eof)
 			dir, file := "", "test.m3u8"
 			if tt.nested {
 				dir, file = "test", "test/index.m3u8"
@@ -78,11 +80,11 @@ func TestEncryptedFragmentsDecryptToWhatWasSent(t *testing.T) {
 				if len(key) != 16 {
 					t.Fatalf("key of %d bytes", len(key))
 				}
-				video, audio := markers(t, decrypt(t, b.read(filepath.Join(dir, e.URI)), key, e.Key.IV))
+				video, audio := mediatest.Markers(t, decrypt(t, b.read(filepath.Join(dir, e.URI)), key, e.Key.IV))
 				seen += len(video) + len(audio)
 			}
-			if seen != len(s.packets) {
-				t.Errorf("%d packets of %d", seen, len(s.packets))
+			if seen != len(s.Packets) {
+				t.Errorf("%d packets of %d", seen, len(s.Packets))
 			}
 			b.clock.advance(time.Hour)
 			b.clean()
@@ -100,9 +102,9 @@ func TestKeysBelowTheDirectoryAreKnownAsKeys(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.Keys = &config.Keys{Path: value.Path(filepath.Join(b.dir, "keys")), URL: "/keys/"}
-	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, nil)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	f, ok := b.d.Lookup("keys/test-0.key")
-	if !ok || f.Kind != Key || f.Stream != "test" {
+	if !ok || f.Kind != segstore.Key || f.Stream != "test" {
 		t.Errorf("%+v %t", f, ok)
 	}
 }
@@ -122,16 +124,16 @@ func TestKeysStayAsLongAsFragmentsNeedThem(t *testing.T) {
 			}
 		}
 	}
-	s := newScript(t).play(30 * time.Second)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { check() }})
+	s := mediatest.NewScript(t).Play(30 * time.Second)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) { check() }})
 	if n := len(b.files()); n > 2*10+1 {
 		t.Errorf("%d files: old keys are not removed", n)
 	}
 	// After a restart the old keys are still referred to, and go with their fragments.
 	b.reopen()
-	s.packets, s.epoch = nil, 1
-	s.play(30 * time.Second)
-	b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { check() }})
+	s.Packets, s.Epoch = nil, 1
+	s.Play(30 * time.Second)
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { check() }})
 	b.clock.advance(time.Minute)
 	b.clean()
 	b.clock.advance(time.Minute)

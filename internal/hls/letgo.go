@@ -33,15 +33,15 @@ func (o *output) there(e *entry) bool {
 	if name == "" {
 		name = localName(o.names.playlist, e.uri)
 	}
-	if name == "" || !o.d.main.whole(name) {
+	if name == "" || !o.d.main.Whole(name) {
 		return false
 	}
-	o.d.main.keepIfDue(name)
+	o.d.main.KeepIfDue(name)
 	if k := e.key; k != nil && k.store != nil {
-		if !k.store.whole(k.name) {
+		if !k.store.Whole(k.name) {
 			return false
 		}
-		k.store.keepIfDue(k.name)
+		k.store.KeepIfDue(k.name)
 	}
 	return true
 }
@@ -63,10 +63,10 @@ func (o *output) letGo() {
 	for i := range o.gone {
 		e := &o.gone[i]
 		at = now.Add(e.duration + e.longest + o.lateness())
-		o.d.main.release(at, o.keep(), e.name)
+		o.d.main.Release(at, o.keep(), e.name)
 	}
 	for _, k := range unused(o.gone, o.list.entries, o.currentKey()) {
-		k.store.release(at, o.keep(), k.name)
+		k.store.Release(at, o.keep(), k.name)
 	}
 	o.gone = nil
 }
@@ -100,7 +100,7 @@ func (o *output) end() {
 		keys = append(keys, k)
 	}
 	for _, k := range keys {
-		k.store.release(at, o.keep(), k.name)
+		k.store.Release(at, o.keep(), k.name)
 	}
-	o.d.main.release(at, o.keep(), files...)
+	o.d.main.Release(at, o.keep(), files...)
 }

@@ -16,16 +16,18 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 	b := newBench(t)
 	b.foreign("other.ts")
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(12*time.Second).packets, nil)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(12*time.Second).Packets, nil)
 
 	f, ok := b.d.Lookup("test.m3u8")
-	if !ok || f.App != "show" || f.Stream != "test" || f.Kind != Playlist || f.MaxAge != time.Second {
+	if !ok || f.App != "show" || f.Stream != "test" || f.Kind != segstore.Playlist || f.MaxAge != time.Second {
 		t.Fatalf("%+v %t", f, ok)
 	}
 	if disk := b.read("test.m3u8"); !bytes.Equal(f.Body, disk) || f.Size != int64(len(disk)) {
@@ -39,13 +41,13 @@ func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 		t.Errorf("gzip %s %v", plain, err)
 	}
 	g, ok := b.d.Lookup("test-3.ts")
-	if !ok || g.Kind != Segment || g.Body != nil || g.Size != int64(len(b.read("test-3.ts"))) || g.MaxAge != 20*time.Second {
+	if !ok || g.Kind != segstore.Segment || g.Body != nil || g.Size != int64(len(b.read("test-3.ts"))) || g.MaxAge != 20*time.Second {
 		t.Errorf("%+v %t", g, ok)
 	}
 	if g.ETag == "" || g.ETag == f.ETag || g.ETag[0] != '"' {
 		t.Errorf("ETags %s %s", f.ETag, g.ETag)
 	}
-	for _, name := range []string{"other.ts", "nothing.m3u8", "", "..", ledgerPrefix, "/test.m3u8"} {
+	for _, name := range []string{"other.ts", "nothing.m3u8", "", "..", segstore.LedgerName, "/test.m3u8"} {
 		if f, ok := b.d.Lookup(name); ok {
 			t.Errorf("%q is %+v", name, f)
 		}
@@ -70,9 +72,9 @@ func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 func TestOneWriterForAPlaylist(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	s := newScript(t).play(4 * time.Second)
+	s := mediatest.NewScript(t).Play(4 * time.Second)
 	p, second := b.packager("test", cfg), b.packager("test", cfg)
-	b.runFeed(p, &feed{packets: s.packets, each: func(int) {
+	b.runFeed(p, &feed{packets: s.Packets, each: func(int) {
 		if err := second.run(t.Context(), &feed{stop: eof}); err == nil {
 			t.Error("two packagers write one playlist")
 		}
@@ -99,13 +101,13 @@ func TestAReaderInATightLoopNeverSeesALie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newScript(t)
-	s.size = 20000
-	s.play(240 * time.Second)
+	s := mediatest.NewScript(t)
+	s.Size = 20000
+	s.Play(240 * time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	go func() {
-		done <- p.run(ctx, &feed{packets: s.packets, stop: eof})
+		done <- p.run(ctx, &feed{packets: s.Packets, stop: eof})
 		cancel()
 	}()
 	go func() { done <- d.Run(ctx) }()
@@ -148,8 +150,8 @@ func TestFirstPlaylistIsThereWhenTheFirstGOPEnds(t *testing.T) {
 		go func() { done <- d.Run(ctx) }()
 
 		start := time.Now()
-		s := newScript(t).play(5 * time.Second)
-		for _, pkt := range s.packets {
+		s := mediatest.NewScript(t).Play(5 * time.Second)
+		for _, pkt := range s.Packets {
 			time.Sleep(pkt.DTS - time.Since(start))
 			stream.Write(pkt)
 			synctest.Wait()

@@ -11,12 +11,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A master is the multivariant playlist of the renditions of one base name.
 // Its fields are guarded by Directory.mu.
 type master struct {
-	rec        record
+	rec        segstore.Entry
 	renditions map[string]rendition // by playlist name: those that have one
 	target     int                  // the longest of theirs
 	text       []byte               // on disk; nil unknown
@@ -46,14 +47,14 @@ func newRendition(n *names, cfg *config.HLS) *rendition {
 // updateMaster takes r, whose playlist was just written, into its master.
 func (d *Directory) updateMaster(o *output, r *rendition) error {
 	name := masterName(r.base)
-	d.main.keepIfDue(name)
+	d.main.KeepIfDue(name)
 	d.mu.Lock()
 	m := d.masters[name]
 	if m == nil {
 		m = &master{renditions: make(map[string]rendition)}
 		d.masters[name] = m
 	}
-	m.rec = record{Name: name, Kind: kindMaster, App: o.names.app, Stream: r.base, Keep: o.keep().Milliseconds()}
+	m.rec = segstore.Entry{Name: name, Kind: kindMaster, App: o.names.app, Stream: r.base, Keep: o.keep().Milliseconds()}
 	m.renditions[o.names.playlist] = *r
 	m.target = max(m.target, o.list.target)
 	d.mu.Unlock()
@@ -62,7 +63,7 @@ func (d *Directory) updateMaster(o *output, r *rendition) error {
 
 // dropVariant takes a playlist that has gone out of its master; the last one
 // takes the master with it.
-func (d *Directory) dropVariant(rec record) {
+func (d *Directory) dropVariant(rec segstore.Entry) {
 	d.mu.Lock()
 	var left *master
 	gone := ""
@@ -82,7 +83,7 @@ func (d *Directory) dropVariant(rec record) {
 	}
 	d.mu.Unlock()
 	if gone != "" {
-		d.main.schedule(d.now(), gone)
+		d.main.Schedule(d.now(), gone)
 	}
 	if left != nil {
 		if err := d.writeMaster(left); err != nil {
@@ -114,7 +115,7 @@ func (d *Directory) writeMaster(m *master) error {
 		}
 		m.writing = true
 		d.mu.Unlock()
-		err := d.main.write(rec, text, d.livePlaylist(rec, text, d.now(), target))
+		err := d.main.Write(rec, text, d.livePlaylist(rec, text, d.now(), target))
 		d.mu.Lock()
 		m.writing = false
 		if err != nil {

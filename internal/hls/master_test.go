@@ -10,6 +10,9 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func TestVariantBase(t *testing.T) {
@@ -55,10 +58,10 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 			b := newBench(t)
 			cfg := variants(b.dir)
 			cfg.Nested = nested
-			low := newScript(t)
-			low.size = 2000
-			low.play(8 * time.Second)
-			b.run(b.packager("show_low", cfg), low.packets, nil)
+			low := mediatest.NewScript(t)
+			low.Size = 2000
+			low.Play(8 * time.Second)
+			b.run(b.packager("show_low", cfg), low.Packets, nil)
 			m := b.master("show.m3u8")
 			if len(m.Variants) != 1 {
 				t.Fatalf("%s", b.read("show.m3u8"))
@@ -79,8 +82,8 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 				t.Errorf("URI %s, want %s", got.URI, uri)
 			}
 
-			hd := newScript(t).play(4 * time.Second)
-			b.run(b.packager("show_hd", cfg), hd.packets, nil)
+			hd := mediatest.NewScript(t).Play(4 * time.Second)
+			b.run(b.packager("show_hd", cfg), hd.Packets, nil)
 			m = b.master("show.m3u8")
 			if len(m.Variants) != 2 || m.Variants[0].URI != uri {
 				t.Fatalf("%s", b.read("show.m3u8"))
@@ -89,7 +92,7 @@ func TestMasterListsTheRenditionsThatAreThere(t *testing.T) {
 				t.Errorf("what the config says is not there:\n%s", text)
 			}
 			f, ok := b.d.Lookup("show.m3u8")
-			if !ok || f.Kind != Master || f.Stream != "show" || string(f.Body) != string(b.read("show.m3u8")) {
+			if !ok || f.Kind != segstore.Master || f.Stream != "show" || string(f.Body) != string(b.read("show.m3u8")) {
 				t.Errorf("lookup %+v", f)
 			}
 			for range 3 {
@@ -112,9 +115,9 @@ func TestMasterIsWrittenOnlyWhenItChanges(t *testing.T) {
 		}
 		return nil
 	}
-	s := newScript(t)
-	s.size = 1000
-	b.run(b.packager("show_low", variants(b.dir)), s.play(120*time.Second).packets, nil)
+	s := mediatest.NewScript(t)
+	s.Size = 1000
+	b.run(b.packager("show_low", variants(b.dir)), s.Play(120*time.Second).Packets, nil)
 	if writes < 1 || writes > 5 {
 		t.Errorf("written %d times for 60 fragments of one kind", writes)
 	}
@@ -123,10 +126,10 @@ func TestMasterIsWrittenOnlyWhenItChanges(t *testing.T) {
 func TestARenditionThatHasGoneLeavesTheMaster(t *testing.T) {
 	b := newBench(t)
 	cfg := variants(b.dir)
-	b.run(b.packager("show_low", cfg), newScript(t).play(4*time.Second).packets, eof)
-	s := newScript(t)
-	s.play(60 * time.Second)
-	b.runFeed(b.packager("show_hd", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) { b.clean() }})
+	b.run(b.packager("show_low", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
+	s := mediatest.NewScript(t)
+	s.Play(60 * time.Second)
+	b.runFeed(b.packager("show_hd", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) { b.clean() }})
 	if m := b.master("show.m3u8"); len(m.Variants) != 1 || m.Variants[0].URI != "show_hd.m3u8" {
 		t.Errorf("%s", b.read("show.m3u8"))
 	}
@@ -135,11 +138,11 @@ func TestARenditionThatHasGoneLeavesTheMaster(t *testing.T) {
 func TestAStreamUnderTheBaseNameKeepsItsPlaylist(t *testing.T) {
 	b := newBench(t)
 	cfg := variants(b.dir)
-	s := newScript(t)
-	s.play(20 * time.Second)
-	b.runFeed(b.packager("show", cfg), &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		if i == len(s.packets)/2 {
-			b.run(b.packager("show_low", cfg), newScript(t).play(4*time.Second).packets, nil)
+	s := mediatest.NewScript(t)
+	s.Play(20 * time.Second)
+	b.runFeed(b.packager("show", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		if i == len(s.Packets)/2 {
+			b.run(b.packager("show_low", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 		}
 	}})
 	b.playlist("show.m3u8")
@@ -152,7 +155,7 @@ func TestMeasuredBandwidthIsThePeakOfWholeTargetDurations(t *testing.T) {
 	var m measured
 	tracks := [2]*media.Track{{CodecString: "avc1.4d001f", FrameRate: 30}}
 	add := func(d time.Duration, size, frames int) {
-		m.measure(&segment{duration: d, frames: frames, tracks: tracks}, size, 4)
+		m.measure(&segmenter.Segment{Duration: d, Frames: frames, Tracks: tracks}, size, 4)
 	}
 	add(4*time.Second, 500_000, 120)
 	if m.bandwidth != 1_000_000 || m.average != 1_000_000 || m.frameRate != 30 {

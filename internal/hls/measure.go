@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // measured is what a rendition's fragments were like. The values move in steps,
@@ -37,10 +38,10 @@ const (
 )
 
 // measure takes in a fragment of size bytes.
-func (m *measured) measure(g *segment, size, target int) {
+func (m *measured) measure(g *segmenter.Segment, size, target int) {
 	bits := int64(size) * 8
-	m.total.add(bits, g.duration)
-	m.recent.add(bits, g.duration)
+	m.total.add(bits, g.Duration)
+	m.recent.add(bits, g.Duration)
 	// RFC 8216 §4.1: the peak is over contiguous fragments that last between
 	// 0.5 and 1.5 target durations.
 	if m.recent.duration >= time.Duration(target)*time.Second/2 || m.bandwidth == 0 {
@@ -51,21 +52,21 @@ func (m *measured) measure(g *segment, size, target int) {
 		m.average = avg
 	}
 	m.average = min(m.average, m.bandwidth)
-	if c := codecsOf(g.tracks); c != "" {
+	if c := codecsOf(g.Tracks); c != "" {
 		m.codecs = c
 	}
-	if v := g.tracks[media.Video]; v != nil && g.frames > 0 {
+	if v := g.Tracks[media.Video]; v != nil && g.Frames > 0 {
 		m.measureVideo(v, g)
 	}
 }
 
-func (m *measured) measureVideo(v *media.Track, g *segment) {
+func (m *measured) measureVideo(v *media.Track, g *segmenter.Segment) {
 	if v != m.video {
 		m.video, m.frames, m.frameTime = v, 0, 0
 		m.width, m.height = v.Width, v.Height
 	}
-	m.frames += g.frames
-	m.frameTime += g.duration
+	m.frames += g.Frames
+	m.frameTime += g.Duration
 	rate := float64(m.frames) / m.frameTime.Seconds()
 	if off(rate, v.FrameRate) < 2*frameRateStep {
 		rate = v.FrameRate // the encoder says so, and it is true

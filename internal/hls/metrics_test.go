@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // metric is the figure of a counter, with its only label's value if it has one,
@@ -38,9 +39,9 @@ func (b *bench) metric(name, label string) float64 {
 
 func TestMetricsCountWhatIsWritten(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t).play(20 * time.Second)
+	s := mediatest.NewScript(t).Play(20 * time.Second)
 	p := b.packager("test", testConfig(b.dir))
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, skip: map[int]uint64{200: 33}})
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, skip: map[int]uint64{200: 33}})
 	st := p.Snapshot()
 	for _, c := range []struct {
 		name, label string
@@ -74,7 +75,7 @@ func TestMetricsCountWhatADiskLoses(t *testing.T) {
 		return nil
 	}
 	p := b.packager("test", testConfig(b.dir))
-	b.runFeed(p, &feed{packets: newScript(t).play(60 * time.Second).packets, clock: b.clock, stop: eof})
+	b.runFeed(p, &feed{packets: mediatest.NewScript(t).Play(60 * time.Second).Packets, clock: b.clock, stop: eof})
 	st := p.Snapshot()
 	if got := b.metric("rtmpd_hls_fragments_lost_total", "disk"); got != float64(st.Lost) || got == 0 {
 		t.Errorf("%v fragments lost, want %d", got, st.Lost)

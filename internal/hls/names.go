@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // names are the files and URIs of one stream (docs/nginx-rtmp.md):
@@ -70,13 +72,13 @@ func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 // id is what nginx would call the fragment (docs/nginx-rtmp.md): its media
 // sequence number, the publisher's time in 90 kHz units, or the wall clock in
 // milliseconds; then rounded down.
-func (n *names) id(seq uint64, g *segment) uint64 {
+func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
 	id := seq
 	switch n.naming {
 	case "timestamp":
-		id = uint64(g.timestamp) * 90
+		id = uint64(g.Timestamp) * 90
 	case "system":
-		id = uint64(g.opened.UnixMilli())
+		id = uint64(g.Opened.UnixMilli())
 	}
 	if n.granularity > 1 {
 		id -= id % n.granularity
@@ -86,10 +88,10 @@ func (n *names) id(seq uint64, g *segment) uint64 {
 
 // free returns the first ID from id on under which the stream has no file: a
 // name that a playlist may have given to other content is not used again.
-func (n *names) free(s *store, id uint64) (uint64, string) {
+func (n *names) free(s *segstore.Dir, id uint64) (uint64, string) {
 	for ; ; id++ {
 		name := n.prefix + strconv.FormatUint(id, 10) + ".ts"
-		if !s.taken(name) {
+		if !s.Taken(name) {
 			return id, name
 		}
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // An output is one playlist being written. It belongs to its packager's
@@ -34,7 +36,7 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := d.settle(d.main); err != nil {
+	if err := d.main.Settle(); err != nil {
 		return nil, err
 	}
 	keys, err := openKeyring(d, cfg.Keys)
@@ -114,7 +116,7 @@ func (o *output) change(cfg config.HLS) error {
 		}
 		o.variant = v
 	} else if o.variant != nil {
-		o.d.dropVariant(record{Name: n.playlist})
+		o.d.dropVariant(segstore.Entry{Name: n.playlist})
 		o.variant = nil
 	}
 	return nil
@@ -135,13 +137,13 @@ func (o *output) keep() time.Duration {
 	return 2 * o.cfg.PlaylistLength
 }
 
-func (o *output) record(name, kind string) record {
-	return record{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
+func (o *output) record(name, kind string) segstore.Entry {
+	return segstore.Entry{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
 }
 
 // add writes g as a file and takes it into the list. It returns the file's size.
-func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
-	if err := o.d.settle(o.d.main); err != nil {
+func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
+	if err := o.d.main.Settle(); err != nil {
 		return 0, err
 	}
 	seq := o.list.next()
@@ -155,7 +157,7 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 	var k *key
 	if o.keys != nil {
 		var err error
-		if err = o.d.settle(o.keys.store); err != nil {
+		if err = o.keys.store.Settle(); err != nil {
 			return 0, err
 		}
 		if k, err = o.keys.next(&o.names, id, o.record("", kindKey), o.d.now()); err != nil {
@@ -173,12 +175,12 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 		o.list.target = 0
 	}
 	if o.list.target == 0 {
-		o.list.target = targetFor(o.cfg.Fragment, g.duration)
+		o.list.target = targetFor(o.cfg.Fragment, g.Duration)
 	}
 	e := entry{
 		uri:  o.names.uri + strconv.FormatUint(id, 10) + ".ts",
-		name: name, duration: g.duration, independent: g.independent, key: k,
-		discontinuity: g.discontinuity && (o.follows || len(o.list.entries) > 0),
+		name: name, duration: g.Duration, independent: g.Independent, key: k,
+		discontinuity: g.Discontinuity && (o.follows || len(o.list.entries) > 0),
 	}
 	if o.cfg.Datetime {
 		e.date = date
@@ -195,17 +197,17 @@ func (o *output) add(g *segment, date time.Time, x *transport) (int, error) {
 }
 
 // writeSegment muxes g in one of the directory's scratch buffers.
-func (o *output) writeSegment(rec record, g *segment, k *key, x *transport) (int, error) {
+func (o *output) writeSegment(rec segstore.Entry, g *segmenter.Segment, k *key, x segmenter.Container) (int, error) {
 	buf := <-o.d.slots
-	if need := x.grow(g); cap(buf) < need {
+	if need := x.Size(g); cap(buf) < need {
 		buf = make([]byte, 0, need)
 	}
-	b := x.append(buf[:0], g)
+	b := x.Append(buf[:0], g)
 	if k != nil {
 		b = k.encrypt(b)
 	}
 	live := liveFile(rec, int64(len(b)), o.d.now(), 2*o.cfg.PlaylistLength)
-	err := o.d.main.write(rec, b, live)
+	err := o.d.main.Write(rec, b, live)
 	if cap(b) > maxScratch {
 		b = nil
 	}
@@ -226,11 +228,11 @@ func (o *output) publish() error {
 	body := l.text()
 	rec := o.record(o.names.playlist, kindPlaylist)
 	live := o.d.livePlaylist(rec, body, o.d.now(), l.target)
-	if err := o.d.main.write(rec, body, live); err != nil {
+	if err := o.d.main.Write(rec, body, live); err != nil {
 		return fmt.Errorf("playlist: %w", err)
 	}
 	o.unsaved = false
-	o.d.main.numbers(o.names.playlist, l.next(), l.nextDisc())
+	o.d.main.SetNumbers(o.names.playlist, segstore.Numbers{Next: l.next(), Disc: l.nextDisc()})
 	sum := l.duration()
 	for i := range l.entries {
 		l.entries[i].longest = max(l.entries[i].longest, sum)

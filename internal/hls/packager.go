@@ -1,7 +1,7 @@
 // Package hls turns a stream into MPEG-TS fragments and playlists on disk
 // (RFC 8216), named and laid out as nginx-rtmp does it.
 //
-//	cursor → segmenter → transport (MPEG-TS) → store (file, ledger) → playlist
+//	cursor → segmenter.Segmenter → segmenter.Container → segstore.Dir → playlist
 //
 // A Packager belongs to one stream, a Directory to one hls.path. The packager
 // holds the stream's own packets until a fragment ends, muxes them in one pass
@@ -24,6 +24,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 // A Packager writes the HLS output of one stream.
@@ -40,9 +41,11 @@ type Packager struct {
 	cfg      config.HLS
 	dir      *Directory
 	out      *output // nil until it could be opened
-	seg      segmenter
+	seg      *segmenter.Segmenter
+	rules    segmenter.Rules // of seg
+	lapped   uint64          // packets that the stream's ring had lost
 	pictures media.Pictures
-	ts       transport
+	ts       segmenter.Container
 	clock    wallClock
 	began    time.Time // what elapsed counts from
 	carrier  carrier
@@ -93,7 +96,9 @@ func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logge
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, carrier: carrier{log: log}}, nil
+	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: segmenter.NewMPEGTS(), carrier: carrier{log: log}}
+	p.seg = segmenter.New(p.write, p.forced)
+	return p, nil
 }
 
 // Reconfigure changes the settings of a running packager at its next cut: no
@@ -209,9 +214,9 @@ func (p *Packager) elapsed(now time.Time) time.Duration {
 }
 
 func (p *Packager) begin() {
-	p.seg.emit = p.write
-	p.seg.forced = p.forced
-	p.seg.broken = p.out.follows
+	if p.out.follows {
+		p.seg.Break()
+	}
 	p.applyRules()
 	p.mu.Lock()
 	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
@@ -221,21 +226,23 @@ func (p *Packager) begin() {
 // applyRules hands the settings to those who follow them.
 func (p *Packager) applyRules() {
 	c := &p.cfg
-	p.ts.sync, p.ts.maxDelay = c.Sync, c.MaxAudioDelay
+	p.ts.SetAudio(c.Sync, c.MaxAudioDelay)
 	target := p.out.target()
-	r := rules{fragment: c.Fragment, maxFragment: c.MaxFragment, aligned: c.FragmentSlicing == "aligned"}
-	r.maxFragment = max(r.maxFragment, r.fragment)
-	p.seg.limit = 0
+	r := segmenter.Rules{Fragment: c.Fragment, MaxFragment: c.MaxFragment, Aligned: c.FragmentSlicing == "aligned"}
+	r.MaxFragment = max(r.MaxFragment, r.Fragment)
+	limit := time.Duration(0)
 	if target > 0 {
-		p.seg.limit = limitFor(target)
-		if targetFor(r.fragment, 0) > target {
-			r.fragment = p.seg.rules.fragment
-			if r.fragment == 0 {
-				r.fragment = time.Duration(target) * time.Second
+		limit = limitFor(target)
+		if targetFor(r.Fragment, 0) > target {
+			r.Fragment = p.rules.Fragment
+			if r.Fragment == 0 {
+				r.Fragment = time.Duration(target) * time.Second
 			}
 		}
 	}
-	p.seg.rules, p.seg.soon = r, 0
+	p.rules = r
+	p.seg.SetRules(r)
+	p.seg.SetLimit(limit)
 }
 
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
@@ -246,34 +253,38 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	if skipped > 0 {
 		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.pictures.Reset()
-		p.seg.lose()
-		p.seg.dropped += skipped
+		p.seg.Lose()
+		p.lapped += skipped
 		p.dir.count.lapped.Add(float64(skipped))
 	}
 	if c := p.pending.Load(); c != nil {
-		if p.seg.open == nil {
+		if !p.seg.Open() {
 			p.reconfigure()
-		} else if p.seg.soon == 0 && p.refused != c {
-			p.seg.soon = c.cfg.Fragment
+		} else if p.refused != c {
+			p.seg.CutSooner(c.cfg.Fragment)
 		}
 	}
-	now, before := p.dir.now(), p.seg.dropped
+	now, before := p.dir.now(), p.unfit()
 	for i, pkt := range packets {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
-		if !p.late && p.carrier.carries(pkt.Track) {
+		if !p.late && p.carrier.carries(pkt.Track, p.ts) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
 				p.push(pkt, now)
 			}
 		}
 		packets[i] = nil // the ring may forget it
 	}
-	if n := p.seg.dropped - before; n > 0 {
+	unfit := p.unfit()
+	if n := unfit - before; n > 0 {
 		p.dir.count.unfit.Add(float64(n))
 	}
 	p.mu.Lock()
-	p.stats.Dropped = p.seg.dropped
+	p.stats.Dropped = unfit + p.lapped
 	p.mu.Unlock()
 }
+
+// unfit is how many packets came and fit into no fragment.
+func (p *Packager) unfit() uint64 { return p.seg.Dropped() + p.ts.Dropped() }
 
 // reconfigure applies what Reconfigure asked for, between two fragments. What
 // can't be applied now is tried again at the next cut.
@@ -315,7 +326,9 @@ func (p *Packager) apply(c *change) error {
 	out.carry(&old.list)
 	old.end()
 	p.out, p.dir = out, c.dir
-	p.seg.broken = p.seg.broken || p.out.follows
+	if p.out.follows {
+		p.seg.Break()
+	}
 	p.fault = fault{}
 	return nil
 }
@@ -327,7 +340,7 @@ func (p *Packager) finish(endlist bool) {
 	}
 	p.ending = true
 	p.fault.retryAt = time.Time{} // a last try
-	p.seg.finish()
+	p.seg.Finish()
 	if endlist && len(p.out.list.entries) > 0 {
 		p.out.list.ended = true
 		p.out.unsaved = true

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -16,44 +17,44 @@ func TestPlaylistsLookAsTheyDid(t *testing.T) {
 	tests := []struct {
 		name string
 		cfg  func(*config.HLS)
-		play func(*script)
+		play func(*mediatest.Script)
 		stop error
 		file string
 	}{
-		{name: "live.m3u8", play: func(s *script) { s.play(17 * time.Second) }},
-		{name: "ended.m3u8", play: func(s *script) { s.play(5 * time.Second) }, stop: eof},
+		{name: "live.m3u8", play: func(s *mediatest.Script) { s.Play(17 * time.Second) }},
+		{name: "ended.m3u8", play: func(s *mediatest.Script) { s.Play(5 * time.Second) }, stop: eof},
 		{
-			name: "event.m3u8", play: func(s *script) { s.play(25 * time.Second) }, stop: eof,
+			name: "event.m3u8", play: func(s *mediatest.Script) { s.Play(25 * time.Second) }, stop: eof,
 			cfg: func(c *config.HLS) { c.Type = "event"; c.BaseURL = "https://cdn.example/v/"; c.Datetime = false },
 		},
 		{
-			name: "nested.m3u8", file: "test/index.m3u8", play: func(s *script) { s.play(5 * time.Second) },
+			name: "nested.m3u8", file: "test/index.m3u8", play: func(s *mediatest.Script) { s.Play(5 * time.Second) },
 			cfg: func(c *config.HLS) { c.Nested = true; c.FragmentNaming = "timestamp" },
 		},
 		{
-			name: "nested-base.m3u8", file: "test/index.m3u8", play: func(s *script) { s.play(5 * time.Second) },
+			name: "nested-base.m3u8", file: "test/index.m3u8", play: func(s *mediatest.Script) { s.Play(5 * time.Second) },
 			cfg: func(c *config.HLS) {
 				c.Nested, c.BaseURL, c.FragmentNaming, c.FragmentNamingGranularity = true, "/x/", "system", 500
 			},
 		},
 		{
-			name: "reconnect.m3u8", play: func(s *script) {
-				s.play(5 * time.Second)
-				s.epoch++
-				s.play(5 * time.Second)
+			name: "reconnect.m3u8", play: func(s *mediatest.Script) {
+				s.Play(5 * time.Second)
+				s.Epoch++
+				s.Play(5 * time.Second)
 			},
 		},
 		{
-			name: "audio-only.m3u8", play: func(s *script) {
-				s.video = nil
-				s.play(9 * time.Second)
+			name: "audio-only.m3u8", play: func(s *mediatest.Script) {
+				s.Video = nil
+				s.Play(9 * time.Second)
 			},
 		},
 		{
-			name: "long-gop.m3u8", play: func(s *script) {
-				s.play(4 * time.Second)
-				s.gop = 10 * time.Second
-				s.play(12 * time.Second)
+			name: "long-gop.m3u8", play: func(s *mediatest.Script) {
+				s.Play(4 * time.Second)
+				s.GOP = 10 * time.Second
+				s.Play(12 * time.Second)
 			},
 		},
 	}
@@ -64,9 +65,9 @@ func TestPlaylistsLookAsTheyDid(t *testing.T) {
 			if tt.cfg != nil {
 				tt.cfg(&cfg)
 			}
-			s := newScript(t)
+			s := mediatest.NewScript(t)
 			tt.play(s)
-			b.run(b.packager("test", cfg), s.packets, tt.stop)
+			b.run(b.packager("test", cfg), s.Packets, tt.stop)
 			file := tt.file
 			if file == "" {
 				file = "test.m3u8"

@@ -10,6 +10,7 @@ import (
 	m3u8 "github.com/bluenviron/gohlslib/v2/pkg/playlist"
 
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func entries(durations ...float64) []entry {
@@ -143,25 +144,8 @@ func FuzzResume(f *testing.F) {
 			t.Errorf("%s\nbecame\n%s", text, again.text())
 		}
 		for _, e := range l.entries {
-			if name := localName("test.m3u8", e.uri); name != "" && !cleanName(name) {
+			if name := localName("test.m3u8", e.uri); name != "" && !segstore.CleanName(name) {
 				t.Errorf("%q is called %q", e.uri, name)
-			}
-		}
-	})
-}
-
-// FuzzLedger: what a ledger says can be any bytes; only names below the
-// directory come out of it.
-func FuzzLedger(f *testing.F) {
-	f.Add([]byte(`{"n":"test-1.ts","k":"segment","a":"show","s":"test","q":1,"keep":20000}` + "\n"))
-	f.Add([]byte(`{"n":"../x.ts","k":"segment"}` + "\n" + `{"n":"a.m3u8","k":"playlist","gone":true}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		fuzztime.Bound(t)
-		l := ledger{live: make(map[string]record)}
-		l.replay(b)
-		for name, r := range l.live {
-			if !cleanName(name) || !filepath.IsLocal(name) || r.Name != name {
-				t.Errorf("%q", name)
 			}
 		}
 	})

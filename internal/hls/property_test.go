@@ -14,6 +14,7 @@ import (
 	m3u8 "github.com/bluenviron/gohlslib/v2/pkg/playlist"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // A viewer polls a playlist and checks each version against all before.
@@ -110,7 +111,7 @@ func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
 			clear(last)
 			sum = 0
 		}
-		at := earliest(decodeTimes(b))
+		at := earliest(mediatest.DecodeTimes(b))
 		if sum == 0 {
 			began = at
 		}
@@ -118,7 +119,7 @@ func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
 			v.Errorf("%s begins %v after the run's start, by EXTINF %v", uri, at-began, sum)
 		}
 		sum += v.durations[v.first+i]
-		for pid, times := range decodeTimes(b) {
+		for pid, times := range mediatest.DecodeTimes(b) {
 			for _, at := range times {
 				if at < last[pid] {
 					v.Errorf("%s: PID %#x goes back from %v to %v", uri, pid, last[pid], at)
@@ -126,7 +127,7 @@ func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
 				last[pid] = at
 			}
 		}
-		video, audio := markers(v, b)
+		video, audio := mediatest.Markers(v, b)
 		video = v.standing(uri, video, seen)
 		for _, kind := range [][]int{video, audio} {
 			if !slices.IsSorted(kind) {
@@ -193,44 +194,44 @@ func earliest(times map[int][]time.Duration) time.Duration {
 }
 
 // wild makes a stream that misbehaves in every way there is.
-func wild(t testing.TB, r *rand.Rand) *script {
-	s := newScript(t)
-	videos := []*media.Track{s.video, track(t, media.CodecH264, avcBaseline)}
-	audios := []*media.Track{s.audio, track(t, media.CodecAAC, aacLC48)}
+func wild(t testing.TB, r *rand.Rand) *mediatest.Script {
+	s := mediatest.NewScript(t)
+	videos := []*media.Track{s.Video, mediatest.Track(t, media.CodecH264, mediatest.AVCBaseline)}
+	audios := []*media.Track{s.Audio, mediatest.Track(t, media.CodecAAC, mediatest.AACLC48)}
 	ms := func(n int) time.Duration { return time.Duration(r.IntN(n)) * time.Millisecond }
 	for range 4 + r.IntN(8) {
 		switch r.IntN(14) {
 		case 0:
-			s.epoch++
+			s.Epoch++
 		case 1:
-			s.at += 11*time.Second + ms(100000)
+			s.At += 11*time.Second + ms(100000)
 		case 2:
-			s.at = max(s.at-2*time.Second-ms(60000), 0)
+			s.At = max(s.At-2*time.Second-ms(60000), 0)
 		case 3:
-			s.video = videos[r.IntN(2)]
+			s.Video = videos[r.IntN(2)]
 		case 4:
-			s.audio = audios[r.IntN(2)]
+			s.Audio = audios[r.IntN(2)]
 		case 5:
-			s.audio = nil
+			s.Audio = nil
 		case 6:
-			s.video = nil
+			s.Video = nil
 		case 7:
-			s.video, s.audio = videos[0], audios[0]
+			s.Video, s.Audio = videos[0], audios[0]
 		case 8:
-			s.at += ms(9000)
+			s.At += ms(9000)
 		case 9:
-			s.gop = 200*time.Millisecond + ms(9000)
+			s.GOP = 200*time.Millisecond + ms(9000)
 		case 10:
-			s.frame = 10*time.Millisecond + ms(150)
+			s.Frame = 10*time.Millisecond + ms(150)
 		case 11:
-			s.at = max(s.at-ms(900), 0)
+			s.At = max(s.At-ms(900), 0)
 		}
-		if s.video == nil && s.audio == nil {
-			s.video = videos[0]
+		if s.Video == nil && s.Audio == nil {
+			s.Video = videos[0]
 		}
-		from := len(s.packets)
-		s.play(ms(9000))
-		late := s.packets[from:]
+		from := len(s.Packets)
+		s.Play(ms(9000))
+		late := s.Packets[from:]
 		switch r.IntN(6) {
 		case 0: // audio arrives late
 			slices.SortStableFunc(late, func(a, b *media.Packet) int { return int(due(a) - due(b)) })
@@ -284,9 +285,9 @@ func TestWhateverComesThePlaylistIsValid(t *testing.T) {
 			s := wild(t, r)
 			v := newViewer(t, b.dir, file)
 			p := b.packager("test", cfg)
-			b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }})
+			b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }})
 			v.poll()
-			v.check(s.packets, p.Snapshot())
+			v.check(s.Packets, p.Snapshot())
 			if t.Failed() {
 				t.Logf("%+v\n%s", p.Snapshot(), v.last)
 			}
@@ -303,13 +304,13 @@ func TestRandomRestartsNeverConfuseAViewer(t *testing.T) {
 			cfg := testConfig(b.dir)
 			cfg.Continuous = r.IntN(4) > 0
 			v := newViewer(t, b.dir, "test.m3u8")
-			s := newScript(t)
-			s.size = 100
+			s := mediatest.NewScript(t)
+			s.Size = 100
 			for range 4 {
-				s.packets = nil
-				s.epoch++
-				s.play(time.Duration(r.IntN(20000)) * time.Millisecond)
-				b.runFeed(b.packager("test", cfg), &feed{packets: s.packets, clock: b.clock, each: func(int) {
+				s.Packets = nil
+				s.Epoch++
+				s.Play(time.Duration(r.IntN(20000)) * time.Millisecond)
+				b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(int) {
 					b.clean()
 					v.poll()
 				}})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // A tag is one audio or video message of a publisher.
@@ -177,7 +178,7 @@ func samePublished(t *testing.T, tags, want []tag) {
 // countPES counts a stream's PES packets by PID.
 func countPES(ts []byte) map[int]int {
 	n := make(map[int]int)
-	for pid, times := range decodeTimes(ts) {
+	for pid, times := range mediatest.DecodeTimes(ts) {
 		n[pid] = len(times)
 	}
 	return n

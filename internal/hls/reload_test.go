@@ -9,18 +9,19 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // reloaded runs 20 s of a stream and changes the config at 9 s, between two cuts.
-func reloaded(b *bench, s *script, change func(*config.HLS), d *Directory) (*Packager, *viewer) {
+func reloaded(b *bench, s *mediatest.Script, change func(*config.HLS), d *Directory) (*Packager, *viewer) {
 	b.Helper()
 	cfg := testConfig(b.dir)
 	cfg.PlaylistLength = time.Minute
-	s.play(20 * time.Second)
+	s.Play(20 * time.Second)
 	p := b.packager("test", cfg)
 	v := newViewer(b, b.dir, "test.m3u8")
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		if s.packets[i].DTS == 9*time.Second && s.packets[i].Track == s.video {
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		if s.Packets[i].DTS == 9*time.Second && s.Packets[i].Track == s.Video {
 			next := cfg
 			change(&next)
 			if d == nil {
@@ -54,14 +55,14 @@ func TestReloadInPlaceHasNoGapRepeatOrDiscontinuity(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
-			s := newScript(t)
+			s := mediatest.NewScript(t)
 			p, v := reloaded(b, s, tt.change, nil)
 			text := string(v.last)
 			if strings.Contains(text, "#EXT-X-DISCONTINUITY\n") {
 				t.Errorf("a discontinuity in\n%s", text)
 			}
 			if tt.name != "keys" {
-				v.check(s.packets, p.Snapshot())
+				v.check(s.Packets, p.Snapshot())
 			}
 			if p.Snapshot().Dropped != 0 {
 				t.Errorf("%d packets dropped", p.Snapshot().Dropped)
@@ -93,12 +94,12 @@ func TestReloadToAShorterFragmentCutsAtTheNextKeyframe(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.Fragment, cfg.PlaylistLength = 4*time.Second, time.Minute
-	s := newScript(t)
-	s.gop = time.Second
-	s.play(12 * time.Second)
+	s := mediatest.NewScript(t)
+	s.GOP = time.Second
+	s.Play(12 * time.Second)
 	p := b.packager("test", cfg)
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, each: func(i int) {
-		if s.packets[i].DTS == 9*time.Second {
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		if s.Packets[i].DTS == 9*time.Second {
 			next := cfg
 			next.Fragment = 2 * time.Second
 			p.Reconfigure(next, b.d)
@@ -121,7 +122,7 @@ func TestReloadToAnotherPathLosesNothingAndGoesOnCounting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	s := newScript(t)
+	s := mediatest.NewScript(t)
 	p, v := reloaded(b, s, func(c *config.HLS) { c.Path = value.Path(other) }, d)
 	if got := p.Snapshot().Path; got != other {
 		t.Fatalf("writes to %s", got)
@@ -141,12 +142,12 @@ func TestReloadToAnotherPathLosesNothingAndGoesOnCounting(t *testing.T) {
 	seen := 0
 	for dir, names := range map[string][]string{b.dir: v.order, other: w.order} {
 		for _, name := range names {
-			video, audio := markers(t, (&bench{TB: t, dir: dir}).read(name))
+			video, audio := mediatest.Markers(t, (&bench{TB: t, dir: dir}).read(name))
 			seen += len(video) + len(audio)
 		}
 	}
-	if seen != len(s.packets) {
-		t.Errorf("%d packets of %d", seen, len(s.packets))
+	if seen != len(s.Packets) {
+		t.Errorf("%d packets of %d", seen, len(s.Packets))
 	}
 	for range 2 { // the files, then the memory of their numbers
 		b.clock.advance(10 * time.Minute)
@@ -159,7 +160,7 @@ func TestReloadToAnotherPathLosesNothingAndGoesOnCounting(t *testing.T) {
 
 func TestReloadToAndFromNested(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t)
+	s := mediatest.NewScript(t)
 	reloaded(b, s, func(c *config.HLS) { c.Nested = true }, nil)
 	m := b.playlist("test/index.m3u8")
 	if m.MediaSequence != 5 || m.Segments[0].URI != "5.ts" || !m.Segments[0].Discontinuity {
@@ -169,7 +170,7 @@ func TestReloadToAndFromNested(t *testing.T) {
 
 func TestAFailedReloadKeepsWhatWas(t *testing.T) {
 	b := newBench(t)
-	s := newScript(t)
+	s := mediatest.NewScript(t)
 	_, v := reloaded(b, s, func(c *config.HLS) { c.Keys = &config.Keys{Path: "/proc/nowhere", Method: "AES-128"} }, nil)
 	if b.logged("keeps its old settings") != 1 || strings.Contains(string(v.last), "KEY") || len(v.order) != 10 {
 		t.Errorf("%d fragments, logs %v", len(v.order), b.logs.All())
@@ -182,6 +183,6 @@ func TestSettingsChangedBeforeTheStartAreTheOnesUsed(t *testing.T) {
 	p := b.packager("test", cfg)
 	cfg.Nested = true
 	p.Reconfigure(cfg, b.d)
-	b.run(p, newScript(t).play(5*time.Second).packets, eof)
+	b.run(p, mediatest.NewScript(t).Play(5*time.Second).Packets, eof)
 	b.playlist("test/index.m3u8")
 }

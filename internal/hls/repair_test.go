@@ -11,6 +11,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // A variant is what a publisher sends in place of a sound stream.
@@ -256,7 +257,7 @@ func TestSeveralADTSFramesInAMessage(t *testing.T) {
 		if g, w := elementary(got, 0x101), elementary(want, 0x101); len(w) == 0 || !bytes.Equal(g, w) {
 			t.Errorf("%d frames in each: %d bytes of sound, want %d", n, len(g), len(w))
 		}
-		last := func(ts []byte) time.Duration { at := decodeTimes(ts)[0x101]; return at[len(at)-1] }
+		last := func(ts []byte) time.Duration { at := mediatest.DecodeTimes(ts)[0x101]; return at[len(at)-1] }
 		if g, w := last(got), last(want); (g - w).Abs() > 300*time.Millisecond { // of max_audio_delay
 			t.Errorf("%d frames in each: the last sound is at %v, want %v", n, g, w)
 		}
@@ -356,7 +357,7 @@ func TestSameConfigurationInAnotherTag(t *testing.T) {
 // header: a discontinuity, and another RESOLUTION in the multivariant playlist.
 func TestSizeThatChangesInBand(t *testing.T) {
 	t.Parallel()
-	avc := track(t, media.CodecH264, avcHigh1080)
+	avc := mediatest.Track(t, media.CodecH264, mediatest.AVCHigh1080)
 	for codec, c := range map[string]struct {
 		sets [][]byte
 		want string

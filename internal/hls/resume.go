@@ -11,6 +11,7 @@ import (
 	"time"
 
 	m3u8 "github.com/bluenviron/gohlslib/v2/pkg/playlist"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 const (
@@ -102,8 +103,8 @@ func hexIV(s string) bool {
 // still names and the next one will not.
 func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry) {
 	s := d.main
-	s.keep(n.playlist)
-	body, _, err := s.disk.read(n.playlist, maxPlaylistSize)
+	s.Keep(n.playlist)
+	body, _, err := s.Read(n.playlist, maxPlaylistSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.afresh(n, false), nil
 	}
@@ -119,11 +120,11 @@ func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry)
 		e := &l.entries[i]
 		e.longest = sum
 		name := localName(n.playlist, e.uri)
-		if name != "" && s.ours(name) {
-			s.keep(name)
+		if name != "" && s.Ours(name) {
+			s.Keep(name)
 			e.name = name
 		}
-		if name == "" || !s.whole(name) {
+		if name == "" || !s.Whole(name) {
 			last = i
 		}
 	}
@@ -133,36 +134,21 @@ func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry)
 	return l, l.remove(last + 1)
 }
 
-// whole says whether a fragment that a playlist names is there.
-func (s *store) whole(name string) bool {
-	info, err := s.disk.stat(name)
-	return err == nil && info.Mode().IsRegular() && info.Size() > 0
-}
-
-func (s *store) ours(name string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.files[name] != nil
-}
-
 // afresh is an empty playlist whose numbers were not used before. garbage: there
 // was a playlist, and players may remember what it said.
 func (d *Directory) afresh(n *names, garbage bool) playlist {
 	var l playlist
-	s := d.main
-	s.mu.RLock()
-	for _, f := range s.files {
-		if f.rec.App != n.app || f.rec.Stream != n.stream {
-			continue
+	d.main.Each(func(r segstore.Entry, _ segstore.Numbers) {
+		if r.App != n.app || r.Stream != n.stream {
+			return
 		}
-		switch f.rec.Kind {
+		switch r.Kind {
 		case kindSegment:
-			l.seq = max(l.seq, f.rec.Seq+1)
+			l.seq = max(l.seq, r.Seq+1)
 		case kindRetired:
-			l.seq, l.disc = max(l.seq, f.rec.Seq), max(l.disc, f.rec.Disc)
+			l.seq, l.disc = max(l.seq, r.Seq), max(l.disc, r.Disc)
 		}
-	}
-	s.mu.RUnlock()
+	})
 	if !garbage {
 		return l
 	}
@@ -185,7 +171,7 @@ func (d *Directory) highest(n *names) uint64 {
 	if n.nested {
 		dir = n.stream
 	}
-	files, err := d.main.disk.list(dir)
+	files, err := d.main.List(dir)
 	if err != nil {
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 const ms = time.Millisecond
@@ -21,16 +22,16 @@ func sounding(t *testing.T, set func(*config.HLS), size int, at ...int) []string
 	cfg := testConfig(b.dir)
 	cfg.Fragment, cfg.MaxFragment = 10*time.Second, 10*time.Second
 	set(&cfg)
-	s := newScript(t)
-	s.audio = track(t, media.CodecAAC, "1290")
+	s := mediatest.NewScript(t)
+	s.Audio = mediatest.Track(t, media.CodecAAC, "1290")
 	for _, when := range at {
-		s.put(s.audio, time.Duration(when)*ms, false)
-		if p := s.packets[len(s.packets)-1]; size > len(p.Data) {
+		s.Put(s.Audio, time.Duration(when)*ms, false)
+		if p := s.Packets[len(s.Packets)-1]; size > len(p.Data) {
 			p.Data = append(p.Data, make([]byte, size-len(p.Data))...)
 			p.Tag = p.Data
 		}
 	}
-	b.run(b.packager("test", cfg), s.packets, eof)
+	b.run(b.packager("test", cfg), s.Packets, eof)
 	var out []string
 	ts := b.read("test-0.ts")
 	for _, p := range pesPackets(t, ts) {
@@ -99,11 +100,11 @@ func TestTheSampleClockRunsOverFragments(t *testing.T) {
 		b := newBench(t)
 		cfg := testConfig(b.dir)
 		cfg.MaxAudioDelay = 0 // each frame shows its time
-		s := newScript(t).play(6 * time.Second)
-		s.epoch++
-		s.at = anew
-		s.play(4 * time.Second)
-		b.run(b.packager("test", cfg), s.packets, eof)
+		s := mediatest.NewScript(t).Play(6 * time.Second)
+		s.Epoch++
+		s.At = anew
+		s.Play(4 * time.Second)
+		b.run(b.packager("test", cfg), s.Packets, eof)
 		n, base := int64(0), time.Duration(0)
 		for i := range 5 {
 			if i == 3 {
@@ -133,55 +134,20 @@ func TestSoundDoesNotWaitBehindThePicture(t *testing.T) {
 		b := newBench(t)
 		cfg := testConfig(b.dir)
 		cfg.MaxAudioDelay = delay
-		s := newScript(t)
-		s.put(s.video, 0, true)
-		s.put(s.audio, 20*ms, false)
-		s.put(s.audio, 43*ms, false)
+		s := mediatest.NewScript(t)
+		s.Put(s.Video, 0, true)
+		s.Put(s.Audio, 20*ms, false)
+		s.Put(s.Audio, 43*ms, false)
 		for at := 40 * ms; at <= 400*ms; at += 40 * ms {
-			s.put(s.video, at, false)
+			s.Put(s.Video, at, false)
 		}
-		b.run(b.packager("test", cfg), s.packets, eof)
+		b.run(b.packager("test", cfg), s.Packets, eof)
 		got := ""
 		for _, p := range pesPackets(t, b.read("test-0.ts")) {
 			got += string("Va"[p.kind])
 		}
 		if got != want {
 			t.Errorf("max_audio_delay = %s: got %s, want %s", delay, got, want)
-		}
-	}
-}
-
-// The buffer of a fragment is made once: grow is enough, whatever the packets are.
-func TestAFragmentFitsIntoTheBufferMadeForIt(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		video  bool
-		frames int
-		size   int
-	}{
-		"a frame": {true, 1, 20}, "many small pictures": {true, 2000, 20}, "big pictures": {true, 50, 60000},
-		"a frame of sound": {false, 1, 20}, "sound": {false, 2000, 400},
-	} {
-		s := newScript(t)
-		g := &segment{}
-		for i := range c.frames {
-			tr, at := s.audio, time.Duration(i)*23*ms
-			if c.video {
-				tr, at = s.video, time.Duration(i)*40*ms
-			}
-			s.size = c.size
-			s.put(tr, at, i == 0)
-			p := s.packets[i]
-			if !c.video {
-				p.Data = append(p.Data, make([]byte, c.size)...)
-			}
-			g.packets, g.bytes, g.tracks[tr.Kind] = append(g.packets, p), g.bytes+int64(len(p.Data)), tr
-		}
-		var x transport
-		want := x.grow(g)
-		buf := make([]byte, 0, want)
-		if b := x.append(buf, g); len(b) > want {
-			t.Errorf("%s: %d bytes, grow says %d", name, len(b), want)
 		}
 	}
 }

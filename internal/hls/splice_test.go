@@ -106,7 +106,7 @@ func TestDecodersMeetAGOPAgain(t *testing.T) {
 			open := false
 			for _, p := range packets {
 				for u, err := range media.NALUs(p.Data, p.Track.NALULength) {
-					open = open || err == nil && hevc && u[0]>>1&0x3f == hevcCRA
+					open = open || err == nil && hevc && u[0]>>1&0x3f == 21 /* CRA_NUT, H.265 table 7-1 */
 				}
 			}
 			if open != strings.Contains(c.name, "open") {

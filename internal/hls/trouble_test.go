@@ -13,6 +13,8 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A file that can't be deleted is left alone for half a minute; the others go.
@@ -20,7 +22,7 @@ func TestAFileThatCannotBeDeletedIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(6*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(6*time.Second).Packets, eof)
 	tries := 0
 	b.fault = func(op, name string) error {
 		if op == "remove" && name == "test-1.ts" {
@@ -56,9 +58,9 @@ func TestHowOftenAnOutputThatCannotWriteTries(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.PlaylistLength = time.Hour
-	s := newScript(t)
-	s.audio, s.frame, s.gop = nil, 200*ms, 200*ms
-	s.play(140 * time.Second)
+	s := mediatest.NewScript(t)
+	s.Audio, s.Frame, s.GOP = nil, 200*ms, 200*ms
+	s.Play(140 * time.Second)
 	cfg.Fragment = 200 * ms
 	var tries []time.Duration
 	b.fault = func(op, name string) error {
@@ -69,7 +71,7 @@ func TestHowOftenAnOutputThatCannotWriteTries(t *testing.T) {
 		return nil
 	}
 	p := b.packager("test", cfg)
-	b.run(p, s.packets, eof)
+	b.run(p, s.Packets, eof)
 	var waits []int
 	for i := 1; i < len(tries); i++ {
 		waits = append(waits, int((tries[i]-tries[i-1]).Round(time.Second)/time.Second))
@@ -116,16 +118,16 @@ func TestWhichFragmentsAreRationed(t *testing.T) {
 		b := newBench(t)
 		cfg := testConfig(b.dir)
 		cfg.Fragment, cfg.PlaylistLength = c.fragment, time.Hour
-		s := newScript(t)
-		s.audio = nil
+		s := mediatest.NewScript(t)
+		s.Audio = nil
 		for i := range 41 { // another encoder each time
-			s.epoch++
+			s.Epoch++
 			at := time.Duration(i) * c.each
-			s.put(s.video, at, true)
-			s.put(s.video, at+c.each/2, false)
+			s.Put(s.Video, at, true)
+			s.Put(s.Video, at+c.each/2, false)
 		}
 		p := b.packager("test", cfg)
-		b.run(p, s.packets[:80], nil)
+		b.run(p, s.Packets[:80], nil)
 		if got := p.Snapshot(); int(got.Fragments) < c.want-1 || int(got.Fragments) > c.want+2 {
 			t.Errorf("%s: %d of 40 were written (%d lost), want %d", c.name, got.Fragments, got.Lost, c.want)
 		}
@@ -166,54 +168,12 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 		cfg.Keys = &config.Keys{Path: value.Path(b.dir), Method: "AES-128"}
 		set(cfg.Keys)
 		p := b.packager("test", cfg)
-		b.run(p, newScript(t).play(6*time.Second).packets, eof)
+		b.run(p, mediatest.NewScript(t).Play(6*time.Second).Packets, eof)
 		if got := b.files(); len(got) > 0 {
 			t.Errorf("%s: %v", why, got)
 		}
 		if st := p.Snapshot(); !strings.Contains(st.Failing, why) || st.Fragments > 0 {
 			t.Errorf("%s: %+v", why, st)
-		}
-	}
-}
-
-// Messages that go on with a picture whose beginning is not there are dropped, and
-// counted; so is what would make a fragment larger than 24 MiB.
-func TestPartsOfAPictureWithoutABeginning(t *testing.T) {
-	t.Parallel()
-	part := func(s *script, size int) {
-		s.put(s.video, time.Duration(s.serial)*20*ms, false)
-		p := s.packets[len(s.packets)-1]
-		p.Continues = true
-		if size > 0 {
-			p.Data = append(p.Data, make([]byte, size-len(p.Data))...)
-			p.Tag = p.Data
-		}
-	}
-	for name, c := range map[string]struct {
-		play    func(*script)
-		dropped int
-		parts   int // that arrive
-	}{
-		"before any picture":                {func(s *script) { part(s, 0); s.put(s.video, 0, true); part(s, 0) }, 1, 1},
-		"behind a picture that was dropped": {func(s *script) { s.put(s.video, 0, false); part(s, 0); s.put(s.video, 40*ms, true) }, 2, 0},
-		"behind another encoder's":          {func(s *script) { s.put(s.video, 0, true); s.epoch++; part(s, 0); s.put(s.video, 40*ms, true) }, 1, 0},
-		"up to 24 MiB":                      {func(s *script) { s.put(s.video, 0, true); part(s, 24<<20-len(s.packets[0].Data)) }, 0, 1},
-		"a byte more":                       {func(s *script) { s.put(s.video, 0, true); part(s, 24<<20-len(s.packets[0].Data)+1) }, 1, 0},
-	} {
-		s := newScript(t)
-		s.audio = nil
-		c.play(s)
-		g := cutUp(s.packets, rules{fragment: 2 * sec, maxFragment: 6 * sec}, 0)
-		parts := 0
-		for i := range g.segs {
-			for _, p := range g.segs[i].packets {
-				if p.Continues {
-					parts++
-				}
-			}
-		}
-		if int(g.dropped) != c.dropped || parts != c.parts {
-			t.Errorf("%s: %d dropped and %d parts, want %d and %d", name, g.dropped, parts, c.dropped, c.parts)
 		}
 	}
 }
@@ -225,8 +185,8 @@ func TestANestedDirectoryGoesWithItsLastFile(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.Nested = true
-	b.run(b.packager("test", cfg), newScript(t).play(6*time.Second).packets, eof)
-	b.run(b.packager("test2", cfg), newScript(t).play(6*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(6*time.Second).Packets, eof)
+	b.run(b.packager("test2", cfg), mediatest.NewScript(t).Play(6*time.Second).Packets, eof)
 	there := func(name string) bool {
 		_, err := os.Stat(filepath.Join(b.dir, name))
 		return err == nil
@@ -259,10 +219,10 @@ func TestAnOutputThatBeginsLate(t *testing.T) {
 	cfg := testConfig(b.dir)
 	next := cfg
 	next.Nested = true
-	s := newScript(t).play(12 * time.Second)
+	s := mediatest.NewScript(t).Play(12 * time.Second)
 	p := b.packager("test", cfg)
-	b.runFeed(p, &feed{packets: s.packets, clock: b.clock, stop: eof, each: func(i int) {
-		if s.packets[i].DTS == 3*sec && s.packets[i].Track == s.video {
+	b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(i int) {
+		if s.Packets[i].DTS == 3*sec && s.Packets[i].Track == s.Video {
 			if st := p.Snapshot(); !strings.Contains(st.Failing, "not mounted") && !strings.Contains(st.Failing, "can't be used") {
 				t.Errorf("meanwhile: %+v", st)
 			}
@@ -288,7 +248,7 @@ func TestAnOutputThatBeginsLate(t *testing.T) {
 func TestAStreamThatEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	err := b.packager("test", testConfig(b.dir)).run(context.Background(), &feed{packets: newScript(t).play(5 * time.Second).packets, clock: b.clock, stop: errors.New("lost")})
+	err := b.packager("test", testConfig(b.dir)).run(context.Background(), &feed{packets: mediatest.NewScript(t).Play(5 * time.Second).Packets, clock: b.clock, stop: errors.New("lost")})
 	if err == nil || err.Error() != "hls show/test: lost" {
 		t.Errorf("Run: %v", err)
 	}
@@ -302,18 +262,18 @@ func TestAStreamThatEndsWithAnError(t *testing.T) {
 func TestWhatAnEarlierProcessLeftIsServed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(6*time.Second).packets, nil)
+	b.run(b.packager("test", testConfig(b.dir)), mediatest.NewScript(t).Play(6*time.Second).Packets, nil)
 	live, _ := b.d.Lookup("test.m3u8")
 	if live.Target != 2*sec || live.MaxAge != sec {
 		t.Errorf("live: target %s, at most %s old", live.Target, live.MaxAge)
 	}
 	b.reopen()
 	old, ok := b.d.Lookup("test.m3u8")
-	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != Playlist || old.App != "show" || old.Stream != "test" {
+	if !ok || old.Target != 0 || old.MaxAge != 0 || string(old.Body) != string(live.Body) || old.ETag != live.ETag || old.Kind != segstore.Playlist || old.App != "show" || old.Stream != "test" {
 		t.Errorf("after a restart: %t %+v", ok, old)
 	}
 	file, ok := b.d.Lookup("test-1.ts")
-	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != Segment {
+	if !ok || file.Size != int64(len(b.read("test-1.ts"))) || file.MaxAge != 30*time.Second || file.Kind != segstore.Segment {
 		t.Errorf("a fragment after a restart: %t %+v", ok, file)
 	}
 	if got := b.d.Streams(); !slices.Equal(got, []string{"test.m3u8"}) {
@@ -343,30 +303,13 @@ func TestTheEndOfAStreamIsOneMoreTry(t *testing.T) {
 		return nil
 	}
 	p := b.packager("test", testConfig(b.dir))
-	b.run(p, newScript(t).play(10*time.Second).packets, eof)
+	b.run(p, mediatest.NewScript(t).Play(10*time.Second).Packets, eof)
 	m := b.playlist("test.m3u8")
 	if len(m.Segments) != 2 || !m.Segments[1].Discontinuity || !m.Endlist {
 		t.Errorf("got\n%s", b.read("test.m3u8"))
 	}
 	if st := p.Snapshot(); st.Lost != 3 || st.Fragments != 2 || st.Failing != "" {
 		t.Errorf("got %+v", st)
-	}
-}
-
-// What was taken over between the look at the clock and the deletion stays.
-func TestAFileThatIsTakenOverMeanwhileStays(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.run(b.packager("test", testConfig(b.dir)), newScript(t).play(6*time.Second).packets, nil)
-	before := b.files()
-	b.d.main.keep("test.m3u8") // by its publisher, who is back
-	for _, name := range []string{"test.m3u8", "test-0.ts", "test-99.ts", "nobody"} {
-		if err := b.d.remove(b.d.main, name); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if got := b.files(); !slices.Equal(got, before) {
-		t.Errorf("left: %v, want %v", got, before)
 	}
 }
 
@@ -381,7 +324,7 @@ func TestOurFilesGoThatStandBehindSomebodyElses(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, eof)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, eof)
 	if m := b.playlist("test.m3u8"); len(m.Segments) != 3 || m.Segments[0].URI != "test-7.ts" || m.Segments[2].URI != "test-10.ts" {
 		t.Fatalf("got\n%s", b.read("test.m3u8"))
 	}
@@ -407,8 +350,8 @@ func (f *feedWithRest) TryNext(buf []*media.Packet) (int, uint64, error) {
 func TestACancelledPackagerWritesWhatTheStreamHolds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	s := newScript(t).play(4 * time.Second)
-	first, all := len(s.packets), s.play(2*time.Second).packets
+	s := mediatest.NewScript(t).Play(4 * time.Second)
+	first, all := len(s.Packets), s.Play(2*time.Second).Packets
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &feedWithRest{feed{packets: all[:first], clock: b.clock, end: cancel}, all[first:]}
 	if err := b.packager("test", testConfig(b.dir)).run(ctx, f); err != nil {
@@ -416,7 +359,7 @@ func TestACancelledPackagerWritesWhatTheStreamHolds(t *testing.T) {
 	}
 	video, audio := 0, 0
 	for _, name := range b.playlist2("test.m3u8") {
-		v, a := markers(t, b.read(name))
+		v, a := mediatest.Markers(t, b.read(name))
 		video, audio = video+len(v), audio+len(a)
 	}
 	if video+audio != len(all) {
@@ -430,9 +373,9 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	cfg := testConfig(b.dir)
-	b.run(b.packager("test", cfg), newScript(t).play(4*time.Second).packets, nil)
+	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	b.d.Close()
-	f, err := os.OpenFile(filepath.Join(b.dir, ledgerPrefix), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := os.OpenFile(filepath.Join(b.dir, segstore.LedgerName), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,13 +384,13 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	}
 	f.Close()
 	b.fault = func(op, name string) error {
-		if op == "create" && strings.Contains(name, ledgerPrefix) {
+		if op == "create" && strings.Contains(name, segstore.LedgerName) {
 			return errors.New("disk full")
 		}
 		return nil
 	}
 	b.open()
-	b.run(b.packager("second", cfg), newScript(t).play(4*time.Second).packets, nil)
+	b.run(b.packager("second", cfg), mediatest.NewScript(t).Play(4*time.Second).Packets, nil)
 	b.fault = nil
 	b.reopen()
 	b.clock.advance(2*cfg.PlaylistLength + 10*time.Second)
@@ -464,14 +407,14 @@ func TestWhichSoundIsFilledWithSilence(t *testing.T) {
 		config string
 		filled bool
 	}{
-		"AAC-LC, stereo": {aacLC44, true}, "AAC-LC, mono": {"1208", true}, "AAC-LC, four channels": {"1220", false},
+		"AAC-LC, stereo": {mediatest.AACLC44, true}, "AAC-LC, mono": {"1208", true}, "AAC-LC, four channels": {"1220", false},
 		"HE-AAC": {"2b920800", false}, "AAC Main": {"0a10", false},
 	} {
 		b := newBench(t)
-		s := newScript(t)
-		s.audio = track(t, media.CodecAAC, c.config)
-		s.both(0, 4000, 2000).pictures(4000, 10000, 40, 2000)
-		b.run(b.packager("test", testConfig(b.dir)), s.packets, nil)
+		s := mediatest.NewScript(t)
+		s.Audio = mediatest.Track(t, media.CodecAAC, c.config)
+		s.Both(0, 4000, 2000).Pictures(4000, 10000, 40, 2000)
+		b.run(b.packager("test", testConfig(b.dir)), s.Packets, nil)
 		n := 0
 		for _, p := range pesPackets(t, b.read("test-3.ts")) {
 			if p.kind == media.Audio {

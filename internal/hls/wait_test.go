@@ -3,13 +3,13 @@ package hls
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // A quietFeed delivers each packet when it is due, and lets time pass for those
@@ -39,35 +39,6 @@ func (f *quietFeed) Next(ctx context.Context, buf []*media.Packet) (int, uint64,
 	return f.feed.Next(ctx, buf)
 }
 
-// reordered gives pictures the composition times of two B pictures in a row.
-func reordered(packets []*media.Packet) {
-	n := 0
-	for i, p := range packets {
-		if p.Track.Kind != media.Video {
-			continue
-		}
-		if p.Keyframe {
-			n = 0
-		}
-		q := *p
-		q.CTS = [...]time.Duration{80, 160, 40, 40}[min(n, 1+(n+2)%3)] * time.Millisecond
-		packets[i] = &q
-		n++
-	}
-}
-
-// stills is motion for 8 s, then a picture now and then.
-func stills(s *script, every time.Duration, times int) {
-	s.audio = nil
-	s.play(8 * sec)
-	for i := range times {
-		s.at = 8*sec + time.Duration(i+1)*every
-		s.put(s.video, s.at, false)
-	}
-	s.at += every
-	s.play(4 * sec)
-}
-
 // The playlist of a stream without sound goes on while a picture stands still,
 // whoever sends it, and nothing is lost when the next one comes.
 func TestPlaylistGoesOnWhileAPictureStandsWithoutSound(t *testing.T) {
@@ -75,21 +46,21 @@ func TestPlaylistGoesOnWhileAPictureStandsWithoutSound(t *testing.T) {
 	for _, every := range []time.Duration{1500 * time.Millisecond, 4 * sec, 5 * sec, 12 * sec} {
 		for name, change := range map[string]func([]*media.Packet){
 			"in order":   func([]*media.Packet) {},
-			"B pictures": reordered,
+			"B pictures": mediatest.Reordered,
 		} {
 			t.Run(fmt.Sprint(every, " ", name), func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
-				s := newScript(t)
-				stills(s, every, 3)
-				change(s.packets)
+				s := mediatest.NewScript(t)
+				mediatest.Stills(s, every, 3)
+				change(s.Packets)
 				cfg := testConfig(b.dir)
 				cfg.Cleanup = false
 				v := newViewer(t, b.dir, "test.m3u8")
 				var last, most time.Duration
 				versions := 0
 				p := b.packager("test", cfg)
-				f := &quietFeed{feed: feed{packets: s.packets, clock: b.clock, stop: eof}, at: func(p *media.Packet) time.Duration { return p.DTS }}
+				f := &quietFeed{feed: feed{packets: s.Packets, clock: b.clock, stop: eof}, at: func(p *media.Packet) time.Duration { return p.DTS }}
 				f.each = func(int) {
 					now := b.clock.Now().Sub(testStart)
 					if v.poll(); v.versions > versions {
@@ -99,7 +70,7 @@ func TestPlaylistGoesOnWhileAPictureStandsWithoutSound(t *testing.T) {
 				}
 				b.runQuiet(p, f)
 				v.poll()
-				v.check(s.packets, p.Snapshot())
+				v.check(s.Packets, p.Snapshot())
 				if got := p.Snapshot(); got.Dropped+got.Lost > 0 {
 					t.Errorf("%+v", got)
 				}
@@ -107,7 +78,7 @@ func TestPlaylistGoesOnWhileAPictureStandsWithoutSound(t *testing.T) {
 				for _, d := range v.durations {
 					sum += d
 				}
-				if want := s.at; sum < want-50*time.Millisecond || sum > want+50*time.Millisecond {
+				if want := s.At; sum < want-50*time.Millisecond || sum > want+50*time.Millisecond {
 					t.Errorf("EXTINF add up to %v, media to %v", sum, want)
 				}
 				if strings.Contains(string(v.last), "#EXT-X-DISCONTINUITY\n") {
@@ -140,21 +111,21 @@ func TestLatePicturesAreNotLost(t *testing.T) {
 		t.Run(fmt.Sprint(hang), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			s := newScript(t)
-			s.audio = nil
-			s.play(30 * sec)
+			s := mediatest.NewScript(t)
+			s.Audio = nil
+			s.Play(30 * sec)
 			cfg := testConfig(b.dir)
 			cfg.Cleanup, cfg.PlaylistLength = false, 60*sec
 			v := newViewer(t, b.dir, "test.m3u8")
 			p := b.packager("test", cfg)
-			b.runQuiet(p, &quietFeed{feed: feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }}, at: func(p *media.Packet) time.Duration {
+			b.runQuiet(p, &quietFeed{feed: feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }}, at: func(p *media.Packet) time.Duration {
 				if p.DTS >= 9*sec && p.DTS < 9*sec+hang {
 					return 9*sec + hang
 				}
 				return p.DTS
 			}})
 			v.poll()
-			v.check(s.packets, p.Snapshot())
+			v.check(s.Packets, p.Snapshot())
 			if got := p.Snapshot(); got.Dropped+got.Lost > 0 {
 				t.Errorf("%+v", got)
 			}
@@ -170,53 +141,26 @@ func TestLatePicturesAreNotLost(t *testing.T) {
 func TestTimestampsThatStopWithThePicture(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	s := newScript(t)
-	s.audio = nil
-	s.play(30 * sec)
+	s := mediatest.NewScript(t)
+	s.Audio = nil
+	s.Play(30 * sec)
 	cfg := testConfig(b.dir)
 	cfg.Cleanup, cfg.PlaylistLength = false, 60*sec
 	v := newViewer(t, b.dir, "test.m3u8")
 	p := b.packager("test", cfg)
-	b.runQuiet(p, &quietFeed{feed: feed{packets: s.packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }}, at: func(p *media.Packet) time.Duration {
+	b.runQuiet(p, &quietFeed{feed: feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }}, at: func(p *media.Packet) time.Duration {
 		if p.DTS >= 9*sec {
 			return p.DTS + 10*sec
 		}
 		return p.DTS
 	}})
 	v.poll()
-	v.check(s.packets, p.Snapshot())
+	v.check(s.Packets, p.Snapshot())
 	if n := strings.Count(string(v.last), "#EXT-X-DISCONTINUITY\n"); n != 1 {
 		t.Errorf("%d discontinuities in\n%s", n, v.last)
 	}
 	if got := p.Snapshot(); got.Dropped+got.Lost > 0 {
 		t.Errorf("%+v", got)
-	}
-}
-
-// Where there is sound nothing is let stand: if that stops too the network hangs.
-func TestNothingStandsWhereThereIsSound(t *testing.T) {
-	s := newScript(t).play(5 * sec)
-	g := &segmenter{rules: rules{fragment: 2 * sec, maxFragment: 6 * sec}, emit: func(*segment) {}}
-	for _, p := range s.packets {
-		g.push(p, testStart, p.DTS)
-	}
-	if at, ok := g.due(); ok {
-		t.Errorf("due at %v", at)
-	}
-	silent := slices.DeleteFunc(s.packets, func(p *media.Packet) bool { return p.Track.Kind == media.Audio })
-	g = &segmenter{rules: rules{fragment: 2 * sec, maxFragment: 6 * sec}, emit: func(*segment) {}}
-	for _, p := range silent {
-		g.push(p, testStart, p.DTS)
-	}
-	if at, ok := g.due(); !ok || at != 8*sec {
-		t.Errorf("without sound due at %v, %t; want 8s", at, ok)
-	}
-	// One picture stands for maxStill at most.
-	for now := 5 * sec; now < 60*sec; now += 100 * time.Millisecond {
-		g.tick(now)
-	}
-	if end := g.open.start; end < 5*sec+maxStill-3*sec || end > 5*sec+maxStill {
-		t.Errorf("the last picture stood until %v", end)
 	}
 }
 
@@ -244,10 +188,10 @@ func TestAPauseOfTheProcessIsNoStillPicture(t *testing.T) {
 			if err := p.open(); err != nil {
 				t.Fatal(err)
 			}
-			s := newScript(t)
-			s.audio = nil
-			s.play(5 * sec)
-			for _, pkt := range s.packets {
+			s := mediatest.NewScript(t)
+			s.Audio = nil
+			s.Play(5 * sec)
+			for _, pkt := range s.Packets {
 				b.clock.set(testStart.Add(pkt.DTS))
 				p.take([]*media.Packet{pkt}, 0)
 			}
@@ -255,8 +199,8 @@ func TestAPauseOfTheProcessIsNoStillPicture(t *testing.T) {
 			if _, _, err := p.next(t.Context(), &sleeper{b.clock, sleep}, make([]*media.Packet, 1)); err != nil {
 				t.Fatal(err)
 			}
-			if got := p.seg.open.start; got != want {
-				t.Errorf("after %v the open fragment begins at %v, want %v", sleep, got, want)
+			if got := p.out.list.duration(); got != want {
+				t.Errorf("after %v the fragments end at %v, want %v", sleep, got, want)
 			}
 			p.finish(false)
 			b.d.Close()

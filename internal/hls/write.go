@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
 	"go.uber.org/zap"
 )
 
@@ -25,33 +26,31 @@ type fault struct {
 }
 
 // write takes a segment from the segmenter and makes it a fragment.
-func (p *Packager) write(g *segment) {
+func (p *Packager) write(g *segmenter.Segment) {
 	now := p.dir.now()
 	if p.fault.gap {
-		g.discontinuity = true
+		g.Discontinuity = true
 	}
 	date := p.clock.date(g, time.Duration(now.UnixNano())-p.elapsed(now))
 	switch {
-	case g.duration < tinyDuration && g.duration < p.cfg.Fragment/2 && !p.ending && !p.tiny.take(now):
+	case g.Duration < tinyDuration && g.Duration < p.cfg.Fragment/2 && !p.ending && !p.tiny.take(now):
 		p.lose(p.dir.count.rationed)
 	case now.Before(p.fault.retryAt):
 		p.lose(p.dir.count.unwritable)
 	default:
 		p.add(g, date)
 	}
-	if target := p.out.target(); p.seg.limit == 0 && target > 0 {
-		p.seg.limit = limitFor(target)
+	if target := p.out.target(); target > 0 {
+		p.seg.SetLimit(limitFor(target))
 	}
 	if !p.ending {
 		p.reconfigure()
 	}
 }
 
-func (p *Packager) add(g *segment, date time.Time) {
+func (p *Packager) add(g *segmenter.Segment, date time.Time) {
 	start := time.Now() // not dir.now: what a wall clock that is set back says is no duration
-	size, err := p.out.add(g, date, &p.ts)
-	p.seg.dropped += p.ts.left
-	p.ts.left = 0
+	size, err := p.out.add(g, date, p.ts)
 	if err != nil {
 		p.lose(p.dir.count.unwritable)
 		p.failed(err)
@@ -62,7 +61,7 @@ func (p *Packager) add(g *segment, date time.Time) {
 	p.mu.Lock()
 	p.stats.Fragments++
 	p.stats.Bytes += uint64(size)
-	p.stats.LastDuration = g.duration
+	p.stats.LastDuration = g.Duration
 	p.mu.Unlock()
 	p.publish()
 }
@@ -101,7 +100,7 @@ func (p *Packager) failed(err error) {
 	now := p.dir.now()
 	p.fault.wait = min(max(2*p.fault.wait, minRetry), maxRetry)
 	p.fault.retryAt = now.Add(p.fault.wait)
-	_ = p.dir.settle(p.dir.main) // the directory may be another one by now
+	_ = p.dir.main.Settle() // the directory may be another one by now
 	p.mu.Lock()
 	p.stats.Errors++
 	p.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// As many calls are taken as there are places. Those that wait may still be replaced.
+// As many calls run as there are slots. Waiting ones may still be replaced.
 func TestAPlaylistThatWaitsIsReplaced(t *testing.T) {
 	for concurrency, places := range map[int]int{1: 1, 15: 1, 16: 2, 64: 8} {
 		inBubble(t, func(b *bubble) {
@@ -46,7 +46,7 @@ func TestAPlaylistThatWaitsIsReplaced(t *testing.T) {
 	}
 }
 
-// A hook that nobody has called for ten minutes hurts nobody.
+// A hook without a call for ten minutes is not reported as down.
 func TestHowLongAHookIsDown(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
@@ -70,7 +70,7 @@ func TestHowLongAHookIsDown(t *testing.T) {
 	})
 }
 
-// One hook's answers say nothing of another hook.
+// Each hook is up or down by itself.
 func TestEachHookIsDownAlone(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(call string, w http.ResponseWriter, _ *http.Request) {
@@ -112,7 +112,7 @@ func TestAnOldCallIsMadeOnce(t *testing.T) {
 	}
 }
 
-// Lost calls are said once for a time of trouble, which ends when half is gone.
+// Lost calls are logged once per overload, which ends when the queue is half empty.
 func TestWhenLostCallsAreSaidAgain(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		tokens := make(chan struct{})
@@ -186,8 +186,7 @@ func TestWhichAnswersAreCountedAsRefused(t *testing.T) {
 	})
 }
 
-// What a client is told of a hook that gives no answer names neither its address
-// nor its URL.
+// The refusal that a client gets contains neither address nor URL of the hook.
 func TestWhatAClientIsToldOfNoAnswer(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
@@ -213,7 +212,7 @@ func TestWhatAClientIsToldOfNoAnswer(t *testing.T) {
 	})
 }
 
-// An answer is judged by its head. Its body holds it up by a tenth of a second.
+// The head of a response gives the verdict. The body delays it by 100 ms at most.
 func TestABodyThatDoesNotEnd(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(_ string, w http.ResponseWriter, r *http.Request) {

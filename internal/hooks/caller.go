@@ -19,27 +19,27 @@ type Caller struct {
 	client *Client
 	log    *zap.Logger
 	gate   gate
-	done   queue // of laneDone
-	lists  queue // of lanePlaylist
+	done   queue // of classDone
+	lists  queue // of classPlaylist
 
 	mu   sync.Mutex
 	down [numHooks]Down // guarded by mu
 }
 
-// Down says that a hook gives no answer.
+// Down describes a hook that does not answer.
 type Down struct {
 	Hook  Hook
-	Since time.Time // of the first call without an answer
-	Calls int       // without an answer since the last with one; 0: the hook answers
+	Since time.Time // of the first unanswered call
+	Calls int       // unanswered calls since the last answer; 0: the hook answers
 	Err   string
-	last  time.Time // of the calls
+	last  time.Time // of the last unanswered call
 }
 
-// downFor is how long a call without an answer says that the hook is down. Where
-// nobody has called it since, nobody is hurt, and nobody knows.
+// downFor is how long after its last unanswered call a hook counts as down. Without
+// calls since then its state is unknown, and no client is affected.
 const downFor = 10 * time.Minute
 
-// Down lists the hooks that give no answer.
+// Down lists the hooks that do not answer.
 func (c *Caller) Down() []Down {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,42 +52,41 @@ func (c *Caller) Down() []Down {
 	return out
 }
 
-// Moved says that the hooks have other URLs from now on: what is known of the old
-// ones counts no more.
+// Moved forgets which hooks are down. It is called when their URLs have changed.
 func (c *Caller) Moved() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.down = [numHooks]Down{}
 }
 
-// Caller makes a caller. log says whose it is.
+// Caller returns a caller that logs to log.
 func (c *Client) Caller(log *zap.Logger) *Caller {
 	k := &Caller{client: c, log: log}
 	k.gate.draining = &c.draining
-	k.done.lane, k.lists.lane = laneDone, lanePlaylist
+	k.done.class, k.lists.class = classDone, classPlaylist
 	return k
 }
 
-// Ask calls the hook at target and waits for its verdict, for notify_timeout at
-// the most. No target means yes. An error that is not ctx's is a *Refusal: the
-// hook says no, or nothing. An update that gets no answer, or another one than
-// 4xx, is a yes unless notify_update_strict.
+// Ask calls the hook at target and waits for its verdict, at most notify_timeout.
+// Without a target the verdict is yes. An error other than ctx's is a *Refusal: the
+// hook said no or did not answer. For on_update everything but a 4xx answer is a
+// yes, unless notify_update_strict.
 func (c *Caller) Ask(ctx context.Context, target value.URL, n *config.Notify, e Event) (Verdict, error) {
 	if target == "" {
 		return Verdict{}, nil
 	}
 	a, err := c.ask(ctx, target, n, e)
 	if ctx.Err() != nil {
-		return Verdict{}, ctx.Err() // whoever asks is gone
+		return Verdict{}, ctx.Err() // the client has gone
 	}
 	var v Verdict
 	if err == nil {
-		v, err = a.judge(e.Hook, n.UpdateStrict)
+		v, err = a.verdict(e.Hook, n.UpdateStrict)
 	} else {
 		err = &Refusal{Hook: e.Hook, Reason: noAnswer(e.Hook, err), Err: err}
 	}
 	if e.Hook == OnUpdate && (errors.Is(err, errBusy) || !n.UpdateStrict && a.status/100 != 4) {
-		err = nil // a queue of ours is no verdict, however strict
+		err = nil // a full queue is no verdict, even with notify_update_strict
 	}
 	return v, err
 }
@@ -95,29 +94,29 @@ func (c *Caller) Ask(ctx context.Context, target value.URL, n *config.Notify, e 
 func (c *Caller) ask(ctx context.Context, target value.URL, n *config.Notify, e Event) (answer, error) {
 	ctx, cancel := c.client.Awake.WithTimeout(ctx, cmp.Or(n.Timeout, defaultTimeout))
 	defer cancel()
-	l := e.Hook.lane()
-	if err := c.gate.enter(ctx, l, n.Concurrency); err != nil {
+	class := e.Hook.class()
+	if err := c.gate.enter(ctx, class, n.Concurrency); err != nil {
 		c.client.stats[e.Hook].lost.Add(1)
 		return answer{}, fmt.Errorf("%w (notify_concurrency = %d)", errBusy, n.Concurrency)
 	}
-	defer c.gate.leave(l)
+	defer c.gate.leave(class)
 	a, _, err := c.call(ctx, target, n, e)
 	return a, err
 }
 
-// call makes a call that has its place, counts it and says what changed.
+// call makes a call whose slot is taken, counts it and updates the hook's state.
 func (c *Caller) call(ctx context.Context, target value.URL, n *config.Notify, e Event) (a answer, sent bool, err error) {
 	start := time.Now()
 	a, sent, err = c.client.call(ctx, target, n, e)
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return a, sent, err // the server stops, which is no fault of the hook's
+		return a, sent, err // the server stops or the client has gone: no fault of the hook
 	}
 	c.client.stats.called(e.Hook, time.Since(start), err, a.status/100 != 2 && a.status/100 != 3)
 	c.note(e.Hook, cmp.Or(err, a.gatewayError()))
 	return a, sent, err
 }
 
-// note logs that a hook has stopped to answer, and that it does again.
+// note updates the state of a hook after a call, and logs when it changes.
 func (c *Caller) note(h Hook, err error) {
 	c.mu.Lock()
 	d := &c.down[h]
@@ -140,7 +139,8 @@ func (c *Caller) note(h Hook, err error) {
 	}
 }
 
-// maxErrorText bounds what a log line shows of an error: it may quote an answer.
+// maxErrorText bounds the error text in a log line, in bytes: it may quote a
+// response.
 const maxErrorText = 200
 
 func errorText(err error) string {
@@ -151,8 +151,7 @@ func errorText(err error) string {
 	return text[:min(len(text), maxErrorText)]
 }
 
-// noAnswer is why a hook gave no answer, for the client that asked: a client
-// learns nothing of where the hook is.
+// noAnswer tells a client why a hook gave no answer, without the hook's address.
 func noAnswer(h Hook, err error) string {
 	switch {
 	case errors.Is(err, errBusy):

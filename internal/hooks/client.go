@@ -23,43 +23,43 @@ import (
 )
 
 const (
-	// maxBody is how much of an answer's body is read. It decides nothing, but
-	// a connection is used again only when its last answer has been read.
+	// maxBody bounds how much of a response body is read, in bytes. The body does
+	// not affect the verdict, but a connection is reused only after it was read.
 	maxBody = 64 << 10
-	// maxHeader bounds an answer's headers.
+	// maxHeader bounds the headers of a response, in bytes.
 	maxHeader = 64 << 10
-	// bodyTime is how long the rest of an answer may hold up its verdict.
+	// bodyTime bounds how long reading the body may delay the verdict.
 	bodyTime = 100 * time.Millisecond
-	// defaultTimeout is notify_timeout where a configuration has none.
+	// defaultTimeout applies where a configuration has no notify_timeout.
 	defaultTimeout = 10 * time.Second
 )
 
-// A Client makes the calls of all callers, over connections that are kept.
+// A Client makes the calls of all callers and keeps the connections open.
 type Client struct {
-	Awake *awake.Clock // of notify_timeout; nil: one that is never away. Set it before the first call
+	Awake *awake.Clock // times notify_timeout; nil: a clock without pauses. Set it before the first call
 
 	log       *zap.Logger
 	transport *http.Transport
 	stats     stats
 
-	ctx      context.Context // of the calls that nobody waits for
+	ctx      context.Context // of queued calls
 	cancel   context.CancelFunc
-	draining atomic.Bool // no call is tried again
+	draining atomic.Bool // failed calls are not retried
 
 	mu       sync.Mutex
-	sleeping map[*told]func() // wakes those that wait to be tried again
-	running  int              // workers
-	closed   bool             // no more of them
-	idle     chan struct{}    // closed when the last worker ends; nil: nobody wants to know
+	sleeping map[*delivery]func() // ends the back-off of each
+	running  int                  // workers
+	closed   bool                 // no worker starts any more
+	idle     chan struct{}        // closed when the last worker ends; nil: nothing waits for that
 }
 
-// New makes a client. Close ends it.
+// New returns a client. Close ends it.
 func New(log *zap.Logger) *Client {
 	c := &Client{
 		log: log,
 		transport: &http.Transport{
-			// The address is looked up at each dial, so a hook may move; no
-			// proxy from the environment: what a call says is for its hook.
+			// Each dial resolves the host again, so that a hook may move. No proxy
+			// from the environment: calls carry data meant for the hook alone.
 			DialContext:            (&net.Dialer{Timeout: defaultTimeout, KeepAlive: 30 * time.Second}).DialContext,
 			ForceAttemptHTTP2:      true,
 			MaxIdleConns:           256,
@@ -68,8 +68,7 @@ func New(log *zap.Logger) *Client {
 			TLSHandshakeTimeout:    defaultTimeout,
 			MaxResponseHeaderBytes: maxHeader,
 			DisableCompression:     true,
-			// A connection of many calls that has died is found out without
-			// one of them waiting for its timeout.
+			// HTTP/2 pings detect a dead connection before its calls time out.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 		},
 	}
@@ -77,8 +76,8 @@ func New(log *zap.Logger) *Client {
 	return c
 }
 
-// call makes one call. sent says that the hook may have got it, whatever came
-// of it. Errors hold addresses, but neither the URL nor what was sent.
+// call makes one call. sent reports that the hook may have received it, even if
+// the call failed. Errors contain addresses, but neither the URL nor the form.
 func (c *Client) call(ctx context.Context, target value.URL, n *config.Notify, e Event) (a answer, sent bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,7 +89,7 @@ func (c *Client) call(ctx context.Context, target value.URL, n *config.Notify, e
 	if err != nil {
 		return answer{}, false, err
 	}
-	// The transport, not an http.Client: a redirect is an answer.
+	// RoundTrip, not http.Client.Do, because a redirect is a verdict.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return answer{}, wrote.Load(), err
@@ -103,11 +102,12 @@ func (c *Client) call(ctx context.Context, target value.URL, n *config.Notify, e
 	return a, true, nil
 }
 
-// request is what is sent: the fields in the body, or behind the ? of a GET.
+// request builds the HTTP request: the form is the body of a POST, or the query of
+// a GET.
 func request(ctx context.Context, target value.URL, n *config.Notify, e Event) (*http.Request, error) {
 	u, err := url.Parse(target.Reveal())
 	if err != nil {
-		return nil, errors.New("the URL of the hook is none") // err shows it
+		return nil, errors.New("the URL of the hook is none") // err would contain the URL
 	}
 	method, body := http.MethodPost, e.form
 	if n.Method == "get" {
@@ -124,8 +124,8 @@ func request(ctx context.Context, target value.URL, n *config.Notify, e Event) (
 	req.URL, req.Host = u, u.Host
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded") // on GET, too
 	req.Header.Set("User-Agent", "rtmpd")
-	// A kept connection that the hook has closed meanwhile is no dead hook: the
-	// transport asks again on another. An empty value is not sent.
+	// The hook may have closed an idle connection. With this key set, the transport
+	// retries on a new one. A nil value is not sent.
 	req.Header["X-Idempotency-Key"] = nil
 	if u.User != nil {
 		password, _ := u.User.Password()
@@ -141,7 +141,7 @@ func request(ctx context.Context, target value.URL, n *config.Notify, e Event) (
 	return req, nil
 }
 
-// spawn runs f beside, unless the client is closed.
+// spawn runs f in a goroutine that Close waits for, unless the client is closed.
 func (c *Client) spawn(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -163,8 +163,8 @@ func (c *Client) spawn(f func()) bool {
 	return true
 }
 
-// Drain says that the server stops: what can't be told now is not tried again, and
-// what waits for another try is given up.
+// Drain begins the shutdown: failed calls are not retried, and calls in back-off
+// are given up.
 func (c *Client) Drain() {
 	c.mu.Lock()
 	c.draining.Store(true)
@@ -175,28 +175,30 @@ func (c *Client) Drain() {
 	}
 }
 
-// asleep notes who is to be woken when the server stops; false: it does.
-func (c *Client) asleep(b *told, wake func()) bool {
+// asleep registers wake, which Drain calls to end b's back-off. It returns false
+// while draining.
+func (c *Client) asleep(b *delivery, wake func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.draining.Load() {
 		return false
 	}
 	if c.sleeping == nil {
-		c.sleeping = make(map[*told]func())
+		c.sleeping = make(map[*delivery]func())
 	}
 	c.sleeping[b] = wake
 	return true
 }
 
-func (c *Client) awake(b *told) {
+// awake undoes asleep.
+func (c *Client) awake(b *delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.sleeping, b)
 }
 
-// Close makes the calls that wait, each once, and gives up what is left of them
-// at deadline. Nothing may be asked any more.
+// Close makes each queued call once and gives up at deadline. Ask must not be
+// called after Close.
 func (c *Client) Close(deadline time.Time) {
 	c.Drain()
 	t := time.NewTimer(time.Until(deadline))
@@ -214,7 +216,7 @@ func (c *Client) Close(deadline time.Time) {
 	c.transport.CloseIdleConnections()
 }
 
-// whenIdle is closed once no worker runs; nil: none runs now.
+// whenIdle returns a channel that is closed once no worker runs; nil: none runs now.
 func (c *Client) whenIdle(closed bool) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -128,8 +128,8 @@ func TestAnUnknownCertificateRefuses(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatTheHookClosedIsNoDeadHook: most servers close a kept
-// connection after some seconds, at the very moment when it may be used again.
+// Most servers close an idle connection after some seconds, possibly while the next
+// call is being sent on it. That call is retried on a new connection.
 func TestAConnectionThatTheHookClosedIsNoDeadHook(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -198,8 +198,8 @@ func TestTheAddressIsLookedUpAtEachDial(t *testing.T) {
 	}
 }
 
-// TestBadAnswers: whatever comes back, the verdict is a no within notify_timeout,
-// little is read, and the client that asked learns nothing of where the hook is.
+// A bad answer gives a no within notify_timeout. Little of it is read, and the client
+// does not learn the hook's address.
 func TestBadAnswers(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
@@ -298,7 +298,7 @@ func TestBadAnswers(t *testing.T) {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("got %v, want a refusal with %q", err, c.want)
 			case err != nil && strings.Contains(err.Error(), "127.0.0.1"):
-				t.Errorf("the client is told where the hook is: %v", err)
+				t.Errorf("the client learns the address of the hook: %v", err)
 			}
 			// What the hook got rid of is what was read, and the sockets' buffers.
 			if n := <-sent; n > 16<<20 {

@@ -17,18 +17,18 @@ import (
 
 const hookURL = "http://hook/x"
 
-// ask asks on_publish in a bubble and says how long that took.
+// ask calls on_publish and returns how long that took.
 func (b *bubble) ask() (time.Duration, error) {
 	start := time.Now()
 	_, err := b.caller.Ask(b.Context(), hookURL, notify(), publishEvent)
 	return time.Since(start), err
 }
 
-// tellOne tells a hook of one session's end.
+// tellOne queues the call for the end of one session.
 func (b *bubble) tellOne(e Event) { b.caller.Tell(notify(), b.session(), Call{hookURL, e}) }
 
-// A body decides nothing. It may take a tenth of a second, and 64 KiB, for the
-// connection to be used again; then the verdict stands without it.
+// The body does not affect the verdict. The connection is reused if the body ends
+// within 100 ms and 64 KiB.
 func TestABodyMayTakeATenthOfASecond(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -88,14 +88,14 @@ func TestAHookHasTenSeconds(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			if took := time.Since(start).Truncate(10 * time.Millisecond); took != want {
-				b.Errorf("notify_timeout %s: a good-bye ends after %s, want %s", timeout, took, want)
+				b.Errorf("notify_timeout %s: a done call ends after %s, want %s", timeout, took, want)
 			}
 		})
 	}
 }
 
-// A call that its hook can't have got is made eight times, with a back-off that
-// doubles from a second to half a minute.
+// A call that the hook can't have received is tried eight times, with pauses that
+// double from 1 s to 30 s.
 func TestWhenACallIsMadeAgain(t *testing.T) {
 	for status, want := range map[int][]int{
 		502: {0, 1, 3, 7, 15, 31, 61, 91}, 503: {0, 1, 3, 7, 15, 31, 61, 91},
@@ -124,14 +124,14 @@ func TestWhenACallIsMadeAgain(t *testing.T) {
 			}
 		})
 	}
-	// Only the call that was refused is made again, before those behind it.
+	// Only the refused call is retried, before the ones after it.
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(call string, w http.ResponseWriter, _ *http.Request) {
 			if call == "play_done/s" && len(b.hook.seen()) < 3 {
 				w.WriteHeader(503)
 			}
 		}
-		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), doneCalls("s")...)
 		time.Sleep(time.Hour)
 		seen := b.hook.seen()
 		if want := []string{"publish_done/s", "play_done/s", "play_done/s", "done/s"}; !slices.Equal(seen, want) {
@@ -140,7 +140,7 @@ func TestWhenACallIsMadeAgain(t *testing.T) {
 	})
 }
 
-// The buckets are Prometheus': the bound belongs to its bucket.
+// As in Prometheus, a bucket includes its upper bound.
 func TestCallsAreCountedByDuration(t *testing.T) {
 	bounds := []time.Duration{
 		5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
@@ -211,7 +211,7 @@ func TestAHookThatIsDownIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// What an answer says does not flood the log.
+// A long response does not flood the log.
 func TestALogLineOfAFailureIsShort(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(_ string, w http.ResponseWriter, _ *http.Request) {
@@ -233,8 +233,8 @@ func TestALogLineOfAFailureIsShort(t *testing.T) {
 	})
 }
 
-// In 8 MiB so many calls wait; each takes 256 bytes beside what it sends.
-func TestHowManyGoodByesWait(t *testing.T) {
+// The queue holds 8 MiB. A call counts as its form and 256 bytes.
+func TestHowManyDoneCallsWait(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
 		e := Done(ffmpeg, Stream{Name: "s", Args: strings.Repeat("x", 8000)})
@@ -255,8 +255,8 @@ func TestHowManyGoodByesWait(t *testing.T) {
 	})
 }
 
-// 8192 calls of a kind may wait for a place. One more is refused, unless it is an
-// update: that a queue of ours is full says nothing about a session.
+// 8192 calls of a class may wait for a slot. One more is refused, unless it is an
+// update, because a full queue says nothing about the session.
 func TestOneTooManyThatWaits(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		hang := make(chan struct{})
@@ -271,7 +271,7 @@ func TestOneTooManyThatWaits(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, h := range []Hook{OnPublish, OnUpdate} {
-			if lost := b.stats(h).Lost; lost > 1 { // the one place is either's
+			if lost := b.stats(h).Lost; lost > 1 { // either class may have the one slot
 				b.Errorf("%s: %d lost before the queue is full", h, lost)
 			}
 		}
@@ -291,7 +291,7 @@ func TestOneTooManyThatWaits(t *testing.T) {
 	})
 }
 
-// RFC 3986 §2.1: what a client has encoded is two hexadecimal digits.
+// RFC 3986 §2.1: a percent sign and two hexadecimal digits are an encoded byte.
 func TestWhatCountsAsEncoded(t *testing.T) {
 	for in, want := range map[string]string{
 		"%00": "%00", "%99": "%99", "%aa": "%aa", "%FF": "%FF", "%aF": "%aF", "%f0": "%f0",
@@ -318,7 +318,7 @@ func TestNumbersInForms(t *testing.T) {
 	}
 }
 
-// Down lists the hooks that give no answer, and since when.
+// Down lists the hooks that do not answer, and since when.
 func TestWhichHooksAreDown(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		if down := b.caller.Down(); len(down) != 0 {
@@ -370,7 +370,7 @@ func TestAllHeadersAreSent(t *testing.T) {
 	})
 }
 
-// A state that a newer one takes the place of takes no room.
+// A replaced call takes no room in the queue.
 func TestReplacedPlaylistsTakeNoRoom(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		hang := make(chan struct{})

@@ -55,11 +55,11 @@ func (h Hook) String() string {
 	return "hook " + strconv.Itoa(int(h))
 }
 
-// A Session is what every call says of the connection it is about. What the
-// client said of itself is sent as it is, but for a key= in its URLs.
+// A Session holds the fields of a connection that every call sends. The values that
+// the client sent are passed on unchanged, except that key= is removed from URLs.
 type Session struct {
 	App      string // without arguments
-	Args     string // behind the ? of the AMF app
+	Args     string // after the ? of the AMF app
 	FlashVer string
 	SWFURL   string
 	TCURL    string
@@ -68,17 +68,17 @@ type Session struct {
 	ClientID uint64 // the connection's serial number
 }
 
-// A Stream is what a client publishes or plays, as the hooks see it.
+// A Stream holds the fields of the stream that a client publishes or plays.
 type Stream struct {
-	// Name is what was typed, without arguments; of a publisher with a key it
-	// is the key's public name: the secret does not leave.
+	// Name is the name that the client sent, without arguments. For a publisher with
+	// a stream key it is the key's public name: hooks never get the secret.
 	Name string
-	Args string // behind the ? of the name
-	// Public is the name that a hook gave the stream; empty while none has.
+	Args string // after the ? of the name
+	// Public is the name that a hook gave the stream; empty: none did.
 	Public string
 }
 
-// An Event is one thing that happened, ready to be sent.
+// An Event is one occurrence, encoded as it will be sent.
 type Event struct {
 	Hook Hook
 	form string // application/x-www-form-urlencoded
@@ -94,8 +94,8 @@ func Connect(s Session, up time.Duration) Event {
 	return f.event(OnConnect, s.Args)
 }
 
-// Disconnect is the call after a client that on_connect let in is gone. It says
-// app twice, as nginx-rtmp does.
+// Disconnect is the call after a client that on_connect accepted has disconnected.
+// It has the field app twice, as in nginx-rtmp.
 func Disconnect(s Session) Event {
 	f := newForm()
 	f.session(s, "disconnect")
@@ -104,7 +104,7 @@ func Disconnect(s Session) Event {
 }
 
 // Publish is the call before a publish is accepted. kind is the publishing type
-// that the client named: live, record or append.
+// that the client sent: live, record or append.
 func Publish(s Session, st Stream, kind string) Event {
 	f := newForm()
 	f.session(s, "publish")
@@ -129,7 +129,7 @@ func Play(s Session, st Stream, start, duration float64, reset bool) Event {
 	return f.stream(OnPlay, st)
 }
 
-// modulo32 is a number of AMF as a uint32; whatever has no integer value is 0.
+// modulo32 converts an AMF number to a uint32; one without an integer value gives 0.
 func modulo32(v float64) uint64 {
 	if math.IsNaN(v) || math.Abs(v) >= 1<<53 {
 		return 0
@@ -143,7 +143,7 @@ func PublishDone(s Session, st Stream) Event { return done(OnPublishDone, "publi
 // PlayDone is the call after a player has left its stream.
 func PlayDone(s Session, st Stream) Event { return done(OnPlayDone, "play_done", s, st) }
 
-// Done is the call after either, behind the other one.
+// Done is the call that follows PublishDone or PlayDone.
 func Done(s Session, st Stream) Event { return done(OnDone, "done", s, st) }
 
 func done(h Hook, call string, s Session, st Stream) Event {
@@ -155,8 +155,8 @@ func done(h Hook, call string, s Session, st Stream) Event {
 	return f.stream(h, st)
 }
 
-// Update is the call every notify_update_timeout while a client publishes or
-// plays: for how long by now, and its last RTMP timestamp in ms.
+// Update is the call every notify_update_timeout while a client publishes or plays.
+// since is how long it has done so; timestamp is its last RTMP timestamp in ms.
 func Update(s Session, st Stream, publishing bool, since time.Duration, timestamp uint32) Event {
 	f := newForm()
 	call := "update_play"
@@ -205,7 +205,7 @@ func recording(h Hook, call string, s Session, st Stream, recorder, path string)
 	return f.stream(h, st)
 }
 
-// client writes what the client said of itself, and where it comes from.
+// client writes the fields of connect and the client's address.
 func (f *form) client(s Session) {
 	f.add("app", s.App)
 	f.add("flashver", s.FlashVer)
@@ -215,14 +215,14 @@ func (f *form) client(s Session) {
 	f.add("addr", s.Addr)
 }
 
-// session writes the fields that all calls but connect begin with.
+// session writes the fields that begin every call but connect.
 func (f *form) session(s Session, call string) {
 	f.client(s)
 	f.number("clientid", s.ClientID)
 	f.add("call", call)
 }
 
-// stream ends a form with the name that a hook gave the stream, if one did.
+// stream finishes a form, with the name that a hook gave the stream if any.
 func (f *form) stream(h Hook, st Stream) Event {
 	if st.Public != "" && st.Public != st.Name {
 		f.add("stream", st.Public)
@@ -230,8 +230,8 @@ func (f *form) stream(h Hook, st Stream) Event {
 	return f.event(h, st.Args)
 }
 
-// event puts the caller's own arguments in front: there they can't end a
-// parser's list, and what has the name of a field is not among them.
+// event puts the client's own arguments before the fields, where they cannot cut off
+// a field, and leaves out those that are named like a field.
 func (f *form) event(h Hook, args string) Event {
 	own := cleanArgs(args, f.fields)
 	if own != "" {
@@ -240,7 +240,7 @@ func (f *form) event(h Hook, args string) Event {
 	return Event{Hook: h, form: own + string(f.b)}
 }
 
-// withoutKey takes key= out of the query of a URL that a client named.
+// withoutKey removes key= from the query of a URL that a client sent.
 func withoutKey(u string) string {
 	base, query, ok := strings.Cut(u, "?")
 	if !ok {

@@ -116,8 +116,8 @@ func TestKeysAreTakenOutOfURLs(t *testing.T) {
 	}
 }
 
-// FuzzForm: whatever a client says, each field is there once with the value
-// that is meant, and nothing ends the form, its line or the request early.
+// For any client input each field is there once with its value, and nothing ends the
+// form, its line or the request early.
 func FuzzForm(f *testing.F) {
 	f.Add("s", "a=1&name=x;y#z?%zz&key=1", "rtmp://h/a?key=1", "live")
 	f.Add("\r\nX: y", "&=&==&%00name=1", "?", "\x00")

@@ -30,9 +30,9 @@ func (f *form) number(name string, v uint64) { f.add(name, strconv.FormatUint(v,
 
 const upperHex = "0123456789ABCDEF"
 
-// appendEscaped is the encoding of arguments of nginx 1.22 (ngx_escape_uri with
-// NGX_ESCAPE_ARGS): control characters, space, what is not ASCII and these are
-// percent-encoded; / : = , and the rest stay.
+// appendEscaped encodes a byte as nginx 1.22 does (ngx_escape_uri with
+// NGX_ESCAPE_ARGS): it percent-encodes control characters, space, non-ASCII bytes
+// and the listed ones; / : = , and the rest stay.
 func appendEscaped(b []byte, c byte) []byte {
 	if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%&+;<>?\\^`{|}", c) >= 0 {
 		return append(b, '%', upperHex[c>>4], upperHex[c&15])
@@ -40,14 +40,14 @@ func appendEscaped(b []byte, c byte) []byte {
 	return append(b, c)
 }
 
-// sessionFields are names that no argument may have, whatever the call: scripts
-// read them from every call. stream is there only after a rename, and must not
-// come from the client before; key is a secret.
+// sessionFields are names that an argument may not have in any call, because scripts
+// read these fields from every call. stream is sent only after a rename, so that a
+// client must not set it; key is a secret.
 const sessionFields = " app flashver swfurl tcurl pageurl addr clientid stream key "
 
-// cleanArgs are the caller's own arguments as they may be sent: without those
-// that a script could take for one of fields, and without bytes that would end
-// an argument, a line or the request. What remains decodes to what it was.
+// cleanArgs returns the client's arguments in a form that is safe to send: without
+// those that a script could take for one of fields, and with the bytes escaped that
+// would end an argument, a line or the request. The rest decodes to the same values.
 func cleanArgs(args string, fields []string) string {
 	if args == "" {
 		return ""
@@ -74,7 +74,7 @@ func cleanArgs(args string, fields []string) string {
 		for i := range len(part) {
 			switch c := part[i]; {
 			case c == '+', c == '%' && isHex(part, i+1) && isHex(part, i+2):
-				b = append(b, c) // encoded by the client already
+				b = append(b, c) // the client encoded it
 			default:
 				b = appendEscaped(b, c)
 			}
@@ -87,9 +87,8 @@ func isHex(s string, i int) bool {
 	return i < len(s) && ('0' <= s[i] && s[i] <= '9' || 'a' <= s[i]|0x20 && s[i]|0x20 <= 'f')
 }
 
-// fieldName is the name of one argument as the most generous parser reads it:
-// decoded, in small letters, without white space around it, and no further than
-// a NUL or the [ of PHP's arrays.
+// fieldName returns the name of an argument as the most lenient parser reads it:
+// decoded, in lower case, trimmed, and cut at a NUL or at the [ of a PHP array.
 func fieldName(part string) string {
 	name, _, _ := strings.Cut(part, "=")
 	if plain, err := url.QueryUnescape(name); err == nil {

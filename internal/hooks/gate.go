@@ -8,85 +8,85 @@ import (
 	"sync/atomic"
 )
 
-// A lane is a kind of call that waits for places of its own, so that a hook that
-// hangs takes none from the calls that matter more. Most urgent first.
-type lane uint8
+// A class groups calls that share slots of the gate, so that a hook that hangs
+// blocks no call of a more urgent class. Most urgent first.
+type class uint8
 
 const (
-	laneAccess lane = iota // on_connect, on_publish: may take every place
-	lanePlay
-	laneUpdate
-	laneDone
-	lanePlaylist
-	numLanes
+	classAccess class = iota // on_connect, on_publish: may take every slot
+	classPlay
+	classUpdate
+	classDone
+	classPlaylist
+	numClasses
 )
 
-func (h Hook) lane() lane {
+func (h Hook) class() class {
 	switch h {
 	case OnConnect, OnPublish:
-		return laneAccess
+		return classAccess
 	case OnPlay:
-		return lanePlay
+		return classPlay
 	case OnUpdate:
-		return laneUpdate
+		return classUpdate
 	case OnPlaylist:
-		return lanePlaylist
+		return classPlaylist
 	}
-	return laneDone
+	return classDone
 }
 
-// places is how many of limit calls at a time may be of lane l. From 8 on, an
-// eighth is left to publishers whatever the others do. In a server that stops
-// nobody asks any more: there is room for those who say good-bye.
-func (g *gate) places(l lane, limit int) int {
+// slots returns how many of limit concurrent calls may be of class c. With a limit
+// of 8 or more, an eighth stays free for publishers. A server that stops asks no
+// more verdicts, so every class may take all slots.
+func (g *gate) slots(c class, limit int) int {
 	limit = max(limit, 1)
 	switch {
-	case l == laneAccess, g.draining.Load():
+	case c == classAccess, g.draining.Load():
 		return limit
-	case l == lanePlay:
+	case c == classPlay:
 		return max(1, limit/2)
 	}
 	return max(1, limit/8)
 }
 
-// maxWaiting bounds the calls of one lane that wait for a place. Each of them
-// holds up a session that exists anyway.
+// maxWaiting bounds the calls of one class that wait for a slot. Each belongs to
+// an existing session, so that the sessions bound the memory.
 const maxWaiting = 8192
 
 var errBusy = errors.New("too many calls are waiting")
 
-// A gate bounds the calls of one caller that are under way: notify_concurrency.
+// A gate limits the concurrent calls of one caller to notify_concurrency.
 type gate struct {
 	draining *atomic.Bool // the client's
 
-	mu    sync.Mutex
-	limit int // as last said
-	total int // under way
-	lanes [numLanes]struct {
-		busy    int
-		waiting list.List // of chan struct{}: closed when there is a place
+	mu      sync.Mutex
+	limit   int // of the last call
+	total   int // calls in progress
+	classes [numClasses]struct {
+		busy    int       // calls in progress
+		waiting list.List // of chan struct{}: closed when the slot is granted
 	}
 }
 
-// enter waits for a place in lane l; leave gives it back. Errors: errBusy,
+// enter waits for a slot of class c; leave gives it back. Errors: errBusy,
 // ctx.Err().
-func (g *gate) enter(ctx context.Context, l lane, limit int) error {
+func (g *gate) enter(ctx context.Context, c class, limit int) error {
 	g.mu.Lock()
 	g.limit = max(limit, 1)
 	g.admit() // the limit may have risen
-	way := &g.lanes[l]
-	if way.waiting.Len() == 0 && g.free(l) {
-		way.busy++
+	own := &g.classes[c]
+	if own.waiting.Len() == 0 && g.free(c) {
+		own.busy++
 		g.total++
 		g.mu.Unlock()
 		return nil
 	}
-	if way.waiting.Len() >= maxWaiting {
+	if own.waiting.Len() >= maxWaiting {
 		g.mu.Unlock()
 		return errBusy
 	}
 	turn := make(chan struct{})
-	e := way.waiting.PushBack(turn)
+	e := own.waiting.PushBack(turn)
 	g.mu.Unlock()
 	select {
 	case <-turn:
@@ -96,37 +96,37 @@ func (g *gate) enter(ctx context.Context, l lane, limit int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
-	case <-turn: // the place came just then: somebody else's now
-		g.leaveLocked(l)
+	case <-turn: // granted at the same moment: pass the slot on
+		g.leaveLocked(c)
 	default:
-		way.waiting.Remove(e)
+		own.waiting.Remove(e)
 	}
 	return ctx.Err()
 }
 
-func (g *gate) leave(l lane) {
+func (g *gate) leave(c class) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.leaveLocked(l)
+	g.leaveLocked(c)
 }
 
-func (g *gate) leaveLocked(l lane) {
-	g.lanes[l].busy--
+func (g *gate) leaveLocked(c class) {
+	g.classes[c].busy--
 	g.total--
 	g.admit()
 }
 
-func (g *gate) free(l lane) bool {
-	return g.total < g.limit && g.lanes[l].busy < g.places(l, g.limit)
+func (g *gate) free(c class) bool {
+	return g.total < g.limit && g.classes[c].busy < g.slots(c, g.limit)
 }
 
-// admit gives the free places away, the most urgent lane first.
+// admit grants the free slots, the most urgent class first.
 func (g *gate) admit() {
-	for l := range numLanes {
-		way := &g.lanes[l]
-		for way.waiting.Len() > 0 && g.free(l) {
-			close(way.waiting.Remove(way.waiting.Front()).(chan struct{}))
-			way.busy++
+	for c := range numClasses {
+		own := &g.classes[c]
+		for own.waiting.Len() > 0 && g.free(c) {
+			close(own.waiting.Remove(own.waiting.Front()).(chan struct{}))
+			own.busy++
 			g.total++
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A call about a stream waits for the earlier ones to the same host, whatever their
-// path; a host that is down holds up no other one's.
+// A call about a stream waits for earlier ones to the same host, whatever their path.
+// A host that is down delays no calls to other hosts.
 func TestAHostThatIsDownHoldsUpNoOtherHost(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		other := &recorder{start: time.Now()}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// tellEnd tells that a publisher of cam has gone.
+// tellEnd queues the calls for the end of a publish of cam.
 func (b *bubble) tellEnd(session uint64, calls ...Call) {
 	if len(calls) == 0 {
 		calls = []Call{{"http://hook/x", PublishDone(ffmpeg, Stream{Name: "cam"})}}
@@ -18,7 +18,7 @@ func (b *bubble) tellEnd(session uint64, calls ...Call) {
 	b.caller.Tell(notify(), Subject{Session: session, Stream: "cam"}, calls...)
 }
 
-// publish asks for cam, as a publisher that comes does.
+// publish calls on_publish for cam as the server does.
 func (b *bubble) publish() time.Duration {
 	b.Helper()
 	begun := time.Now()
@@ -29,7 +29,7 @@ func (b *bubble) publish() time.Duration {
 	return time.Since(begun)
 }
 
-// failing answers 503 to the calls that begin so, n times.
+// failing answers 503 to the first n calls with that prefix.
 func (b *bubble) failing(call string, n int) {
 	b.hook.reply = func(got string, w http.ResponseWriter, _ *http.Request) {
 		if strings.HasPrefix(got, call) && n > 0 {
@@ -145,8 +145,7 @@ func TestAnEndIsNotToldAfterTheNextBeginning(t *testing.T) {
 	})
 }
 
-// TestRetriesKeepTheOrder: nothing about a stream or a session overtakes what is
-// tried again.
+// No call about a stream or session overtakes one that is retried.
 func TestRetriesKeepTheOrder(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.failing("publish_done", 2)
@@ -180,7 +179,7 @@ func TestRetriesKeepTheOrder(t *testing.T) {
 	})
 }
 
-// TestAStopGivesUpWhatIsTriedAgain, and makes each call that waits for it once.
+// A stop gives up calls in back-off, and makes each call behind them once.
 func TestAStopGivesUpWhatIsTriedAgain(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.failing("publish_done", 100)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Buckets are the upper bounds of Stats.Latency; its last count has none.
+// Buckets are the upper bounds of Stats.Latency, whose last count has no bound.
 var Buckets = [...]time.Duration{
 	5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
 	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
@@ -15,11 +15,11 @@ var Buckets = [...]time.Duration{
 // Stats counts the calls of one hook since the start.
 type Stats struct {
 	Hook    Hook
-	Calls   uint64 // made, repeated ones included
-	Refused uint64 // answered by a no
-	Failed  uint64 // not answered in time, or not at all
-	Retried uint64 // calls that were made again
-	Lost    uint64 // calls given up, or never made for want of room
+	Calls   uint64 // made, including retries
+	Refused uint64 // answered with a no
+	Failed  uint64 // without an answer in time
+	Retried uint64 // retries
+	Lost    uint64 // given up, or dropped because the queue was full
 	Took    time.Duration
 	Latency [len(Buckets) + 1]uint64 // calls by duration, each counted once
 }
@@ -47,7 +47,7 @@ func (s *stats) called(h Hook, took time.Duration, err error, refused bool) {
 	}
 }
 
-// Stats is what the client has counted, a row for each hook.
+// Stats returns the counters, one row per hook.
 func (c *Client) Stats() []Stats {
 	out := make([]Stats, numHooks)
 	for h := range numHooks {

@@ -15,76 +15,78 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// A Call is an event on its way to a hook.
+// A Call is an event and the hook that gets it.
 type Call struct {
-	Target value.URL // no URL: there is no such hook
+	Target value.URL // empty: the hook is not configured
 	Event  Event
 }
 
 const (
-	// maxPending bounds the bytes that wait in one queue: some ten thousand calls.
+	// maxPending bounds the calls that wait in one queue, in bytes: about ten
+	// thousand calls.
 	maxPending = 8 << 20
-	// callOverhead is what a waiting call takes beside its form.
+	// callOverhead estimates the memory of a waiting call beside its form, in bytes.
 	callOverhead = 256
 
-	// A call that the hook can't have got is made again, after minBackOff and
-	// then twice as long each time up to maxBackOff, for some two minutes.
+	// A call that the hook can't have received is retried after minBackOff. The
+	// pause doubles up to maxBackOff; all tries take about two minutes.
 	minBackOff = time.Second
 	maxBackOff = 30 * time.Second
 	maxTries   = 8
-	// maxAge is how old a call is that has waited for those before it and is tried
-	// only once.
+	// maxAge is the age from which a call is tried only once. A call gets that old
+	// while it waits for earlier calls of its chains.
 	maxAge = 2 * time.Minute
 )
 
-// A Subject is what calls are about. Calls about one thing to one host are made in
-// their order: each is delivered or given up before the next begins.
+// A Subject is the session and stream that calls are about. Calls about the same
+// session or stream to the same host keep their order: each is delivered or given up
+// before the next begins.
 type Subject struct {
 	Session uint64
-	Stream  string // of a publisher; empty: of nobody's publishing
+	Stream  string // that the session publishes; empty: none
 }
 
-// A told is a call that is to be made, or made again.
-type told struct {
+// A delivery is a call in a queue, with the state of its tries.
+type delivery struct {
 	Call
-	keys   []string // its chains in the queue
-	latest bool     // a newer one of its key takes its place; no second try
+	keys   []string // of its chains in the queue
+	latest bool     // a newer one with the same key replaces it; it is not retried
 	notify *config.Notify
 	tries  int
 	at     time.Time
 
-	behind int                // in how many chains another one comes first
-	hurry  bool               // the next try is the last: somebody waits
+	behind int                // number of chains in which it is not the first
+	hurry  bool               // the next try is the last, because Settle waits
 	over   bool               // given up
-	cancel context.CancelFunc // while the call is made
-	wake   func()             // while it waits to be made again
-	done   chan struct{}      // closed when it is delivered or given up; nil: nobody waits
+	cancel context.CancelFunc // set while the call is made
+	wake   func()             // set during back-off: ends it
+	done   chan struct{}      // closed when delivered or given up; nil: Settle does not wait
 }
 
-func (b *told) size() int { return len(b.Event.form) + callOverhead }
+func (b *delivery) size() int { return len(b.Event.form) + callOverhead }
 
-// A queue holds the calls of one lane. As many workers as the lane has places run
-// while there is work. mu guards the calls, too.
+// A queue holds the waiting calls of one class. While there is work it has at most
+// as many workers as the class has slots. mu also guards the deliveries.
 type queue struct {
-	lane lane
+	class class
 
 	mu      sync.Mutex
-	chains  map[string][]*told // by key, all that are not done; only the first may be under way
-	ready   []*told            // the first in all of their chains
-	size    int                // bytes
+	chains  map[string][]*delivery // by key, oldest first; only the first may be in progress
+	ready   []*delivery            // those that are first in each of their chains
+	size    int                    // bytes
 	workers int
-	latest  map[string]*told // by key: those that may be replaced
-	full    bool             // calls are being lost
+	latest  map[string]*delivery // by key: not started, may be replaced
+	full    bool                 // calls are lost, and the log says so
 }
 
-// Tell has the calls made, one after the other and after those about the same
-// session or stream that were told before, and returns at once. A hook that can't be
-// reached, or whose gateway says so (502, 503), is called again with back-off; what
-// does not fit in the queue is lost and counted. n must not change.
+// Tell queues calls and returns at once. They are made in order, after earlier calls
+// about the same session or stream. If a hook can't be reached, or its gateway
+// answers 502 or 503, the call is retried with back-off. Calls that do not fit in the
+// queue are lost and counted. The caller must not change n afterwards.
 func (c *Caller) Tell(n *config.Notify, about Subject, calls ...Call) {
 	for _, call := range calls {
 		if call.Target != "" {
-			c.put(&c.done, &told{Call: call, keys: about.keys(hostOf(call.Target)), notify: n})
+			c.put(&c.done, &delivery{Call: call, keys: about.keys(hostOf(call.Target)), notify: n})
 		}
 	}
 }
@@ -97,10 +99,11 @@ func (s Subject) keys(host string) []string {
 	return keys
 }
 
-// streamKey is no session's: those begin with a digit.
+// streamKey never equals a session's key: those begin with a digit.
 func streamKey(stream, host string) string { return "/" + stream + " " + host }
 
-// hostOf is whom a call reaches. A call about a stream waits for no other host's.
+// hostOf returns the host of a hook's URL. Calls to different hosts do not wait for
+// each other.
 func hostOf(target value.URL) string {
 	u, err := url.Parse(target.Reveal())
 	if err != nil {
@@ -109,22 +112,22 @@ func hostOf(target value.URL) string {
 	return u.Host
 }
 
-// TellLatest is Tell for a state of which only the newest counts: a call with
-// the same key that has not been made yet is not made. Nor is it ever made again.
+// TellLatest is Tell for a state of which only the newest counts. A new call replaces
+// a waiting one with the same key, and failed calls are not retried.
 func (c *Caller) TellLatest(n *config.Notify, key string, call Call) {
 	if call.Target == "" {
 		return
 	}
-	c.put(&c.lists, &told{Call: call, keys: []string{key}, notify: n, latest: true})
+	c.put(&c.lists, &delivery{Call: call, keys: []string{key}, notify: n, latest: true})
 }
 
-// maxSettle bounds how long a publisher waits for the calls about the one before.
+// maxSettle bounds how long a publisher waits for the calls about its predecessor.
 const maxSettle = 5 * time.Second
 
-// Settle returns when the calls to target's host about a stream that were told before
-// have been delivered or given up: scripts know streams by name, and the end of one
-// must not be heard after the beginning of the next. Those that wait are tried once
-// more, at once. Those about recordings are not given up, but put behind.
+// Settle returns when the queued calls about a stream to target's host are delivered
+// or given up. Scripts identify streams by name, so that they must not hear of the end
+// of one publish after the beginning of the next. Calls in back-off get one more try
+// at once. Calls about recordings are not given up but moved to the end.
 func (c *Caller) Settle(ctx context.Context, n *config.Notify, target value.URL, stream string) {
 	if target == "" {
 		return
@@ -165,8 +168,8 @@ func (c *Caller) Settle(ctx context.Context, n *config.Notify, target value.URL,
 	}
 }
 
-// put queues b and sees to it that somebody works.
-func (c *Caller) put(q *queue, b *told) {
+// put adds b to the queue and starts a worker if needed.
+func (c *Caller) put(q *queue, b *delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if old := q.latest[b.keys[0]]; old != nil && b.latest {
@@ -182,15 +185,15 @@ func (c *Caller) put(q *queue, b *told) {
 		c.lose(b)
 		return
 	}
-	q.full = q.full && q.size > maxPending/2 // a line for a time of trouble, not for each call
+	q.full = q.full && q.size > maxPending/2 // one log line per overload, not one per call
 	b.at = time.Now()
 	c.pushLocked(q, b)
 }
 
-// pushLocked puts b at the end of its chains.
-func (c *Caller) pushLocked(q *queue, b *told) {
+// pushLocked appends b to its chains.
+func (c *Caller) pushLocked(q *queue, b *delivery) {
 	if q.chains == nil {
-		q.latest, q.chains = make(map[string]*told), make(map[string][]*told)
+		q.latest, q.chains = make(map[string]*delivery), make(map[string][]*delivery)
 	}
 	q.size += b.size()
 	for _, key := range b.keys {
@@ -207,14 +210,15 @@ func (c *Caller) pushLocked(q *queue, b *told) {
 	}
 }
 
-func (c *Caller) readyLocked(q *queue, b *told) {
+// readyLocked marks b, the first in its chains, as ready for a worker.
+func (c *Caller) readyLocked(q *queue, b *delivery) {
 	q.ready = append(q.ready, b)
-	if q.workers < c.gate.places(q.lane, b.notify.Concurrency) && c.client.spawn(func() { c.work(q) }) {
+	if q.workers < c.gate.slots(q.class, b.notify.Concurrency) && c.client.spawn(func() { c.work(q) }) {
 		q.workers++
 	}
 }
 
-// work makes calls until there are none.
+// work makes calls until none is ready.
 func (c *Caller) work(q *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -229,7 +233,7 @@ func (c *Caller) work(q *queue) {
 			ctx, cancel := context.WithCancel(c.client.ctx)
 			b.cancel = cancel
 			q.mu.Unlock()
-			delivered = c.deliver(ctx, q.lane, b)
+			delivered = c.deliver(ctx, q.class, b)
 			cancel()
 			q.mu.Lock()
 			b.cancel = nil
@@ -240,7 +244,7 @@ func (c *Caller) work(q *queue) {
 		case b.latest || b.tries >= maxTries || time.Since(b.at) >= maxAge || c.client.draining.Load():
 			c.lose(b)
 		case b.hurry && b.recording():
-			c.pushLocked(q, &told{Call: b.Call, keys: b.keys, notify: b.notify, tries: b.tries, at: b.at})
+			c.pushLocked(q, &delivery{Call: b.Call, keys: b.keys, notify: b.notify, tries: b.tries, at: b.at})
 		case !b.hurry && c.sleep(q, b):
 			continue
 		default:
@@ -251,8 +255,8 @@ func (c *Caller) work(q *queue) {
 	q.workers--
 }
 
-// finishLocked takes b out of its chains: it is delivered or given up.
-func (c *Caller) finishLocked(q *queue, b *told) {
+// finishLocked removes b, which is delivered or given up, from its chains.
+func (c *Caller) finishLocked(q *queue, b *delivery) {
 	q.size -= b.size()
 	if b.done != nil {
 		close(b.done)
@@ -271,16 +275,17 @@ func (c *Caller) finishLocked(q *queue, b *told) {
 	}
 }
 
-// recording says whether b is about a file, which nobody takes for the stream.
-func (b *told) recording() bool {
+// recording reports whether b is about a recorded file. Such a call may follow the
+// next publish, because scripts identify it by the file.
+func (b *delivery) recording() bool {
 	return b.Event.Hook == OnRecordStarted || b.Event.Hook == OnRecordDone
 }
 
 func backOff(tries int) time.Duration { return min(minBackOff<<(tries-1), maxBackOff) }
 
-// sleep has b tried again after its back-off, or as soon as it is woken; false: the
-// server stops.
-func (c *Caller) sleep(q *queue, b *told) bool {
+// sleep retries b after its back-off, or earlier when b.wake is called. It returns
+// false when the server stops.
+func (c *Caller) sleep(q *queue, b *delivery) bool {
 	var timer *time.Timer
 	again := func() {
 		b.wake = nil
@@ -317,15 +322,15 @@ func (c *Caller) sleep(q *queue, b *told) bool {
 	return true
 }
 
-// deliver makes one call; false: the hook can't have got it. One that it has got
-// and did not answer in time is done: a script that takes its time must not be
-// started twice.
-func (c *Caller) deliver(ctx context.Context, l lane, b *told) bool {
+// deliver makes one call. It returns false if the hook can't have received it. A call
+// that was received but not answered in time counts as delivered, because a slow
+// script must not be started twice.
+func (c *Caller) deliver(ctx context.Context, class class, b *delivery) bool {
 	n := b.notify
-	if c.gate.enter(ctx, l, n.Concurrency) != nil {
+	if c.gate.enter(ctx, class, n.Concurrency) != nil {
 		return false
 	}
-	defer c.gate.leave(l)
+	defer c.gate.leave(class)
 	ctx, cancel := c.client.Awake.WithTimeout(ctx, cmp.Or(n.Timeout, defaultTimeout))
 	defer cancel()
 	a, sent, err := c.call(ctx, b.Target, n, b.Event)
@@ -336,4 +341,4 @@ func (c *Caller) deliver(ctx context.Context, l lane, b *told) bool {
 }
 
 // lose counts a call that is given up.
-func (c *Caller) lose(b *told) { c.client.stats[b.Event.Hook].lost.Add(1) }
+func (c *Caller) lose(b *delivery) { c.client.stats[b.Event.Hook].lost.Add(1) }

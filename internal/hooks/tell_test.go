@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// A recorder is a hook that remembers its calls as call/name, and when.
+// A recorder is a hook that records its calls as call/name, with their times.
 type recorder struct {
 	mu    sync.Mutex
 	calls []string
@@ -73,20 +73,20 @@ func inBubble(t *testing.T, f func(b *bubble)) {
 
 func (b *bubble) up() { b.stop = b.net.serve("hook:80", b.hook) }
 
-// session numbers the sessions of a test: each is another one.
+// session returns a new session.
 func (b *bubble) session() Subject { b.sessions++; return Subject{Session: b.sessions} }
 
 func (b *bubble) stats(h Hook) Stats { return b.client.Stats()[h] }
 
-// look returns what waits, and in step with the workers.
+// look returns the queued bytes and the number of workers.
 func (q *queue) look() (size, workers int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.size, q.workers
 }
 
-// goodbyes of a session that played and published.
-func goodbyes(name string) []Call {
+// doneCalls returns the calls at the end of a session that played and published.
+func doneCalls(name string) []Call {
 	st := Stream{Name: name}
 	return []Call{
 		{"http://hook/x", PublishDone(ffmpeg, st)},
@@ -95,14 +95,14 @@ func goodbyes(name string) []Call {
 	}
 }
 
-func TestGoodByesComeInNginxRTMPsOrder(t *testing.T) {
+func TestDoneCallsComeInNginxRTMPsOrder(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(call string, _ http.ResponseWriter, _ *http.Request) {
 			if strings.HasPrefix(call, "publish_done") {
-				time.Sleep(time.Second) // a slow script holds the others back
+				time.Sleep(time.Second) // a slow script
 			}
 		}
-		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), doneCalls("s")...)
 		time.Sleep(time.Minute)
 		if got, want := b.hook.seen(), []string{"publish_done/s", "play_done/s", "done/s"}; !slices.Equal(got, want) {
 			b.Errorf("the calls are %q, want %q", got, want)
@@ -135,7 +135,7 @@ func TestTheCallsOfASessionKeepTheirOrder(t *testing.T) {
 
 func TestAHookWithoutURLIsNotTold(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		calls := goodbyes("s")
+		calls := doneCalls("s")
 		calls[1].Target = ""
 		b.caller.Tell(notify(), b.session(), calls...)
 		b.caller.Tell(notify(), b.session(), Call{Event: Done(ffmpeg, Stream{})})
@@ -150,7 +150,7 @@ func TestAHookWithoutURLIsNotTold(t *testing.T) {
 func TestAHookThatIsDownIsToldWhenItComesBack(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
-		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), doneCalls("s")...)
 		time.Sleep(20 * time.Second) // tried at 0, 1, 3, 7, 15 s
 		b.up()
 		time.Sleep(time.Minute)
@@ -175,7 +175,7 @@ func TestAHookThatIsDownIsToldWhenItComesBack(t *testing.T) {
 func TestAHookThatStaysDownIsGivenUp(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
-		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), doneCalls("s")...)
 		time.Sleep(time.Hour)
 		if s := b.stats(OnPublishDone); s.Calls != maxTries || s.Lost != 1 || s.Retried != maxTries-1 {
 			b.Errorf("counted %+v", s)
@@ -187,8 +187,8 @@ func TestAHookThatStaysDownIsGivenUp(t *testing.T) {
 	})
 }
 
-// TestOnlyWhatTheHookCannotHaveGotIsRepeated: a script may take minutes, and
-// must not be started again for that.
+// Only calls that the hook can't have received are retried: a script may take minutes
+// and must not be started twice.
 func TestOnlyWhatTheHookCannotHaveGotIsRepeated(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -218,7 +218,7 @@ func TestOnlyWhatTheHookCannotHaveGotIsRepeated(t *testing.T) {
 	}
 }
 
-func TestASlowGoodByeHoldsUpNoQuestion(t *testing.T) {
+func TestASlowDoneCallDelaysNoVerdict(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(call string, _ http.ResponseWriter, r *http.Request) {
 			if strings.HasPrefix(call, "done") {
@@ -272,8 +272,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 	})
 }
 
-// TestOfAPlaylistOnlyTheNewestIsTold: a slow hook gets the newest state, and
-// calls of one stream never pass one another.
+// A slow hook gets only the newest playlist, and calls of one stream keep their order.
 func TestOfAPlaylistOnlyTheNewestIsTold(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(string, http.ResponseWriter, *http.Request) { time.Sleep(3400 * time.Millisecond) }
@@ -342,7 +341,7 @@ func TestCloseGivesUpAtItsDeadline(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.hook.reply = func(_ string, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 		for range 100 {
-			b.caller.Tell(notify(), b.session(), goodbyes("s")...)
+			b.caller.Tell(notify(), b.session(), doneCalls("s")...)
 		}
 		start := time.Now()
 		b.client.Close(start.Add(3 * time.Second))
@@ -352,18 +351,18 @@ func TestCloseGivesUpAtItsDeadline(t *testing.T) {
 	})
 }
 
-// TestCloseEndsBackOff: a call that waits to be made again is not waited for.
+// Close does not wait for calls in back-off.
 func TestCloseEndsBackOff(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		b.stop()
-		b.caller.Tell(notify(), b.session(), goodbyes("s")...)
+		b.caller.Tell(notify(), b.session(), doneCalls("s")...)
 		time.Sleep(10 * time.Second)
 		start := time.Now()
 		b.client.Close(start.Add(time.Minute))
 		if d := time.Since(start); d != 0 {
 			b.Errorf("it took %s", d)
 		}
-		time.Sleep(time.Hour) // the timer of the back-off finds the door closed
+		time.Sleep(time.Hour) // the back-off timer fires after Close
 		if s := b.stats(OnDone); s.Lost != 1 {
 			b.Errorf("counted %+v", s)
 		}

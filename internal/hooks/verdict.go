@@ -11,12 +11,12 @@ import (
 
 // A Verdict is a hook's yes.
 type Verdict struct {
-	// Name is what the stream (of on_connect: the application) is to be called
-	// from here on; empty: as before. It has passed value.ValidStreamName.
+	// Name is the new name of the stream (for on_connect: of the application); empty:
+	// unchanged. It has passed value.ValidStreamName.
 	Name string
 }
 
-// NameOr is the verdict's name, else name.
+// NameOr returns the verdict's name, or name if it has none.
 func (v Verdict) NameOr(name string) string {
 	if v.Name != "" {
 		return v.Name
@@ -24,33 +24,33 @@ func (v Verdict) NameOr(name string) string {
 	return name
 }
 
-// A Refusal is a hook's no, or that it gave no answer, which counts as one.
+// A Refusal is a hook's no. A hook that does not answer refuses, too.
 type Refusal struct {
 	Hook   Hook
-	Status int    // of the answer; 0: there was none
-	Reason string // for the client: no address, no URL
-	Err    error  // why there was no answer
+	Status int    // of the response; 0: there was none
+	Reason string // for the client: without address and URL
+	Err    error  // why there was no response
 }
 
-// Error is the reason.
+// Error returns the reason.
 func (r *Refusal) Error() string { return r.Reason }
 
-// Unwrap is why there was no answer.
+// Unwrap returns why there was no response.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// An answer is what decides of a hook's response: its body is of no interest.
+// An answer is the part of a hook's response that decides: its body is ignored.
 type answer struct {
 	status   int
 	location string
 }
 
-// unavailable says that a gateway answered in the hook's place, which has not got
-// the call.
+// unavailable reports that a gateway answered instead of the hook, which did not
+// receive the call.
 func (a answer) unavailable() bool {
 	return a.status == http.StatusBadGateway || a.status == http.StatusServiceUnavailable
 }
 
-// gatewayError is why an answer is none of the hook's own; nil if it may be.
+// gatewayError returns an error if a gateway answered instead of the hook.
 func (a answer) gatewayError() error {
 	if a.unavailable() || a.status == http.StatusGatewayTimeout {
 		return fmt.Errorf("its gateway answers %s", statusText(a.status))
@@ -58,10 +58,10 @@ func (a answer) gatewayError() error {
 	return nil
 }
 
-// judge reads an answer as nginx-rtmp does: 2xx is a yes, 3xx too, with another
-// name if it has a Location, and everything else a no. For an update, where no
-// name can change any more, a 3xx is a yes unless strict.
-func (a answer) judge(h Hook, strict bool) (Verdict, error) {
+// verdict interprets an answer as nginx-rtmp does: 2xx is a yes; 3xx is a yes, with a
+// new name if it has a Location; everything else is a no. on_update cannot rename: a
+// 3xx is a yes, or a no if strict.
+func (a answer) verdict(h Hook, strict bool) (Verdict, error) {
 	no := func(format string, args ...any) (Verdict, error) {
 		return Verdict{}, &Refusal{Hook: h, Status: a.status, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -95,15 +95,15 @@ func statusText(status int) string {
 	return fmt.Sprintf("status %d", status)
 }
 
-// isRelay says whether a Location is another RTMP server's stream.
+// isRelay reports whether a Location is the URL of a stream on an RTMP server.
 func isRelay(location string) bool {
 	scheme, _, ok := strings.Cut(location, "://")
 	return ok && (strings.EqualFold(scheme, "rtmp") || strings.EqualFold(scheme, "rtmps"))
 }
 
-// nameIn is the name that a Location means: itself, or of a path or URL (web
-// servers and frameworks make one of what a script says) the last segment. The
-// result is still to be checked.
+// nameIn returns the name in a Location: the last segment of a path or URL, because
+// web servers and frameworks turn what a script wrote into one; otherwise all of it.
+// The caller must validate the name.
 func nameIn(location string) string {
 	if i := strings.IndexAny(location, "?#"); i >= 0 {
 		location = location[:i]

@@ -44,7 +44,7 @@ func TestVerdicts(t *testing.T) {
 		{name: "a status nobody knows", status: 799, no: "status 799"},
 		{name: "101", status: 101, no: "101 Switching Protocols"},
 	} {
-		v, err := answer{c.status, c.location}.judge(OnPublish, false)
+		v, err := answer{c.status, c.location}.verdict(OnPublish, false)
 		var r *Refusal
 		switch {
 		case c.no == "" && (err != nil || v.Name != c.want):
@@ -52,7 +52,7 @@ func TestVerdicts(t *testing.T) {
 		case c.no != "" && (!errors.As(err, &r) || !strings.Contains(r.Reason, c.no) || r.Status != c.status || v.Name != ""):
 			t.Errorf("%s: got %q, %v, want a refusal with %q", c.name, v.Name, err, c.no)
 		case c.location != "" && err != nil && strings.Contains(err.Error(), c.location):
-			t.Errorf("%s: the client is told the Location: %v", c.name, err)
+			t.Errorf("%s: the client learns the Location: %v", c.name, err)
 		}
 	}
 	if got := (Verdict{}).NameOr("n"); got != "n" {
@@ -76,7 +76,7 @@ func TestVerdictsOfUpdates(t *testing.T) {
 		{404, "", false, false},
 	} {
 		for _, strict := range []bool{false, true} {
-			v, err := answer{c.status, c.location}.judge(OnUpdate, strict)
+			v, err := answer{c.status, c.location}.verdict(OnUpdate, strict)
 			want := c.lenient
 			if strict {
 				want = c.strict
@@ -99,7 +99,7 @@ func TestHooksHaveTheirNames(t *testing.T) {
 	}
 }
 
-// FuzzVerdict: whatever a hook answers, a name that comes of it is one.
+// For any response, the name in a verdict is a valid stream name.
 func FuzzVerdict(f *testing.F) {
 	for _, location := range []string{"alice", "/a/b?c#d", "http://h/%2e%2e", "RTMP://h/a/b", "https:///", "a%00b", "//", "%", "..%2f..%2fx"} {
 		f.Add(302, location)
@@ -108,7 +108,7 @@ func FuzzVerdict(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, location string) {
 		fuzztime.Bound(t)
 		for h := range numHooks {
-			v, err := answer{status, location}.judge(h, status%2 == 0)
+			v, err := answer{status, location}.verdict(h, status%2 == 0)
 			if v.Name != "" && (err != nil || value.ValidStreamName(v.Name) != nil || status/100 != 3) {
 				t.Errorf("%s: %d %q gives %q, %v", h, status, location, v.Name, err)
 			}

@@ -27,3 +27,24 @@ func SetUserTimeout(nc net.Conn, timeout time.Duration) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((timeout + userTimeoutSlack).Milliseconds()))
 	})
 }
+
+// unsent is how much may wait in the kernel before what is under way is
+// acknowledged: half a second of a fast stream.
+const unsent = 256 << 10
+
+// LimitUnsent bounds what the kernel takes of a connection and has not sent
+// (TCP_NOTSENT_LOWAT). Otherwise it takes megabytes for a peer that reads nothing,
+// and writes wait much later.
+func LimitUnsent(nc net.Conn) {
+	tc, ok := nc.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := tc.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
+	})
+}

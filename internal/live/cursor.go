@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -125,6 +126,45 @@ func (c *Cursor) TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.take(c, buf)
+}
+
+// Lag is how much media time there is that the cursor has not read.
+func (c *Cursor) Lag() time.Duration {
+	s := c.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.pending >= 0 || c.next >= s.ring.head {
+		return 0
+	}
+	return s.ring.clock - s.ring.at(max(c.next, s.ring.tail)).when
+}
+
+// Pass gives up what the cursor has not read, as if it had been lapped: it goes on
+// at the newest keyframe, or waits for the next one if it is beyond that already.
+// Next then reports how many packets were passed over.
+func (c *Cursor) Pass() {
+	s := c.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.ring
+	if c.closed || c.pending >= 0 || c.next < r.tail || c.next == r.head {
+		return
+	}
+	to := r.head
+	switch {
+	case s.keyHeld() && s.key > c.next:
+		to = s.key
+	case !s.video:
+		to = max(s.recent, c.next)
+	}
+	r.at(c.next).cursors--
+	if to == r.head && s.video {
+		s.await(c)
+	} else {
+		c.skip(to)
+		s.hold(c, to)
+	}
+	s.release()
 }
 
 // Close unsubscribes and frees the packets that only this cursor held.

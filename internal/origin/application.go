@@ -24,6 +24,7 @@ type Application struct {
 	log    *zap.Logger
 	rules  atomic.Pointer[appRules]
 	hooks  *hooks.Caller
+	execs  *execs
 	id     uint64 // no other application's, ever
 
 	mu      sync.Mutex
@@ -32,6 +33,7 @@ type Application struct {
 	// the next stream of that name starts its outputs after them.
 	ending   map[string]*Stream
 	players  map[string]*playerSet // by stream name
+	files    map[string]*playerSet // by the path of the file that they play
 	viewers  map[string]*viewerSet // over HTTP, by stream name
 	claimed  int                   // publishers attached
 	sessions int                   // connections that named it, and viewer sets
@@ -55,10 +57,12 @@ func newApplication(v *Service, name string, rules *appRules) *Application {
 		streams: make(map[string]*Stream),
 		ending:  make(map[string]*Stream),
 		players: make(map[string]*playerSet),
+		files:   make(map[string]*playerSet),
 		viewers: make(map[string]*viewerSet),
 		id:      v.origin.epochs.Add(1),
 	}
 	a.hooks = v.origin.Hooks.Caller(a.log)
+	a.execs = newExecs(a)
 	a.setRules(rules)
 	return a
 }
@@ -318,6 +322,7 @@ func (a *Application) remove() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gone = true
+	a.execs.remove()
 	for _, st := range a.streams {
 		if p := st.publication; p != nil && p.slate {
 			p.publisher.Kick(Reason{RuleEnded, WhyAppGone})

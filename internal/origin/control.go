@@ -33,6 +33,8 @@ func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 	switch c.Section {
 	case "stage":
 		return og.stage(services[c.Server], c)
+	case "push":
+		return pushControl(services[c.Server], c)
 	case "record":
 		out.Path, err = recordControl(og.ctx, targets, c.Rec, c.Method == "start")
 	case "drop":
@@ -94,6 +96,13 @@ func (v *Service) targets(c api.Command) []target {
 			}
 			for p := range set.members {
 				add(target{app: a, playing: p, who: p.player.Describe()})
+			}
+		}
+		for _, set := range a.files {
+			for p := range set.members {
+				if (c.Method == "subscriber" || c.Method == "client") && (c.Name == "" || p.name == c.Name) {
+					add(target{app: a, playing: p, who: p.player.Describe()})
+				}
 			}
 		}
 		a.mu.Unlock()

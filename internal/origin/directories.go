@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
@@ -152,14 +153,14 @@ func (ds *Directories) Paths() []string {
 	return paths
 }
 
-func webFile(dir string, f hls.File) web.LiveFile {
+func webFile(dir string, f segstore.File) web.LiveFile {
 	return web.LiveFile{
 		App: f.App, Stream: f.Stream, Dir: dir, Kind: webKinds[f.Kind], Target: f.Target,
 		Body: f.Body, Gzip: f.Gzip, ETag: f.ETag, ModTime: f.ModTime, MaxAge: f.MaxAge,
 	}
 }
 
-var webKinds = [...]web.Kind{hls.Playlist: web.Playlist, hls.Master: web.Master, hls.Segment: web.Segment, hls.Key: web.Key}
+var webKinds = [...]web.Kind{segstore.Playlist: web.Playlist, segstore.Master: web.Master, segstore.Segment: web.Segment, segstore.Key: web.Key}
 
 // Metrics are of all directories.
 func (ds *Directories) Metrics() *hls.Metrics { return ds.metrics }

@@ -46,7 +46,9 @@ func (p *Publication) refusedBy(rules *appRules, _ string) string {
 // not.
 func (p *Playing) refusedBy(rules *appRules, name string) string {
 	switch {
-	case !rules.cfg.For(name).Live:
+	case p.file != nil && rules.cfg.VOD == nil:
+		return whyNoVOD
+	case p.file == nil && !rules.cfg.For(name).Live:
 		return whyNotLive
 	case !rules.cfg.For(name).Access.Play.Allows(p.addr):
 		return "access denied: playing from this address is not allowed any more"
@@ -77,6 +79,11 @@ func (a *Application) evictions(rules *appRules) []Eviction {
 	for name, set := range a.players {
 		for p := range set.members {
 			add("player", name, p.refusedBy, p.player, p.player.Kick)
+		}
+	}
+	for _, set := range a.files {
+		for p := range set.members {
+			add("player", p.name, p.refusedBy, p.player, p.player.Kick)
 		}
 	}
 	return out

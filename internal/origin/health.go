@@ -58,7 +58,7 @@ func (st *Stream) complain(by *Publication, defects media.Defects, now time.Time
 // Health is what was measured of the present publisher, and what is wrong with the
 // stream: its outputs first, then what the publisher sends.
 func (st *Stream) Health() (doctor.Figures, []doctor.Finding) {
-	found, _ := st.outputs.failures()
+	found := st.outputs.failures()
 	st.write.Lock()
 	defer st.write.Unlock()
 	if st.doctor == nil {
@@ -67,8 +67,9 @@ func (st *Stream) Health() (doctor.Figures, []doctor.Finding) {
 	return st.doctor.Figures(), append(found, st.doctor.Findings()...)
 }
 
-// OutputFailures lists the outputs that can't write, out of all there are.
-func (st *Stream) OutputFailures() (found []doctor.Finding, all int) { return st.outputs.failures() }
+// FailingOutputs counts the outputs that can't write, out of all that depend on no
+// other server.
+func (st *Stream) FailingOutputs() (failing, all int) { return st.outputs.failing() }
 
 // WaitOutputs returns when every output has closed its files.
 func (st *Stream) WaitOutputs() { st.outputs.wait() }

@@ -63,6 +63,7 @@ func newRig(t testing.TB, hcl string) *rig {
 		hub.Close()
 		caller.Close(time.Now().Add(patience))
 		r.dirs.Close()
+		r.EndCommands(time.Now(), time.Now().Add(patience))
 		r.Wait()
 		if t.Failed() {
 			for _, e := range logs.All() {

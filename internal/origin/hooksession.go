@@ -30,9 +30,11 @@ type hookSession struct {
 	question   hooks.Event
 	from       hooks.Session
 	stream     hooks.Stream
+	holder     string // of the stream key that is published with
 	since      time.Time
 
 	mu    sync.Mutex
+	begun bool // it was accepted
 	over  bool
 	timer *time.Timer        // of the next on_update
 	stop  context.CancelFunc // of the one under way
@@ -55,6 +57,7 @@ func (a *Application) newHookSession(c hookClient, away func() bool) *hookSessio
 // what it typed and its arguments hold the secret.
 func (n *hookSession) publish(r *PublishRequest) {
 	n.publishing = true
+	n.holder = r.owner.holder
 	n.stream = hooks.Stream{Name: r.name, Args: r.RawArgs}
 	for _, secret := range []string{r.Typed, r.Args.Get("key")} {
 		if r.owner.key != (keyID{}) && secret != "" && secret != r.name {
@@ -116,9 +119,32 @@ func (n *hookSession) subject() hooks.Subject {
 func (n *hookSession) watch() {
 	ctx, stop := context.WithCancel(n.app.origin.ctx)
 	n.mu.Lock()
-	n.stop = stop
+	n.stop, n.begun = stop, true
 	n.mu.Unlock()
 	n.arm(ctx)
+	n.event("play", "publish")
+}
+
+// event runs the programs of exec blocks of a kind: play for a player, publish for a
+// publisher.
+func (n *hookSession) event(play, publish string) {
+	kind, v := play, n.values()
+	if n.publishing {
+		kind = publish
+	}
+	n.app.execs.event(kind, "", n.app.rules.Load().cfg.For(v.Name).Execs, v)
+}
+
+// values are what placeholders stand for in commands about n. A name that a hook
+// replaced may be a secret.
+func (n *hookSession) values() hooks.Values {
+	v := hooks.Values{Session: n.from, Name: cmp.Or(n.stream.Public, n.stream.Name), Args: n.stream.Args, Publisher: n.holder}
+	if typed := n.stream.Name; typed != v.Name && len(typed) >= minSecret {
+		for _, s := range []*string{&v.Args, &v.SWFURL, &v.TCURL, &v.PageURL, &v.FlashVer} {
+			*s = strings.ReplaceAll(*s, typed, "")
+		}
+	}
+	return v
 }
 
 // quietUpdates is how often the configuration is looked at where updates are off.
@@ -195,6 +221,9 @@ func (n *hookSession) end() {
 	}
 	n.mu.Unlock()
 	n.calls.Wait()
+	if n.begun {
+		n.event("play_done", "publish_done")
+	}
 	cfg := n.app.rules.Load().cfg
 	last := hooks.Call{Target: cfg.Hooks.OnPlayDone, Event: hooks.PlayDone(n.from, n.stream)}
 	if n.publishing {

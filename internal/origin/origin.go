@@ -9,6 +9,7 @@ package origin
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 	"sync/atomic"
 	"time"
@@ -44,8 +45,10 @@ type Origin struct {
 	started        time.Time
 	stop           atomic.Bool
 
+	identity    string // no other process's
 	outputKinds []OutputKind
 	goes        Crew
+	commands    *hooks.Commands // of exec blocks
 	dirs        *Directories
 	files       record.Store // that recorders have open
 	audience    *Audience
@@ -60,7 +63,7 @@ type Origin struct {
 // New returns an Origin without applications. ctx ends publishers and players,
 // outputCtx ends the outputs.
 func New(ctx, outputCtx context.Context, o Options) *Origin {
-	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), dirs: newDirectories(o.Log), outputKinds: outputKinds}
+	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds, commands: hooks.NewCommands(o.Log)}
 	og.services.Store(new([]*Service))
 	og.audience = newAudience(og)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })
@@ -92,6 +95,10 @@ func (og *Origin) Stop() { og.stop.Store(true) }
 
 // Stopping reports whether Stop was called.
 func (og *Origin) Stopping() bool { return og.stop.Load() }
+
+// EndCommands lets the programs of events run until soft, and kills every program at
+// hard. It is called after the sessions and the outputs have ended.
+func (og *Origin) EndCommands(soft, hard time.Time) { og.commands.Close(soft, hard) }
 
 // Wait returns when the goroutines of the origin have ended.
 func (og *Origin) Wait() { og.goes.Wait() }

@@ -40,12 +40,15 @@ type OutputKind struct {
 	// Blocks are those of a stream, which sees the application as config has it, by
 	// their label; "" for a block without.
 	Blocks func(config *config.Application, stream string) map[string]any
+	// Remote: it depends on another server or program, whose failures do not make this
+	// one unhealthy.
+	Remote bool
 	// Open makes the output of a block for st. It writes nothing yet.
 	Open func(st *Stream, block any) (Output, error)
 }
 
 // outputKinds are the outputs there are.
-var outputKinds = []OutputKind{hlsKind, recordKind}
+var outputKinds = []OutputKind{hlsKind, pushKind, recordKind, execKind}
 
 // A supervised output is opened, run, and opened anew after an error.
 type supervised struct {

@@ -19,11 +19,12 @@ import (
 // and a reload touches only the one whose block changed.
 type outputs struct {
 	stream *Stream
-	after  *outputs // of the stream of that name before, which must have closed its files
 
-	mu   sync.Mutex // guards all, last and after
-	all  map[outputKey]*supervised
-	last map[outputKey]<-chan struct{} // closed when the output that was stopped last has ended
+	mu  sync.Mutex // guards all and last
+	all map[outputKey]*supervised
+	// last are closed when the output of that block before has ended: of the stream
+	// of that name before, or with an older block.
+	last map[outputKey]<-chan struct{}
 	done sync.WaitGroup
 }
 
@@ -33,7 +34,12 @@ type outputKey struct{ kind, label string }
 func newOutputs(st, before *Stream) *outputs {
 	o := &outputs{stream: st, all: make(map[outputKey]*supervised), last: make(map[outputKey]<-chan struct{})}
 	if before != nil {
-		o.after = before.outputs
+		before.outputs.mu.Lock()
+		defer before.outputs.mu.Unlock()
+		maps.Copy(o.last, before.outputs.last)
+		for key, s := range before.outputs.all {
+			o.last[key] = s.ended
+		}
 	}
 	return o
 }
@@ -75,26 +81,18 @@ func (o *outputs) stop(key outputKey, s *supervised) {
 	delete(o.all, key)
 }
 
-// start has an output read the stream from the newest keyframe on, once the files
-// of the stream of that name before are closed, and the output of that block before,
-// if there was one, has ended: two may not write to one target. mu is held.
+// start has an output read the stream from the newest keyframe on, once the output
+// of that block before has ended: two may not write to one target. mu is held.
 func (o *outputs) start(kind *OutputKind, label string, block any, last <-chan struct{}) *supervised {
 	ctx, stop := context.WithCancel(o.stream.app.origin.outputCtx)
 	s := &supervised{kind: kind, label: label, block: block, stop: stop, log: o.stream.log(), opened: make(chan struct{}), ended: make(chan struct{})}
 	cur := o.stream.live.Cursor(live.FromKeyframe, true)
-	before := o.after
 	o.done.Add(1)
 	go func() {
 		defer o.done.Done()
 		defer close(s.ended)
 		defer stop()
 		defer cur.Close()
-		if before != nil {
-			before.wait()
-			o.mu.Lock()
-			o.after = nil
-			o.mu.Unlock()
-		}
 		if last != nil {
 			<-last
 		}
@@ -112,15 +110,29 @@ func (o *outputs) list() []*supervised {
 	})
 }
 
-// failures lists the outputs that can't write, out of all there are.
-func (o *outputs) failures() (found []doctor.Finding, all int) {
-	list := o.list()
-	for _, s := range list {
+// failures lists the outputs that can't write.
+func (o *outputs) failures() (found []doctor.Finding) {
+	for _, s := range o.list() {
 		if _, state := s.now(); state.Failing != "" {
 			found = append(found, api.NewOutputFailing(s.title(), state.Failing, state.FailingSince))
 		}
 	}
-	return found, len(list)
+	return found
+}
+
+// failing counts the outputs that can't write, out of all that depend on no other
+// server.
+func (o *outputs) failing() (failing, all int) {
+	for _, s := range o.list() {
+		if s.kind.Remote {
+			continue
+		}
+		all++
+		if _, state := s.now(); state.Failing != "" {
+			failing++
+		}
+	}
+	return failing, all
 }
 
 // snapshot shows the outputs.

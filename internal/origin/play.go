@@ -9,8 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
 // A PlayRequest is what a player asks for.
@@ -18,12 +18,14 @@ type PlayRequest struct {
 	Log      *zap.Logger // of the client
 	Address  netip.Addr
 	Name     string
+	Prefix   string     // flv or mp4: stood before a colon in front of the name
 	Args     url.Values // behind the ? of the name
 	RawArgs  string     // the same as text
 	Start    float64    // of play (RTMP §7.2.2.1), for on_play
 	Duration float64
 	Reset    bool
-	Ordered  bool // an operator has chosen the name: it is no guess
+	Ordered  bool     // an operator has chosen the name: it is no guess
+	Via      []string // the marks of the servers that it is played for
 	// Away reports whether the client has hung up, or was kicked, meanwhile.
 	Away func() bool
 
@@ -39,6 +41,7 @@ type Playing struct {
 	addr   netip.Addr
 	name   string
 	set    *playerSet
+	file   vod.File // nil: it plays a stream
 	hooks  *hookSession
 }
 
@@ -48,22 +51,29 @@ func (p *Playing) Name() string { return p.name }
 // Fan sends the stream, and those of the name that come after it.
 func (p *Playing) Fan() *fanout.Fan { return p.set.fan }
 
+// File is what it plays; nil: a stream. It is closed by Leave.
+func (p *Playing) File() vod.File { return p.file }
+
 // ChunkSize is the one that the fan's messages are written with.
 func (p *Playing) ChunkSize() int { return p.set.chunkSize }
 
 // Leave ends it.
 func (p *Playing) Leave() {
-	p.app.leavePlayers(p)
+	if p.file != nil {
+		p.app.leaveFile(p)
+	} else {
+		p.app.leavePlayers(p)
+	}
 	p.hooks.end()
 }
 
-// Play decides whether p may play a stream, live or to come: access, guesses,
+// Play decides whether p may play a stream, live or to come, or a file: access, guesses,
 // on_play, limits. The error is a *Refusal, or ErrGone. Without one the caller
 // must call Leave.
 func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Playing, error) {
 	name := r.Name
-	if err := value.ValidStreamName(name); err != nil {
-		return nil, &Refusal{RuleDenied, "bad stream name: " + err.Error()}
+	if err := a.CheckPlayName(name); err != nil {
+		return nil, &Refusal{RuleDenied, err.Error()}
 	}
 	rules := a.rules.Load()
 	name, err := a.playable(ctx, rules, r, p)
@@ -96,7 +106,16 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if name != secretName {
 		r.Public = name
 	}
-	if err := a.join(name, out, rules.cfg.For(name)); err != nil {
+	if err := a.inCircle(r.Via, name); err != nil {
+		session.end()
+		return nil, err
+	}
+	if cfg := rules.cfg.For(name); a.isFile(cfg, name) {
+		err = a.openFile(ctx, r, name, out, cfg)
+	} else {
+		err = a.join(name, out, cfg)
+	}
+	if err != nil {
 		session.end()
 		return nil, err
 	}
@@ -104,7 +123,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	r.Log.Info("play started", zap.String("stream", name), zap.String("player", p.Describe().Encoder))
 	if now := a.rules.Load(); now != rules { // reloaded while the hook was asked
 		if why := out.refusedBy(now, name); why != "" {
-			out.LogStopped(r.Log, nil)
+			out.LogStopped(r.Log, 0, 0)
 			out.Leave()
 			return nil, &Refusal{RuleDenied, why}
 		}
@@ -114,12 +133,8 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 }
 
 // LogStopped writes the line about the end of a play that "play started" was
-// written about. fan is nil if nothing was sent.
-func (p *Playing) LogStopped(log *zap.Logger, fan *fanout.Player) {
-	var bytes, lapped uint64
-	if fan != nil {
-		bytes, lapped = fan.Sent(), fan.Lapped()
-	}
+// written about, with the bytes that were sent and how often the player lagged.
+func (p *Playing) LogStopped(log *zap.Logger, bytes, lapped uint64) {
 	log.Info("play stopped", zap.String("stream", p.name), zap.Uint64("bytes", bytes), zap.Uint64("lapped", lapped),
 		zap.Int64("dur_ms", time.Since(p.player.Describe().Since).Milliseconds()))
 }
@@ -140,6 +155,9 @@ func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequ
 	if known := !key && (r.Ordered || rules.keys.names(name) || a.HasStream(name)); known {
 		return name, nil
 	}
+	if l := a.library(rules.cfg); l != nil && !key && l.Has(r.fileRequest(name)) {
+		return name, nil
+	}
 	hideGuess(p, name)
 	guesses, now := a.svc.guessLimit(a.name), time.Now()
 	if guesses.refused(r.Address, now) {
@@ -156,7 +174,7 @@ func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequ
 // mayPlay is what is decided here, before any hook is asked.
 func mayPlay(cfg *config.Application, addr netip.Addr) error {
 	switch {
-	case !cfg.Live:
+	case !cfg.Live && cfg.VOD == nil:
 		return &Refusal{RuleDenied, "live = false for this application"}
 	case !cfg.Access.Play.Allows(addr):
 		return &Refusal{RuleDenied, "access denied: playing from this address is not allowed"}

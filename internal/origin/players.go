@@ -15,16 +15,34 @@ import (
 	"github.com/rtmpd/rtmpd/internal/live"
 )
 
-// A playerSet is the players of a name. The first of them makes it. It outlives
-// streams: its players wait for the next one.
+// A playerSet is the players of a name, or of a file. The first of them makes it. It
+// outlives streams: its players wait for the next one.
 type playerSet struct {
-	name      string
+	name      string // of a file: its path
 	chunkSize int
-	fan       *fanout.Fan
+	fan       *fanout.Fan // nil for a file
 	opened    time.Time
 	members   map[*Playing]struct{} // guarded by app.mu, as is from
 	from      map[netip.Prefix]int  // players by address
 	bwOut     atomic.Uint64         // bits/s over the last rateSpan
+}
+
+func newPlayerSet(name string) *playerSet {
+	return &playerSet{name: name, opened: time.Now(), members: make(map[*Playing]struct{}), from: make(map[netip.Prefix]int)}
+}
+
+func (set *playerSet) add(p *Playing) {
+	p.set = set
+	set.members[p] = struct{}{}
+	set.from[listen.SourceOf(p.addr)]++
+}
+
+func (set *playerSet) remove(p *Playing) {
+	delete(set.members, p)
+	from := listen.SourceOf(p.addr)
+	if set.from[from]--; set.from[from] == 0 {
+		delete(set.from, from)
+	}
 }
 
 // join makes p one of the players of name.
@@ -35,7 +53,7 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 		return &Refusal{RuleDenied, errAppGone.Error()}
 	}
 	st := a.streams[name]
-	if st == nil && !cfg.IdleStreams {
+	if st == nil && !cfg.IdleStreams && !pulled(cfg, name) {
 		return &Refusal{RuleNoStream, "No such stream"}
 	}
 	set := a.players[name]
@@ -46,10 +64,8 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 		if len(a.players) >= maxPlayedNames {
 			return &Refusal{RuleDenied, "too many different streams are waited for"}
 		}
-		set = &playerSet{
-			name: name, chunkSize: int(a.svc.Config().ChunkSize), opened: time.Now(),
-			members: make(map[*Playing]struct{}), from: make(map[netip.Prefix]int),
-		}
+		set = newPlayerSet(name)
+		set.chunkSize = int(a.svc.Config().ChunkSize)
 		set.fan = a.origin.Hub.NewFan(set.chunkSize, cfg.Meta)
 		a.players[name] = set
 		if st != nil {
@@ -57,9 +73,11 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 			set.fan.Attach(st.live)
 		}
 	}
-	p.name, p.set = name, set
-	set.members[p] = struct{}{}
-	set.from[listen.SourceOf(p.addr)]++
+	p.name = name
+	set.add(p)
+	if len(set.members) == 1 {
+		a.execs.pullLocked(name, true)
+	}
 	return nil
 }
 
@@ -77,11 +95,8 @@ func (a *Application) roomFor(name string, from netip.Prefix, cfg *config.Applic
 		n += h.counter.Len(now)
 		near += h.counter.From(from, now)
 	}
-	if cfg.MaxPlayers > 0 && n > cfg.MaxPlayers {
-		return &Refusal{RuleDenied, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
-	}
-	if limit := playersPerIP(cfg); limit > 0 && near > limit {
-		return &Refusal{RuleDenied, fmt.Sprintf("max_players_per_ip = %d reached", limit)}
+	if err := checkRoom(cfg, n, near); err != nil {
+		return err
 	}
 	st := a.streams[name]
 	if cfg.MaxBandwidth == 0 || st == nil {
@@ -90,6 +105,17 @@ func (a *Application) roomFor(name string, from netip.Prefix, cfg *config.Applic
 	if rate := bitRate(st.live.Snapshot(), time.Now()); rate*int64(n) > int64(cfg.MaxBandwidth) {
 		return &Refusal{RuleDenied, fmt.Sprintf("max_bandwidth = %s reached: %d times the stream's %d kb/s would be more",
 			cfg.MaxBandwidth, n, rate/1000)}
+	}
+	return nil
+}
+
+// checkRoom holds n players, near of them from one address, against the limits.
+func checkRoom(cfg *config.Application, n, near int) error {
+	if cfg.MaxPlayers > 0 && n > cfg.MaxPlayers {
+		return &Refusal{RuleDenied, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
+	}
+	if limit := playersPerIP(cfg); limit > 0 && near > limit {
+		return &Refusal{RuleDenied, fmt.Sprintf("max_players_per_ip = %d reached", limit)}
 	}
 	return nil
 }
@@ -121,15 +147,12 @@ func (a *Application) leavePlayers(p *Playing) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	set := p.set
-	delete(set.members, p)
-	from := listen.SourceOf(p.addr)
-	if set.from[from]--; set.from[from] == 0 {
-		delete(set.from, from)
-	}
+	set.remove(p)
 	if len(set.members) > 0 {
 		return
 	}
 	delete(a.players, p.name)
+	a.execs.pullLocked(p.name, false)
 	set.fan.Attach(nil)
 	sent := set.fan.BytesOut.Load()
 	a.origin.fanned.Add(sent)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -21,7 +22,8 @@ type Publication struct {
 	log       *zap.Logger
 	seen      presented
 	owner     owner
-	keyName   string // what the key made of what was typed, before any hook
+	keyName   string   // what the key made of what was typed, before any hook
+	via       []string // of the request
 
 	hooks     *hookSession
 	line      *publishLine
@@ -64,6 +66,9 @@ func (p *Publication) Arrived(timestamp uint32, now time.Time) {
 // SetMetadata keeps what the publisher describes the stream with: the message
 // after @setDataFrame.
 func (p *Publication) SetMetadata(raw []byte) { p.stream.describe(p, raw) }
+
+// Metadata is what the stream is described with; nil: nothing yet.
+func (p *Publication) Metadata() *live.Metadata { return p.stream.live.Metadata() }
 
 // NameEncoder tells the log who publishes, from the metadata.
 func (p *Publication) NameEncoder(name string) { p.line.say(name) }

@@ -21,6 +21,7 @@ type PublishRequest struct {
 	Args    url.Values // behind the ? of the name; key= may be a secret
 	RawArgs string     // the same as text
 	Type    string     // live, record, append: for on_publish
+	Via     []string   // the marks of the servers that it came through
 	// Away reports whether the client has hung up, or was kicked, meanwhile.
 	Away func() bool
 
@@ -63,6 +64,9 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 	if cfg.Hooks.OnPublish == "" || r.owner.holder != "" {
 		r.Public = name
 	}
+	if err := a.inCircle(r.Via, name); err != nil {
+		return nil, err
+	}
 	if err := a.mayClaim(name, r.owner); err != nil { // 4. busy? nothing is taken yet
 		return nil, &Refusal{RuleName, err.Error()}
 	}
@@ -75,7 +79,11 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 	}
 	name = verdict.NameOr(name)
 	r.Public = name
-	pub := &Publication{app: a, publisher: p, log: r.Log, seen: r.seen, owner: r.owner, keyName: r.name, hooks: session}
+	if err := a.inCircle(r.Via, name); err != nil {
+		session.end()
+		return nil, err
+	}
+	pub := &Publication{app: a, publisher: p, log: r.Log, seen: r.seen, owner: r.owner, keyName: r.name, via: r.Via, hooks: session}
 	if err := a.claim(name, pub); err != nil { // 6. take it; looked at again, for others ask too
 		session.end() // the hook had agreed
 		return nil, &Refusal{RuleName, err.Error()}

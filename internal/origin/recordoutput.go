@@ -86,7 +86,10 @@ func (r *recordOutput) Reconfigure(block any) error {
 // State implements Output.
 func (r *recordOutput) State() output.State {
 	s := r.recorder.Snapshot()
-	return output.State{Target: s.Path, Failing: s.Failing, FailingSince: s.FailingSince}
+	return output.State{
+		Target: s.Path, Since: s.Since, Duration: s.Duration, Bytes: uint64(s.Bytes), Files: s.Files,
+		Failing: s.Failing, FailingSince: s.FailingSince,
+	}
 }
 
 // tellPublisher says what record.notify promises.
@@ -108,6 +111,7 @@ func (r *recordOutput) tellPublisher() {
 // sayRecordStarted tells on_record_started that the first frame is in a file.
 func (st *Stream) sayRecordStarted(r *recordOutput, path string) {
 	cfg, rec := st.app.rules.Load().cfg, r.cfg.Load()
+	st.recordEvent("record_started", rec, path)
 	if n := st.hooks.Load(); n != nil {
 		target := cmp.Or(rec.OnRecordStarted, cfg.For(st.name).Hooks.OnRecordStarted)
 		st.app.hooks.Tell(&cfg.Notify, n.subject(), hooks.Call{Target: target, Event: hooks.RecordStarted(n.from, n.stream, rec.Name, path)})
@@ -120,6 +124,7 @@ func (st *Stream) sayRecordDone(r *recordOutput, path string, ended bool) {
 	cfg, rec := st.app.rules.Load().cfg, r.cfg.Load()
 	n := st.hooks.Load()
 	target := cmp.Or(rec.OnRecordDone, cfg.For(st.name).Hooks.OnRecordDone)
+	st.recordEvent("record_done", rec, path)
 	if n == nil || target == "" {
 		return
 	}

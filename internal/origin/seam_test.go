@@ -56,7 +56,9 @@ func (t *toyOutput) Run(ctx context.Context, cur *live.Cursor) error {
 	for {
 		n, _, err := cur.Next(ctx, buf)
 		t.mu.Lock()
-		t.state.Files += uint64(n)
+		if t.state.Files += uint64(n); n > 0 {
+			t.state.Duration = buf[n-1].DTS
+		}
 		t.mu.Unlock()
 		if err != nil {
 			return nil
@@ -66,7 +68,8 @@ func (t *toyOutput) Run(ctx context.Context, cur *live.Cursor) error {
 
 func (t *toyOutput) State() output.State { t.mu.Lock(); defer t.mu.Unlock(); return t.state }
 
-// card sends n packets of a publisher whose keyframes come every ten.
+// card sends n packets of a publisher whose keyframes come every ten. If the last one
+// is a keyframe it wakes every output.
 func (p *Publication) card(n int) {
 	base, epoch := p.Begin()
 	track := &media.Track{Kind: media.Video, Codec: media.CodecH264}
@@ -112,12 +115,12 @@ func TestAToyPublisherAndAToyOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("good-secret-0002", "max_publishers = 1 reached")
-	p.card(25)
+	p.card(21)
 	seen := func() api.Stream { s, _, _ := r.service.Snapshot(time.Now()); return s.Applications[0].Streams[0] }
 	// It begins at the newest keyframe that there is when it looks.
-	r.eventually("packets are in the output", func() bool { o := seen().Outputs; return len(o) == 1 && o[0].Files%10 == 5 })
+	r.eventually("packets are in the output", func() bool { o := seen().Outputs; return len(o) == 1 && o[0].Duration == 20*40*time.Millisecond })
 	had := seen().Outputs[0].Files
-	if s := seen(); s.Name != "cam" || s.Outputs[0].Kind != "toy" || s.Clients[0].FlashVer != "fake" || s.Packets != 25 {
+	if s := seen(); s.Name != "cam" || s.Outputs[0].Kind != "toy" || s.Clients[0].FlashVer != "fake" || s.Packets != 21 {
 		t.Errorf("stat shows %+v", s)
 	}
 
@@ -130,8 +133,8 @@ func TestAToyPublisherAndAToyOutput(t *testing.T) {
 		t.Errorf("the first publisher is told %v", k)
 	}
 	p.Leave(false)
-	q.card(25)
-	r.eventually("the output goes on", func() bool { return seen().Outputs[0].Files == had+25 })
+	q.card(21)
+	r.eventually("the output goes on", func() bool { return seen().Outputs[0].Files == had+21 })
 
 	r.reload(block("3"))
 	r.eventually("another output takes the changed block", func() bool { return len(shop.opened()) == 2 && shop.opened()[1].block == 3 })
@@ -155,29 +158,31 @@ func TestAnOutputThatCannotBeginIsTriedAgain(t *testing.T) {
 	}
 	defer p.Leave(true)
 	r.eventually("it is shown as failing", func() bool {
-		found, all := p.Stream().OutputFailures()
-		return all == 1 && len(found) == 1 && strings.Contains(found[0].Advice, `toy "one" can't write`)
+		_, found := p.Stream().Health()
+		failing, all := p.Stream().FailingOutputs()
+		return all == 1 && failing == 1 && len(found) == 1 && strings.Contains(found[0].Advice, `toy "one" can't write`)
 	})
 	shop.mu.Lock()
 	shop.fail = nil
 	shop.mu.Unlock()
-	p.card(5)
+	p.card(11)
 	r.eventually("it begins", func() bool {
-		found, _ := p.Stream().OutputFailures()
-		return len(found) == 0 && len(shop.opened()) == 1
+		failing, _ := p.Stream().FailingOutputs()
+		return failing == 0 && len(shop.opened()) == 1
 	})
 }
 
-// The outputs of a stream wait for those of the stream of that name before, which
-// still close their files; meanwhile reloads come and go.
-func TestOutputsWaitForTheStreamBefore(t *testing.T) {
+// An output of a stream waits for that of the stream of that name before, which
+// still closes its file; meanwhile reloads come and go.
+func TestAnOutputWaitsForTheStreamBefore(t *testing.T) {
 	t.Parallel()
 	shop := &toyShop{}
 	r := newRig(t, liveWith(`reconnect_grace = "0s"`))
 	r.outputKinds = []OutputKind{shop.kind()}
 	a := r.app("live")
-	old := &Stream{outputs: &outputs{}}
-	old.outputs.done.Add(1)
+	closed := make(chan struct{})
+	other := make(chan struct{}) // of another output that never ends, which is no matter
+	old := &Stream{outputs: &outputs{last: map[outputKey]<-chan struct{}{{"toy", "one"}: closed, {"toy", "two"}: other}}}
 	a.mu.Lock()
 	a.ending["cam"] = old
 	a.mu.Unlock()
@@ -190,7 +195,7 @@ func TestOutputsWaitForTheStreamBefore(t *testing.T) {
 	if n := len(shop.opened()); n != 0 {
 		t.Errorf("%d outputs have begun", n)
 	}
-	old.outputs.done.Done()
+	close(closed)
 	r.eventually("the output begins", func() bool { return len(shop.opened()) > 0 })
 	a.mu.Lock()
 	delete(a.ending, "cam")

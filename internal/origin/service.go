@@ -171,6 +171,11 @@ func (v *Service) Commit(r *Rules) (gone []*Application) {
 		}
 	}
 	v.mu.Unlock()
+	for _, a := range slices.Concat(stay, fresh) {
+		named := slices.ContainsFunc(r.cfg.Applications, func(cfg config.Application) bool { return cfg.Name == a.name })
+		a.execs.apply(r.cfg.Application(a.name), named)
+		a.applyPulls()
+	}
 	for _, a := range fresh {
 		a.startNamedSlates()
 	}

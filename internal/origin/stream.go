@@ -33,6 +33,7 @@ type Stream struct {
 
 	outputs *outputs
 	hooks   atomic.Pointer[hookSession] // of the last publisher, for on_playlist
+	cameBy  atomic.Pointer[[]string]    // the marks that the last publisher brought
 
 	// write guards what a publisher does to live, so that the one taken over
 	// can never write behind its successor.
@@ -78,6 +79,7 @@ func (st *Stream) attachLocked(p *Publication) {
 	st.publication = p
 	st.hooks.Store(p.hooks)
 	st.owner = p.owner
+	st.cameBy.Store(&p.via)
 	st.before = p.publisher.Describe().BytesIn
 	st.publishedAt.Store(time.Now().UnixNano())
 	st.write.Lock()

@@ -2,6 +2,7 @@ package output
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"time"
 )
 
@@ -21,6 +22,9 @@ const steady = time.Minute
 type Backoff struct {
 	First time.Duration // the pause after the first failure; 0: 1 s
 	Max   time.Duration // the longest pause; 0: 30 s. It is never below First
+	// Spread has each pause shortened at random by up to a quarter: what failed
+	// together, as a server went down, is not tried again together.
+	Spread bool
 
 	wait time.Duration
 }
@@ -29,14 +33,20 @@ type Backoff struct {
 func (b *Backoff) Next() time.Duration {
 	first := cmp.Or(b.First, minBackoff)
 	b.wait = min(max(2*b.wait, first), max(cmp.Or(b.Max, maxBackoff), first))
+	if b.Spread {
+		return b.wait - rand.N(b.wait/4+1)
+	}
 	return b.wait
 }
 
-// Ran notes that the attempt before the failure to come went well for d.
-func (b *Backoff) Ran(d time.Duration) {
-	if d >= steady {
-		b.wait = 0
+// Ran notes that the attempt before the failure to come went well for d, and says
+// whether that was long enough to begin anew.
+func (b *Backoff) Ran(d time.Duration) bool {
+	if d < steady {
+		return false
 	}
+	b.wait = 0
+	return true
 }
 
 // Reset notes that it works.

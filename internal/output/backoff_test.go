@@ -54,3 +54,19 @@ func TestAStateFailsSinceTheFirstFailure(t *testing.T) {
 		t.Errorf("it works, and shows %+v", s)
 	}
 }
+
+func TestTheSpreadOfABackoff(t *testing.T) {
+	t.Parallel()
+	different := make(map[time.Duration]bool)
+	for range 50 {
+		b := Backoff{First: 4 * time.Second, Max: time.Minute, Spread: true}
+		got := b.Next()
+		if got < 3*time.Second || got > 4*time.Second {
+			t.Errorf("a pause of %s, want 3 s to 4 s", got)
+		}
+		different[got] = true
+	}
+	if len(different) < 10 {
+		t.Errorf("%d different pauses in 50", len(different))
+	}
+}

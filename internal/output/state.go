@@ -14,7 +14,16 @@ type State struct {
 	Failing      string        // why it can't write at the moment; empty: it can
 	FailingSince time.Time     // zero: it can
 	Retry        time.Time     // when it is tried again; zero: it is not waiting
+	Phase        string        // of an output that goes through several: see the constants; else empty
 }
+
+// The phases of an output to another server.
+const (
+	Stopped    = "stopped"    // it waits for somebody to start it by hand
+	Connecting = "connecting" // it has asked and was not answered yet
+	Live       = "live"       // it sends, since State.Since
+	Waiting    = "waiting"    // it failed, and tries again at State.Retry
+)
 
 // Fail notes that the output can't write since now, if it could before.
 func (s *State) Fail(why string, now time.Time) {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,13 +72,22 @@ type Recorder struct {
 	// inKeyframe: the newest video packet is one of a keyframe.
 	inKeyframe bool
 	run        run
+
+	// Of formats other than FLV.
+	frames  frames
+	scratch []*media.Packet
+	held    held
 }
 
 // Snapshot is what a recorder does.
 type Snapshot struct {
-	Path         string    // of the file that is open; empty: none
-	Failing      string    // why it can't write at the moment; empty: it can
-	FailingSince time.Time // zero: it can
+	Path         string        // of the file that is open; empty: none
+	Since        time.Time     // when it was opened
+	Duration     time.Duration // of what is in it
+	Bytes        int64         // its size
+	Files        uint64        // finished so far
+	Failing      string        // why it can't write at the moment; empty: it can
+	FailingSince time.Time     // zero: it can
 }
 
 // Snapshot may be called from any goroutine.
@@ -93,9 +103,9 @@ func (r *Recorder) show() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.stats
-	r.stats = Snapshot{}
-	if r.file != nil {
-		r.stats.Path = r.file.path
+	r.stats = Snapshot{Files: was.Files}
+	if f := r.file; f != nil {
+		r.stats.Path, r.stats.Since, r.stats.Duration, r.stats.Bytes = f.path, r.opened, f.w.Duration(), f.w.Size()
 	}
 	if r.fault.why != "" && (r.file != nil || r.armed) {
 		r.stats.Failing = r.fault.why
@@ -108,13 +118,10 @@ func (r *Recorder) show() {
 
 // A run is what has been written to the file that is open.
 type run struct {
-	began    bool
-	first    time.Duration // DTS of the first packet
-	base     uint32        // its timestamp
-	frames   int
-	video    bool // there is a keyframe
-	told     [2]*media.Track
-	toldMore [2]*media.Extra
+	began  bool
+	frames int
+	video  bool        // there is a keyframe
+	codec  media.Codec // of the newest
 }
 
 // An order is what control says to a manual recorder.
@@ -130,9 +137,7 @@ type answer struct {
 
 // New makes the recorder of a stream. Nothing is written before its first frame.
 func New(cfg config.Record, o Options) (*Recorder, error) {
-	if cfg.Format != "" && cfg.Format != "flv" {
-		return nil, fmt.Errorf("record %q: format %s is not built", cfg.Name, cfg.Format)
-	}
+	cfg.Format = cmp.Or(cfg.Format, formatFLV)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
@@ -214,6 +219,7 @@ func (r *Recorder) Run(ctx context.Context, cur source) error {
 		case err == nil:
 		case errors.Is(err, io.EOF):
 			r.ending = true
+			r.settle()
 			r.close()
 			return nil
 		case ctx.Err() != nil:
@@ -224,6 +230,7 @@ func (r *Recorder) Run(ctx context.Context, cur source) error {
 					break
 				}
 			}
+			r.settle()
 			r.close()
 			return nil
 		case wait.Err() != nil: // an order
@@ -273,6 +280,7 @@ func (r *Recorder) begin() (string, error) {
 
 // end obeys a stop.
 func (r *Recorder) end() string {
+	r.settle()
 	if r.file == nil {
 		if r.cfg.Manual { // one that could not write tries no longer
 			r.armed = false
@@ -280,7 +288,7 @@ func (r *Recorder) end() string {
 		}
 		return ""
 	}
-	path, empty := r.file.path, r.file.empty
+	path, empty := r.file.path, r.file.w.Empty()
 	r.close()
 	r.armed, r.closed = false, !r.cfg.Manual
 	if empty {
@@ -292,15 +300,39 @@ func (r *Recorder) end() string {
 func (r *Recorder) take(packets []*media.Packet, skipped uint64) {
 	if skipped > 0 {
 		r.log.Warn("recorder was too slow and passed over packets", zap.Uint64("packets", skipped))
+		r.settle()
+		r.frames.lead.Reset()
 	}
 	for i, p := range packets {
-		r.packet(p)
+		if r.cfg.Format == formatFLV {
+			r.packet(p)
+		} else {
+			r.whole(r.frames.add(r.scratch[:0], p))
+		}
 		packets[i] = nil // the ring may forget it
 	}
 	if r.file != nil && !r.file.empty {
-		if err := r.file.rec.Flush(); err != nil {
+		if err := r.file.w.Flush(); err != nil {
 			r.broken(err)
 		}
+	}
+	r.show()
+}
+
+// whole takes whole frames.
+func (r *Recorder) whole(all []*media.Packet) {
+	for i, p := range all {
+		r.packet(p)
+		all[i] = nil
+	}
+	r.scratch = all[:0]
+}
+
+// settle takes what waits for more: no more comes.
+func (r *Recorder) settle() {
+	if r.cfg.Format != formatFLV {
+		r.whole(r.frames.flush(r.scratch[:0]))
+		r.release()
 	}
 }
 
@@ -315,11 +347,37 @@ func (r *Recorder) packet(p *media.Packet) {
 	}
 	isBreak := p.Keyframe || kind == media.Audio && !(r.seenVideo && slices.Contains(r.cfg.Tracks, "video"))
 	if isBreak {
+		format := r.cfg.Format
 		r.atBreak()
+		if r.cfg.Format != format && r.reroute(p) {
+			return
+		}
 	}
-	if !r.wants(p) {
+	if !r.wants(p) || !r.fits(p, isBreak) {
 		return
 	}
+	r.put(p, isBreak)
+}
+
+// reroute hands on p, at which the format changed to or from FLV, as the new one
+// takes it.
+func (r *Recorder) reroute(p *media.Packet) bool {
+	switch {
+	case r.cfg.Format == formatFLV && p.Tag == nil:
+		for _, part := range slices.Clone(r.frames.raw) {
+			r.packet(part)
+		}
+		return true
+	case r.cfg.Format != formatFLV && p.Track.Kind == media.Video:
+		r.frames = frames{}
+		r.frames.add(nil, p)
+		return true
+	}
+	return false
+}
+
+// put writes p, which is wanted, if there is a file or one may be opened.
+func (r *Recorder) put(p *media.Packet, isBreak bool) {
 	if r.file == nil {
 		if !r.armed || r.fault.why != "" && (!isBreak || r.o.Now().Before(r.fault.retryAt)) {
 			return
@@ -379,7 +437,7 @@ func (r *Recorder) atBreak() {
 	now := r.o.Now()
 	due := r.cfg.Interval > 0 && now.Sub(r.opened) >= r.cfg.Interval
 	switch {
-	case r.file != nil && !r.file.empty && (due || r.full):
+	case r.file != nil && !r.file.w.Empty() && (due || r.full):
 		r.close()
 		r.armed = true
 	case r.file == nil && r.closed && (r.cfg.Interval == 0 || due):
@@ -390,7 +448,8 @@ func (r *Recorder) atBreak() {
 // reconfigure makes next the settings.
 func (r *Recorder) reconfigure(next *config.Record) {
 	old := *r.cfg
-	other := old.Path != next.Path || old.Suffix != next.Suffix || old.Filename != next.Filename || old.Unique != next.Unique ||
+	next.Format = cmp.Or(next.Format, formatFLV)
+	other := old.Path != next.Path || old.Format != next.Format || old.Suffix != next.Suffix || old.Filename != next.Filename || old.Unique != next.Unique ||
 		old.Append != next.Append || old.Lock != next.Lock || !slices.Equal(old.Tracks, next.Tracks)
 	r.cfg = next
 	switch {
@@ -416,7 +475,7 @@ func (r *Recorder) reconfigure(next *config.Record) {
 // once, it ends at the next keyframe: no frame is lost between two files.
 func (r *Recorder) limit() {
 	c := r.cfg
-	if (c.MaxSize == 0 || r.file.rec.Size() < int64(c.MaxSize)) && (c.MaxFrames == 0 || r.run.frames < c.MaxFrames) {
+	if (c.MaxSize == 0 || r.file.w.Size() < int64(c.MaxSize)) && (c.MaxFrames == 0 || r.run.frames < c.MaxFrames) {
 		return
 	}
 	if !c.Manual && c.Interval == 0 {

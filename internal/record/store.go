@@ -1,11 +1,11 @@
 // Package record writes streams to files as nginx-rtmp's record module does,
-// with its names, its rotation and its moments, in FLV that players can seek in.
+// with its names, its rotation and its moments, in formats that players can seek in.
 //
-//	cursor → Recorder (what, when) → file (os.Root, name, lock) → flv.Recording
+//	cursor → Recorder (what, when) → file (os.Root, name, lock) → writer (flv, mp4, mkv, ts)
 //
 // A Recorder belongs to one record block of one stream. A file has its final
-// name from the beginning, and is a playable FLV at any time: whoever pulls the
-// plug loses the index and half a second.
+// name from the beginning, and is playable at any time: whoever pulls the plug
+// loses the index and a second at most.
 package record
 
 import (
@@ -60,7 +60,7 @@ type file struct {
 	store *Store
 	root  *os.Root // of the record block's path
 	f     *os.File
-	rec   *flv.Recording
+	w     writer
 	path  string      // absolute
 	plain string      // path without a number
 	name  string      // below root
@@ -152,7 +152,7 @@ func (f *file) openFile(w *want, numbered bool) error {
 		_ = h.Close()
 		return err
 	}
-	if err := f.begin(h, cfg.Lock, cfg.Append && !numbered, w.keyframes); err != nil {
+	if err := f.begin(h, w, cfg.Append && !numbered); err != nil {
 		_ = h.Close()
 		if f.empty {
 			_ = f.root.Remove(f.name)
@@ -162,8 +162,8 @@ func (f *file) openFile(w *want, numbered bool) error {
 	return nil
 }
 
-func (f *file) begin(h *os.File, locked, resume bool, keyframes int) error {
-	if locked {
+func (f *file) begin(h *os.File, w *want, resume bool) error {
+	if w.naming.cfg.Lock {
 		if err := lock(h); err != nil {
 			return err
 		}
@@ -174,14 +174,15 @@ func (f *file) begin(h *os.File, locked, resume bool, keyframes int) error {
 		if err != nil {
 			return err
 		}
-		f.rec, err = flv.ResumeRecording(h, info.Size())
+		rec, err := flv.ResumeRecording(h, info.Size())
+		f.w = &flvWriter{rec: rec}
 		return err
 	}
 	if err := h.Truncate(0); err != nil {
 		return err
 	}
 	f.empty = true
-	f.rec = flv.NewRecording(h, keyframes)
+	f.w = newWriter(w.naming.cfg.Format, h, w.now, w.keyframes)
 	return nil
 }
 
@@ -196,13 +197,14 @@ func (f *file) moved() bool {
 // close finishes the file, and removes one in which nothing was written.
 func (f *file) close() error {
 	var err error
+	if !f.w.Empty() {
+		err = f.w.Finish()
+		f.empty = f.empty && (err != nil || f.w.Written() == 0)
+	}
 	if f.empty {
-		err = f.root.Remove(f.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		if rerr := f.root.Remove(f.name); !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
 		}
-	} else {
-		err = f.rec.Finish()
 	}
 	err = errors.Join(err, f.f.Close(), f.root.Close())
 	f.store.release(f.path)

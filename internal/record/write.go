@@ -3,12 +3,10 @@ package record
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/output"
 )
@@ -42,7 +40,7 @@ func (r *Recorder) open() error {
 	r.file, r.last, r.opened, r.full, r.moved = f, f.plain, now, false, false
 	r.show()
 	r.look = now.Add(lookEvery)
-	r.run = run{base: f.rec.Last()}
+	r.run = run{}
 	r.status(Start)
 	return nil
 }
@@ -78,7 +76,7 @@ func (r *Recorder) room(f *file) error {
 	return nil
 }
 
-// write appends p, behind what its decoder must know before.
+// write appends p.
 func (r *Recorder) write(p *media.Packet) error {
 	f, run := r.file, &r.run
 	if now := r.o.Now(); !now.Before(r.look) {
@@ -91,29 +89,31 @@ func (r *Recorder) write(p *media.Packet) error {
 			r.log.Warn("the recording was deleted or its directory replaced: it goes on in another file, where its path is now", zap.String("path", f.path))
 		}
 	}
-	if !run.began {
-		run.began, run.first = true, p.DTS
-	}
-	at := r.stamp(p)
-	if p.Track.Kind <= media.Audio {
-		if err := r.headers(p, at); err != nil {
-			return err
-		}
-	}
-	if err := f.rec.WriteTag(flv.FileTag{Type: tagType(p.Track.Kind), Timestamp: at, Body: p.Tag}, p.Keyframe); err != nil {
+	run.began = true
+	if err := f.w.Write(p); err != nil {
 		return err
 	}
-	run.video = run.video || p.Keyframe
+	if p.Keyframe {
+		run.video, run.codec = true, p.Track.Codec
+	}
 	if p.Track.Kind != media.Data {
 		run.frames++
 	}
 	if !f.empty {
 		return nil
 	}
-	if err := f.rec.Flush(); err != nil { // only what is there is said to be
+	if err := f.w.Flush(); err != nil { // only what is there is said to be
 		return err
 	}
-	f.empty = false
+	if f.w.Written() > 0 {
+		f.empty = false
+		r.started(f)
+	}
+	return nil
+}
+
+// started says that f has its first frame.
+func (r *Recorder) started(f *file) {
 	if r.fault.why != "" {
 		r.log.Info("recorder writes again", zap.String("path", f.path))
 		r.fault = fault{}
@@ -123,56 +123,6 @@ func (r *Recorder) write(p *media.Packet) error {
 	if r.o.Started != nil {
 		r.o.Started(f.path)
 	}
-	return nil
-}
-
-// stamp is p's timestamp in the file, which begins at 0, or goes on.
-func (r *Recorder) stamp(p *media.Packet) uint32 {
-	return r.run.base + uint32(max(p.DTS-r.run.first, 0)/time.Millisecond)
-}
-
-// headers writes the sequence headers that p needs and the file has not.
-func (r *Recorder) headers(p *media.Packet, at uint32) error {
-	kind := p.Track.Kind
-	track, extra := r.run.told[kind], r.run.toldMore[kind]
-	if p.Track.ID == 0 {
-		track = p.Track
-	}
-	if track == r.run.told[kind] && p.Extra == extra {
-		return nil
-	}
-	known := bodies(r.run.told[kind], extra)
-	for _, b := range bodies(track, p.Extra) {
-		if slices.ContainsFunc(known, func(k []byte) bool { return len(k) == len(b) && len(b) > 0 && &k[0] == &b[0] }) {
-			continue
-		}
-		if err := r.file.rec.WriteTag(flv.FileTag{Type: tagType(kind), Timestamp: at, Body: b}, false); err != nil {
-			return err
-		}
-	}
-	r.run.told[kind], r.run.toldMore[kind] = track, p.Extra
-	r.file.rec.Describe(r.run.told[media.Video], r.run.told[media.Audio])
-	return nil
-}
-
-func bodies(t *media.Track, extra *media.Extra) [][]byte {
-	switch {
-	case extra != nil:
-		return extra.Headers
-	case t != nil && t.Tag != nil:
-		return [][]byte{t.Tag}
-	}
-	return nil
-}
-
-func tagType(k media.Kind) uint8 {
-	switch k {
-	case media.Video:
-		return flv.TagVideo
-	case media.Audio:
-		return flv.TagAudio
-	}
-	return flv.TagScript
 }
 
 // close finishes the file, if there is one.
@@ -183,14 +133,20 @@ func (r *Recorder) close() {
 	}
 	r.file, r.full = nil, false
 	r.show()
-	empty := f.empty
+	unsaid := f.empty
 	if err := f.close(); err != nil && r.fault.why == "" {
 		r.log.Error("recording not finished", zap.String("path", f.path), zap.Error(err))
 	}
-	if empty {
+	if f.empty {
 		return
 	}
-	r.log.Info("recording finished", zap.String("path", f.path), zap.Int64("bytes", f.rec.Size()), zap.Uint32("dur_ms", f.rec.Last()))
+	if unsaid { // so short that all of it was written now
+		r.started(f)
+	}
+	r.mu.Lock()
+	r.stats.Files++
+	r.mu.Unlock()
+	r.log.Info("recording finished", zap.String("path", f.path), zap.Int64("bytes", f.w.Size()), zap.Int64("dur_ms", f.w.Duration().Milliseconds()))
 	r.status(Stop)
 	if r.o.Done != nil {
 		r.o.Done(f.path, r.ending)

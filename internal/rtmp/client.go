@@ -28,6 +28,9 @@ type ClientOptions struct {
 	SWFURL   string
 	PageURL  string
 
+	// Via are the servers that the stream has come through: see Connect.Via.
+	Via []string
+
 	// Announce is what connect says of Enhanced RTMP (fourCcList,
 	// videoFourCcInfoMap, audioFourCcInfoMap, capsEx). Default: that all of it
 	// is understood; empty and not nil: nothing.
@@ -37,6 +40,8 @@ type ClientOptions struct {
 // A Client is the connecting side of a Conn. It publishes or plays one stream.
 type Client struct {
 	*Conn
+	// Server is what the server's answer to connect announces of Enhanced RTMP.
+	Server Connect
 	// StreamID is the message stream that the server has made; 0 before
 	// Publish or Play.
 	StreamID uint32
@@ -148,13 +153,18 @@ func (c *Client) open(ctx context.Context, nc net.Conn, o ClientOptions) error {
 	if o.PageURL != "" {
 		object = append(object, amf.Property{Name: "pageUrl", Value: o.PageURL})
 	}
+	if len(o.Via) > 0 {
+		object = append(object, amf.Property{Name: viaProperty, Value: strings.Join(o.Via, " ")})
+	}
 	if o.Announce == nil {
 		o.Announce = capabilities(CanDecode|CanEncode|CanForward, CapMultitrack|CapModEx)
 	}
 	object = append(object, o.Announce...)
-	if _, err := c.call(ctx, "connect", object); err != nil {
+	result, err := c.call(ctx, "connect", object)
+	if err != nil {
 		return fmt.Errorf("connect to %q: %w", c.app, err)
 	}
+	c.Server = serverAnnounces(result)
 	if err := c.SetChunkSize(o.ChunkSize); err != nil {
 		return err
 	}

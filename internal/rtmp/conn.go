@@ -54,6 +54,7 @@ type Conn struct {
 
 	bytesIn, bytesOut atomic.Uint64
 	roundTrip         atomic.Int64 // of the last own ping, ns
+	buffer            atomic.Int64 // what the peer said that it buffers, ms
 	interrupting      sync.Mutex   // held while interrupted and the read deadline change together
 	interrupted       atomic.Bool
 
@@ -251,6 +252,10 @@ func (c *Conn) userControl(p []byte) {
 		c.out.appendUserControl(PingResponse, n)
 		c.out.mu.Unlock()
 		c.replies = true
+	case BufferLength: // of stream n
+		if len(p) >= 10 {
+			c.buffer.Store(int64(binary.BigEndian.Uint32(p[6:])))
+		}
 	case PingResponse:
 		if !c.idle.pinged.IsZero() {
 			c.roundTrip.Store(int64(time.Since(c.idle.pinged)))
@@ -270,6 +275,12 @@ func (c *Conn) BytesOut() uint64 { return c.bytesOut.Load() }
 // RoundTrip is how long the peer took to answer the last ping; 0 before there
 // was one. Any goroutine may ask.
 func (c *Conn) RoundTrip() time.Duration { return time.Duration(c.roundTrip.Load()) }
+
+// BufferLength is how much the peer has said that it wants to have in advance; 0: it
+// has not. Any goroutine may ask.
+func (c *Conn) BufferLength() time.Duration {
+	return time.Duration(c.buffer.Load()) * time.Millisecond
+}
 
 // RemoteAddr is the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }

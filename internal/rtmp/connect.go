@@ -37,6 +37,10 @@ type Connect struct {
 	AudioCodecs    float64
 	VideoCodecs    float64
 	ObjectEncoding float64 // 0: AMF0, 3: AMF3
+	// Via are the streams of rtmpd servers that what is published has come through,
+	// or what is played is for. It is rtmpd's own: a push or pull in a circle is
+	// known by it.
+	Via []string
 
 	// Enhanced RTMP. The codecs are FourCCs, "*" for any; the maps' values
 	// are CanDecode, CanEncode and CanForward.
@@ -46,6 +50,12 @@ type Connect struct {
 	AudioFourCC map[string]uint32
 	CapsEx      uint32
 }
+
+// viaProperty is the property of connect for Via.
+const viaProperty = "rtmpdVia"
+
+// maxVia bounds how many servers a stream goes through.
+const maxVia = 32
 
 // ParseConnect reads a connect command.
 func ParseConnect(cmd Command) (Connect, error) {
@@ -73,15 +83,39 @@ func ParseConnect(cmd Command) (Connect, error) {
 		AudioCodecs:    number("audioCodecs"),
 		VideoCodecs:    number("videoCodecs"),
 		ObjectEncoding: number("objectEncoding"),
-		CapsEx:         toUint32(number("capsEx")),
-		FourCCs:        fourCCList(o.Get("fourCcList")),
-		VideoFourCC:    fourCCMap(o.Get("videoFourCcInfoMap")),
-		AudioFourCC:    fourCCMap(o.Get("audioFourCcInfoMap")),
+	}
+	c.enhanced(o)
+	if via := strings.Fields(text(viaProperty)); len(via) > 0 {
+		c.Via = via[:min(len(via), maxVia)]
 	}
 	c.App, c.Args, _ = strings.Cut(app, "?")
 	c.App = TrimName(strings.TrimSuffix(TrimName(c.App), "/_definst_"))
-	c.Enhanced = c.FourCCs != nil || c.VideoFourCC != nil || c.AudioFourCC != nil || o.Get("capsEx") != nil
 	return c, nil
+}
+
+// enhanced reads what o announces of Enhanced RTMP, if c has none of it yet.
+func (c *Connect) enhanced(o amf.Object) {
+	if c.Enhanced {
+		return
+	}
+	caps, _ := o.Get("capsEx").(float64)
+	c.CapsEx = toUint32(caps)
+	c.FourCCs = fourCCList(o.Get("fourCcList"))
+	c.VideoFourCC = fourCCMap(o.Get("videoFourCcInfoMap"))
+	c.AudioFourCC = fourCCMap(o.Get("audioFourCcInfoMap"))
+	c.Enhanced = c.AnnouncesCodecs() || o.Get("capsEx") != nil
+}
+
+// serverAnnounces reads the Enhanced RTMP properties of the _result to a connect.
+// E-RTMP v2 has them in the properties object; some servers put them into the
+// information object.
+func serverAnnounces(result Command) (c Connect) {
+	for _, v := range append([]amf.Value{result.Object}, result.Args...) {
+		if o, ok := amf.AsObject(v); ok {
+			c.enhanced(o)
+		}
+	}
+	return c
 }
 
 // TrimName takes off what people type around the name of an application or a

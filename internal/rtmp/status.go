@@ -65,6 +65,20 @@ func (e *StatusError) Error() string {
 	return e.Description + " (" + e.Code + ")"
 }
 
+// Refusal is the no that a server says in cmd after it has accepted a stream: an
+// onStatus of level error, or a close; nil if cmd is something else.
+func Refusal(cmd Command) error {
+	switch cmd.Name {
+	case "onStatus":
+		if s := statusOf(cmd); s.Level == "error" {
+			return s
+		}
+	case "close":
+		return statusOf(cmd)
+	}
+	return nil
+}
+
 // statusOf reads the information object that Command carries: the first of its
 // arguments that has a code.
 func statusOf(cmd Command) *StatusError {

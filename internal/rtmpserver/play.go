@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
@@ -26,18 +25,18 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	s.ordered = false
 	name, args := splitName(cmd)
 	s.visits(false, rawArgs(cmd))
-	if err := value.ValidStreamName(name); err != nil {
-		return &refusal{rtmp.StatusPlayFailed, "bad stream name: " + err.Error()}
+	if err := s.app.CheckPlayName(name); err != nil {
+		return &refusal{rtmp.StatusPlayFailed, err.Error()}
 	}
 	if err := s.enliven(rtmp.StatusPlayFailed); err != nil {
 		return err
 	}
 	reset, _ := argAt(cmd, 3).(bool)
 	req := &origin.PlayRequest{
-		Log: s.log, Address: s.addr, Name: name, Args: args, RawArgs: rawArgs(cmd), Ordered: ordered, Away: s.away,
+		Log: s.log, Address: s.addr, Name: name, Prefix: namePrefix(cmd), Args: args, RawArgs: rawArgs(cmd), Ordered: ordered, Away: s.away, Via: s.connect.Via,
 		Start: numberArg(cmd, 1), Duration: numberArg(cmd, 2), Reset: reset,
 	}
-	pl := &player{session: s, streamID: max(streamID, 1)}
+	pl := &player{session: s, streamID: max(streamID, 1), start: req.Start, duration: req.Duration}
 	playing, err := s.app.Play(ctx, req, pl)
 	s.visit.name = req.Public
 	if err != nil {
@@ -48,8 +47,12 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	s.player = pl
 	s.mu.Unlock()
 	s.settled.Store(true)
-	if err := s.startPlaying(pl); err != nil {
-		playing.LogStopped(s.log, nil) // it was said to have started
+	start := s.startPlaying
+	if playing.File() != nil {
+		start = s.startFile
+	}
+	if err := start(pl); err != nil {
+		playing.LogStopped(s.log, 0, 0) // it was said to have started
 		s.leavePlaying(pl)
 		return err
 	}
@@ -68,16 +71,18 @@ func (s *session) leavePlaying(pl *player) {
 // commands does when it stopped playing and may play or publish again.
 func (s *session) stay(ctx context.Context) error {
 	pl := s.player
-	next, err := s.playCommands(pl)
-	switch {
-	case err == nil:
-	case peersFault(err):
-		s.leaveFan(0) // for who tells it so
-	default:
-		pl.fan.Close() // the fan would find out with the next frame, which may never come
+	var next *rtmp.Command
+	var err error
+	var sent, lapped uint64
+	if pl.file != nil {
+		next, err = s.stayWithFile(pl)
+		sent = pl.file.sent()
+	} else {
+		next, err = s.stayWithFan(pl)
+		sent, lapped = pl.fan.Sent(), pl.fan.Lapped()
 	}
-	s.visit.sent += pl.fan.Sent()
-	pl.playing.LogStopped(s.log, pl.fan)
+	s.visit.sent += sent
+	pl.playing.LogStopped(s.log, sent, lapped)
 	s.leavePlaying(pl)
 	if err == nil && next != nil { // a second play replaces the first
 		err = s.play(ctx, pl.streamID, *next)
@@ -89,6 +94,20 @@ func (s *session) stay(ctx context.Context) error {
 		return err
 	}
 	return s.commands(ctx)
+}
+
+// stayWithFan carries out the commands of a player of a stream until it ends or plays
+// something else.
+func (s *session) stayWithFan(pl *player) (next *rtmp.Command, err error) {
+	next, err = s.playCommands(pl)
+	switch {
+	case err == nil:
+	case peersFault(err):
+		s.leaveFan(0) // for who tells it so
+	default:
+		pl.fan.Close() // the fan would find out with the next frame, which may never come
+	}
+	return next, err
 }
 
 // startPlaying sends the replies, in the order and words of nginx-rtmp and then

@@ -16,9 +16,12 @@ type player struct {
 	*session
 	streamID uint32
 	playing  *origin.Playing
-	noAudio  bool // the session's goroutine's
+	start    float64 // of play, ms; negative: the beginning
+	duration float64 // of play, ms; 0 or negative: to the end
+	noAudio  bool    // the session's goroutine's
 	noVideo  bool
 	fan      *fanout.Player // nil until the replies are out; session.mu
+	file     *filePlayer    // in the fan's place, where a file is played; session.mu
 	leaving  atomic.Bool    // nobody tells it anything any more
 }
 
@@ -35,6 +38,9 @@ func (pl *player) Describe() origin.Description {
 	d := pl.session.Describe()
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
+	if pl.file != nil {
+		d.Playing = true
+	}
 	if pl.fan != nil {
 		d.Playing, d.Lapped = true, pl.fan.Lapped()
 	}
@@ -91,6 +97,10 @@ func (pl *player) receive(cmd rtmp.Command) {
 		pl.noAudio = !on
 	} else {
 		pl.noVideo = !on
+	}
+	if pl.file != nil {
+		pl.file.receive(!pl.noAudio, !pl.noVideo)
+		return
 	}
 	pl.fan.Receive(!pl.noAudio, !pl.noVideo)
 }

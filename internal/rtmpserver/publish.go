@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/ingest"
 	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
@@ -22,9 +22,9 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 	s.visits(true, rawArgs(cmd))
 	typed, args := splitName(cmd)
 	req := &origin.PublishRequest{
-		Log: s.log, Address: s.addr, Typed: typed, Args: args, RawArgs: rawArgs(cmd), Type: textArg(cmd, 1), Away: s.away,
+		Log: s.log, Address: s.addr, Typed: typed, Args: args, RawArgs: rawArgs(cmd), Type: textArg(cmd, 1), Away: s.away, Via: s.connect.Via,
 	}
-	in := &ingest{session: s}
+	in := &ingest.Ingest{Log: s.log}
 	for req != nil {
 		next, err := s.publishAs(ctx, streamID, req, in)
 		if err != nil {
@@ -36,7 +36,7 @@ func (s *session) publish(ctx context.Context, streamID uint32, cmd rtmp.Command
 }
 
 // publishAs has s publish what req says until it ends, or is redirected to next.
-func (s *session) publishAs(ctx context.Context, streamID uint32, req *origin.PublishRequest, in *ingest) (next *origin.PublishRequest, err error) {
+func (s *session) publishAs(ctx context.Context, streamID uint32, req *origin.PublishRequest, in *ingest.Ingest) (next *origin.PublishRequest, err error) {
 	pub, err := s.app.Publish(ctx, req, s)
 	s.visit.name = req.Public
 	if err != nil {
@@ -60,8 +60,8 @@ func (s *session) publishAs(ctx context.Context, streamID uint32, req *origin.Pu
 	if err := conn.Flush(); err != nil {
 		return nil, err
 	}
-	in.begin(pub)
-	return s.readMedia(ctx, streamID, in, req)
+	in.Begin(pub)
+	return s.readMedia(ctx, streamID, in, pub, req)
 }
 
 // splitName takes the stream name and its arguments out of a publish or play.
@@ -81,19 +81,31 @@ func splitName(cmd rtmp.Command) (name string, args url.Values) {
 		args.Set("key", strings.TrimSpace(key))
 	}
 	name = value.NormalName(rtmp.TrimName(name))
+	return rtmp.TrimName(name[prefixLen(name):]), args
+}
+
+// prefixLen is the length of the mp4: or flv: in front of a name.
+func prefixLen(name string) int {
 	for _, prefix := range []string{"mp4:", "flv:"} {
 		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
-			return rtmp.TrimName(name[len(prefix):]), args
+			return len(prefix)
 		}
 	}
-	return name, args
+	return 0
+}
+
+// namePrefix is the mp4 or flv that stands before a colon in front of the name that a
+// play asks for.
+func namePrefix(cmd rtmp.Command) string {
+	name := rtmp.TrimName(textArg(cmd, 0))
+	return strings.ToLower(strings.TrimSuffix(name[:prefixLen(name)], ":"))
 }
 
 // readMedia moves the publisher's messages into the stream until it ends. Without
 // an error the publisher unpublished and may publish again, or goes on as next.
-func (s *session) readMedia(ctx context.Context, streamID uint32, in *ingest, req *origin.PublishRequest) (next *origin.PublishRequest, err error) {
+func (s *session) readMedia(ctx context.Context, streamID uint32, in *ingest.Ingest, pub *origin.Publication, req *origin.PublishRequest) (next *origin.PublishRequest, err error) {
 	conn := s.conn.Load()
-	conn.Pace(s.srv.readTicks.reader(in.publication.Stream()))
+	conn.Pace(s.srv.readTicks.reader(pub.Stream()))
 	defer conn.Pace(nil)
 	for {
 		m, err := conn.ReadMessage()
@@ -101,24 +113,20 @@ func (s *session) readMedia(ctx context.Context, streamID uint32, in *ingest, re
 		case s.kicked.Load() != nil:
 			return nil, errBye
 		case errors.Is(err, rtmp.ErrInterrupted):
-			if to := s.redirecting.Swap(nil); to != nil && to.publication == in.publication {
-				return s.redirected(streamID, in, req, to)
+			if to := s.redirecting.Swap(nil); to != nil && to.publication == pub {
+				return s.redirected(streamID, pub, req, to)
 			}
 			continue
 		case err != nil:
 			return nil, err
 		}
 		switch m.Type {
-		case rtmp.TypeVideo, rtmp.TypeAudio:
-			in.now = time.Now()
-			in.publication.Arrived(m.Timestamp, in.now)
-			if !in.media(m) {
-				return nil, in.over()
-			}
-		case rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
-			in.now = time.Now()
-			if !in.script(m) {
-				return nil, in.over()
+		case rtmp.TypeVideo, rtmp.TypeAudio, rtmp.TypeDataAMF0, rtmp.TypeDataAMF3:
+			switch err := in.Message(m); {
+			case errors.Is(err, ingest.ErrTaken): // of which kick has told the client
+				return nil, errBye
+			case err != nil:
+				return nil, &refusal{statusDenied, err.Error()}
 			}
 		case rtmp.TypeCommandAMF0, rtmp.TypeCommandAMF3:
 			cmd, err := rtmp.ParseCommand(m)

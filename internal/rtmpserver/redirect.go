@@ -44,10 +44,10 @@ func (s *session) redirect(r *redirection) {
 
 // redirected ends a publisher's stream, and says how it goes on. An encoder
 // sends its headers once: in takes them along, and the request the metadata.
-func (s *session) redirected(streamID uint32, in *ingest, req *origin.PublishRequest, to *redirection) (*origin.PublishRequest, error) {
-	s.log.Info("publisher redirected", zap.String("stream", in.publication.Name()), zap.String("to", to.name))
+func (s *session) redirected(streamID uint32, pub *origin.Publication, req *origin.PublishRequest, to *redirection) (*origin.PublishRequest, error) {
+	s.log.Info("publisher redirected", zap.String("stream", pub.Name()), zap.String("to", to.name))
 	var metadata []byte
-	if m := in.publication.Stream().Live().Metadata(); m != nil {
+	if m := pub.Stream().Live().Metadata(); m != nil {
 		metadata = m.Raw
 	}
 	next := req.Redirected(to.name, to.query, metadata)

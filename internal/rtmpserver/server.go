@@ -2,8 +2,8 @@
 // connect, then publish or play. It turns what they ask for into requests to
 // package origin, and its refusals into onStatus.
 //
-//	accept.go → session.go → publish.go → ingest.go    one goroutine for each connection
-//	                       → play.go                   the socket goes to the fan
+//	accept.go → session.go → publish.go    one goroutine for each connection; packets: package ingest
+//	                       → play.go       the socket goes to the fan
 package rtmpserver
 
 import (

@@ -28,7 +28,7 @@ func descriptors(t testing.TB) int {
 // as they have asked: nothing of them is left. It does not run beside other
 // tests.
 func TestTwoThousandPlayersComeAndGo(t *testing.T) {
-	r := start(t, liveWith(""))
+	r := start(t, liveWith("drop_idle_publisher = \"off\"")) // which says nothing while they come
 	p := r.publish("live", "cam")
 	p.seconds(1.2)
 	cycles := func(n int) {

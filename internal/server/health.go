@@ -40,8 +40,8 @@ func (s *Server) lookAtHealth() {
 	s.origin.EachStream(func(st *origin.Stream) {
 		_, found := st.Health()
 		h.Add(found)
-		f, all := st.OutputFailures()
-		failing += len(f)
+		f, all := st.FailingOutputs()
+		failing += f
 		outputs += all
 	})
 	h.OK = failing == 0 || failing < outputs

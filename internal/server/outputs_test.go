@@ -163,7 +163,7 @@ func TestAnHLSBlockComesChangesAndGoesUnderALiveStream(t *testing.T) {
 	}
 
 	r.reload(oneApp) // goes
-	r.eventually("its output has ended", func() bool { _, n := st.OutputFailures(); return n == 0 })
+	r.eventually("its output has ended", func() bool { _, n := st.FailingOutputs(); return n == 0 })
 	st.WaitOutputs()
 	before := r.read("b/cam.m3u8")
 	p.seconds(3)
@@ -263,7 +263,7 @@ http {
 	other, p := r.publish("plain", "x"), r.publish("live", "cam")
 	p.seconds(3)
 	r.eventually("the packager says that it fails", func() bool {
-		found, _ := r.stream("live", "cam").OutputFailures()
+		_, found := r.stream("live", "cam").Health()
 		return len(found) > 0
 	})
 	r.reload(strings.Replace(text, `"10s"`, `"20s"`, 1)) // a reload is not refused either

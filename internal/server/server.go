@@ -116,6 +116,9 @@ func (s *Server) stopping() bool { return s.origin.Stopping() }
 // out for d. It says how many there were: an application may be in several rtmp blocks.
 func (s *Server) Kick(app, name string, d time.Duration) (n int) { return s.origin.Kick(app, name, d) }
 
+// Origin holds the streams.
+func (s *Server) Origin() *origin.Origin { return s.origin }
+
 // defaultFlush is the longest pause of the fan-out before a configuration says
 // another.
 const defaultFlush = 100 * time.Millisecond
@@ -150,6 +153,7 @@ func (s *Server) Shutdown() error {
 	s.hub.Close()
 	s.hooks.Close(hooksDeadline) // after the last playlist
 	s.origin.Directories().Close()
+	s.origin.EndCommands(hooksDeadline, deadline.Add(-timeout/10))
 	err = errors.Join(err, waitUntil(deadline, s.acme.Close))
 	for _, wait := range []func(){s.rtmp.Wait, s.origin.Wait, s.goes.Wait} {
 		err = errors.Join(err, waitUntil(deadline, wait))

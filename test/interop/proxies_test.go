@@ -17,7 +17,8 @@ import (
 // A proxy forwards /live/ to rtmpd with the prefix kept and says in
 // X-Forwarded-For for whom.
 type proxy struct {
-	// config takes the address to listen on, that of rtmpd, and a directory.
+	// config takes the address to listen on, that of rtmpd, and a directory. SNIPPET
+	// is what "rtmpd snippet" prints for the proxy.
 	config string
 	run    func(config, address string) (name string, args []string)
 }
@@ -35,14 +36,7 @@ http {
 	uwsgi_temp_path %[3]s/uwsgi; scgi_temp_path %[3]s/scgi;
 	server {
 		listen %[1]s;
-		location /live/ {
-			proxy_pass http://%[2]s;
-			proxy_http_version 1.1;
-			proxy_buffering off;
-			proxy_set_header Host $http_host;
-			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-			proxy_set_header X-Forwarded-Proto $scheme;
-		}
+		SNIPPET
 	}
 }
 `,
@@ -56,13 +50,7 @@ defaults
 	timeout connect 5s
 	timeout client 30s
 	timeout server 30s
-	option forwardfor
-	option http-no-delay
-frontend web
-	bind %[1]s
-	use_backend rtmpd if { path_beg /live/ }
-backend rtmpd
-	server rtmpd %[2]s
+SNIPPET
 # %[3]s is not needed
 `,
 	run: func(config, _ string) (string, []string) { return "haproxy", []string{"-db", "-f", config} },
@@ -81,10 +69,15 @@ func TestProxies(t *testing.T) {
 func checkProxy(t *testing.T, s *server, p proxy) {
 	address, dir := testport.Address(), t.TempDir()
 	path := filepath.Join(dir, "proxy.yml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, p.config, address, s.http, dir), 0o600); err != nil {
+	name, args := p.run(path, address)
+	text := fmt.Sprintf(p.config, address, s.http, dir)
+	if strings.Contains(text, "SNIPPET") {
+		paste := strings.Replace(snippet(t, s, name), "frontend web\n", "frontend web\n\tbind "+address+"\n", 1)
+		text = strings.Replace(text, "SNIPPET", paste, 1)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	name, args := p.run(path, address)
 	background(t, command(t, 2*time.Minute, name, args...))
 	url := "http://" + address + "/live/test.m3u8"
 	eventually(t, 30*time.Second, name+" answers", func() bool {
@@ -124,4 +117,19 @@ func checkProxy(t *testing.T, s *server, p proxy) {
 		}
 		return false
 	})
+}
+
+// snippet is what rtmpd prints for a proxy in front of s.
+func snippet(t *testing.T, s *server, kind string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rtmpd.hcl")
+	conf := strings.Replace(fmt.Sprintf(serverConfig, s.dir), "listen     = \"127.0.0.1:0\"", fmt.Sprintf("listen     = %q", s.http), 1)
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(t, time.Minute, rtmpd, "snippet", kind, "-c", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }

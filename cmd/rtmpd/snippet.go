@@ -1,0 +1,40 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/snippet"
+)
+
+// newSnippet makes the command that prints what to paste elsewhere.
+func newSnippet(o *options) *cobra.Command {
+	kinds := snippet.Kinds()
+	return &cobra.Command{
+		Use:   "snippet " + strings.Join(kinds, "|"),
+		Short: "Print what to paste into a proxy, OBS, a page or a firewall for this configuration",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage{fmt.Errorf("snippet wants one of %s", strings.Join(kinds, " "))}
+			}
+			return nil
+		},
+		ValidArgs: kinds,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := newLoader(o)
+			if err != nil {
+				return err
+			}
+			cfg, files, diags := l.load(config.LoadOptions{Check: true})
+			if diags.HasErrors() {
+				report(cmd.ErrOrStderr(), files, diags)
+				return failed{exitError}
+			}
+			return snippet.Write(cmd.OutOrStdout(), args[0], cfg, cmp.Or(l.path, defaultConfig+"/rtmpd.hcl"))
+		},
+	}
+}

@@ -1,0 +1,426 @@
+package mp4
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A RecordingFile is where a Recording is written: an *os.File, open for reading
+// and writing and not for appending.
+type RecordingFile interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+	Sync() error
+}
+
+// A Recording is an MP4 file of at most one video and one audio track. While it
+// grows it is fragmented, and playable after a crash up to its last whole
+// fragment. Finish makes a plain MP4 of it, in place: it appends the moov with the
+// tables of all samples, then turns the free box in front into the header of one
+// mdat that covers everything up to there, fragments and their headers included.
+// It belongs to one goroutine.
+//
+//	growing:   ftyp free(16) moov(mvex) [moof mdat]…
+//	finished:  ftyp mdat(   moov(mvex) [moof mdat]…) moov
+type Recording struct {
+	file    RecordingFile
+	created time.Time
+	tracks  [2]*recordedTrack // by media.Kind; nil: there is none
+	zero    time.Duration     // DTS of the first packet
+	begun   bool              // the header is in the file, its tracks are settled
+	written int64             // bytes in the file, whole boxes only
+	pending int64             // bytes of samples that are not
+	oldest  time.Duration     // DTS of the oldest of them
+	newest  time.Duration     // DTS of the newest packet
+	number  uint32            // of the newest fragment
+	failed  bool
+
+	buf  []byte // scratch
+	runs []Run
+}
+
+// A recordedTrack is one track of a recording. Times are in its ticks; those of
+// the waiting samples count from its first packet.
+type recordedTrack struct {
+	Track
+	first   time.Duration // DTS of the first packet
+	shift   int64         // from there to the DTS of the file
+	lead    int64         // composition offset of the first packet
+	grid    int64         // audio: where the next frame is, by its samples; else the DTS of the newest
+	last    int64         // DTS of the newest
+	usual   int64         // duration of the newest whose duration is known
+	waiting []waiting     // not in the file
+	index   index
+	start   int64 // DTS of the first sample in the file
+	end     int64 // DTS where the last one in the file ends
+}
+
+// A waiting sample is not in the file yet: its duration is known when the next
+// one comes.
+type waiting struct {
+	data   []byte
+	came   time.Duration // DTS of its packet
+	dts    int64
+	offset int64
+	sync   bool
+}
+
+const (
+	// fragmentTime is how long a fragment gets. One also begins with a keyframe,
+	// if the one before is half as long.
+	fragmentTime = time.Second
+	// settleTime is how long the second track may take to appear.
+	settleTime = time.Second
+	// bothTime is how much the first fragment has if both tracks are there.
+	bothTime = 200 * time.Millisecond
+	// maxFragment bounds the bytes that wait.
+	maxFragment = 8 << 20
+	maxKept     = 4 << 20 // the largest buffer that is kept
+
+	// maxDrift is how far sound may be from its timestamps, which RTMP rounds to
+	// milliseconds, before it is put where they say.
+	maxDrift = 60 * time.Millisecond
+)
+
+// NewRecording starts a recording in the empty file f. Nothing is written before
+// its tracks are known.
+func NewRecording(f RecordingFile, created time.Time) *Recording {
+	return &Recording{file: f, created: created}
+}
+
+// Accepts says whether packets of t can be in this recording: it is a codec that
+// MP4 has, and the track, if it is there or settled, is coded alike.
+func (r *Recording) Accepts(t *media.Track) bool {
+	if t.Kind > media.Audio || !Supports(t) {
+		return false
+	}
+	have := r.tracks[t.Kind]
+	if have == nil {
+		return !r.begun
+	}
+	return SameCoding(have.Media, t)
+}
+
+// SameCoding says whether one sample entry describes a and b.
+func SameCoding(a, b *media.Track) bool {
+	return a == b || a.Codec == b.Codec && bytes.Equal(a.Config, b.Config) && a.SampleRate == b.SampleRate && a.Channels == b.Channels
+}
+
+// Write takes a packet that Accepts allows, a whole picture or one frame of sound.
+func (r *Recording) Write(p *media.Packet) error {
+	if r.failed {
+		return errors.New("mp4: it could not be written on before")
+	}
+	kind := p.Track.Kind
+	t := r.tracks[kind]
+	if t == nil {
+		t = &recordedTrack{Track: Track{ID: uint32(kind) + 1, Media: p.Track, Frame: p.Data}, first: p.DTS}
+		r.tracks[kind] = t
+	} else if r.due(p) {
+		if err := r.flush(p.DTS, false); err != nil {
+			return err
+		}
+	}
+	if r.pending == 0 {
+		r.oldest = p.DTS
+	}
+	t.take(p)
+	r.pending += int64(len(p.Data)) + 1
+	r.newest = max(r.newest, p.DTS)
+	return nil
+}
+
+// due says whether the fragment is to end before p.
+func (r *Recording) due(p *media.Packet) bool {
+	span := p.DTS - r.oldest
+	switch {
+	case r.pending == 0:
+		return false
+	case r.pending > maxFragment:
+		return true
+	case !r.begun && r.tracks[media.Video] != nil && r.tracks[media.Audio] != nil:
+		return span >= bothTime
+	case !r.begun:
+		return span >= settleTime
+	}
+	return span >= fragmentTime || p.Keyframe && span >= fragmentTime/2
+}
+
+// take puts p behind the waiting samples.
+func (t *recordedTrack) take(p *media.Packet) {
+	scale := int64(Timescale(t.Media))
+	at := ticks(p.DTS-t.first, scale)
+	if p.Track.Kind == media.Audio {
+		if n := frameSamples(p.Track, p.Data); n > 0 {
+			if drift := at - t.grid; drift > -ticks(maxDrift, scale) && drift < ticks(maxDrift, scale) {
+				at = t.grid
+			}
+			at = max(at, t.last)
+			t.grid = at + n
+		}
+	}
+	if at < t.last {
+		at = t.last
+	}
+	if n := len(t.waiting); n > 0 && at > t.last {
+		t.usual = at - t.last
+	}
+	t.last = at
+	t.waiting = append(t.waiting, waiting{data: p.Data, came: p.DTS, dts: at, offset: ticks(p.CTS, scale), sync: p.Keyframe || p.Track.Kind == media.Audio})
+}
+
+// ticks is d in a timescale, rounded.
+func ticks(d time.Duration, scale int64) int64 {
+	whole, rest := int64(d/time.Second), int64(d%time.Second)
+	rest *= scale
+	if rest < 0 {
+		return whole*scale + (rest-int64(time.Second)/2)/int64(time.Second)
+	}
+	return whole*scale + (rest+int64(time.Second)/2)/int64(time.Second)
+}
+
+// flush writes a fragment of the samples that wait, but for the newest of each
+// track: how long that one lasts is not known before the next one, or the end. One
+// that has lasted for a fragment is not waited for.
+func (r *Recording) flush(now time.Duration, end bool) error {
+	head := r.buf[:0]
+	if !r.begun {
+		var err error
+		if head, err = r.header(head); err != nil {
+			r.failed = true
+			return err
+		}
+	}
+	r.runs = r.runs[:0]
+	oldest := now
+	for _, t := range r.tracks {
+		if t == nil || len(t.waiting) == 0 {
+			continue
+		}
+		n := len(t.waiting)
+		newest := t.waiting[n-1]
+		if !end && now-newest.came < fragmentTime {
+			n--
+			oldest = min(oldest, newest.came)
+		}
+		if n > 0 {
+			r.addRun(t, n, end, now)
+		}
+	}
+	if len(r.runs) == 0 {
+		return nil
+	}
+	size := int64(0)
+	for i := range r.runs {
+		for j := range r.runs[i].Samples {
+			size += int64(len(r.runs[i].Samples[j].Data))
+		}
+	}
+	r.number++
+	b := AppendFragment(head, r.number, r.runs)
+	if err := r.put(b); err != nil {
+		return err
+	}
+	r.begun = true
+	r.note(r.written-size, oldest)
+	return r.spill()
+}
+
+// header appends what stands before the first fragment, and settles the tracks.
+func (r *Recording) header(b []byte) ([]byte, error) {
+	set := false
+	var tracks []Track
+	for _, t := range r.tracks {
+		if t == nil {
+			continue
+		}
+		tracks = append(tracks, t.Track)
+		if !set || t.first < r.zero {
+			r.zero, set = t.first, true
+		}
+	}
+	for _, t := range r.tracks {
+		if t != nil {
+			t.shift = ticks(t.first-r.zero, int64(Timescale(t.Media)))
+			t.lead = max(t.waiting[0].offset, 0)
+			t.start, t.end = t.shift, t.shift
+		}
+	}
+	b = AppendFileType(b, "isom", "iso6", "mp41", "mp42")
+	b, at := open(b, "free")
+	b = zeros(b, 8)
+	shut(b, at, 0)
+	return AppendInit(b, r.created, tracks...)
+}
+
+// addRun makes a run of the first n waiting samples of t.
+func (r *Recording) addRun(t *recordedTrack, n int, end bool, now time.Duration) {
+	i := len(r.runs)
+	if i < cap(r.runs) {
+		r.runs = r.runs[:i+1]
+	} else {
+		r.runs = append(r.runs, Run{})
+	}
+	run := &r.runs[i]
+	*run = Run{TrackID: t.ID, Start: uint64(t.waiting[0].dts + t.shift), Video: t.Media.Kind == media.Video, Samples: run.Samples[:0]}
+	for j, w := range t.waiting[:n] {
+		run.Samples = append(run.Samples, Sample{
+			Data: w.data, Duration: uint32(t.durationOf(j, end, now)), Offset: clamp32(w.offset), Sync: w.sync,
+		})
+	}
+}
+
+// durationOf is that of the waiting sample j: until the next one; of the last of
+// all what is usual for it; of one that lasts so far.
+func (t *recordedTrack) durationOf(j int, end bool, now time.Duration) int64 {
+	w := &t.waiting[j]
+	switch {
+	case j+1 < len(t.waiting):
+		return min(t.waiting[j+1].dts-w.dts, math.MaxUint32)
+	case !end:
+		return min(max(ticks(now-w.came, int64(Timescale(t.Media))), 1), math.MaxUint32)
+	}
+	if n := frameSamples(t.Media, w.data); n > 0 && t.Media.Kind == media.Audio {
+		return n
+	}
+	if t.usual > 0 {
+		return t.usual
+	}
+	if t.Media.FrameRate > 0 {
+		return max(int64(videoTimescale/t.Media.FrameRate), 1)
+	}
+	return int64(Timescale(t.Media)) / 25
+}
+
+func clamp32(v int64) int32 { return int32(min(max(v, math.MinInt32), math.MaxInt32)) }
+
+// note takes the samples of the runs, which are in the file from place on, into
+// the index, and forgets them.
+func (r *Recording) note(place int64, oldest time.Duration) {
+	r.pending = 0
+	for i := range r.runs {
+		run := &r.runs[i]
+		t := r.tracks[run.TrackID-1]
+		dts := int64(run.Start)
+		for j := range run.Samples {
+			s := &run.Samples[j]
+			dts = t.waiting[j].dts + t.shift
+			t.index.add(entry{place: place, size: uint32(len(s.Data)), dts: dts, offset: s.Offset, sync: s.Sync})
+			t.end = dts + int64(s.Duration)
+			place += int64(len(s.Data))
+			s.Data = nil
+		}
+		kept := copy(t.waiting, t.waiting[len(run.Samples):])
+		clear(t.waiting[kept:])
+		t.waiting = t.waiting[:kept]
+	}
+	for _, t := range r.tracks {
+		if t != nil {
+			for _, w := range t.waiting {
+				r.pending += int64(len(w.data)) + 1
+			}
+		}
+	}
+	r.oldest = oldest
+}
+
+// put appends b to the file. After an error the file ends with the last whole box.
+func (r *Recording) put(b []byte) error {
+	r.buf = b[:0]
+	if cap(b) > maxKept {
+		r.buf = nil
+	}
+	if _, err := r.file.WriteAt(b, r.written); err != nil {
+		r.failed = true
+		return errors.Join(fmt.Errorf("mp4: write: %w", err), r.file.Truncate(r.written))
+	}
+	r.written += int64(len(b))
+	return nil
+}
+
+// spill puts an index that has grown into the file.
+func (r *Recording) spill() error {
+	for _, t := range r.tracks {
+		if t == nil || len(t.index.list) < spillAt {
+			continue
+		}
+		b, at := open(r.buf[:0], "free")
+		b = append(b, t.index.list...)
+		shut(b, at, 0)
+		where := extent{r.written + boxHeader, int64(len(t.index.list))}
+		if err := r.put(b); err != nil {
+			return err
+		}
+		t.index.spilled = append(t.index.spilled, where)
+		t.index.list = t.index.list[:0]
+	}
+	return nil
+}
+
+// Flush does nothing: fragments have their length.
+func (r *Recording) Flush() error { return nil }
+
+// Size is the file's size with all that was taken so far.
+func (r *Recording) Size() int64 { return r.written + r.pending }
+
+// Written is what is in the file.
+func (r *Recording) Written() int64 { return r.written }
+
+// Empty says that it has taken no packet.
+func (r *Recording) Empty() bool { return r.tracks[0] == nil && r.tracks[1] == nil }
+
+// Duration is how long the recording is.
+func (r *Recording) Duration() time.Duration {
+	var longest time.Duration
+	for _, t := range r.tracks {
+		if t == nil {
+			continue
+		}
+		end := t.end
+		if len(t.waiting) > 0 {
+			end = t.last + t.shift
+		}
+		scale := int64(Timescale(t.Media))
+		longest = max(longest, time.Duration(end/scale)*time.Second+time.Duration(end%scale)*time.Second/time.Duration(scale))
+	}
+	return longest
+}
+
+// Finish writes what is left and makes a plain MP4 of the file. After an error the
+// file ends with the last whole fragment. The file is the caller's to close.
+func (r *Recording) Finish() error {
+	if r.Empty() {
+		return nil
+	}
+	var err error
+	if !r.failed {
+		err = r.flush(r.newest, true)
+	}
+	if !r.begun {
+		return err
+	}
+	s := &sink{file: r.file, at: r.written}
+	merr := r.writeMovie(s)
+	if merr == nil {
+		// On the disk before what refers to it.
+		merr = r.file.Sync()
+	}
+	if merr == nil {
+		b, _ := open(nil, "mdat")
+		be.PutUint32(b, 1) // its size follows
+		at := int64(len(AppendFileType(nil, "isom", "iso6", "mp41", "mp42")))
+		_, merr = r.file.WriteAt(be.AppendUint64(b, uint64(r.written-at)), at)
+		r.written = s.at
+	}
+	if merr != nil {
+		merr = errors.Join(fmt.Errorf("mp4: write the index: %w", merr), r.file.Truncate(r.written))
+	}
+	return errors.Join(err, merr)
+}

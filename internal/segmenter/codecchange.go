@@ -1,0 +1,51 @@
+package segmenter
+
+import (
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// mustWait says whether p is audio of another codec than that of the open segment:
+// a fragment has one. A cut at once would tear the GOP, so p waits for the keyframe's
+// fragment.
+func (s *Segmenter) mustWait(p *media.Packet) bool {
+	g := s.open
+	if g == nil || p.Track.Kind != media.Audio || g.Tracks[media.Video] == nil {
+		return false
+	}
+	audio := g.Tracks[media.Audio]
+	return audio != nil && audio.Codec != p.Track.Codec || len(s.delayed) > 0
+}
+
+// delay keeps p for the next segment.
+func (s *Segmenter) delay(p *media.Packet) {
+	s.delayed = append(s.delayed, p)
+	s.open.held += p.Held() + s.open.headers.Charge(p)
+}
+
+// addDelayed begins g with the audio that waited for it. If the codec changed
+// several times meanwhile only the newest one's is of use.
+func (s *Segmenter) addDelayed(g *Segment) {
+	if len(s.delayed) == 0 {
+		return
+	}
+	newest := s.delayed[len(s.delayed)-1].Track
+	for _, p := range s.delayed {
+		if p.Track.Codec != newest.Codec {
+			s.dropped++
+			continue
+		}
+		g.packets = append(g.packets, p)
+		g.bytes += int64(len(p.Data))
+		g.held += p.Held() + g.headers.Charge(p)
+	}
+	g.Tracks[media.Audio], g.audioShift = newest, s.line.shift
+	clear(s.delayed)
+	s.delayed = s.delayed[:0]
+}
+
+// dropDelayed gives up what waits: no segment follows.
+func (s *Segmenter) dropDelayed() {
+	s.dropped += uint64(len(s.delayed))
+	clear(s.delayed)
+	s.delayed = s.delayed[:0]
+}

@@ -1,0 +1,24 @@
+package segmenter
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+// A Container writes the segments of one stream in one file format. It is used for
+// all segments of the stream, in order: its clocks and counters go on from one to the
+// next. It belongs to the goroutine that calls it.
+type Container interface {
+	// Carries says whether the format can carry t.
+	Carries(t *media.Track) bool
+	// SetAudio sets how far the timestamps of sound may be from the clock of its
+	// samples before that is set anew, and how long sound may wait for more of it.
+	SetAudio(sync, maxDelay time.Duration)
+	// Size is about how many bytes g will be.
+	Size(g *Segment) int
+	// Append appends g to dst.
+	Append(dst []byte, g *Segment) []byte
+	// Dropped is how many packets it left out.
+	Dropped() uint64
+}

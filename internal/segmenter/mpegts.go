@@ -1,0 +1,187 @@
+package segmenter
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mpegts"
+)
+
+const (
+	// maxAudioPES keeps an audio PES within its 16-bit length.
+	maxAudioPES = 60000
+	// resync is how far audio may be from where its PES says before it gets
+	// one of its own: frames within a PES carry no timestamps.
+	resync = 20 * time.Millisecond
+)
+
+// A MPEGTS turns segments into MPEG-TS. Continuity counters and the audio
+// clock run on from one to the next.
+type MPEGTS struct {
+	muxer        *mpegts.Muxer
+	video, audio *media.Track
+
+	sync     time.Duration // hls.sync
+	maxDelay time.Duration // hls.max_audio_delay
+
+	// The audio clock: frame count from base is where audio should be.
+	clocked bool
+	base    time.Duration
+	count   int64
+
+	// Where sound was missing: see silence.
+	filling  bool
+	newest   time.Duration // DTS of the newest picture
+	late     time.Duration // how far the sound was behind it
+	mute     bool          // the segment has no sound of its own
+	silenced time.Duration // where the silence ends; 0: there was none
+	left     uint64        // packets left out because of it
+
+	order        decodeOrder
+	standing     standingPicture
+	parts        []*media.Packet // scratch: of one picture
+	pending      []*media.Packet // of the next audio PES
+	pendingBytes int
+	pendingStart time.Duration // its PTS
+	pendingNext  time.Duration // where its next frame belongs
+}
+
+// NewMPEGTS makes a container for MPEG-TS, for one stream.
+func NewMPEGTS() *MPEGTS { return &MPEGTS{} }
+
+// Carries implements container.
+func (x *MPEGTS) Carries(t *media.Track) bool { return mpegts.Supports(t) }
+
+// SetAudio implements container.
+func (x *MPEGTS) SetAudio(sync, maxDelay time.Duration) { x.sync, x.maxDelay = sync, maxDelay }
+
+// Dropped implements container.
+func (x *MPEGTS) Dropped() uint64 { return x.left }
+
+// Size implements container.
+func (x *MPEGTS) Size(g *Segment) int {
+	return int(g.bytes) + int(g.bytes)/20 + 220*len(g.packets) + 4096
+}
+
+// Append implements container.
+func (x *MPEGTS) Append(dst []byte, g *Segment) []byte {
+	video, audio := g.Tracks[media.Video], g.Tracks[media.Audio]
+	switch {
+	case x.muxer == nil:
+		x.muxer = mpegts.NewMuxer(video, audio)
+	case video != x.video || audio != x.audio:
+		x.muxer.SetTracks(video, audio)
+	}
+	if audio != x.audio || g.Discontinuity {
+		x.clocked, x.silenced = false, 0
+	}
+	x.video, x.audio = video, audio
+	x.order.begin(g)
+	x.standing.begin(g)
+	dst = x.muxer.AppendTables(dst)
+	x.mute = !g.heard()
+	if video != nil {
+		dst = x.showAgain(dst, g, x.standing.first(g, x.order.lead))
+	}
+	for i, p := range g.packets {
+		if p.Track.Kind == media.Audio {
+			pts := g.shifted(p) + p.CTS
+			if x.tooLate(pts) {
+				continue
+			}
+			pts = x.smooth(p, pts)
+			x.heard(pts)
+			dst = x.appendAudio(dst, p, pts)
+			continue
+		}
+		if p.Continues {
+			continue // it is part of one before
+		}
+		p, x.parts = g.pictureAt(i, x.parts)
+		dst = x.beforeVideo(dst, g, p.DTS)
+		p = x.order.place(p)
+		dst = x.muxer.AppendVideo(dst, p)
+		x.standing.take(p)
+	}
+	if video != nil {
+		dst = x.showAgain(dst, g, x.standing.last(g, x.order.lead))
+	}
+	return x.flush(dst)
+}
+
+// beforeVideo appends the sound that belongs before a picture.
+func (x *MPEGTS) beforeVideo(dst []byte, g *Segment, dts time.Duration) []byte {
+	if len(x.pending) > 0 && dts >= x.pendingStart+x.maxDelay {
+		dst = x.flush(dst)
+	}
+	if x.mute {
+		dst = x.silence(dst, g.Start, dts)
+	}
+	return dst
+}
+
+// showAgain appends pictures that were there before.
+func (x *MPEGTS) showAgain(dst []byte, g *Segment, pictures []*media.Packet) []byte {
+	for _, p := range pictures {
+		dst = x.beforeVideo(dst, g, p.DTS+x.order.lead)
+		dst = x.muxer.AppendVideo(dst, p)
+		x.standing.note(p)
+		x.order.last = p.DTS
+	}
+	return dst
+}
+
+// smooth returns the PTS of an audio frame: where the sample clock says it is,
+// as long as the publisher's rounded timestamps agree within sync
+// (ngx_rtmp_hls_module.c:ngx_rtmp_hls_audio).
+func (x *MPEGTS) smooth(p *media.Packet, pts time.Duration) time.Duration {
+	t := p.Track
+	if t.FrameSamples == 0 || t.SampleRate == 0 {
+		return pts
+	}
+	if x.clocked {
+		want := x.base + Samples(x.count, t)
+		if d := pts - want; d >= -x.sync && d <= x.sync {
+			x.count++
+			return want
+		}
+	}
+	x.clocked, x.base, x.count = true, pts, 1
+	return pts
+}
+
+// Samples is the duration of n frames of t.
+func Samples(n int64, t *media.Track) time.Duration {
+	whole := n * int64(t.FrameSamples)
+	rate := int64(t.SampleRate)
+	return time.Duration(whole/rate)*time.Second + time.Duration(whole%rate)*time.Second/time.Duration(rate)
+}
+
+func (x *MPEGTS) appendAudio(dst []byte, p *media.Packet, pts time.Duration) []byte {
+	if len(x.pending) > 0 {
+		off := pts - x.pendingNext
+		if pts >= x.pendingStart+x.maxDelay/2 || x.pendingBytes+len(p.Data) > maxAudioPES || off > resync || off < -resync {
+			dst = x.flush(dst)
+		}
+	}
+	if len(x.pending) == 0 {
+		x.pendingStart = pts
+	}
+	x.pending = append(x.pending, p)
+	x.pendingBytes += len(p.Data)
+	x.pendingNext = pts
+	if t := p.Track; t.FrameSamples > 0 && t.SampleRate > 0 {
+		x.pendingNext += Samples(1, t)
+	}
+	return dst
+}
+
+func (x *MPEGTS) flush(dst []byte) []byte {
+	if len(x.pending) == 0 {
+		return dst
+	}
+	dst = x.muxer.AppendAudio(dst, x.pending, x.pendingStart)
+	clear(x.pending)
+	x.pending, x.pendingBytes = x.pending[:0], 0
+	return dst
+}

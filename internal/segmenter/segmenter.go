@@ -1,0 +1,305 @@
+// Package segmenter turns a stream into segments: it decides where to cut, keeps their
+// times on one timeline, and writes them in a Container's format.
+//
+//	packets → Segmenter (where to cut) → Segment → Container (MPEG-TS) → bytes
+//
+// It writes no file and knows no playlist. A Segmenter and a Container belong to one
+// stream and to one goroutine. Until a segment is written it holds the stream's own
+// packets, not copies.
+package segmenter
+
+import (
+	"math"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+const (
+	// maxSegmentBytes of memory end a fragment whatever its duration: it is
+	// held by pointer and muxed in memory. 24 MiB are 2 s of 100 Mb/s.
+	maxSegmentBytes = 24 << 20
+	// cutTolerance lets a GOP of 1.996 s, which is what 2 s may become in
+	// RTMP's milliseconds, fill a fragment of 2 s.
+	cutTolerance = 10 * time.Millisecond
+	// hole is the silence in front of a cut that is too long to be EXTINF.
+	hole = 500 * time.Millisecond
+)
+
+// Rules are what the config says about cutting.
+type Rules struct {
+	Fragment    time.Duration
+	MaxFragment time.Duration // at least fragment
+	Aligned     bool
+}
+
+// A Segmenter turns packets into segments. It decides, and touches no file.
+type Segmenter struct {
+	rules  Rules
+	soon   time.Duration           // see CutSooner
+	limit  time.Duration           // see SetLimit
+	emit   func(*Segment)          // see New
+	forced func(gop time.Duration) // see New
+
+	open     *Segment
+	spare    *Segment // the one emitted last, for its memory
+	line     timeline
+	wait     patience
+	picture  admitted
+	started  bool
+	epoch    uint32
+	broken   bool            // the next segment begins with a discontinuity
+	turned   bool            // and so does the one after the open segment: its audio is coded differently
+	moves    bool            // p, of push, comes after a picture that stood still
+	keyTrack *media.Track    // of the newest keyframe: its frames are decodable
+	keyTime  time.Duration   // of the newest keyframe
+	previous [2]*media.Track // what the last segment carried
+	any      bool            // there was a last segment
+	carry    bool            // and of the same encoder: its tracks are there, silent or not
+	nextAt   time.Duration   // where the last segment ended, if any
+	delayed  []*media.Packet // audio of another codec than the open segment's
+
+	waiting   bool   // aligned: nothing is written before the first boundary
+	waitIndex uint32 // fragment index of the first packet waited with
+	dropped   uint64 // packets that went into no segment
+}
+
+// New makes a segmenter, which has no rules yet. emit takes a finished
+// segment; it must not keep it or its packets. forced, which may be nil, is called
+// when a segment is cut where there is no keyframe; gop is how long the GOP is so far.
+func New(emit func(*Segment), forced func(gop time.Duration)) *Segmenter {
+	return &Segmenter{emit: emit, forced: forced}
+}
+
+// SetRules sets the rules for the cuts to come.
+func (s *Segmenter) SetRules(r Rules) { s.rules, s.soon = r, 0 }
+
+// SetLimit sets how long a segment may be at most, so that its EXTINF does not round
+// to more than the playlist's TARGETDURATION; 0: there is no limit yet.
+func (s *Segmenter) SetLimit(d time.Duration) { s.limit = d }
+
+// CutSooner allows the next cut after fragment already, if that is less than the
+// rules say: the rules become shorter after that cut. The first call counts until
+// SetRules is called.
+func (s *Segmenter) CutSooner(fragment time.Duration) {
+	if s.soon == 0 {
+		s.soon = fragment
+	}
+}
+
+// Break makes the next segment begin with a discontinuity.
+func (s *Segmenter) Break() { s.broken = true }
+
+// Open says whether a segment has begun and not ended.
+func (s *Segmenter) Open() bool { return s.open != nil }
+
+// Dropped is how many packets went into no segment.
+func (s *Segmenter) Dropped() uint64 { return s.dropped }
+
+// Push takes the next packet of the stream. now is when it was read, elapsed the
+// same on a clock that nobody sets.
+func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) {
+	if s.started && p.Epoch != s.epoch {
+		s.interrupt(p.DTS)
+	}
+	if !s.started {
+		s.started, s.epoch = true, p.Epoch
+		s.waiting, s.waitIndex = s.rules.Aligned, s.index(p)
+	}
+	if len(p.Data) == 0 {
+		return // a zero-length message: nothing to lose
+	}
+	if p.Continues {
+		s.goOn(p)
+		return
+	}
+	kind, sent := p.Track.Kind, p
+	if kind == media.Video {
+		s.picture.first = nil
+	}
+	if kind == media.Video && !p.Keyframe && s.headless(p) {
+		s.dropped++
+		return
+	}
+	t, v := s.line.judge(p)
+	if kind == media.Video && v == fits && !s.wait.moves(&s.line, t, elapsed) {
+		v = jumps
+	}
+	switch v {
+	case drops:
+		s.dropped++
+		return
+	case jumps:
+		s.close(s.line.end())
+		s.dropDelayed()
+		s.broken = true
+		s.line.jump(t)
+	case fits:
+	}
+	hand := &s.line.hands[kind]
+	s.moves = hand.known && max(hand.idle, t-hand.t, s.line.stood) >= still
+	p, t = s.line.admit(p, t)
+	if s.waiting && !s.boundary(p) {
+		s.dropped++
+		return
+	}
+	s.cutBefore(p, t)
+	if s.mustWait(p) {
+		s.delay(p)
+		return
+	}
+	s.add(p, t, elapsed, now)
+	if kind == media.Video {
+		s.picture = admitted{first: p, moved: p.DTS + p.CTS - sent.DTS - sent.CTS}
+	}
+}
+
+// headless says that a video frame can't be decoded where it would go, since
+// the keyframe is still to come.
+func (s *Segmenter) headless(p *media.Packet) bool {
+	if s.keyTrack != p.Track {
+		return true
+	}
+	back := s.any && s.previous[media.Video] == nil // after audio alone
+	return back && (s.open == nil || s.open.Tracks[media.Video] == nil)
+}
+
+// interrupt ends the segment because another encoder, or the same anew, begins.
+func (s *Segmenter) interrupt(t time.Duration) {
+	end := s.line.end()
+	if t >= end-maxFrame && t <= end+maxFrame {
+		end = max(t, end)
+	}
+	s.close(end)
+	s.Lose()
+	s.started, s.carry = false, false
+	s.line.shift = 0
+}
+
+// Lose is told that what comes next does not follow what came last: the
+// stream passed its ring's end, or a new encoder begins.
+func (s *Segmenter) Lose() {
+	s.close(s.line.end())
+	s.dropDelayed()
+	s.line.restart()
+	s.broken = true
+	s.keyTrack = nil
+}
+
+// Finish ends the last segment.
+func (s *Segmenter) Finish() {
+	s.close(s.line.end())
+	s.dropDelayed()
+}
+
+// boundary says whether the first segment may begin with p, and if so stops waiting.
+func (s *Segmenter) boundary(p *media.Packet) bool {
+	if p.Track.Kind == media.Video && !p.Keyframe || p.Track.Kind == media.Audio && s.line.hands[media.Video].known {
+		return false
+	}
+	length := uint32(s.rules.Fragment.Milliseconds())
+	atStart := length > 0 && p.Timestamp%length <= uint32(cutTolerance.Milliseconds())
+	if !atStart && s.index(p) == s.waitIndex {
+		return false
+	}
+	s.waiting = false
+	return true
+}
+
+// index numbers the fragments of aligned slicing by the publisher's own clock,
+// so that the renditions of one source are cut at the same frames.
+func (s *Segmenter) index(p *media.Packet) uint32 {
+	return p.Timestamp / uint32(max(s.rules.Fragment.Milliseconds(), 1))
+}
+
+// close ends the open segment at t and hands it on.
+func (s *Segmenter) close(t time.Duration) {
+	g := s.open
+	if g == nil {
+		return
+	}
+	s.open = nil
+	s.picture.first = nil
+	g.Duration = max(t.Round(time.Millisecond)-g.Start, time.Millisecond)
+	if s.limit > 0 {
+		g.Duration = min(g.Duration, s.limit)
+	}
+	for kind := range g.Tracks {
+		if g.Tracks[kind] == nil && s.carry && s.line.hands[kind].idle < gone {
+			g.Tracks[kind] = s.previous[kind]
+		}
+	}
+	if s.any && g.Tracks != s.previous {
+		g.Discontinuity = true // RFC 8216 §4.3.2.3: number or type of tracks
+	}
+	s.previous, s.any, s.carry = g.Tracks, true, true
+	s.broken, s.turned = s.broken || s.turned, false
+	s.nextAt = g.Start + g.Duration
+	s.emit(g)
+	clear(g.packets)
+	*g = Segment{packets: g.packets[:0]}
+	s.spare = g
+}
+
+func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time) {
+	kind := p.Track.Kind
+	g := s.open
+	if g == nil {
+		loose := kind == media.Audio && !s.line.hands[media.Video].known && (!s.any || s.broken)
+		g = s.begin(p.Timestamp, s.line.head(), now)
+		g.Delay = elapsed - s.line.head()
+		g.loose = loose
+		s.addDelayed(g)
+	}
+	if kind == media.Video {
+		s.wait.arrived = elapsed
+		if p.Keyframe {
+			s.keyTrack, s.keyTime = p.Track, t
+		}
+		if g.Frames == 0 {
+			g.Independent = p.Keyframe
+			if g.loose {
+				// The sound before it was measured by its own clock.
+				if apart := t - s.line.hands[media.Audio].t; apart.Abs() > 2*frameGuess {
+					g.Start += apart.Round(time.Millisecond)
+				}
+				g.loose = false
+			}
+		}
+		g.Frames++
+	}
+	if kind == media.Audio {
+		// It changes only while a timeline, and so this segment, has no audio.
+		g.audioShift = s.line.shift
+	}
+	if !s.turned || kind == media.Video || g.Tracks[kind] == nil {
+		g.Tracks[kind] = p.Track
+	}
+	g.packets = append(g.packets, p)
+	g.bytes += int64(len(p.Data))
+	g.held += p.Held() + g.headers.Charge(p)
+	if v := &s.line.hands[media.Video]; kind == media.Video || !v.known || v.idle >= still {
+		g.Delay = min(g.Delay, elapsed-s.line.head())
+	}
+	g.end, g.head = s.line.end(), s.line.head()
+}
+
+func (s *Segmenter) begin(timestamp uint32, t time.Duration, now time.Time) *Segment {
+	g := s.spare
+	if g == nil {
+		g = &Segment{}
+	}
+	s.spare = nil
+	g.Start = t.Round(time.Millisecond)
+	g.Independent = true
+	g.Discontinuity = s.broken
+	g.Timestamp = timestamp
+	g.Opened = now
+	g.Delay = math.MaxInt64
+	if s.any && !s.broken && g.Start-s.nextAt <= maxFrame && s.nextAt-g.Start <= maxFrame {
+		g.Start = s.nextAt // so that EXTINFs add up
+	}
+	s.broken = false
+	s.open = g
+	return g
+}

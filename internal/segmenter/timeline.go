@@ -1,0 +1,178 @@
+package segmenter
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
+)
+
+const (
+	maxBack    = time.Second      // a kind going back further breaks the timeline
+	maxForward = 15 * time.Second // and so does one that leaps further ahead
+	maxApart   = 10 * time.Second // audio and video of one timeline are closer
+
+	// settle is how young a timeline that began with a jump is spared the
+	// next one, so that timestamps that jump at every packet do not make a
+	// fragment of each.
+	settle = 500 * time.Millisecond
+	// maxLeftovers is how many packets in a row may be dropped because they
+	// do not fit the timeline before the timeline is fitted to them.
+	maxLeftovers = 50
+)
+
+// A timeline judges timestamps. Each kind is compared with itself, so that
+// audio and video that are interleaved unevenly, or that count from different
+// zero points, do not look like jumps at every change between them.
+type timeline struct {
+	hands [2]clockHand
+	shift time.Duration // of audio
+	began time.Duration // where it began with a jump
+	young bool          // it began with a jump, less than settle ago
+	// stood is how far the video's hand is ahead of the newest picture, which
+	// was let stand: see Segmenter.Tick.
+	stood time.Duration
+}
+
+type verdict uint8
+
+const (
+	fits  verdict = iota
+	drops         // a leftover of another timeline
+	jumps         // the timeline ends here, a new one begins with this packet
+)
+
+// judge says what p's timestamp means and returns it on the timeline.
+func (l *timeline) judge(p *media.Packet) (time.Duration, verdict) {
+	kind := p.Track.Kind
+	t := p.DTS
+	if kind == media.Audio {
+		t += l.shift
+	}
+	hand, other := &l.hands[kind], &l.hands[1-kind]
+	apart := other.known && (t-other.t > maxApart || other.t-t > maxApart)
+	if hand.known {
+		d, back := t-hand.t, maxBack
+		if kind == media.Video {
+			back += l.stood
+		}
+		if d >= -back && (d <= maxForward || other.known && !apart) {
+			// A kind that was silent for long and comes back beside the
+			// other has not jumped.
+			return t, fits
+		}
+		if l.young && hand.leftovers < maxLeftovers {
+			hand.leftovers++
+			return t, drops
+		}
+		return p.DTS + l.shiftOf(kind), jumps
+	}
+	if !apart {
+		return t, fits
+	}
+	if hand.leftovers < maxLeftovers {
+		hand.leftovers++
+		return t, drops
+	}
+	if kind == media.Video {
+		return t, jumps
+	}
+	// Audio that stays away from video counts from another zero point: what
+	// arrives together belongs together.
+	l.shift += other.t - t
+	return other.t, fits
+}
+
+func (l *timeline) shiftOf(kind media.Kind) time.Duration {
+	if kind == media.Audio {
+		return l.shift
+	}
+	return 0
+}
+
+// restart forgets where both kinds stood.
+func (l *timeline) restart() {
+	for i := range l.hands {
+		l.hands[i] = clockHand{step: l.hands[i].step}
+	}
+	l.young, l.stood = false, 0
+}
+
+// jump begins a new timeline at t.
+func (l *timeline) jump(t time.Duration) {
+	l.restart()
+	l.began, l.young = t, true
+}
+
+// admit moves the hand of p's kind and returns p, or a copy of it whose DTS rises:
+// no two frames of a transport stream are decoded at one time, and publishers whose
+// encoder can't keep up send the same millisecond several times (GStreamer's flvmux).
+func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
+	kind := p.Track.Kind
+	hand := &l.hands[kind]
+	sent, step := t, hand.step
+	if hand.known && t <= hand.t {
+		q := *p
+		pts := t + p.CTS
+		t = hand.t + time.Millisecond
+		q.DTS = t - l.shiftOf(kind)
+		// It is shown when its publisher says, but one that comes in order is
+		// not shown before the one that it follows.
+		q.CTS = max(pts-t, min(p.CTS, 0))
+		p = &q
+	}
+	if hand.known { // a longer step is a pause of both, or a slip
+		l.hands[1-kind].idle += min(max(t-hand.t, 0), longest[kind])
+	}
+	hand.move(t)
+	if kind == media.Video && l.stood > 0 {
+		hand.step, l.stood = step, t-sent
+	}
+	if l.young && t-l.began >= settle {
+		l.young = false
+	}
+	return p, t
+}
+
+// stand has the newest picture stand until t.
+func (l *timeline) stand(t time.Duration) {
+	v, a := &l.hands[media.Video], &l.hands[media.Audio]
+	d := max(t-v.t, 0)
+	v.t += d
+	l.stood += d
+	if a.known {
+		a.idle += d
+	}
+}
+
+// soundless says that there was no sound before the newest picture either.
+func (l *timeline) soundless() bool {
+	a := &l.hands[media.Audio]
+	return !a.known || a.idle > muted
+}
+
+// head is where the newest packet is on the clock of the fragments, which is
+// the video's, without video the audio's. While the picture stands still it goes
+// on with the sound: silence of a track is a matter of arrival, the timestamps
+// of two tracks do not compare.
+func (l *timeline) head() time.Duration {
+	v := &l.hands[media.Video]
+	if !v.known {
+		return l.hands[media.Audio].t
+	}
+	return v.t + v.idle
+}
+
+// longest is how long one packet of a kind may be taken to last.
+var longest = [2]time.Duration{media.Video: maxFrame, media.Audio: maxFrame / 4}
+
+// end is where the newest media ends, on the same clock.
+func (l *timeline) end() time.Duration {
+	v, a := &l.hands[media.Video], &l.hands[media.Audio]
+	switch {
+	case !v.known:
+		return a.end()
+	case v.idle <= maxFrame:
+		return v.end()
+	}
+	return l.head() + a.end() - a.t
+}

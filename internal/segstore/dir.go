@@ -1,0 +1,454 @@
+// Package segstore keeps the files of an output in a directory tree: it writes them
+// aside and renames them, remembers in a ledger which files it made, removes them when
+// they are due, and goes on in another directory when the path names another one. It
+// knows which files are live, for HTTP.
+//
+//	Write → ledger → temporary file → rename → Lookup
+//	Schedule → Clean → file removed → ledger
+//
+// What the files say is no matter of this package: its owner hands in the kinds of
+// files, and functions for what follows from their content. The methods of a Dir may
+// be called from any goroutine.
+package segstore
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// A Dir is one directory tree, the ledger of what we wrote there, and when it
+// goes again.
+type Dir struct {
+	o      Options
+	disk   *disk
+	ledger *ledger
+
+	settling sync.Mutex // one goroutine at a time opens the directory; see settle
+	opened   bool       // it was opened once; guarded by settling
+	failing  bool       // the last try to open it failed; guarded by settling
+	closed   bool       // for good; guarded by settling
+
+	// removing is held while a file is deleted, so that a packager that takes
+	// files over knows which of them are still there.
+	removing sync.Mutex
+
+	mu    sync.RWMutex
+	files map[string]*file
+	due   dueHeap
+}
+
+// A file is one name of ours.
+type file struct {
+	rec      Entry
+	live     File
+	visible  bool      // complete under its final name
+	removeAt time.Time // zero: not scheduled
+
+	numbers Numbers
+}
+
+// Numbers are where the numbers of a playlist go on. A store only keeps them.
+type Numbers struct {
+	Next, Disc uint64 // media sequence and discontinuity sequence
+}
+
+// Options are what a store needs. All functions are called while the store does
+// something: they must not call methods that their comment does not name.
+type Options struct {
+	Path   string
+	What   string      // what log lines and errors call the directory: "hls path"
+	Ledger string      // file name of the ledger in it
+	Kinds  []EntryKind // of files that there may be
+	Log    *zap.Logger
+	Now    func() time.Time
+	Wake   chan struct{} // is sent to when a date has changed: clean may have something to do
+
+	// Sweep takes up what an earlier process left: it shows and schedules the files
+	// of s, which nobody else uses yet.
+	Sweep func(s *Dir)
+	// Moving is called before a store goes on in another directory, which is to so
+	// far; moved after that.
+	Moving func(from, to *Dir)
+	Moved  func(s *Dir)
+	// Removed is called when a file has been deleted, before it is forgotten.
+	Removed func(s *Dir, r Entry, n Numbers)
+	// InUse says whether somebody writes a file again and again: that one is not
+	// forgotten when it is missing.
+	InUse func(name string) bool
+
+	Fault func(op, name string) error // tests: fails the step before it happens
+}
+
+// New makes a store that is not open yet: see settle.
+func New(o Options) *Dir {
+	k := &disk{path: o.Path, what: o.What, fault: o.Fault}
+	return &Dir{o: o, disk: k, ledger: &ledger{disk: k, name: o.Ledger, kinds: o.Kinds}, files: make(map[string]*file)}
+}
+
+// open opens the directory and reads its ledger.
+func (s *Dir) open() error {
+	if err := s.disk.open(); err != nil {
+		return err
+	}
+	l, err := openLedger(s.disk, s.o.Ledger, s.o.Kinds)
+	if err != nil {
+		s.disk.close()
+		return fmt.Errorf("%s %s: %w", s.o.What, s.disk.path, err)
+	}
+	s.ledger = l
+	for name, rec := range l.live {
+		s.files[name] = &file{rec: rec}
+	}
+	return nil
+}
+
+// adopt makes what was opened aside the store's: its directory, its ledger and
+// its files. An unopened one leaves s without a directory.
+func (s *Dir) adopt(fresh *Dir) {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.closeLocked()
+	l.file, l.lines, l.torn, l.live = fresh.ledger.file, fresh.ledger.lines, fresh.ledger.torn, fresh.ledger.live
+	s.files, s.due = fresh.files, fresh.due
+	s.disk.hold(fresh.disk.held.Load())
+}
+
+func (s *Dir) Close() {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	s.closed = true
+	s.ledger.close()
+	s.disk.close()
+}
+
+func (s *Dir) Empty() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.files) == 0
+}
+
+func (s *Dir) Lookup(name string) (File, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if f := s.files[name]; f != nil && f.visible {
+		return f.live, true
+	}
+	return File{}, false
+}
+
+// Taken says whether a new file may not have this name.
+func (s *Dir) Taken(name string) bool {
+	s.mu.RLock()
+	_, ours := s.files[name]
+	s.mu.RUnlock()
+	return ours || s.disk.exists(name)
+}
+
+// Whole says whether a regular file of that name is there, and is not empty.
+func (s *Dir) Whole(name string) bool {
+	info, err := s.disk.stat(name)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// Ours says whether a name is in the ledger.
+func (s *Dir) Ours(name string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.files[name] != nil
+}
+
+// Stat describes a file, not what a link points to.
+func (s *Dir) Stat(name string) (fs.FileInfo, error) { return s.disk.stat(name) }
+
+// Read returns a regular file of at most limit bytes.
+func (s *Dir) Read(name string, limit int64) ([]byte, fs.FileInfo, error) {
+	return s.disk.read(name, limit)
+}
+
+// List returns the names in a directory of the tree, ours or not, unsorted.
+func (s *Dir) List(dir string) ([]string, error) { return s.disk.list(dir) }
+
+// RemoveTemporary deletes what a crash may have left beside a file.
+func (s *Dir) RemoveTemporary(name string) { _ = s.disk.remove(temporary(name)) }
+
+// Write records rec, writes data under its name and shows live to Lookup. The
+// directory is made if need be. A file written again keeps no removal date.
+func (s *Dir) Write(rec Entry, data []byte, live File) error {
+	for again := false; ; again = true {
+		held := s.disk.held.Load()
+		err := s.writeOnce(rec, data, live, again)
+		if s.disk.held.Load() == held {
+			return err
+		}
+		// The directory was exchanged meanwhile: the file is in the old one.
+	}
+}
+
+// writeOnce is write; again: what the ledger knows may be another directory's.
+func (s *Dir) writeOnce(rec Entry, data []byte, live File, again bool) error {
+	if err := s.Reserve(rec, again); err != nil {
+		return err
+	}
+	err := s.inDirectory(rec, func() error { return s.disk.replace(rec.Name, data) })
+	s.mu.Lock()
+	f := s.files[rec.Name]
+	unseen := f != nil && !f.visible
+	if err == nil && f != nil {
+		f.live, f.visible = live, true
+	}
+	s.mu.Unlock()
+	if err != nil && unseen {
+		s.Forget(rec.Name) // replace left nothing
+	}
+	return err
+}
+
+// Reserve puts rec into the ledger before its file exists; again: even if it is
+// there already.
+func (s *Dir) Reserve(rec Entry, again bool) error {
+	s.mu.Lock()
+	f := s.files[rec.Name]
+	known := f != nil && f.rec == rec
+	s.mu.Unlock()
+	if known && !again {
+		return nil
+	}
+	if err := s.ledger.put(rec); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f = s.files[rec.Name]; f == nil {
+		f = &file{}
+		s.files[rec.Name] = f
+	}
+	f.rec, f.removeAt = rec, time.Time{}
+	return nil
+}
+
+// inDirectory runs create, making the directories of rec's name when they are
+// missing. Those we made are ours to remove.
+func (s *Dir) inDirectory(rec Entry, create func() error) error {
+	err := create()
+	dir := path.Dir(rec.Name)
+	// Twice: the cleaner may remove an empty directory between the two steps.
+	for try := 0; try < 2 && dir != "." && errors.Is(err, fs.ErrNotExist); try++ {
+		if err := s.makeDirs(dir, rec); err != nil {
+			return err
+		}
+		err = create()
+	}
+	return err
+}
+
+func (s *Dir) makeDirs(dir string, rec Entry) error {
+	if s.disk.exists(dir) {
+		return nil
+	}
+	if up := path.Dir(dir); up != "." {
+		if err := s.makeDirs(up, rec); err != nil {
+			return err
+		}
+	}
+	if err := s.Reserve(Entry{Name: dir, Kind: KindDirectory, App: rec.App, Stream: rec.Stream}, false); err != nil {
+		return err
+	}
+	if err := s.disk.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		s.Forget(dir)
+		return fmt.Errorf("make directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Forget drops names that are no longer ours to remove; the files stay.
+func (s *Dir) Forget(names ...string) {
+	recs := make([]Entry, 0, len(names))
+	s.mu.Lock()
+	for _, name := range names {
+		if s.files[name] != nil {
+			delete(s.files, name)
+			recs = append(recs, Entry{Name: name, Gone: true})
+		}
+	}
+	s.mu.Unlock()
+	// Should this fail, the next start finds the line and removes the file
+	// when its time is over, as if we had not got so far.
+	_ = s.ledger.put(recs...)
+}
+
+// Schedule has names removed at the given time, or never (zero).
+func (s *Dir) Schedule(at time.Time, names ...string) {
+	recs := make([]Entry, 0, len(names))
+	s.mu.Lock()
+	for _, name := range names {
+		f := s.files[name]
+		if f == nil || f.removeAt.Equal(at) {
+			continue
+		}
+		f.removeAt = at
+		f.rec.Remove = 0
+		if !at.IsZero() {
+			f.rec.Remove = at.UnixMilli()
+			heap.Push(&s.due, dueItem{at, s.order(&f.rec), name})
+		}
+		recs = append(recs, f.rec)
+	}
+	s.mu.Unlock()
+	_ = s.ledger.put(recs...) // failing: the sweep at the next start sets another date
+	s.wake()
+}
+
+// wake has the owner of the store call clean.
+func (s *Dir) wake() {
+	select {
+	case s.o.Wake <- struct{}{}:
+	default:
+	}
+}
+
+// Release has names go at the given time: deleted, or with keep 0 only forgotten.
+// keep is how long after the end of their stream they would have stayed.
+func (s *Dir) Release(at time.Time, keep time.Duration, names ...string) {
+	s.mu.Lock()
+	for _, name := range names {
+		if f := s.files[name]; f != nil {
+			f.rec.Keep = keep.Milliseconds()
+		}
+	}
+	s.mu.Unlock()
+	s.Schedule(at, names...)
+}
+
+// Keep takes the dates off names and returns once none of them is being removed.
+func (s *Dir) Keep(names ...string) {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	s.Schedule(time.Time{}, names...)
+}
+
+// KeepIfDue is keep for a name that is scheduled, and cheap for one that is not.
+func (s *Dir) KeepIfDue(name string) {
+	s.mu.RLock()
+	f := s.files[name]
+	due := f != nil && !f.removeAt.IsZero()
+	s.mu.RUnlock()
+	if due {
+		s.Keep(name)
+	}
+}
+
+// SetNumbers notes where the numbers of a playlist go on.
+func (s *Dir) SetNumbers(playlist string, n Numbers) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.files[playlist]; f != nil {
+		f.numbers = n
+	}
+}
+
+// Show makes lookup find a file that is there already.
+func (s *Dir) Show(name string, live File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.files[name]; f != nil {
+		f.live, f.visible = live, true
+	}
+}
+
+// Each calls f for every entry. f must not call s.
+func (s *Dir) Each(f func(r Entry, n Numbers)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, x := range s.files {
+		f(x.rec, x.numbers)
+	}
+}
+
+// Names returns the names of the files that lookup finds and ok accepts, sorted.
+func (s *Dir) Names(ok func(File) bool) (names []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for name, f := range s.files {
+		if f.visible && ok(f.live) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// order is where a file comes among those that are due at the same time: a directory
+// is last.
+func (s *Dir) order(r *Entry) int {
+	if r.Kind == KindDirectory {
+		return math.MaxInt
+	}
+	if i := kindIndex(s.o.Kinds, r.Kind); i >= 0 {
+		return s.o.Kinds[i].Order
+	}
+	return 0
+}
+
+// marker says whether r stands for no file.
+func (s *Dir) marker(r *Entry) bool {
+	i := kindIndex(s.o.Kinds, r.Kind)
+	return i >= 0 && s.o.Kinds[i].Marker
+}
+
+type dueItem struct {
+	at    time.Time
+	order int
+	name  string
+}
+
+type dueHeap []dueItem
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	if !h[i].at.Equal(h[j].at) {
+		return h[i].at.Before(h[j].at)
+	}
+	return h[i].order < h[j].order
+}
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)   { *h = append(*h, x.(dueItem)) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// next returns a name that is due at now; else when the next one will be, zero
+// if none is scheduled.
+func (s *Dir) next(now time.Time) (name string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.due) > 0 {
+		top := s.due[0]
+		if f := s.files[top.name]; f == nil || !f.removeAt.Equal(top.at) {
+			heap.Pop(&s.due) // rescheduled since
+			continue
+		}
+		if top.at.After(now) {
+			return "", top.at
+		}
+		heap.Pop(&s.due)
+		return top.name, top.at
+	}
+	return "", time.Time{}
+}

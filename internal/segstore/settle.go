@@ -1,0 +1,99 @@
+package segstore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"go.uber.org/zap"
+)
+
+// Settle has s write to the directory that its path names now. That is another
+// one than before when the path was renamed and made anew, when a file system
+// was mounted over it or unmounted, or when it was deleted: then s begins anew
+// there, with what an earlier process left.
+//
+// Errors: the directory can't be used. Nothing is written to the old one then.
+func (s *Dir) Settle() error {
+	if s.disk.current() {
+		return nil
+	}
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	switch {
+	case s.closed:
+		return errUnusable
+	case s.disk.current(): // another goroutine was faster
+		return nil
+	}
+	fresh := New(s.o)
+	err := fresh.open()
+	if err == nil {
+		s.o.Sweep(fresh)
+	}
+	s.goOn(fresh)
+	path := zap.String("path", s.o.Path)
+	switch {
+	case err != nil && !s.failing:
+		s.o.Log.Error(s.o.What+" can't be used: outputs in it fail until it can", path, zap.Error(err))
+	case err == nil && s.failing:
+		s.o.Log.Info(s.o.What+" can be used", path)
+	case err == nil && s.opened:
+		s.o.Log.Warn(s.o.What+" was replaced: outputs go on in the directory that it names now", path)
+	}
+	s.failing = err != nil
+	s.opened = s.opened || err == nil
+	return err
+}
+
+// goOn has s go on with what was opened aside, or with nothing.
+func (s *Dir) goOn(fresh *Dir) {
+	s.o.Moving(s, fresh)
+	s.adopt(fresh)
+	s.wake() // other dates
+	s.o.Moved(s)
+}
+
+// Look finds a directory that was exchanged while nobody writes there. It does
+// not make one that is missing: whoever has moved it away may be about to put
+// another one in its place. A packager does when it has something to write.
+func (s *Dir) Look() {
+	if s.disk.current() {
+		s.forgetDeleted()
+		return
+	}
+	if _, err := os.Stat(s.o.Path); !errors.Is(err, fs.ErrNotExist) {
+		_ = s.Settle() // it has logged why not
+		return
+	}
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	if s.disk.held.Load() != nil && !s.disk.current() {
+		s.goOn(New(s.o))
+	}
+}
+
+// forgetDeleted drops the playlists of ended streams whose files somebody has
+// deleted. They are in memory: HTTP would go on to serve them, and fragments that
+// are gone. Those that are being written come back with the next fragment.
+func (s *Dir) forgetDeleted() {
+	type held struct {
+		rec Entry
+		n   Numbers
+	}
+	s.mu.RLock()
+	var all []held
+	for _, f := range s.files {
+		if f.visible && f.live.Body != nil {
+			all = append(all, held{f.rec, f.numbers})
+		}
+	}
+	s.mu.RUnlock()
+	for _, f := range all {
+		if _, err := s.disk.stat(f.rec.Name); !errors.Is(err, fs.ErrNotExist) || s.o.InUse(f.rec.Name) {
+			continue
+		}
+		s.o.Removed(s, f.rec, f.n)
+		s.Forget(f.rec.Name)
+	}
+}
