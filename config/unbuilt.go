@@ -22,8 +22,6 @@ application.sessions
 
 vod.temp_path vod.local_path
 
-record.keep_for record.keep_size
-
 hls.format=fmp4 hls.low_latency hls.part
 
 location.api location.player

@@ -68,6 +68,7 @@ func New(ctx, outputCtx context.Context, o Options) *Origin {
 	og.audience = newAudience(og)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })
 	og.goes.Go(func() { og.watchBitrates(ctx) })
+	og.goes.Go(func() { og.keepRecordings(outputCtx) })
 	og.goes.Go(func() { og.watchPlayers(ctx) })
 	og.goes.Go(func() { og.audience.run(ctx) })
 	return og

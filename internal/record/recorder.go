@@ -63,6 +63,7 @@ type Recorder struct {
 	moved  bool // the file is not where its path is: the next break opens another
 	opened time.Time
 	last   string // path of the newest file, without its number
+	number int    // of the newest finished one
 	fault  fault
 	look   time.Time // when the disk is looked at again
 	ending bool

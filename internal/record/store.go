@@ -24,8 +24,17 @@ import (
 // A Store knows which files are being written, so that no two recorders write
 // one. The zero Store is ready; all recorders of a process share one.
 type Store struct {
-	mu   sync.Mutex
-	open map[string]struct{} // absolute paths
+	ledgers sync.Mutex // of all directories; held over small reads and writes
+	mu      sync.Mutex
+	open    map[string]struct{} // absolute paths
+}
+
+// isOpen says whether the file name below dir is being written.
+func (s *Store) isOpen(dir, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, open := s.open[filepath.Join(dir, filepath.FromSlash(name))]
+	return open
 }
 
 func (s *Store) take(path string) bool {
@@ -57,15 +66,17 @@ const (
 
 // A file is one recording that is being written.
 type file struct {
-	store *Store
-	root  *os.Root // of the record block's path
-	f     *os.File
-	w     writer
-	path  string      // absolute
-	plain string      // path without a number
-	name  string      // below root
-	empty bool        // it was made here, and has nothing yet
-	dir   fs.FileInfo // of the directory it is in
+	store  *Store
+	root   *os.Root // of the record block's path
+	f      *os.File
+	w      writer
+	path   string      // absolute
+	plain  string      // path without a number
+	number int         // 0: it has none
+	name   string      // below root
+	empty  bool        // it was made here, and has nothing yet
+	dir    fs.FileInfo // of the directory it is in
+	inode  uint64
 }
 
 var errLocked = errors.New("another process has locked it")
@@ -77,6 +88,7 @@ type want struct {
 	now       time.Time
 	since     time.Time // with overwrite, older files of the name are overwritten; zero: none
 	last      string    // the plain path of the recorder's file before, which is not
+	number    int       // of its newest file
 	keyframes int       // expected; 0 unknown
 }
 
@@ -90,7 +102,7 @@ func (s *Store) create(w want) (*file, error) {
 		return nil, fmt.Errorf("record path: %w", err)
 	}
 	plain := ""
-	for i := range maxNumber {
+	for i := 0; i < w.number+maxNumber; i++ {
 		name, err := w.naming.file(w.now, i)
 		if err != nil {
 			_ = root.Close()
@@ -101,12 +113,13 @@ func (s *Store) create(w want) (*file, error) {
 			plain = full
 		}
 		if i == 0 && full == w.last && !w.naming.cfg.Append {
+			i = w.number // numbers go up, also when older files are deleted
 			continue
 		}
 		if !s.take(full) {
 			continue
 		}
-		f := &file{store: s, root: root, path: full, plain: plain, name: name}
+		f := &file{store: s, root: root, path: full, plain: plain, name: name, number: i}
 		err = f.openFile(&w, i > 0)
 		if err == nil {
 			return f, nil
@@ -169,6 +182,9 @@ func (f *file) begin(h *os.File, w *want, resume bool) error {
 		}
 	}
 	f.f = h
+	if info, err := h.Stat(); err == nil {
+		f.inode = inode(info)
+	}
 	if resume && !f.empty {
 		info, err := h.Stat()
 		if err != nil {

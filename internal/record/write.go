@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/output"
 )
@@ -27,7 +28,7 @@ func (r *Recorder) open() error {
 	now := r.o.Now()
 	w := want{
 		dir: string(r.cfg.Path), naming: r.naming(), now: now,
-		since: r.o.Since, last: r.last, keyframes: r.keyframes(),
+		since: r.o.Since, last: r.last, number: r.number, keyframes: r.keyframes(),
 	}
 	f, err := r.o.Store.create(w)
 	if err != nil {
@@ -41,6 +42,7 @@ func (r *Recorder) open() error {
 	r.show()
 	r.look = now.Add(lookEvery)
 	r.run = run{}
+	r.list(f, false)
 	r.status(Start)
 	return nil
 }
@@ -140,6 +142,7 @@ func (r *Recorder) close() {
 	if f.empty {
 		return
 	}
+	r.number = f.number
 	if unsaid { // so short that all of it was written now
 		r.started(f)
 	}
@@ -147,6 +150,8 @@ func (r *Recorder) close() {
 	r.stats.Files++
 	r.mu.Unlock()
 	r.log.Info("recording finished", zap.String("path", f.path), zap.Int64("bytes", f.w.Size()), zap.Int64("dur_ms", f.w.Duration().Milliseconds()))
+	r.list(f, true)
+	r.sweep()
 	r.status(Stop)
 	if r.o.Done != nil {
 		r.o.Done(f.path, r.ending)
@@ -174,5 +179,21 @@ func (r *Recorder) failed(err error) {
 func (r *Recorder) status(s State) {
 	if r.o.Status != nil && r.cfg.Notify {
 		r.o.Status(s)
+	}
+}
+
+// sweep deletes what keep_for and keep_size say is too much now.
+func (r *Recorder) sweep() {
+	deleted, err := r.o.Store.Sweep(r.cfg, r.o.App, r.o.Now())
+	LogSwept(r.log, r.cfg, deleted, err)
+}
+
+// LogSwept says what Store.Sweep did.
+func LogSwept(log *zap.Logger, cfg *config.Record, deleted []string, err error) {
+	if len(deleted) > 0 {
+		log.Info("old recordings deleted", zap.String("path", string(cfg.Path)), zap.Strings("files", deleted))
+	}
+	if err != nil {
+		log.Warn("old recordings can't be deleted", zap.String("path", string(cfg.Path)), zap.Error(err))
 	}
 }

@@ -18,7 +18,6 @@ rtmp {
     }
     record "r" {
       path     = "/srv/$app"
-      keep_for = "1d"
       exec "record_done" "x" {
         command = "true"
       }
