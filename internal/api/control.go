@@ -14,8 +14,8 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the
-// end of the path, and whom it means in the query. An empty filter means all.
+// A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the end of
+// the path, and filters in the query. An empty filter matches everything.
 type Command struct {
 	Section string // record, drop, redirect, push or stage
 	Method  string // start or stop; publisher, subscriber or client (both)
@@ -30,30 +30,30 @@ type Command struct {
 
 	Push string // of push, the label of its block; empty: all of the stream
 	// Publisher, of stage, is a client ID or the label of a stream key; empty: the
-	// next that waits.
+	// next in the queue.
 	Publisher string
 }
 
-// An Outcome is what came of a Command.
+// An Outcome is the result of a Command.
 type Outcome struct {
 	Count int    // sessions dropped or redirected, pushes started or stopped
-	Path  string // of the file that record opened or closed; empty: nothing to be done
+	Path  string // of the file that record opened or closed; empty: nothing to do
 }
 
-// A ControlError is a Command that can't be obeyed as it stands.
+// A ControlError says why a Command is refused.
 type ControlError struct {
 	Status int // of HTTP, 4xx
 	Reason string
 }
 
-// Error is the reason.
+// Error returns the reason.
 func (e *ControlError) Error() string { return e.Reason }
 
 func badCall(format string, args ...any) error {
 	return &ControlError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// controlMethods are a section's; nil: there is no such section.
+// controlMethods returns the methods of a section; nil: no such section.
 func controlMethods(section string) []string {
 	switch section {
 	case "record", "push":
@@ -66,13 +66,13 @@ func controlMethods(section string) []string {
 	return nil
 }
 
-// Control is the handler of a control location whose allow lists sections; do
-// obeys a Command. Its answers are nginx-rtmp's: the count, or the file of a
-// recorder, or 204 where there was nothing to record. Where nginx-rtmp answers
-// 500, this answers 4xx with the reason, and nothing is done.
+// Control returns the handler of a control location whose allow lists sections; do
+// executes a Command. It answers like nginx-rtmp: the count, the file of a recorder, or
+// 204 if there was nothing to record. Where nginx-rtmp answers 500, it answers 4xx with
+// the reason and does nothing.
 //
-// An argument that is there twice, or empty, is refused: the script that sent
-// it meant one stream, and an empty name would mean all of them.
+// A duplicate or empty argument is refused: the script meant one stream, and an empty
+// name would match all of them.
 func Control(allow []string, do func(Command) (Outcome, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -110,8 +110,8 @@ func (o Outcome) text(section string) string {
 	return strconv.Itoa(o.Count)
 }
 
-// parseCommand reads a call. Arguments it does not know are passed over, as at
-// nginx-rtmp: pages add one against caches.
+// parseCommand reads a call. It ignores unknown arguments, as nginx-rtmp does: pages add
+// one to defeat caches.
 func parseCommand(r *http.Request, allow []string) (Command, error) {
 	var c Command
 	segments := strings.Split(r.URL.Path, "/")
@@ -156,7 +156,7 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	return c, nil
 }
 
-// set takes one argument.
+// set stores one argument.
 func (c *Command) set(name, text string) (err error) {
 	switch name {
 	case "srv":
@@ -188,7 +188,7 @@ func (c *Command) set(name, text string) (err error) {
 	return nil
 }
 
-// calls lists what allow leaves of the calls.
+// calls lists the calls that allow permits.
 func calls(allow []string) string {
 	var out []string
 	for _, section := range []string{"record", "drop", "redirect", "push", "stage"} {

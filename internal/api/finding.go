@@ -7,8 +7,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/doctor"
 )
 
-// The names of what can be wrong with the server itself. A finding is there for as
-// long as it lasts.
+// The names of findings about the server itself. A finding exists as long as its cause.
 const (
 	FindingOutputFailing   = "output_failing"    // an output of a stream can't write
 	FindingHookDown        = "hook_down"         // a hook gives no answer
@@ -16,17 +15,17 @@ const (
 	FindingReloadFailed    = "reload_failed"     // the newest configuration was rejected
 )
 
-// FindingNames are those of the server itself.
+// FindingNames are the findings about the server itself.
 func FindingNames() []string {
 	return []string{FindingOutputFailing, FindingHookDown, FindingKeysFileFailing, FindingReloadFailed}
 }
 
-// NewOutputFailing is an output of a stream that can't write, since then.
+// NewOutputFailing returns the finding for an output that can't write since then.
 func NewOutputFailing(output, why string, since time.Time) doctor.Finding {
 	return finding(FindingOutputFailing, doctor.Error, since, "%s can't write, the stream goes on without it: %s", output, why)
 }
 
-// Examine sets Findings to what the other fields say of the server itself.
+// Examine sets Findings from the other fields.
 func (s *Snapshot) Examine() {
 	var out []doctor.Finding
 	for _, h := range s.HooksDown {

@@ -9,16 +9,16 @@ import (
 	"github.com/rtmpd/rtmpd/internal/doctor"
 )
 
-// Health is what a health location answers, and strangers may read: names of
-// findings and how many there are, not whom they are about.
+// Health is the answer of a health location. Anyone may read it: it has names and counts
+// of findings, but no stream names.
 type Health struct {
-	// OK says that the server can do its job. What is wrong with a publisher, a
-	// hook or a file does not count, for a restart would mend none of it.
+	// OK: the server works. Problems of a publisher, a hook or a file do not count,
+	// because a restart would not fix them.
 	OK    bool
 	Found []FindingCount // the worst first
 }
 
-// FindingCount is how many findings of a name there are.
+// FindingCount is the number of findings of a name.
 type FindingCount struct {
 	Name, Level string
 	Count       int
@@ -50,7 +50,7 @@ func (s *Snapshot) health() *Health {
 	return h
 }
 
-// rank orders levels by how bad they are.
+// rank orders levels by severity.
 func rank(level string) int {
 	return slices.Index([]string{doctor.Note, doctor.Warning, doctor.Error}, level)
 }

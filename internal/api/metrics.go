@@ -14,14 +14,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// MetricsSettings is what the metrics block says.
+// MetricsSettings are the attributes of the metrics block.
 type MetricsSettings struct {
-	Streams int  // how many streams get series of their own
+	Streams int  // how many streams have their own series
 	Mist    bool // MistServer's names as well
 }
 
-// A Collector renders Snapshots for Prometheus, one a scrape: it shows what stat
-// shows. What rooms count by themselves is registered beside it.
+// A Collector renders one Snapshot per scrape for Prometheus: the same figures as stat.
+// Packages that have their own collectors register them beside it.
 type Collector struct {
 	take     func() *Snapshot
 	settings func() MetricsSettings
@@ -32,7 +32,8 @@ type Collector struct {
 	scrape *scrape // the present one
 }
 
-// NewCollector makes a Collector of what take returns. host is asked for Mist only.
+// NewCollector returns a Collector of the Snapshots that take returns. host is called
+// for Mist only.
 func NewCollector(take func() *Snapshot, settings func() MetricsSettings, host func() Host) *Collector {
 	c := &Collector{
 		take: take, settings: settings,
@@ -44,7 +45,7 @@ func NewCollector(take func() *Snapshot, settings func() MetricsSettings, host f
 	return c
 }
 
-// gather is a scrape: what is registered at r, and the streams.
+// gather is a scrape of the collectors registered at r and of the streams.
 func (c *Collector) gather(r prometheus.Gatherer) ([]*dto.MetricFamily, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,8 +59,8 @@ func (c *Collector) gather(r prometheus.Gatherer) ([]*dto.MetricFamily, error) {
 	return out, err
 }
 
-// registered is the part of a Collector that is small enough for a registry. It is
-// only gathered by gather.
+// registered is the part of a Collector that is small enough for a registry. Only gather
+// uses it.
 type registered struct{ *Collector }
 
 // Describe implements prometheus.Collector.
@@ -80,12 +81,11 @@ func (c registered) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// maxScrapes may be under way, the others are told to come again.
+// maxScrapes bounds the concurrent scrapes; more get 503.
 const maxScrapes = 4
 
-// Handler answers scrapes with what is registered at r and with what c shows, in
-// the text format or whatever else a Prometheus asks for. r is not to be gathered
-// by anybody else.
+// Handler answers scrapes with the collectors registered at r and with c, in the format
+// that Prometheus asks for. Nothing else may gather from r.
 //
 // Errors: r has such a Collector already.
 func (c *Collector) Handler(r *prometheus.Registry) (http.Handler, error) {
@@ -96,7 +96,7 @@ func (c *Collector) Handler(r *prometheus.Registry) (http.Handler, error) {
 	inner := promhttp.HandlerFor(all, promhttp.HandlerOpts{
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide all the others
 		MaxRequestsInFlight: maxScrapes,
-		// It goes next door, and gzip would take longer than all the rest.
+		// Prometheus is usually close, and gzip would take longer than the rest.
 		DisableCompression: true,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,8 +110,8 @@ func (c *Collector) Handler(r *prometheus.Registry) (http.Handler, error) {
 	}), nil
 }
 
-// yielding lets others run before each write: a scrape is milliseconds of work,
-// and media goes first.
+// yielding yields to other goroutines before each write: a scrape is milliseconds of
+// work, and media has priority.
 type yielding struct{ http.ResponseWriter }
 
 func (y yielding) Write(b []byte) (int, error) {
@@ -122,8 +122,8 @@ func (y yielding) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (y yielding) Unwrap() http.ResponseWriter { return y.ResponseWriter }
 
-// label is a value that the exposition can have: the library refuses what is
-// not UTF-8, and escapes the rest.
+// label makes s a valid label value: the library refuses invalid UTF-8 and escapes the
+// rest.
 func label(s string) string {
 	if utf8.ValidString(s) {
 		return s

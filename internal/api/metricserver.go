@@ -13,7 +13,7 @@ type family struct {
 	labels     []string
 }
 
-// serverFamilies are about the server as a whole.
+// serverFamilies describe the server as a whole.
 var serverFamilies = []family{
 	{"rtmpd_build_info", "Always 1: which rtmpd this is.", []string{"version", "goversion"}},
 	{"rtmpd_healthy", "Whether health locations answer 200: the server can do its job.", nil},
@@ -112,7 +112,7 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
 	}
 }
 
-// cumulative is the buckets as Prometheus has them: each holds those before it.
+// cumulative converts buckets to Prometheus's, each of which includes those before it.
 func cumulative(buckets []Bucket) map[float64]uint64 {
 	out := make(map[float64]uint64, len(buckets))
 	sum := uint64(0)
@@ -159,11 +159,11 @@ func (s *Snapshot) eachStream(f func(server int, a *Application, st *Stream)) {
 	}
 }
 
-// exists tells a stream from a name that players wait for, which strangers
-// choose.
+// exists distinguishes a stream from a name that players wait for. Any client can choose
+// such a name.
 func (st *Stream) exists() bool { return st.Publishing || st.BytesIn > 0 }
 
-// players are its RTMP players.
+// players returns the number of its RTMP players.
 func (st *Stream) players() int {
 	n := 0
 	for i := range st.Clients {

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Host is what the operating system says of the machine; zero: not known.
+// Host holds figures of the machine; zero: unknown.
 type Host struct {
 	CPUBusy, CPUTotal     uint64 // ticks of all cores since boot
 	MemTotal, MemUsed     uint64 // bytes
@@ -14,8 +14,8 @@ type Host struct {
 	NetworkIn, NetworkOut uint64 // bytes in and out of all interfaces but loopback
 }
 
-// mist renders MistServer's names, so that dashboards made for it go on. All are
-// untyped: some are called like counters and are none, or the other way round.
+// mist renders metrics under MistServer's names, so that its dashboards work. All are
+// untyped: some are named like counters and are none, or the other way round.
 type mist struct {
 	descs map[string]*prometheus.Desc
 	host  func() Host
@@ -23,14 +23,14 @@ type mist struct {
 	before Host
 	cpu    float64 // tenths of a percent of all cores, between the last two scrapes
 	at     time.Time
-	// viewing are the seconds viewed, of each stream and of all: what MistServer
-	// counts at the end of each second is reckoned here between two scrapes.
+	// viewing holds the seconds viewed, of each stream and of all. MistServer counts
+	// them each second; here they are computed at each scrape.
 	viewing map[string]float64
 	all     float64
 }
 
-// mistFamilies are MistServer's metrics, but for what there is nothing of here:
-// packets by fate, a bandwidth limit and what does not count for it.
+// mistFamilies are MistServer's metrics, without those that have no equivalent here:
+// packets by fate, a bandwidth limit and what is exempt from it.
 var mistFamilies = []family{
 	{"mist_logs", "Lines written to the log since the start.", nil},
 	{"mist_cpu", "CPU in use on the machine, in tenths of a percent.", nil},
@@ -93,7 +93,7 @@ func (m *mist) collect(ch chan<- prometheus.Metric, x *scrape) {
 	m.streams(put, x.own, t.players+t.viewers)
 }
 
-// machine shows the machine, if the operating system tells of it.
+// machine renders the figures of the machine, if known.
 func (m *mist) machine(put func(string, float64, ...string)) {
 	h := m.host()
 	if h.CPUTotal > m.before.CPUTotal {
@@ -146,7 +146,7 @@ func (m *mist) streams(put func(string, float64, ...string), own []placed, watch
 		x.viewed += st.players() + st.ViewersUnique
 		x.in, x.out = x.in+st.BytesIn, x.out+st.BytesOut
 	}
-	viewing := make(map[string]float64, len(streams)) // those that are gone are forgotten
+	viewing := make(map[string]float64, len(streams)) // without ended streams
 	for name, x := range streams {
 		viewing[name] = m.viewing[name] + since*float64(x.viewers)
 		put("mist_sessions", float64(x.viewers), name, "viewers")

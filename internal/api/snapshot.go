@@ -1,5 +1,5 @@
-// Package api reads and steers: everything that shows what the server is doing
-// is rendered from one Snapshot, so that no two answers can disagree.
+// Package api reports on the server and controls it. Every report (stat, metrics,
+// health) is rendered from one Snapshot, so that no two can disagree.
 package api
 
 import (
@@ -17,7 +17,7 @@ type Snapshot struct {
 	Uptime   time.Duration
 	Accepted uint64 // RTMP connections since the start
 	BytesIn  uint64 // of RTMP connections, closed ones included
-	BytesOut uint64 // to them; neither ever falls
+	BytesOut uint64 // to them; both are monotonic
 	BwIn     uint64 // bits/s over 10 s windows
 	BwOut    uint64
 	Servers  []Server
@@ -25,26 +25,25 @@ type Snapshot struct {
 
 	Connections int // RTMP, open
 	Process     Process
-	FanoutBytes uint64 // of memory that holds what RTMP players are being sent
+	FanoutBytes uint64 // memory of the data being sent to RTMP players
 
-	// Since the start: publishers and RTMP players that were let in, and HTTP
-	// viewers that came.
+	// Since the start: accepted publishers and RTMP players, and HTTP viewers.
 	Published, Played, Viewed uint64
 
-	Healthy bool // what health locations say
+	Healthy bool // the status of health locations
 
-	// Findings are what is wrong with the server itself, what matters most first.
-	// What is wrong with a stream or its outputs is in Stream.Health.
+	// Findings are about the server itself, the most important first. Those about a
+	// stream or its outputs are in Stream.Health.
 	Findings []doctor.Finding
 
 	Reload      Reload
 	KeysFailing []KeysFile   // by path
 	HooksDown   []HookDown   // in the order of the applications
-	Hooks       []Hook       // those there are, in no order
+	Hooks       []Hook       // of configured hooks, in no order
 	Logged      []LevelCount // from debug to fatal
 }
 
-// Reload says how the configuration was loaded.
+// Reload is the result of loading the configuration.
 type Reload struct {
 	Successful bool      // the last attempt was
 	At         time.Time // of the last successful one
@@ -53,56 +52,55 @@ type Reload struct {
 	Error        string    // why the last attempt failed, one line; empty if it did not
 }
 
-// A KeysFile is a stream_keys_file that can't be used: the keys that were read
-// from it before stay in force.
+// A KeysFile is a stream_keys_file that can't be read. Its last content stays in force.
 type KeysFile struct {
 	Path  string
 	Since time.Time
 	Error string
 }
 
-// A HookDown is a hook that gives no answer.
+// A HookDown is a hook that does not answer.
 type HookDown struct {
 	Application string // empty: of an rtmp block
 	Hook        string // on_publish …
 	Since       time.Time
-	Calls       int // without an answer since then
+	Calls       int // unanswered since then
 	Error       string
 }
 
-// Hook is what the calls of one hook came to, since the start.
+// Hook counts the calls of one hook since the start.
 type Hook struct {
 	Name    string // on_publish …
-	Calls   uint64 // made, repeated ones included
-	Refused uint64 // answered by a no
-	Failed  uint64 // not answered in time, or not at all
-	Retried uint64 // made again
-	Lost    uint64 // given up, or never made for want of room
+	Calls   uint64 // made, including retries
+	Refused uint64 // answered with a no
+	Failed  uint64 // without an answer in time
+	Retried uint64 // retries
+	Lost    uint64 // given up, or dropped because the queue was full
 	Took    time.Duration
 	Latency []Bucket // ascending; calls that took longer than the last are in none
 }
 
-// A Bucket is how many calls took so long, and longer than the bucket before.
+// A Bucket counts calls up to a duration and longer than the previous bucket's.
 type Bucket struct {
 	Until time.Duration
 	Count uint64
 }
 
-// LevelCount is how many lines of a level were logged.
+// LevelCount is the number of log lines of a level.
 type LevelCount struct {
 	Level string
 	Lines uint64
 }
 
-// Process is what the operating system says of the server.
+// Process holds the operating system's figures of the server.
 type Process struct {
 	CPU        time.Duration // user and system, since the start
 	RSS        uint64        // bytes in memory; 0: not known
 	Goroutines int
 }
 
-// HTTP is what one http block has answered. A reload that keeps its listeners
-// goes on counting.
+// HTTP holds the counters of one http block. They continue over a reload that keeps its
+// listeners.
 type HTTP struct {
 	Listen      string // addresses as configured, with blanks between
 	Requests    uint64
@@ -120,8 +118,8 @@ type CodeCount struct {
 	Count uint64
 }
 
-// PathCount is how often a path was asked for, in the last minute, and the
-// bytes of the answers. Strangers choose paths: escape them.
+// PathCount counts the requests for a path in the last minute and the bytes of their
+// responses. Any client can choose a path: escape it.
 type PathCount struct {
 	Path            string
 	Requests, Bytes uint64
@@ -141,7 +139,7 @@ type Application struct {
 // A Stream is one public name.
 type Stream struct {
 	Name             string
-	Age              time.Duration // since the stream came into being
+	Age              time.Duration // since the stream was created
 	BytesIn          uint64
 	BytesOut         uint64
 	BwIn, BwOut      uint64 // bits/s
@@ -150,36 +148,35 @@ type Stream struct {
 	Video, Audio     *media.Track
 	FrameRate        float64 // measured; 0: not known
 	Publishing       bool
-	Active           bool // media has come from the present publisher
+	Active           bool // the present publisher has sent media
 
-	// Of all its publishers; Skipped is what outputs that were too slow passed
-	// over, all together.
+	// Of all its publishers; Skipped counts the packets that slow outputs passed over.
 	Packets, VideoFrames, Keyframes, Skipped uint64
 
-	// What is kept of the stream for those who come or are behind, and how many
-	// outputs and other readers it has beside the RTMP players.
+	// Memory of the stream's ring, and its readers (outputs and others) beside the RTMP
+	// players.
 	BufferPackets int
 	BufferBytes   int64
 	Readers       int
 
 	Outputs  []Output // what it is turned into
-	Fallback string   // what is shown in place of a publisher; empty: nothing
+	Fallback string   // what is shown instead of a publisher; empty: nothing
 
-	// HTTP viewers: those that poll a playlist now, the most at one time, and
-	// how many different ones there have been.
+	// HTTP viewers: polling a playlist now, the maximum at one time, and all different
+	// ones.
 	Viewers, ViewersPeak, ViewersUnique int
 
 	Ingest doctor.Figures   // of the present publisher
-	Health []doctor.Finding // what is wrong with it and with the outputs, what matters most first
+	Health []doctor.Finding // findings about it and its outputs, the most important first
 }
 
-// An Output is one block at work on a stream.
+// An Output is one output of a stream.
 type Output struct {
 	Kind, Name string // of the block: hls, record; its label
 	output.State
 }
 
-// failing is how many outputs can't write.
+// failing returns how many outputs can't write.
 func (s *Stream) failing() (n int) {
 	for i := range s.Outputs {
 		if s.Outputs[i].Failing != "" {
@@ -200,6 +197,6 @@ type Client struct {
 	AVSync                    int64         // ms
 	Timestamp                 uint32        // ms
 	Publishing                bool
-	Standby                   bool // a publisher that waits for its turn
+	Standby                   bool // a publisher that waits for the present one to leave
 	Active                    bool
 }

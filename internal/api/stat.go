@@ -11,8 +11,8 @@ import (
 // same tree as JSON; a page of HTML for a client that asks for it, as browsers do.
 //
 // stylesheet is the XSL stylesheet that the XML names. With one, browsers get the
-// XML too, for as long as they still know XSL. ?format=xml and ?format=html
-// overrule what the client accepts.
+// XML too, as long as they support XSL. ?format=xml and ?format=html
+// override what the client accepts.
 func Stat(take func() *Snapshot, stylesheet string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -41,8 +41,8 @@ func Stat(take func() *Snapshot, stylesheet string) http.Handler {
 	})
 }
 
-// prefersHTML says whether the Accept header fields name text/html, and no XML or
-// JSON before it by quality (RFC 9110 §12.5.1). Scripts say */* or nothing.
+// prefersHTML reports whether the Accept header fields name text/html, and no XML or JSON
+// with a higher quality (RFC 9110 §12.5.1). Scripts send */* or nothing.
 func prefersHTML(accept []string) bool {
 	html, other := 0., 0.
 	for _, field := range accept {

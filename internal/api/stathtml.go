@@ -17,13 +17,13 @@ import (
 //go:embed stat.html
 var statHTML string
 
-// statPage escapes whatever clients say, and has no link that they could choose.
+// statPage escapes everything that clients send, and has no links from them.
 var statPage = template.Must(template.New("stat").Funcs(template.FuncMap{
 	"span": spanText, "rate": rateText, "seen": visible, "video": videoText, "audio": audioText,
 	"players": func(s Stream) int { return s.players() },
 }).Parse(statHTML))
 
-// WriteHTML writes s as a page for people, without a script.
+// WriteHTML writes s as an HTML page without scripts.
 func WriteHTML(w io.Writer, s *Snapshot) error {
 	b := bufio.NewWriterSize(yieldingWriter{w}, 64<<10)
 	if err := statPage.Execute(b, s); err != nil {
@@ -32,7 +32,7 @@ func WriteHTML(w io.Writer, s *Snapshot) error {
 	return b.Flush()
 }
 
-// yieldingWriter lets others run before each write: media goes first.
+// yieldingWriter yields to other goroutines before each write: media has priority.
 type yieldingWriter struct{ io.Writer }
 
 func (y yieldingWriter) Write(b []byte) (int, error) {
@@ -40,8 +40,8 @@ func (y yieldingWriter) Write(b []byte) (int, error) {
 	return y.Writer.Write(b)
 }
 
-// visible replaces what can't be printed, such as marks for right-to-left text,
-// by a space.
+// visible replaces unprintable characters, such as marks for right-to-left text, by a
+// space.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {

@@ -14,8 +14,8 @@ import (
 // WriteJSON writes s as the tree of WriteXML, in the shape that nginx-rtmp's
 // fork nginx-http-flv-module gives it: {"rtmp": {…, "servers": [[application, …],
 // …]}}. Names are those of the XML; lists are "servers", "streams", "clients" and
-// "findings", and are always there; what is an empty element in XML is a boolean.
-// Beside that it has the figures of the publisher, in ms.
+// "findings", and are always present; an empty element of the XML is a boolean.
+// In addition it has the figures of the publisher, in ms.
 func WriteJSON(w io.Writer, s *Snapshot) error {
 	root := statRoot{
 		NginxVersion: "rtmpd/" + s.Version, RTMPVersion: rtmpVersion, Compiler: runtime.Version(), Built: builtText(s.Built),
@@ -87,13 +87,13 @@ type statStream struct {
 	Findings      []doctor.Finding `json:"findings"`
 }
 
-// statOutput is one block at work on a stream. Duration is in ms.
+// statOutput is one output of a stream. Duration is in ms.
 type statOutput struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
 	Target   string `json:"target,omitempty"`
 	Phase    string `json:"phase,omitempty"` // of a push: stopped, connecting, live, waiting
-	Since    int64  `json:"since,omitempty"` // Unix: when what is at Target began
+	Since    int64  `json:"since,omitempty"` // Unix: when the session with Target began
 	Duration int64  `json:"duration,omitempty"`
 	Bytes    uint64 `json:"bytes"`
 	Files    uint64 `json:"files"`
@@ -141,7 +141,7 @@ type statAudio struct {
 	SampleRate int    `json:"sample_rate,omitempty"`
 }
 
-// statIngest is what was measured of a publisher.
+// statIngest holds the measurements of a publisher.
 type statIngest struct {
 	FrameRate float64 `json:"frame_rate"`
 	GOP       int64   `json:"keyframe_interval_ms"`

@@ -19,7 +19,7 @@ func (a *Application) clients() int {
 	return n
 }
 
-// frameRate is what the video's header says, else what was measured.
+// frameRate returns the rate in the video's header, or else the measured one.
 func (s *Stream) frameRate() float64 {
 	if s.Video != nil && s.Video.FrameRate > 0 {
 		return s.Video.FrameRate

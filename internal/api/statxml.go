@@ -14,7 +14,7 @@ import (
 )
 
 // WriteXML writes s as nginx-rtmp's stat page: element for element, with CRLF
-// after block tags, so that stat.xsl and the exporters that scrape it read on.
+// after block tags, so that stat.xsl and existing exporters can read it.
 func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
 	x := &xmlWriter{Writer: bufio.NewWriterSize(w, 64<<10)}
 	x.raw("<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n")
@@ -47,7 +47,7 @@ func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
 	return x.Flush()
 }
 
-// rtmpVersion is what nginx-rtmp says of itself: some exporters look.
+// rtmpVersion is nginx-rtmp's own version: some exporters read it.
 const rtmpVersion = "1.1.4"
 
 // An xmlWriter ends lines where nginx-rtmp does, for the scripts that read it
@@ -77,7 +77,7 @@ func (x *xmlWriter) line(tag, s string) {
 	x.raw("\r\n")
 }
 
-// number is value without an allocation: a page of 5000 players has 25 000.
+// number writes a value without an allocation: a page of 5000 players has 25 000.
 func (x *xmlWriter) number(tag string, n int64) {
 	x.raw("<")
 	x.raw(tag)
@@ -94,16 +94,16 @@ func (x *xmlWriter) count(tag string, n uint64) {
 	x.raw("\r\n")
 }
 
-// text writes a value only if there is one.
+// text writes a value unless it is empty.
 func (x *xmlWriter) text(tag, s string) {
 	if s != "" {
 		x.value(tag, s)
 	}
 }
 
-// escaped writes s as XML text: what can't be seen, or would not be XML, becomes
-// a space, byte by byte, as nginx-rtmp has it. Letters beyond ASCII stay what they
-// are: two streams must not look like one.
+// escaped writes s as XML text. Bytes that are invisible or invalid in XML become a
+// space each, as in nginx-rtmp. Non-ASCII letters stay, so that two streams do not look
+// like one.
 func (x *xmlWriter) escaped(s string) {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -145,7 +145,7 @@ func (x *xmlWriter) application(a *Application) {
 	if a.Live {
 		x.open("live")
 		for i := range a.Streams {
-			runtime.Gosched() // media goes first
+			runtime.Gosched() // media has priority
 			x.stream(&a.Streams[i])
 		}
 		x.count("nclients", uint64(a.clients()))
@@ -177,7 +177,7 @@ func (x *xmlWriter) stream(s *Stream) {
 	if s.Active {
 		x.raw("<active/>\r\n")
 	}
-	// What nginx-rtmp does not have stands last.
+	// Elements that nginx-rtmp does not have come last.
 	x.count("viewers", uint64(s.Viewers))
 	x.count("viewers_peak", uint64(s.ViewersPeak))
 	x.count("viewers_unique", uint64(s.ViewersUnique))
@@ -234,8 +234,8 @@ func (x *xmlWriter) client(c *Client) {
 	x.close("client")
 }
 
-// meta always has both <video> and <audio>, as nginx-rtmp has them: scripts read
-// their elements without looking whether the stream has both.
+// meta always writes both <video> and <audio>, as nginx-rtmp does: scripts read their
+// elements without checking that they exist.
 func (x *xmlWriter) meta(s *Stream) {
 	x.raw("<meta><video>")
 	var width, height int

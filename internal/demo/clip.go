@@ -88,7 +88,7 @@ func setDataFrame(body []byte) []byte {
 }
 
 // at returns the n-th frame since publishing began, counted over all rounds,
-// and when it is due. The timestamp goes round with RTMP's 32 bits; due does not.
+// and when it is due. The timestamp wraps at 32 bits, as in RTMP; due does not.
 func (c clip) at(n int) (m rtmp.Message, due time.Duration) {
 	m = c.frames[n%len(c.frames)]
 	due = time.Duration(n/len(c.frames))*length + time.Duration(m.Timestamp)*time.Millisecond

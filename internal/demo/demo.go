@@ -1,5 +1,5 @@
-// Package demo is the built-in test card and its publisher: an encoder in
-// miniature that streams a clip in real time, over and over.
+// Package demo publishes the built-in test card: it streams a clip in real time, in a
+// loop.
 package demo
 
 import (
@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// late is how far publishing may fall behind the clock (a laptop that
-	// slept) before it goes on from now instead of catching up at once.
+	// late is how far publishing may fall behind the clock (a laptop that slept).
+	// Beyond it, publishing continues from now instead of catching up.
 	late = 2 * time.Second
-	// patience with a server that takes nothing or says nothing.
+	// patience is the timeout for reads and writes.
 	patience = 30 * time.Second
-	// goodbye bounds the last words to the server.
-	goodbye = time.Second
+	// finishTime bounds the time for unpublishing at the end.
+	finishTime = time.Second
 )
 
 // Publish streams the test card to rawURL (rtmp[s]://host[:port]/app/stream; the
@@ -59,7 +59,7 @@ func Publish(ctx context.Context, rawURL string, log *zap.Logger) error {
 	return nil
 }
 
-// split takes the stream's name, with the query, off a URL.
+// split separates a URL into the application's and the stream's name with its query.
 func split(rawURL string) (server, name string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -87,7 +87,7 @@ func session(ctx context.Context, server, name string, card clip) error {
 		return err
 	}
 
-	// The server's pings are answered by reading; its end ends the session.
+	// Reading answers the server's pings. When it fails, the session ends.
 	reading, stop := context.WithCancelCause(ctx)
 	read := make(chan struct{})
 	go func() {
@@ -107,10 +107,10 @@ func session(ctx context.Context, server, name string, card clip) error {
 		err = context.Cause(reading)
 	}
 	if ctx.Err() != nil {
-		c.LimitWrites(goodbye)
-		_ = c.Unpublish() // it is over either way
+		c.LimitWrites(finishTime)
+		_ = c.Unpublish() // the session ends either way
 	}
-	_ = c.Close() // ends the reader
+	_ = c.Close() // ends the reading goroutine
 	<-read
 	stop(nil)
 	return err
@@ -145,7 +145,7 @@ func play(ctx context.Context, card clip, write func(rtmp.Message) error, flush 
 	}
 }
 
-// sleep waits for d and reports whether ctx lives on.
+// sleep waits for d and reports whether ctx is still active.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

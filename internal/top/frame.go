@@ -11,7 +11,7 @@ import (
 )
 
 // Frame draws the view in a terminal of width times height cells; 0 is no
-// limit. It has no line longer than that, and not more of them.
+// limit.
 func (v *View) Frame(width, height int) string {
 	var lines []string
 	switch {
@@ -36,16 +36,16 @@ func (v *View) Frame(width, height int) string {
 		lines = append(lines, v.style(v.foot(), width))
 	}
 	if v.Keys {
-		return strings.Join(lines, "\n") // a terminal's last line has no end, else it scrolls
+		return strings.Join(lines, "\n") // no newline after the last line, or the terminal scrolls
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// heading marks a line that stands out. No text from outside can begin with it:
-// it is a control character.
+// heading marks a highlighted line. It is a control character, so that no text from
+// outside can begin with it.
 const heading = "\x01"
 
-// style cuts a line, and makes a heading one.
+// style cuts a line to the width and highlights headings.
 func (v *View) style(line string, width int) string {
 	text, isHeading := strings.CutPrefix(line, heading)
 	text = strings.TrimRight(cut(text, width), " ")
@@ -98,8 +98,8 @@ func total(s *api.Snapshot, of func(api.HTTP) float64) (sum float64) {
 	return sum
 }
 
-// body is the three sections. With a height, each has a third of it, and what
-// one does not need the others share from the top.
+// body returns the three sections. With a height, each gets a third of it; the others
+// share what a section does not need, from the top.
 func (v *View) body(rows []row, width, height int) []string {
 	var sections [numSections][]string
 	var titles [numSections]string
@@ -135,7 +135,7 @@ func (v *View) body(rows []row, width, height int) []string {
 	return out
 }
 
-// share gives each section its part of the lines there are.
+// share distributes the lines among the sections.
 func share(sections [numSections][]string, lines int) (room [numSections]int) {
 	left := max(lines, 0)
 	for i := range sections {
@@ -150,11 +150,10 @@ func share(sections [numSections][]string, lines int) (room [numSections]int) {
 	return room
 }
 
-// wide is from where on there is room for totals, and for the names of findings
-// beside the stream.
+// wide is the width from which there is room for totals and the names of findings.
 const wide = 110
 
-// streams is a title and a line for each stream.
+// streams returns a title and a line for each stream.
 func (v *View) streams(rows []row, width int) (title string, lines []string) {
 	const figures = "%9s %5s %6s %5s %5s %9s %8s  %s"
 	name := len("STREAM")
@@ -180,7 +179,7 @@ func (v *View) streams(rows []row, width int) (title string, lines []string) {
 		switch {
 		case r.Ingest.GOP > 0:
 			gop = fmt.Sprintf("%.1f s", r.Ingest.GOP.Seconds())
-		case r.Ingest.GOPMax > 0: // the first is still going on
+		case r.Ingest.GOPMax > 0: // the first GOP is not complete
 			gop = fmt.Sprintf(">%.1f s", r.Ingest.GOPMax.Seconds())
 		}
 		lines = append(lines, fit(cut(r.label, name), name)+" "+fmt.Sprintf(figures, in, fps, gop,
@@ -189,7 +188,7 @@ func (v *View) streams(rows []row, width int) (title string, lines []string) {
 	return title, lines
 }
 
-// wellness is the health of a stream in a word or two.
+// wellness returns the health of a stream in a word or two.
 func wellness(r row, long bool) string {
 	if !r.Publishing && len(r.Health) == 0 {
 		return "-"

@@ -9,16 +9,16 @@ import (
 	"github.com/rtmpd/rtmpd/internal/api"
 )
 
-// model is bubbletea's: it gets messages and shows a View.
+// model is the bubbletea model: it gets messages and shows a View.
 type model struct {
-	ctx           context.Context // bubbletea has no other way to hand it to commands
+	ctx           context.Context // bubbletea can't pass it to commands otherwise
 	source        func(context.Context) (*api.Snapshot, error)
 	interval      time.Duration
 	view          View
 	width, height int
 }
 
-// What a look at the server brought.
+// A message with the result of one poll.
 type (
 	seen struct{ *api.Snapshot }
 	lost struct{ error }
@@ -27,7 +27,7 @@ type (
 // Init implements tea.Model.
 func (m model) Init() tea.Cmd { return m.look() }
 
-// look asks the server after an interval.
+// look polls the server after an interval.
 func (m model) look() tea.Cmd {
 	return tea.Tick(m.interval, func(time.Time) tea.Msg {
 		s, err := m.source(m.ctx)

@@ -11,9 +11,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// clean makes what strangers chose safe to show: control characters could
-// steer the terminal, and marks for right-to-left text could turn a line round.
-// What is not printable is spelled as in Go.
+// clean makes text from clients safe to show: control characters could control the
+// terminal, and marks for right-to-left text could reverse a line. Unprintable
+// characters are escaped as in Go.
 func clean(s string) string {
 	if strings.IndexFunc(s, unsafe) < 0 {
 		return s
@@ -36,7 +36,7 @@ func clean(s string) string {
 	return b.String()
 }
 
-// unsafe: marks that combine take no cell of their own and can be piled up.
+// unsafe characters include combining marks, which take no cell and can be stacked.
 func unsafe(r rune) bool {
 	return r == utf8.RuneError || !unicode.IsPrint(r) || unicode.Is(unicode.M, r)
 }
@@ -125,8 +125,8 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%dd%02dh", secs/86400, secs/3600%24)
 }
 
-// JSON makes a JSON text safe for a terminal and changes nothing of what it
-// says: outside of strings there is nothing to escape, inside \u stands for all.
+// JSON makes a JSON text safe for a terminal without changing its meaning: only strings
+// need escaping, and \u can express every character.
 func JSON(text string) string {
 	if strings.IndexFunc(text, unsafe) < 0 {
 		return text

@@ -1,5 +1,5 @@
-// Package top shows a running server in a terminal: publishers and how well
-// they are, players and viewers, HTTP requests and the paths they are for.
+// Package top shows a running server in a terminal: publishers and their health, players
+// and viewers, HTTP requests by path.
 //
 // A frame is text made of two snapshots; the terminal only adds keys.
 package top
@@ -15,11 +15,11 @@ import (
 	"github.com/rtmpd/rtmpd/internal/api"
 )
 
-// Options say what Run shows and where.
+// Options configures Run.
 type Options struct {
-	// Source asks the server.
+	// Source polls the server.
 	Source func(context.Context) (*api.Snapshot, error)
-	// Interval is between two frames; at least 100 ms.
+	// Interval is the time between two frames; at least 100 ms.
 	Interval time.Duration
 	In       io.Reader
 	Out      io.Writer
@@ -27,8 +27,8 @@ type Options struct {
 
 const minInterval = 100 * time.Millisecond
 
-// Once writes one frame of plain text, as wide and as long as it needs. It
-// looks twice, an interval apart: rates are differences.
+// Once writes one frame of plain text without limits of size. It polls twice, an interval
+// apart, because rates are differences.
 func Once(ctx context.Context, o Options) error {
 	var v View
 	for i := range 2 {
@@ -49,8 +49,8 @@ func Once(ctx context.Context, o Options) error {
 	return err
 }
 
-// Run fills the terminal until q is pressed or ctx ends. That the server does
-// not answer at the start is an error; later it is shown, and asked again.
+// Run shows frames until q is pressed or ctx ends. If the server does not answer at the
+// start, Run returns an error; later it shows the error and polls again.
 func Run(ctx context.Context, o Options) error {
 	first, err := o.Source(ctx)
 	if err != nil {

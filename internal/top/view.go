@@ -31,7 +31,7 @@ const (
 
 var sortNames = [numSorts]string{"name", "in", "out", "audience", "health"}
 
-// A View is what is shown, and how.
+// A View holds the figures and how they are shown.
 type View struct {
 	now, before *api.Snapshot
 	seen        time.Time // when now was
@@ -43,11 +43,11 @@ type View struct {
 	Help        bool
 }
 
-// See takes the newest snapshot, which is of at.
+// See takes the newest snapshot, made at at.
 func (v *View) See(s *api.Snapshot, at time.Time) {
 	v.before, v.now, v.seen, v.Trouble = v.now, s, at, ""
 	if v.before != nil && s.Uptime <= v.before.Uptime {
-		v.before = nil // the server was started anew: nothing to compare with
+		v.before = nil // the server has restarted: nothing to compare with
 	}
 }
 
@@ -55,7 +55,7 @@ func (v *View) scroll(lines int) {
 	v.Offset[v.Focus] = max(v.Offset[v.Focus]+lines, 0)
 }
 
-// rate is how much a counter grew in a second; ok is false before the second
+// rate returns the growth of a counter per second; ok is false before the second
 // snapshot.
 func (v *View) rate(count func(*api.Snapshot) float64) (r float64, ok bool) {
 	if v.before == nil {
@@ -64,7 +64,7 @@ func (v *View) rate(count func(*api.Snapshot) float64) (r float64, ok bool) {
 	return max(count(v.now)-count(v.before), 0) / (v.now.Uptime - v.before.Uptime).Seconds(), true
 }
 
-// A row is one stream with where it belongs.
+// A row is one stream with its application and server.
 type row struct {
 	*api.Stream
 	label   string // app/name, clean
@@ -130,7 +130,7 @@ func sum(rows []row) (t totals) {
 	return t
 }
 
-// codes are the answers per second by status, the statuses in their order.
+// codes returns the responses per second by status, in ascending order.
 func (v *View) codes() string {
 	var statuses []int
 	for _, h := range v.now.HTTP {
@@ -164,7 +164,7 @@ func (v *View) codes() string {
 	return strings.Join(parts, "  ")
 }
 
-// paths are those of all http blocks.
+// paths returns the paths of all http blocks.
 func (v *View) paths() []api.PathCount {
 	total := make(map[string]api.PathCount)
 	for _, h := range v.now.HTTP {
@@ -183,8 +183,7 @@ func (v *View) paths() []api.PathCount {
 	return out
 }
 
-// findingLines is a finding in two lines or more: what is wrong with whom, and what
-// to do.
+// findingLines returns a finding in two or more lines: problem, stream and advice.
 func findingLines(whom string, f doctor.Finding, now time.Time, width int) []string {
 	since := "now"
 	if d := now.Sub(f.Since); d >= time.Second {
