@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -80,8 +79,11 @@ func (r *execRig) pid(name string) (pid int) {
 	return pid
 }
 
-// gone says whether a process is, not even a zombie.
-func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
+// gone says whether a process is. A dead one may wait for process 1 to reap it.
+func gone(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || bytes.Contains(b, []byte(") Z "))
+}
 
 func (r *execRig) ends(k *Kept) {
 	r.Helper()

@@ -62,6 +62,7 @@ var errStays = errors.New("it does not end, not even after SIGKILL")
 // is gone already, and was reaped. As long as a group has members its number is
 // nobody else's.
 func (c *Command) endGroup(pgid int, exited chan error, kill <-chan struct{}) (err error) {
+	began := time.Now()
 	_ = syscall.Kill(-pgid, signals[c.Exec.KillSignal])
 	var late, never <-chan time.Time
 	if c.Exec.KillTimeout > 0 {
@@ -74,7 +75,7 @@ func (c *Command) endGroup(pgid int, exited chan error, kill <-chan struct{}) (e
 		kill, late = nil, nil
 		never = time.After(giveUp)
 	}
-	for look := minLook; exited != nil || !groupGone(pgid); look = min(2*look, maxLook) {
+	for look := minLook; exited != nil || !groupGone(pgid, began); look = min(2*look, maxLook) {
 		tick := time.NewTimer(look)
 		select {
 		case err = <-exited:
@@ -94,8 +95,9 @@ func (c *Command) endGroup(pgid int, exited chan error, kill <-chan struct{}) (e
 	return err
 }
 
-// groupGone says whether no process is left in a group whose leader was reaped.
-func groupGone(pgid int) bool {
+// groupGone says whether no process is left in a group whose leader was reaped, but for
+// dead ones that their new parent, process 1, has not reaped yet.
+func groupGone(pgid int, since time.Time) bool {
 	// Where rtmpd is process 1 it inherits the orphans.
 	for {
 		pid, err := syscall.Wait4(-pgid, nil, syscall.WNOHANG, nil)
@@ -103,7 +105,7 @@ func groupGone(pgid int) bool {
 			break
 		}
 	}
-	return errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH)
+	return errors.Is(syscall.Kill(-pgid, 0), syscall.ESRCH) || allDead(pgid, since)
 }
 
 // listen opens what the program writes standard error to: the block's file, or a pipe

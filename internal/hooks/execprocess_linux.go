@@ -1,8 +1,13 @@
 package hooks
 
 import (
+	"bytes"
 	"math"
+	"os"
+	"strconv"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,3 +24,60 @@ func ownSession() *syscall.SysProcAttr {
 // closeOnExec keeps descriptors that rtmpd has inherited itself from its programs. Its
 // own are closed anyway.
 func closeOnExec() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
+
+// groups are the process groups of the machine that have a member which is not dead, as
+// of at. All programs that end share one look at /proc.
+var groups struct {
+	sync.Mutex
+	at    time.Time
+	alive map[int]bool
+}
+
+// lookAge is how old a look at /proc may be.
+const lookAge = 20 * time.Millisecond
+
+// allDead says whether the members of a process group, which has been ending since then,
+// are all dead and only wait to be reaped.
+func allDead(pgid int, since time.Time) bool {
+	groups.Lock()
+	defer groups.Unlock()
+	if asked := time.Now(); groups.at.Before(since) || asked.Sub(groups.at) > lookAge {
+		alive, err := liveGroups()
+		if err != nil {
+			return false
+		}
+		groups.at, groups.alive = asked, alive
+	}
+	return !groups.alive[pgid]
+}
+
+// liveGroups reads /proc/PID/stat (proc_pid_stat(5)) of every process.
+func liveGroups() (map[int]bool, error) {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	alive := make(map[int]bool)
+	for _, name := range names {
+		if name[0] < '0' || name[0] > '9' {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + name + "/stat")
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+		if len(f) < 3 || f[0][0] == 'Z' || f[0][0] == 'X' {
+			continue
+		}
+		if pgid, err := strconv.Atoi(string(f[2])); err == nil {
+			alive[pgid] = true
+		}
+	}
+	return alive, nil
+}
