@@ -61,7 +61,7 @@ func (a *Application) openFile(ctx context.Context, r *PlayRequest, name string,
 		if detail := errors.Unwrap(err); detail != nil && err != vod.ErrNotFound { //nolint:errorlint // is there more to say?
 			r.Log.Warn("file can't be opened", zap.String("stream", name), zap.Error(err))
 		}
-		return &Refusal{RuleNoStream, vod.ErrNotFound.Error()}
+		return &Refusal{RuleNoStream, "Video on demand stream not found"} // nginx-rtmp's words
 	case ctx.Err() != nil:
 		return ErrGone
 	default:

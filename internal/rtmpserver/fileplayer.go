@@ -1,6 +1,7 @@
 package rtmpserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -38,6 +39,7 @@ type filePlayer struct {
 	pending   *flv.FileTag
 	atEnd     bool
 	described bool
+	headers   [2][]byte // the last that were sent: video, audio
 	paused    time.Time // since when; zero: it plays
 }
 
@@ -129,10 +131,12 @@ func (f *filePlayer) run() {
 }
 
 func (f *filePlayer) play() error {
+	begin := f.begin
 	if f.pl.start > 0 {
-		if err := f.goTo(positionOf(f.pl.start)); err != nil {
-			return err
-		}
+		begin = func() error { return f.goTo(positionOf(f.pl.start)) }
+	}
+	if err := begin(); err != nil {
+		return err
 	}
 	for f.ctx.Err() == nil && f.pl.kicked.Load() == nil {
 		if err := f.obey(); err != nil {
@@ -221,9 +225,15 @@ func (f *filePlayer) goTo(ms uint32) error {
 		return f.unreadable(err)
 	}
 	f.pending, f.atEnd, f.anchor = nil, false, anchor{}
+	clear(f.headers[:])
 	if !f.paused.IsZero() {
 		f.paused = time.Now()
 	}
+	return f.begin()
+}
+
+// begin sends what a decoder needs for the next message.
+func (f *filePlayer) begin() error {
 	tag, err := f.file.Next()
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -242,6 +252,22 @@ func (f *filePlayer) goTo(ms uint32) error {
 		}
 	}
 	return nil
+}
+
+// known reports whether a message is the header that the player had last.
+func (f *filePlayer) known(tag flv.FileTag) bool {
+	if !vod.IsHeader(tag) {
+		return false
+	}
+	last := &f.headers[0]
+	if tag.Type == flv.TagAudio {
+		last = &f.headers[1]
+	}
+	if bytes.Equal(*last, tag.Body) {
+		return true
+	}
+	*last = bytes.Clone(tag.Body)
+	return false
 }
 
 // describe sends onMetaData, once.
@@ -314,6 +340,9 @@ const (
 
 // write buffers one message of media, unless the player does not want it.
 func (f *filePlayer) write(tag flv.FileTag) error {
+	if f.known(tag) {
+		return nil
+	}
 	m := rtmp.Message{StreamID: f.pl.streamID, Timestamp: tag.Timestamp, Payload: tag.Body}
 	switch {
 	case tag.Type == flv.TagVideo && !f.noVideo:

@@ -202,6 +202,42 @@ func TestStartAndDurationOfAPlay(t *testing.T) {
 	}
 }
 
+// MP4 is played by its extension or prefix, with its frames and no others.
+func TestAnMP4FileIsPlayed(t *testing.T) {
+	t.Parallel()
+	r := vodRig(t, "")
+	for from, to := range map[string]string{"h264.mp4": "videos/movie.mp4", "hevc.mp4": "videos/plain"} {
+		b, err := os.ReadFile("../vod/testdata/" + from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write(to, string(b))
+	}
+	r.write("videos/cut.mp4", r.read("videos/movie.mp4")[:3000])
+	for _, name := range []string{"movie.mp4", "mp4:movie", "mp4:movie.mp4", "movie", "mp4:plain"} {
+		v := r.playFile(name, time.Hour)
+		v.toEnd(1)
+		video := slices.DeleteFunc(v.since(rtmp.StatusPlayStart, 1), func(m rtmp.Message) bool {
+			return m.Type != rtmp.TypeVideo || m.Payload[0]&0x8f == 0x80 || m.Payload[0]&0x80 == 0 && m.Payload[1] == 0
+		})
+		if len(video) != 30 {
+			t.Errorf("%s: %d frames", name, len(video))
+		}
+		if m := v.metadata(); len(m) != 1 || m[0].Get("width") != 64.0 && name != "mp4:plain" {
+			t.Errorf("%s: metadata %v", name, m)
+		}
+		v.say("seek", 1500.0)
+		v.toEnd(2)
+		if got := v.since(rtmp.StatusSeekNotify, 1); len(got) < 20 || got[0].Timestamp < 800 || got[0].Timestamp > 1300 {
+			t.Errorf("%s: a seek is answered with %d messages, the first at %d", name, len(got), got[0].Timestamp)
+		}
+		v.Close()
+	}
+	if st := r.playFile("cut.mp4", time.Hour).told(); st.Code != rtmp.StatusPlayFailed || !strings.Contains(st.Description, "cut off") {
+		t.Errorf("%v", st)
+	}
+}
+
 // A file goes out as fast as it is played, and what the player buffers before that.
 func TestAFileIsPlayedInRealTime(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 
 	"github.com/rtmpd/rtmpd/internal/flv"
 )
@@ -22,7 +21,7 @@ const (
 // An flvFile is an FLV file as a File. Where its keyframes are it knows from the index
 // in onMetaData, if there is one, and from what it has looked at.
 type flvFile struct {
-	f    *os.File
+	f    handle
 	buf  *bufio.Reader
 	r    *flv.Reader
 	next int64 // where the tag stands that r reads next
@@ -38,8 +37,8 @@ type flvFile struct {
 	video    bool  // the file has some
 }
 
-func openFLV(f *os.File) (*flvFile, error) {
-	v := &flvFile{f: f, buf: bufio.NewReaderSize(f, readAhead)}
+func openFLV(f handle) (*flvFile, error) {
+	v := &flvFile{f: f, buf: bufio.NewReaderSize(io.NewSectionReader(f, 0, math.MaxInt64), readAhead)}
 	var head [9]byte
 	if n, err := f.ReadAt(head[:], 0); n < len(head) {
 		if errors.Is(err, io.EOF) {
@@ -103,16 +102,16 @@ func (v *flvFile) describe(body []byte) {
 // lastTimestamp is that of the last tag, by the size of it that stands behind it; 0:
 // the file is being written, or was cut off.
 func (v *flvFile) lastTimestamp() uint32 {
-	st, err := v.f.Stat()
-	if err != nil || st.Size() < v.first+4 {
+	end := v.f.Size()
+	if end < v.first+4 {
 		return 0
 	}
 	var b [flv.TagHeaderSize]byte
-	if _, err := v.f.ReadAt(b[:4], st.Size()-4); err != nil {
+	if _, err := v.f.ReadAt(b[:4], end-4); err != nil {
 		return 0
 	}
 	size := int64(binary.BigEndian.Uint32(b[:]))
-	at := st.Size() - 4 - size
+	at := end - 4 - size
 	if at < v.first {
 		return 0
 	}
@@ -136,15 +135,7 @@ func (v *flvFile) Headers() []flv.FileTag { return v.headers.list }
 func (v *flvFile) Duration() uint32 { return v.duration }
 
 // Size implements File.
-func (v *flvFile) Size() int64 { return sizeOf(v.f) }
-
-func sizeOf(f *os.File) int64 {
-	st, err := f.Stat()
-	if err != nil {
-		return 0
-	}
-	return st.Size()
-}
+func (v *flvFile) Size() int64 { return v.f.Size() }
 
 // Close implements File.
 func (v *flvFile) Close() error { return v.f.Close() }

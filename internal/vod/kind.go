@@ -12,6 +12,9 @@ const (
 	isSound         // a frame of audio
 )
 
+// IsHeader reports whether a message is a sequence header.
+func IsHeader(t flv.FileTag) bool { return kindOf(t.Type, t.Body) == isHeader }
+
 // kindOf looks at the beginning of a body of type typ (FLV annex E.4.2, E.4.3;
 // Enhanced RTMP v2 "ExVideoTagHeader", "ExAudioTagHeader").
 func kindOf(typ uint8, b []byte) kind {

@@ -63,7 +63,7 @@ type Request struct {
 }
 
 // ErrNotFound says that no source has the file.
-var ErrNotFound = errors.New("Video on demand stream not found") //nolint:staticcheck // nginx-rtmp's words for players
+var ErrNotFound = errors.New("video on demand stream not found")
 
 // Open opens the first file that r may mean. The error wraps ErrNotFound where no
 // source has one; else the file is there and can't be played.
@@ -81,7 +81,7 @@ func (l *Library) Open(ctx context.Context, r Request) (File, string, error) {
 				}
 				continue
 			}
-			out, err := read(f, c.format, r.Args)
+			out, err := read(osFile{f}, c.format, r.Args)
 			if err != nil {
 				f.Close()
 				return nil, c.name, fmt.Errorf("%s can't be played: %w", c.name, err)
@@ -146,8 +146,26 @@ func openIn(dir, name string) (*os.File, error) {
 	return f, nil
 }
 
+// A handle is an open file, which may grow.
+type handle interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+type osFile struct{ *os.File }
+
+// Size implements handle.
+func (f osFile) Size() int64 {
+	st, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return st.Size()
+}
+
 // read begins to read f.
-func read(f *os.File, format Format, args url.Values) (File, error) {
+func read(f handle, format Format, args url.Values) (File, error) {
 	if format == "" {
 		format = FLV
 	}

@@ -1,0 +1,4 @@
+package vod
+
+// A Fetcher fetches files over HTTP.
+type Fetcher struct{}
