@@ -125,7 +125,7 @@ func (h *viewerSet) refuse(v web.Visit, reason string) error {
 // session describes a viewer for the hooks.
 func (h *viewerSet) session(serial uint64, v web.Visit) (hooks.Session, hooks.Stream) {
 	return hooks.Session{
-		App: h.app.name, FlashVer: clip(v.Agent), PageURL: clip(v.Referer()), TCURL: clip(v.URL()),
+		App: h.app.name, FlashVer: clip(v.Agent), PageURL: clip(v.Request.Referer()), TCURL: clip(v.Request.PublicURL(v.Path)),
 		Addr: v.Addr.String(), ClientID: serial,
 	}, hooks.Stream{Name: h.name, Args: strings.Clone(v.Query)}
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -32,37 +31,13 @@ type Audience interface {
 	Shut(absPath string) bool
 }
 
-// A Denial is why a viewer does not get a file.
-type Denial struct {
-	Status     int    // 403, 404, 503
-	Reason     string // in plain text, for the viewer; empty: the status says it
-	RetryAfter int    // seconds; 0: not said
-}
+// Referer implements viewers.Request.
+func (x *exchange) Referer() string { return x.r.Referer() }
 
-// Error is the reason.
-func (d *Denial) Error() string { return cmp.Or(d.Reason, http.StatusText(d.Status)) }
-
-// A Visit is a request for a live playlist.
-type Visit struct {
-	File  LiveFile
-	Addr  netip.Addr // of the client, as far as trusted proxies say
-	Agent string     // User-Agent
-	Query string     // as it came, without what Token is
-	Token string     // of a playlist URL that Playlist made; not checked
-	Poll  bool       // somebody watches: not HEAD
-	Now   time.Time
-
-	x    *exchange
-	path string
-}
-
-// Referer returns the page that the viewer says it is on.
-func (v Visit) Referer() string { return v.x.r.Referer() }
-
-// URL returns the public URL of the directory that the playlist is in.
-func (v Visit) URL() string {
-	base, _ := v.x.site.PublicURL(v.x.r)
-	return base + (&url.URL{Path: path.Dir(v.path)}).EscapedPath()
+// PublicURL implements viewers.Request.
+func (x *exchange) PublicURL(urlPath string) string {
+	base, _ := x.site.PublicURL(x.r)
+	return base + (&url.URL{Path: path.Dir(urlPath)}).EscapedPath()
 }
 
 const (
@@ -82,7 +57,7 @@ func (x *exchange) admit(l *location, urlPath string, lf LiveFile) (v Visit, tok
 		return v, "", false
 	}
 	v = Visit{
-		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, x: x, path: urlPath,
+		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, Path: urlPath, Request: x,
 	}
 	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
 		v.Agent = agent[0]

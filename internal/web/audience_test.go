@@ -26,7 +26,7 @@ func (a *fakeAudience) Playlist(_ context.Context, v Visit) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.visits = append(a.visits, v)
-	a.urls = append(a.urls, v.URL())
+	a.urls = append(a.urls, v.Request.PublicURL(v.Path))
 	if a.denial != nil {
 		return "", a.denial
 	}
@@ -69,7 +69,7 @@ func TestTheAudienceIsAskedAboutWhatIsLive(t *testing.T) {
 	differs(t, "query", v.Query, "a=b&c&viewer=alice") // somebody's own, for the hook
 	differs(t, "token", v.Token, someToken)
 	differs(t, "agent", v.Agent, "P/1")
-	differs(t, "page", v.Referer(), "http://p/")
+	differs(t, "page", v.Request.Referer(), "http://p/")
 	differs(t, "stream", v.File.Stream, "test")
 	if !strings.HasSuffix(a.urls[0], "/live") || !strings.HasPrefix(a.urls[0], "http://") {
 		t.Errorf("the directory's URL is %q", a.urls[0])

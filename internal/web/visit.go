@@ -1,0 +1,40 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// A Visit is a request for a live playlist.
+type Visit struct {
+	File  LiveFile
+	Addr  netip.Addr // of the client, as far as trusted proxies say
+	Agent string     // User-Agent
+	Query string     // as it came, without what Token is
+	Token string     // of a playlist URL that Playlist made; not checked
+	Poll  bool       // somebody watches: not HEAD
+	Now   time.Time
+
+	Path    string // of the URL
+	Request Request
+}
+
+// A Request tells what only hooks need to know.
+type Request interface {
+	// Referer returns the page that the viewer says it is on.
+	Referer() string
+	// PublicURL returns the public URL of the directory that a path of the site is in.
+	PublicURL(path string) string
+}
+
+// A Denial is why a viewer does not get a file.
+type Denial struct {
+	Status     int    // 403, 404, 503
+	Reason     string // in plain text, for the viewer; empty: the status says it
+	RetryAfter int    // seconds; 0: not said
+}
+
+// Error is the reason.
+func (d *Denial) Error() string { return cmp.Or(d.Reason, http.StatusText(d.Status)) }
