@@ -12,8 +12,8 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/viewers"
-	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // Audience is the HTTP viewers of all streams. It implements web.Audience.
@@ -77,7 +77,7 @@ func (au *Audience) run(ctx context.Context) {
 }
 
 // viewersOf returns the viewers of a live file; nil: its application is gone.
-func (au *Audience) viewersOf(f web.LiveFile) *viewerSet {
+func (au *Audience) viewersOf(f segstore.File) *viewerSet {
 	p := place{f.Dir, f.App, f.Stream}
 	for {
 		au.mu.RLock()
@@ -130,17 +130,17 @@ func (au *Audience) application(p place) *Application {
 
 // Playlist implements web.Audience: on_play for who is new or was let in too
 // long ago, max_players for who is new.
-func (au *Audience) Playlist(ctx context.Context, v web.Visit) (token string, err error) {
+func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (token string, err error) {
 	h := au.viewersOf(v.File)
 	if h == nil {
-		return "", &web.Denial{Status: 404}
+		return "", &viewers.Denial{Status: 404}
 	}
 	h.used.Store(v.Now.Unix())
 	id, token := au.identify(h, v)
 	timeout := silenceOf(v.File)
 	rules := h.app.rules.Load()
 	cfg := rules.cfg
-	counted := v.File.Kind != web.Master
+	counted := v.File.Kind != segstore.Master
 	if asksHTTP(cfg) {
 		if counted && !h.counter.Joined(id, v.Now) {
 			if err := h.room(cfg, v.Addr); err != nil {
@@ -162,20 +162,20 @@ func (au *Audience) Playlist(ctx context.Context, v web.Visit) (token string, er
 
 // identify says which viewer asks: the one with a token of ours, else the address and the
 // user agent. token is what the variants of a master playlist are to carry.
-func (au *Audience) identify(h *viewerSet, v web.Visit) (id viewers.ID, token string) {
+func (au *Audience) identify(h *viewerSet, v viewers.Visit) (id viewers.ID, token string) {
 	if v.Token != "" {
 		id := au.pool.TokenID(v.Token)
 		if h.counter.Joined(id, v.Now) || au.pool.Valid(v.Token) {
 			return id, v.Token
 		}
 	}
-	if v.File.Kind == web.Master {
+	if v.File.Kind == segstore.Master {
 		token = au.pool.NewToken()
 	}
 	return au.pool.ID(v.Addr, v.Agent), token
 }
 
-func silenceOf(f web.LiveFile) time.Duration {
+func silenceOf(f segstore.File) time.Duration {
 	if f.Target <= 0 {
 		return silence * unknownTarget
 	}
@@ -184,18 +184,18 @@ func silenceOf(f web.LiveFile) time.Duration {
 
 // full is the answer to a viewer for whom there is no room.
 func full(err error, again time.Duration) error {
-	return &web.Denial{Status: 503, Reason: err.Error(), RetryAfter: int(again / time.Second)}
+	return &viewers.Denial{Status: 503, Reason: err.Error(), RetryAfter: int(again / time.Second)}
 }
 
 // Media implements web.Audience: a fragment or key needs a yes of on_play for
 // its address and agent. Where none is asked it costs a load.
-func (au *Audience) Media(f web.LiveFile, addr netip.Addr, agent string, now time.Time) error {
+func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now time.Time) error {
 	if !au.guarded.Load() {
 		return nil
 	}
 	h := au.viewersOf(f)
 	if h == nil {
-		return &web.Denial{Status: 404}
+		return &viewers.Denial{Status: 404}
 	}
 	rules := h.app.rules.Load()
 	if !asksHTTP(rules.cfg) {
@@ -208,7 +208,7 @@ func (au *Audience) Media(f web.LiveFile, addr netip.Addr, agent string, now tim
 	if ok && epoch == asked.epoch || late && (ok || asked.open) {
 		return nil
 	}
-	return &web.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
+	return &viewers.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
 }
 
 // beforeGap is now; or, for as long after a gap in our own time, the moment it
@@ -221,7 +221,7 @@ func (au *Audience) beforeGap(now time.Time, grace time.Duration) time.Time {
 }
 
 // Guards implements web.Audience.
-func (au *Audience) Guards(f web.LiveFile) bool {
+func (au *Audience) Guards(f segstore.File) bool {
 	if !au.guarded.Load() {
 		return false
 	}

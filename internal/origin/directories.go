@@ -11,7 +11,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/segstore"
-	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // Directories are the hls.paths in use, one hls.Directory for each: who writes
@@ -111,24 +110,23 @@ func (ds *Directories) Close() {
 }
 
 // Lookup implements web.Live: absPath is a cleaned absolute path.
-func (ds *Directories) Lookup(absPath string) (web.LiveFile, bool) {
+func (ds *Directories) Lookup(absPath string) (segstore.File, bool) {
 	ds.mu.RLock()
 	defer ds.mu.RUnlock()
 	for dir := filepath.Dir(absPath); ; dir = filepath.Dir(dir) {
 		if d := ds.byPath[dir]; d != nil {
-			f, ok := d.Directory.Lookup(filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/")))
-			return webFile(dir, f), ok
+			return d.Directory.Lookup(filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/")))
 		}
 		if dir == "/" || dir == "." {
 			break
 		}
 	}
-	for dir, d := range ds.byPath {
+	for _, d := range ds.byPath {
 		if f, ok := d.LookupKey(absPath); ok {
-			return webFile(dir, f), true
+			return f, true
 		}
 	}
-	return web.LiveFile{}, false
+	return segstore.File{}, false
 }
 
 // Streams implements web.Live.
@@ -152,15 +150,6 @@ func (ds *Directories) Paths() []string {
 	}
 	return paths
 }
-
-func webFile(dir string, f segstore.File) web.LiveFile {
-	return web.LiveFile{
-		App: f.App, Stream: f.Stream, Dir: dir, Kind: webKinds[f.Kind], Target: f.Target,
-		Body: f.Body, Gzip: f.Gzip, ETag: f.ETag, ModTime: f.ModTime, MaxAge: f.MaxAge,
-	}
-}
-
-var webKinds = [...]web.Kind{segstore.Playlist: web.Playlist, segstore.Master: web.Master, segstore.Segment: web.Segment, segstore.Key: web.Key}
 
 // Metrics are of all directories.
 func (ds *Directories) Metrics() *hls.Metrics { return ds.metrics }

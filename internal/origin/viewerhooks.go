@@ -12,7 +12,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/viewers"
-	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 const (
@@ -62,7 +61,7 @@ func (h *viewerSet) pass(addr netip.Addr, agent string) viewers.Key {
 }
 
 // ask asks on_play about a viewer, unless its answer is remembered.
-func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v web.Visit, grace time.Duration) error {
+func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v viewers.Visit, grace time.Duration) error {
 	cfg, asked := rules.cfg, &rules.asked
 	serial := h.counter.Serial(id, v.Now)
 	query := v.Query
@@ -83,7 +82,7 @@ func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v w
 }
 
 // askAnew asks on_play about a viewer for which no answer is remembered.
-func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v web.Visit) error {
+func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v viewers.Visit) error {
 	og, life := h.app.origin, h.app.origin.audience.VerdictLife
 	return og.audience.verdicts.Ask(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.session(serial, v)
@@ -93,7 +92,7 @@ func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q view
 		switch {
 		case errors.As(err, &no):
 			if no.Status == 0 {
-				return noAnswerLife, silent{&web.Denial{Status: 403, Reason: no.Reason}} // the caller has logged it
+				return noAnswerLife, silent{&viewers.Denial{Status: 403, Reason: no.Reason}} // the caller has logged it
 			}
 			return life, h.refuse(v, no.Reason)
 		case err != nil:
@@ -117,13 +116,13 @@ type silent struct{ error }
 func (s silent) Unwrap() error { return s.error }
 
 // refuse logs a viewer that on_play does not let in.
-func (h *viewerSet) refuse(v web.Visit, reason string) error {
+func (h *viewerSet) refuse(v viewers.Visit, reason string) error {
 	h.app.log.Info("viewer refused", zap.String("stream", h.name), zap.Stringer("remote", v.Addr), zap.String("reason", reason))
-	return &web.Denial{Status: 403, Reason: reason}
+	return &viewers.Denial{Status: 403, Reason: reason}
 }
 
 // session describes a viewer for the hooks.
-func (h *viewerSet) session(serial uint64, v web.Visit) (hooks.Session, hooks.Stream) {
+func (h *viewerSet) session(serial uint64, v viewers.Visit) (hooks.Session, hooks.Stream) {
 	return hooks.Session{
 		App: h.app.name, FlashVer: clip(v.Agent), PageURL: clip(v.Request.Referer()), TCURL: clip(v.Request.PublicURL(v.Path)),
 		Addr: v.Addr.String(), ClientID: serial,
@@ -144,7 +143,7 @@ type doneCall struct {
 const maxDoneBytes = 32 << 20
 
 // doneCall is nil where no hook is to be called.
-func (h *viewerSet) doneCall(cfg *config.Application, v web.Visit) *doneCall {
+func (h *viewerSet) doneCall(cfg *config.Application, v viewers.Visit) *doneCall {
 	if !cfg.Hooks.OnPlayHTTP || cfg.Hooks.OnPlayDone == "" && cfg.Hooks.OnDone == "" {
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/viewers"
-	"github.com/rtmpd/rtmpd/internal/web"
 )
 
 // A viewerSet is the HTTP viewers of a name. It stays while it has viewers or the
@@ -54,7 +53,7 @@ func (h *viewerSet) room(cfg *config.Application, addr netip.Addr) error {
 
 // join counts a new viewer. Who asks for a master playlist is there for a while,
 // too, for the hooks to hear of its end, but takes nobody's place.
-func (h *viewerSet) join(cfg *config.Application, id viewers.ID, v web.Visit, counted bool) error {
+func (h *viewerSet) join(cfg *config.Application, id viewers.ID, v viewers.Visit, counted bool) error {
 	done := h.doneCall(cfg, v)
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()

@@ -14,25 +14,25 @@ type Kind uint8
 
 // The kinds of live files.
 const (
-	Playlist Kind = iota // of one stream
-	Master               // of the variants of one base name
-	Segment
-	Key // never to be served by a root location
+	Playlist Kind = iota + 1 // a media playlist
+	Master                   // a multivariant playlist
+	Segment                  // a fragment or an initialisation section
+	Key                      // a fragment key: never to be served by a root location
 )
 
-// A File is what HTTP needs to know about one live file.
+// A File is what HTTP needs to know about a file that an application is writing right
+// now. Its bytes are the ones on disk.
 type File struct {
 	App, Stream string
-	Dir         string // absolute: where all files of this output are, but for keys kept elsewhere
+	Dir         string // the directory of the output, as the configuration spells it; keys may be elsewhere
 	Kind        Kind
-	// Body is a playlist as it is on disk and Gzip the same compressed; both
-	// are shared and immutable. Nil for segments and keys.
-	Body, Gzip []byte
-	ModTime    time.Time
-	ETag       string // with quotes
-	MaxAge     time.Duration
-	Target     time.Duration // of a playlist: its TARGETDURATION; 0: not known
-	Size       int64         // bytes on disk
+	Body        []byte // of playlists: the whole file; shared, never written
+	Gzip        []byte // of playlists: Body compressed; may be nil
+	ModTime     time.Time
+	ETag        string        // with quotes; empty: made from size and time of the file
+	MaxAge      time.Duration // how long caches may keep it
+	Target      time.Duration // of playlists: TARGETDURATION; 0: not known
+	Size        int64         // bytes on disk
 }
 
 // MediaFile describes a file that is served from the disk.

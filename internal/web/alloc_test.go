@@ -11,6 +11,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // These are the requests of a viewer, without the network: parse, decide,
@@ -54,7 +55,7 @@ func newViewer(tb testing.TB, path string) (play func(more func() bool) (got int
 	write(tb, dir, "live/test-1.ts", "fragment")
 	live := &fakeLive{dirs: map[string][]string{dir + "/live": {"test.m3u8"}}}
 	live.set(dir+"/live/test.m3u8", playlist(list))
-	live.set(dir+"/live/test-1.ts", LiveFile{Kind: Segment, ETag: `"1"`, MaxAge: time.Minute})
+	live.set(dir+"/live/test-1.ts", segstore.File{Kind: segstore.Segment, ETag: `"1"`, MaxAge: time.Minute})
 	out, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		tb.Fatal(err)

@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
+	"github.com/rtmpd/rtmpd/internal/viewers"
 )
 
 // Audience counts HTTP viewers and decides, by on_play and max_players, who may
@@ -19,11 +22,11 @@ type Audience interface {
 	// Playlist decides on a request for a live playlist and counts its viewer.
 	// For a Master, token is the token for its variants' URIs. An error
 	// is a *Denial, or ctx's.
-	Playlist(ctx context.Context, v Visit) (token string, err error)
+	Playlist(ctx context.Context, v viewers.Visit) (token string, err error)
 	// Media decides on a request for a live fragment or key. An error is a *Denial.
-	Media(f LiveFile, addr netip.Addr, agent string, now time.Time) error
+	Media(f segstore.File, addr netip.Addr, agent string, now time.Time) error
 	// Guards reports whether on_play is asked for viewers of f.
-	Guards(f LiveFile) bool
+	Guards(f segstore.File) bool
 	// Guarding reports whether on_play is asked for any file.
 	Guarding() bool
 	// Shut reports whether a file that is not live must not be served because
@@ -51,12 +54,12 @@ const (
 )
 
 // admit decides on a playlist request; false: it was answered.
-func (x *exchange) admit(l *location, urlPath string, lf LiveFile) (v Visit, token string, ok bool) {
+func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewers.Visit, token string, ok bool) {
 	if len(x.r.URL.RawQuery) > maxQuery {
 		x.fail(l, http.StatusRequestURITooLong, "")
 		return v, "", false
 	}
-	v = Visit{
+	v = viewers.Visit{
 		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, Path: urlPath, Request: x,
 	}
 	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
@@ -72,7 +75,7 @@ func (x *exchange) admit(l *location, urlPath string, lf LiveFile) (v Visit, tok
 }
 
 // mayHave decides on a request for a fragment or key; false: it was answered.
-func (x *exchange) mayHave(l *location, urlPath string, lf LiveFile) bool {
+func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 	if x.site.deps.Audience == nil {
 		return true
 	}
@@ -89,16 +92,16 @@ func (x *exchange) mayHave(l *location, urlPath string, lf LiveFile) bool {
 
 // guarded reports whether on_play is asked for each viewer of a file: a shared cache
 // must not give it to another viewer.
-func (x *exchange) guarded(lf LiveFile) bool {
+func (x *exchange) guarded(lf segstore.File) bool {
 	a := x.site.deps.Audience
 	return a != nil && a.Guards(lf)
 }
 
 // deny answers a viewer that may not have a live file.
 func (x *exchange) deny(l *location, urlPath string, err error) {
-	var d *Denial
+	var d *viewers.Denial
 	if !errors.As(err, &d) {
-		d = &Denial{Status: http.StatusServiceUnavailable} // the server stops
+		d = &viewers.Denial{Status: http.StatusServiceUnavailable} // the server stops
 	}
 	if d.Status == http.StatusNotFound {
 		x.notFound(l, urlPath)
@@ -136,7 +139,7 @@ var (
 // URI carries the viewer's token and the query that it came with, because
 // players drop the query. It differs for every viewer, so it has no entity tag and no
 // cache may keep it, whatever the location says.
-func (x *exchange) servePersonal(l *location, v Visit, token string) {
+func (x *exchange) servePersonal(l *location, v viewers.Visit, token string) {
 	query := viewerParam + "=" + token
 	if v.Query != "" {
 		query = string(appendQuery(nil, v.Query)) + "&" + query

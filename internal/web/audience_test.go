@@ -10,19 +10,21 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/segstore"
+	"github.com/rtmpd/rtmpd/internal/viewers"
 )
 
 // fakeAudience says what it was told to, and keeps what it was asked.
 type fakeAudience struct {
 	mu     sync.Mutex
 	token  string
-	denial *Denial
-	visits []Visit
+	denial *viewers.Denial
+	visits []viewers.Visit
 	urls   []string
 	media  []string
 }
 
-func (a *fakeAudience) Playlist(_ context.Context, v Visit) (string, error) {
+func (a *fakeAudience) Playlist(_ context.Context, v viewers.Visit) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.visits = append(a.visits, v)
@@ -33,7 +35,7 @@ func (a *fakeAudience) Playlist(_ context.Context, v Visit) (string, error) {
 	return a.token, nil
 }
 
-func (a *fakeAudience) Media(f LiveFile, addr netip.Addr, agent string, _ time.Time) error {
+func (a *fakeAudience) Media(f segstore.File, addr netip.Addr, agent string, _ time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.media = append(a.media, f.Stream+" "+addr.String()+" "+agent)
@@ -43,7 +45,7 @@ func (a *fakeAudience) Media(f LiveFile, addr netip.Addr, agent string, _ time.T
 	return nil
 }
 
-func (a *fakeAudience) Guards(f LiveFile) bool { return f.Stream == "guarded" }
+func (a *fakeAudience) Guards(f segstore.File) bool { return f.Stream == "guarded" }
 
 func (a *fakeAudience) Guarding() bool { return true }
 
@@ -84,14 +86,14 @@ func TestTheAudienceIsAskedAboutWhatIsLive(t *testing.T) {
 func TestDenials(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		denial Denial
+		denial viewers.Denial
 		status int
 		body   string
 		retry  string
 	}{
-		{Denial{Status: 403, Reason: "refused by on_play"}, 403, "refused by on_play\n", ""},
-		{Denial{Status: 503, Reason: "max_players = 2 reached", RetryAfter: 9}, 503, "max_players = 2 reached\n", "9"},
-		{Denial{Status: 404}, 404, "404 not found\n", ""},
+		{viewers.Denial{Status: 403, Reason: "refused by on_play"}, 403, "refused by on_play\n", ""},
+		{viewers.Denial{Status: 503, Reason: "max_players = 2 reached", RetryAfter: 9}, 503, "max_players = 2 reached\n", "9"},
+		{viewers.Denial{Status: 404}, 404, "404 not found\n", ""},
 	} {
 		s, _, _ := liveSite(t, Deps{Audience: &fakeAudience{denial: &c.denial}})
 		for _, path := range []string{"/live/test.m3u8", "/live/test-1.ts"} {
@@ -115,7 +117,7 @@ func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 		Path: "/cached", Alias: value.Path(top), CacheControl: "max-age=60", Headers: map[string]string{"Cache-Control": "public", "Expires": "never", "X-Own": "y"},
 	})
 	m := playlist(variants)
-	m.Kind = Master
+	m.Kind = segstore.Master
 	live.set(dir+"/all.m3u8", m)
 	live.dirs[top] = nil
 	live.set(top+"/all.m3u8", m)

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
@@ -120,9 +121,9 @@ func etagOf(fi fs.FileInfo) string {
 }
 
 // serveLive serves a file that an application is writing.
-func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf LiveFile) {
+func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf segstore.File) {
 	switch {
-	case lf.Kind == Key:
+	case lf.Kind == segstore.Key:
 		if !l.tree.isKeys {
 			x.notFound(l, urlPath)
 			return
@@ -147,7 +148,7 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 			if !ok {
 				return
 			}
-			if lf.Kind == Master {
+			if lf.Kind == segstore.Master {
 				x.servePersonal(l, v, token)
 				return
 			}
@@ -178,7 +179,7 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 
 // servePlaylist answers from memory. The plain and the compressed form have different
 // entity tags because they are different bytes (RFC 9110 §8.8.3.3).
-func (x *exchange) servePlaylist(l *location, lf LiveFile) {
+func (x *exchange) servePlaylist(l *location, lf segstore.File) {
 	h, r := x.Header(), x.r
 	h["Content-Type"] = typePlaylist
 	cache := cacheNo

@@ -25,6 +25,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 func TestMain(m *testing.M) {
@@ -98,22 +99,22 @@ func write(tb testing.TB, dir string, files ...string) {
 // fakeLive is a packager's directory in memory.
 type fakeLive struct {
 	mu    sync.Mutex
-	files map[string]LiveFile
+	files map[string]segstore.File
 	dirs  map[string][]string
 }
 
-func (f *fakeLive) Lookup(p string) (LiveFile, bool) {
+func (f *fakeLive) Lookup(p string) (segstore.File, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	lf, ok := f.files[p]
 	return lf, ok
 }
 
-func (f *fakeLive) set(p string, lf LiveFile) {
+func (f *fakeLive) set(p string, lf segstore.File) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.files == nil {
-		f.files = make(map[string]LiveFile)
+		f.files = make(map[string]segstore.File)
 	}
 	f.files[p] = lf
 }
@@ -126,13 +127,13 @@ func (f *fakeLive) Paths() (out []string) {
 }
 
 // playlist is a live playlist with the bytes given.
-func playlist(body string) LiveFile {
+func playlist(body string) segstore.File {
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
 	_, _ = io.WriteString(w, body)
 	_ = w.Close()
-	return LiveFile{
-		App: "show", Stream: "test", Kind: Playlist, Body: []byte(body), Gzip: z.Bytes(), ETag: `"abc"`,
+	return segstore.File{
+		App: "show", Stream: "test", Kind: segstore.Playlist, Body: []byte(body), Gzip: z.Bytes(), ETag: `"abc"`,
 		ModTime: time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC), MaxAge: 2 * time.Second,
 	}
 }

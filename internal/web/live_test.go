@@ -13,6 +13,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 const list = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3.0,\ntest-1.ts\n"
@@ -25,7 +26,7 @@ func liveSite(t *testing.T, d Deps, more ...config.Location) (s *Site, live *fak
 	write(t, dir, "test-1.ts", "fragment", "test.m3u8", list)
 	live = &fakeLive{dirs: map[string][]string{dir: {"test.m3u8"}}}
 	live.set(dir+"/test.m3u8", playlist(list))
-	live.set(dir+"/test-1.ts", LiveFile{App: "show", Stream: "test", Kind: Segment, ETag: `"s1"`, MaxAge: 2 * time.Minute})
+	live.set(dir+"/test-1.ts", segstore.File{App: "show", Stream: "test", Kind: segstore.Segment, ETag: `"s1"`, MaxAge: 2 * time.Minute})
 	d.Live = live
 	return site(t, d, locations(append([]config.Location{{Path: "/live", Root: value.Path(top)}}, more...)...)), live, dir
 }
@@ -113,7 +114,7 @@ func TestLiveFragments(t *testing.T) {
 	if err := os.Rename(dir+"/aside", dir+"/test-1.ts"); err != nil {
 		t.Fatal(err)
 	}
-	live.set(dir+"/test-1.ts", LiveFile{Kind: Segment, ETag: `"s2"`, MaxAge: time.Minute})
+	live.set(dir+"/test-1.ts", segstore.File{Kind: segstore.Segment, ETag: `"s2"`, MaxAge: time.Minute})
 	r = ask(t, s, "GET /live/test-1.ts")
 	differs(t, "new bytes", bodyOf(t, r), "another")
 	differs(t, "new max-age", r.Header.Get("Cache-Control"), "max-age=60")
@@ -121,7 +122,7 @@ func TestLiveFragments(t *testing.T) {
 	if err := os.Remove(dir + "/test-1.ts"); err != nil {
 		t.Fatal(err)
 	}
-	live.set(dir+"/gone.ts", LiveFile{Kind: Segment})
+	live.set(dir+"/gone.ts", segstore.File{Kind: segstore.Segment})
 	differs(t, "live but not on disk", ask(t, s, "GET /live/gone.ts").StatusCode, 404)
 }
 
@@ -140,7 +141,7 @@ func TestLiveKeysAreOnlyServedByAnAliasThatNamesThem(t *testing.T) {
 	t.Parallel()
 	s, live, dir := liveSite(t, Deps{})
 	write(t, dir, "test-1.key", "0123456789abcdef")
-	live.set(dir+"/test-1.key", LiveFile{Kind: Key})
+	live.set(dir+"/test-1.key", segstore.File{Kind: segstore.Key})
 	differs(t, "root", ask(t, s, "GET /live/test-1.key").StatusCode, 404)
 	keys := site(t, Deps{Live: live, KeyPaths: []string{dir}}, locations(config.Location{Path: "/keys", Alias: value.Path(dir)}, config.Location{Path: "/live", Root: value.Path(filepath.Dir(dir))}))
 	r := ask(t, keys, "GET /keys/test-1.key")
@@ -157,7 +158,7 @@ func TestOpenFragmentsAreSharedBoundedAndLetGo(t *testing.T) {
 	o := newOpenFiles(func() time.Time { return now })
 	m := &mount{at: dir}
 	defer func() { _ = m.close() }()
-	seg := LiveFile{Kind: Segment, ETag: `"1"`}
+	seg := segstore.File{Kind: segstore.Segment, ETag: `"1"`}
 	write(t, dir, "a.ts", "a")
 	a, err := o.get(m, "a.ts", seg, now)
 	if err != nil {

@@ -17,13 +17,14 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // The load of docs/performance.md, "HLS viewers": viewers of one stream, fragments of 2 s and 690 kB on
 // tmpfs, the playlist polled every second, keep-alive.
 const (
-	viewers      = 500
+	loadViewers  = 500
 	fragmentSize = 690 << 10
 	fragmentTime = 2 * time.Second
 	pollEvery    = time.Second
@@ -64,9 +65,9 @@ func watch(b *testing.B, addr string, pids func() []int) {
 	var bytes, requests atomic.Int64
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
-	for i := range viewers {
+	for i := range loadViewers {
 		wg.Go(func() {
-			time.Sleep(pollEvery * time.Duration(i) / viewers)
+			time.Sleep(pollEvery * time.Duration(i) / loadViewers)
 			if err := view(addr, stop, &bytes, &requests); err != nil {
 				b.Error(err)
 			}
@@ -82,7 +83,7 @@ func watch(b *testing.B, addr string, pids func() []int) {
 	gb := float64(sent) / 1e9
 	b.ReportMetric(cpu/gb, "cpu-s/GB")
 	b.ReportMetric(cpu*1e6/float64(asked), "cpu-µs/req")
-	b.ReportMetric(float64(sent)*8/1e6/took.Seconds()/viewers, "Mb/s/viewer")
+	b.ReportMetric(float64(sent)*8/1e6/took.Seconds()/loadViewers, "Mb/s/viewer")
 	b.ReportMetric(rss(pids()), "rss-MB")
 	b.ReportMetric(0, "ns/op")
 }
@@ -238,7 +239,7 @@ func TestBenchServer(t *testing.T) {
 	dir, addr := os.Getenv("WEB_BENCH_DIR"), os.Getenv("WEB_BENCH_ADDR")
 	if dir == "" {
 		lf, ok := (&diskLive{dir: t.TempDir()}).Lookup("/x/y.ts")
-		if !ok || lf.Kind != Segment {
+		if !ok || lf.Kind != segstore.Segment {
 			t.Fatal("a fragment is not live")
 		}
 		return
@@ -259,26 +260,26 @@ func TestBenchServer(t *testing.T) {
 // diskLive stands in for the packager's directory.
 type diskLive struct {
 	dir  string
-	list atomic.Pointer[LiveFile]
+	list atomic.Pointer[segstore.File]
 }
 
 func (d *diskLive) run() {
 	for {
 		if b, err := os.ReadFile(filepath.Join(d.dir, "test.m3u8")); err == nil {
-			d.list.Store(&LiveFile{App: "live", Stream: "test", Kind: Playlist, Body: b, ETag: fmt.Sprintf(`"%d-%d"`, len(b), time.Now().Unix())})
+			d.list.Store(&segstore.File{App: "live", Stream: "test", Kind: segstore.Playlist, Body: b, ETag: fmt.Sprintf(`"%d-%d"`, len(b), time.Now().Unix())})
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-func (d *diskLive) Lookup(p string) (LiveFile, bool) {
+func (d *diskLive) Lookup(p string) (segstore.File, bool) {
 	if strings.HasSuffix(p, ".m3u8") {
 		if lf := d.list.Load(); lf != nil {
 			return *lf, true
 		}
-		return LiveFile{}, false
+		return segstore.File{}, false
 	}
-	return LiveFile{App: "live", Stream: "test", Kind: Segment, MaxAge: 40 * time.Second}, true
+	return segstore.File{App: "live", Stream: "test", Kind: segstore.Segment, MaxAge: 40 * time.Second}, true
 }
 func (d *diskLive) Streams(string) []string { return nil }
 func (d *diskLive) Paths() []string         { return []string{d.dir} }

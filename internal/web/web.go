@@ -28,13 +28,14 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/accesslog"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // Live answers for absolute paths below the configured hls paths, spelled as
 // the configuration spells them. Its methods are called by many goroutines.
 type Live interface {
 	// Lookup returns the live file of that path.
-	Lookup(absPath string) (LiveFile, bool)
+	Lookup(absPath string) (segstore.File, bool)
 	// Streams returns the playlists below an hls directory, relative to it:
 	// "test.m3u8", or "test/index.m3u8" when nested.
 	Streams(absDir string) []string

@@ -1,15 +1,17 @@
-package web
+package viewers
 
 import (
 	"cmp"
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A Visit is a request for a live playlist.
 type Visit struct {
-	File  LiveFile
+	File  segstore.File
 	Addr  netip.Addr // of the client, as far as trusted proxies say
 	Agent string     // User-Agent
 	Query string     // as it came, without what Token is
