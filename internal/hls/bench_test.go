@@ -31,7 +31,7 @@ func BenchmarkCut(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if p.out, err = openOutput(p, d, cfg); err != nil {
+	if p.out, err = openPlaylistWriter(p, d, cfg); err != nil {
 		b.Fatal(err)
 	}
 	p.begin()

@@ -8,7 +8,7 @@ import (
 
 // dropMissing takes entries out whose files somebody has deleted, and with them
 // those before: media sequence numbers have no holes (RFC 8216 §6.2.2).
-func (o *output) dropMissing() {
+func (o *playlistWriter) dropMissing() {
 	l := &o.list
 	last := -1
 	for i := len(l.entries) - 1; i >= 0 && last < 0; i-- {
@@ -28,7 +28,7 @@ func (o *output) dropMissing() {
 
 // there says whether the fragment of e is there, and its key if that is ours. A
 // directory that was exchanged may have scheduled them.
-func (o *output) there(e *entry) bool {
+func (o *playlistWriter) there(e *entry) bool {
 	name := e.name
 	if name == "" {
 		name = localName(o.names.playlist, e.uri)
@@ -48,7 +48,7 @@ func (o *output) there(e *entry) bool {
 
 // lateness is how much longer a fragment stays than RFC 8216 §6.2.2 asks for: a
 // player may have the playlist from a cache, and be slow to ask.
-func (o *output) lateness() time.Duration {
+func (o *playlistWriter) lateness() time.Duration {
 	return max(2*time.Duration(o.list.target)*time.Second, minLateness)
 }
 
@@ -57,7 +57,7 @@ const minLateness = 5 * time.Second
 // letGo dates the files of entries that no playlist names any more. RFC 8216
 // §6.2.2: each stays for its duration plus that of the longest playlist that
 // named it; and then some.
-func (o *output) letGo() {
+func (o *playlistWriter) letGo() {
 	now := o.d.now()
 	var at time.Time
 	for i := range o.gone {
@@ -71,7 +71,7 @@ func (o *output) letGo() {
 	o.gone = nil
 }
 
-func (o *output) currentKey() *key {
+func (o *playlistWriter) currentKey() *key {
 	if o.keys == nil {
 		return nil
 	}
@@ -80,7 +80,7 @@ func (o *output) currentKey() *key {
 
 // end is the end of the stream, or of its being written here. Everything goes
 // after twice the playlist's length, unless it is an event or clean-up is off.
-func (o *output) end() {
+func (o *playlistWriter) end() {
 	defer o.d.unclaim(o.names.playlist, o.owner)
 	if o.list.event {
 		return

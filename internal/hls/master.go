@@ -45,7 +45,7 @@ func newRendition(n *names, cfg *config.HLS) *rendition {
 }
 
 // updateMaster takes r, whose playlist was just written, into its master.
-func (d *Directory) updateMaster(o *output, r *rendition) error {
+func (d *Directory) updateMaster(o *playlistWriter, r *rendition) error {
 	name := masterName(r.base)
 	d.main.KeepIfDue(name)
 	d.mu.Lock()

@@ -40,7 +40,7 @@ type Packager struct {
 	// Owned by the goroutine in Run.
 	cfg      config.HLS
 	dir      *Directory
-	out      *output // nil until it could be opened
+	out      *playlistWriter // nil until it could be opened
 	seg      *segmenter.Segmenter
 	rules    segmenter.Rules // of seg
 	lapped   uint64          // packets that the stream's ring had lost
@@ -158,7 +158,7 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 
 // open begins the output. If that does not work now it is tried again later.
 func (p *Packager) open() error {
-	out, err := openOutput(p, p.dir, p.cfg)
+	out, err := openPlaylistWriter(p, p.dir, p.cfg)
 	if err != nil {
 		p.failed(err)
 		return err
@@ -318,7 +318,7 @@ func (p *Packager) apply(c *change) error {
 	if c.dir == p.dir && c.cfg.Nested == p.cfg.Nested {
 		return p.out.change(c.cfg)
 	}
-	out, err := openOutput(p, c.dir, c.cfg)
+	out, err := openPlaylistWriter(p, c.dir, c.cfg)
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// An output is one playlist being written. It belongs to its packager's
+// A playlistWriter is one playlist being written. It belongs to its packager's
 // goroutine; a packager whose path changes takes a new one.
-type output struct {
+type playlistWriter struct {
 	d     *Directory
 	owner *Packager
 	cfg   config.HLS
@@ -30,8 +30,8 @@ type output struct {
 	variant *rendition
 }
 
-// openOutput takes over the stream's playlist in d: what is there goes on.
-func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) {
+// openPlaylistWriter takes over the stream's playlist in d: what is there goes on.
+func openPlaylistWriter(owner *Packager, d *Directory, cfg config.HLS) (*playlistWriter, error) {
 	n, err := namesFor(owner.app, owner.name, &cfg)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 	if err := d.claim(n.playlist, owner); err != nil {
 		return nil, err
 	}
-	o := &output{d: d, owner: owner, cfg: cfg, names: n, keys: keys}
+	o := &playlistWriter{d: d, owner: owner, cfg: cfg, names: n, keys: keys}
 	o.list, o.gone = d.resume(&n, cfg.Continuous)
 	// Players that load an ended playlist do not come back for more: ENDLIST
 	// is taken off at once. The first fragment then begins a playlist of its
@@ -67,14 +67,14 @@ func openOutput(owner *Packager, d *Directory, cfg config.HLS) (*output, error) 
 }
 
 // target is the TARGETDURATION in seconds; 0: the first fragment will tell.
-func (o *output) target() int {
+func (o *playlistWriter) target() int {
 	if o.renew {
 		return 0
 	}
 	return o.list.target
 }
 
-func (o *output) findKeys() {
+func (o *playlistWriter) findKeys() {
 	if o.keys != nil {
 		o.keys.adopt(&o.names, o.list.entries)
 		o.keys.adopt(&o.names, o.gone)
@@ -83,7 +83,7 @@ func (o *output) findKeys() {
 
 // carry makes o go on with the numbers of the playlist it replaces, so that
 // players that find it under the same URL do not see them go back.
-func (o *output) carry(from *playlist) {
+func (o *playlistWriter) carry(from *playlist) {
 	if from.next() > o.list.next() {
 		o.gone = append(o.gone, o.list.remove(len(o.list.entries))...)
 		o.list.seq = from.next()
@@ -96,7 +96,7 @@ func (o *output) carry(from *playlist) {
 }
 
 // change applies settings that need no other playlist.
-func (o *output) change(cfg config.HLS) error {
+func (o *playlistWriter) change(cfg config.HLS) error {
 	n, err := namesFor(o.names.app, o.names.stream, &cfg)
 	if err != nil {
 		return err
@@ -130,19 +130,19 @@ func equalKeys(a, b *config.Keys) bool {
 }
 
 // keep is how long the files stay after the end of the stream, 0 for ever.
-func (o *output) keep() time.Duration {
+func (o *playlistWriter) keep() time.Duration {
 	if !o.cfg.Cleanup || o.list.event {
 		return 0
 	}
 	return 2 * o.cfg.PlaylistLength
 }
 
-func (o *output) record(name, kind string) segstore.Entry {
+func (o *playlistWriter) record(name, kind string) segstore.Entry {
 	return segstore.Entry{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
 }
 
 // add writes g as a file and takes it into the list. It returns the file's size.
-func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
+func (o *playlistWriter) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
 	if err := o.d.main.Settle(); err != nil {
 		return 0, err
 	}
@@ -197,7 +197,7 @@ func (o *output) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 }
 
 // writeSegment muxes g in one of the directory's scratch buffers.
-func (o *output) writeSegment(rec segstore.Entry, g *segmenter.Segment, k *key, x segmenter.Container) (int, error) {
+func (o *playlistWriter) writeSegment(rec segstore.Entry, g *segmenter.Segment, k *key, x segmenter.Container) (int, error) {
 	buf := <-o.d.slots
 	if need := x.Size(g); cap(buf) < need {
 		buf = make([]byte, 0, need)
@@ -219,7 +219,7 @@ func (o *output) writeSegment(rec segstore.Entry, g *segmenter.Segment, k *key, 
 const maxScratch = 8 << 20
 
 // publish writes the playlist, then lets go of what it no longer names.
-func (o *output) publish() error {
+func (o *playlistWriter) publish() error {
 	l := &o.list
 	o.dropMissing()
 	if len(l.entries) == 0 {
