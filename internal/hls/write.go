@@ -6,13 +6,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rtmpd/rtmpd/internal/output"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 	"go.uber.org/zap"
-)
-
-const (
-	minRetry = time.Second
-	maxRetry = 30 * time.Second
 )
 
 // A fault is a packager that can't write. Fragments that end meanwhile are
@@ -20,7 +16,7 @@ const (
 type fault struct {
 	why     string // empty: none
 	retryAt time.Time
-	wait    time.Duration
+	backoff output.Backoff
 	lost    uint64 // fragments since it began
 	gap     bool   // the next fragment written does not follow the last
 }
@@ -98,8 +94,7 @@ func (p *Packager) lose(why prometheus.Counter) {
 func (p *Packager) failed(err error) {
 	p.dir.count.errors.Inc()
 	now := p.dir.now()
-	p.fault.wait = min(max(2*p.fault.wait, minRetry), maxRetry)
-	p.fault.retryAt = now.Add(p.fault.wait)
+	p.fault.retryAt = now.Add(p.fault.backoff.Next())
 	_ = p.dir.main.Settle() // the directory may be another one by now
 	p.mu.Lock()
 	p.stats.Errors++
