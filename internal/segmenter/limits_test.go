@@ -201,3 +201,37 @@ func TestAStandingPictureWithAlignedSlicing(t *testing.T) {
 		t.Errorf("%s of %s: %s", got, want, c.fragments())
 	}
 }
+
+// A fragment of sound alone, behind a cut that the sound made, lasts as long as the
+// sound, however soon after the last picture the stream ends or breaks off.
+func TestALastFragmentOfSoundAloneLastsAsLongAsTheSound(t *testing.T) {
+	t.Parallel()
+	for _, end := range []time.Duration{2520 * ms, 2600 * ms, 2900 * ms, 3150 * ms, 3300 * ms, 4200 * ms} {
+		for name, then := range map[string]func(*mediatest.Script){
+			"the stream ends":            func(*mediatest.Script) {},
+			"another encoder comes":      func(s *mediatest.Script) { s.Epoch++; s.Play(sec) },
+			"another encoder comes late": func(s *mediatest.Script) { s.Epoch++; s.At += 5 * sec; s.Play(sec) },
+			"the timestamps leap":        func(s *mediatest.Script) { s.At += 100 * sec; s.Play(sec) },
+		} {
+			s := mediatest.NewScript(t)
+			s.GOP = 20 * sec
+			s.Play(2200 * ms)
+			video := s.Video
+			s.Video = nil
+			s.Play(end - s.At)
+			s.Video = video
+			n := len(s.Packets)
+			then(s)
+			alone := cutUp(s.Packets[:n], Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 2)
+			last := alone.segs[len(alone.segs)-1]
+			c := cutUp(s.Packets, Rules{Fragment: 2 * sec, MaxFragment: 6 * sec}, 2)
+			if len(alone.segs) < 2 || len(c.segs) < len(alone.segs) {
+				t.Fatalf("%v: no cut by the sound: %s", end, c.fragments())
+			}
+			got := c.segs[len(alone.segs)-1]
+			if got.Start != last.Start || (got.Start+got.Duration-end).Abs() > 30*ms {
+				t.Errorf("%s at %v: the last fragment is %v at %v: %s", name, end, got.Duration, got.Start, c.fragments())
+			}
+		}
+	}
+}

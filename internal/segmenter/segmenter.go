@@ -130,7 +130,7 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 		s.dropped++
 		return
 	case jumps:
-		s.close(s.line.end())
+		s.close(s.end())
 		s.dropDelayed()
 		s.broken = true
 		s.line.jump(t)
@@ -166,7 +166,7 @@ func (s *Segmenter) headless(p *media.Packet) bool {
 
 // interrupt ends the segment because another encoder, or the same anew, begins.
 func (s *Segmenter) interrupt(t time.Duration) {
-	end := s.line.end()
+	end := s.end()
 	if t >= end-maxFrame && t <= end+maxFrame {
 		end = max(t, end)
 	}
@@ -179,7 +179,7 @@ func (s *Segmenter) interrupt(t time.Duration) {
 // Lose is told that what comes next does not follow what came last: the
 // stream passed its ring's end, or a new encoder begins.
 func (s *Segmenter) Lose() {
-	s.close(s.line.end())
+	s.close(s.end())
 	s.dropDelayed()
 	s.line.restart()
 	s.broken = true
@@ -188,7 +188,7 @@ func (s *Segmenter) Lose() {
 
 // Finish ends the last segment.
 func (s *Segmenter) Finish() {
-	s.close(s.line.end())
+	s.close(s.end())
 	s.dropDelayed()
 }
 
@@ -210,6 +210,15 @@ func (s *Segmenter) boundary(p *media.Packet) bool {
 // so that the renditions of one source are cut at the same frames.
 func (s *Segmenter) index(p *media.Packet) uint32 {
 	return p.Timestamp / uint32(max(s.rules.Fragment.Milliseconds(), 1))
+}
+
+// end is where the newest media ends. A segment of sound alone ends with its sound, even
+// if the last picture, in the segment before, was a moment ago.
+func (s *Segmenter) end() time.Duration {
+	if g := s.open; g != nil && g.Frames == 0 && g.Tracks[media.Audio] != nil {
+		return s.line.soundEnd()
+	}
+	return s.line.end()
 }
 
 // close ends the open segment at t and hands it on.
@@ -281,7 +290,7 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 	if v := &s.line.hands[media.Video]; kind == media.Video || !v.known || v.idle >= still {
 		g.Delay = min(g.Delay, elapsed-s.line.head())
 	}
-	g.end, g.head = s.line.end(), s.line.head()
+	g.end, g.head = s.end(), s.line.head()
 }
 
 func (s *Segmenter) begin(timestamp uint32, t time.Duration, now time.Time) *Segment {

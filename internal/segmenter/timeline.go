@@ -167,12 +167,14 @@ var longest = [2]time.Duration{media.Video: maxFrame, media.Audio: maxFrame / 4}
 
 // end is where the newest media ends, on the same clock.
 func (l *timeline) end() time.Duration {
-	v, a := &l.hands[media.Video], &l.hands[media.Audio]
-	switch {
-	case !v.known:
-		return a.end()
-	case v.idle <= maxFrame:
+	if v := &l.hands[media.Video]; v.known && v.idle <= maxFrame {
 		return v.end()
 	}
+	return l.soundEnd()
+}
+
+// soundEnd is where the newest sound ends, on the same clock.
+func (l *timeline) soundEnd() time.Duration {
+	a := &l.hands[media.Audio]
 	return l.head() + a.end() - a.t
 }
