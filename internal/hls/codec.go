@@ -11,30 +11,30 @@ import (
 
 // A carrier says which of a stream's tracks go into its fragments, and tells
 // the log once of each codec that can't.
-type carrier struct {
+type codecFilter struct {
 	log    *zap.Logger
-	judged [2]*media.Track // the newest of each kind
+	newest [2]*media.Track // the newest of each kind
 	takes  [2]bool
-	told   map[media.Codec]bool
+	warned map[media.Codec]bool
 }
 
 // carries is asked for every packet.
-func (c *carrier) carries(t *media.Track, by segmenter.Container) bool {
+func (c *codecFilter) carries(t *media.Track, by segmenter.Container) bool {
 	if t.Kind > media.Audio || t.ID != 0 {
 		return false // data, or another track of a multitrack stream
 	}
-	if c.judged[t.Kind] == t {
+	if c.newest[t.Kind] == t {
 		return c.takes[t.Kind]
 	}
 	ok := by.Carries(t)
-	c.judged[t.Kind], c.takes[t.Kind] = t, ok
+	c.newest[t.Kind], c.takes[t.Kind] = t, ok
 	// Without a sequence header nothing can be said but that, which the
 	// publisher's log line does.
-	if !ok && t.HasHeader() && !c.told[t.Codec] {
-		if c.told == nil {
-			c.told = make(map[media.Codec]bool)
+	if !ok && t.HasHeader() && !c.warned[t.Codec] {
+		if c.warned == nil {
+			c.warned = make(map[media.Codec]bool)
 		}
-		c.told[t.Codec] = true
+		c.warned[t.Codec] = true
 		lack, use := "HLS viewers see nothing", "H.264"
 		if t.Kind == media.Audio {
 			lack, use = "HLS viewers hear nothing", "AAC"

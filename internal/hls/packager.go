@@ -48,7 +48,7 @@ type Packager struct {
 	ts       segmenter.Container
 	clock    wallClock
 	began    time.Time // what elapsed counts from
-	carrier  carrier
+	codecs   codecFilter
 	fault    fault
 	tiny     bucket
 	ending   bool // the last fragment: no new settings
@@ -96,7 +96,7 @@ func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logge
 	if log == nil {
 		log = zap.NewNop()
 	}
-	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: segmenter.NewMPEGTS(), carrier: carrier{log: log}}
+	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: segmenter.NewMPEGTS(), codecs: codecFilter{log: log}}
 	p.seg = segmenter.New(p.write, p.forced)
 	return p, nil
 }
@@ -267,7 +267,7 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	now, before := p.dir.now(), p.unfit()
 	for i, pkt := range packets {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
-		if !p.late && p.carrier.carries(pkt.Track, p.ts) {
+		if !p.late && p.codecs.carries(pkt.Track, p.ts) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
 				p.push(pkt, now)
 			}

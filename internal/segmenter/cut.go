@@ -32,7 +32,7 @@ func (s *Segmenter) has(kind media.Kind) *media.Track {
 	if g := s.open; g != nil && g.Tracks[kind] != nil {
 		return g.Tracks[kind]
 	}
-	if s.carry && s.line.hands[kind].idle < gone {
+	if s.carry && s.line.clocks[kind].idle < gone {
 		return s.previous[kind]
 	}
 	return nil
@@ -61,7 +61,7 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	}
 	if kind == media.Video && !video && s.any && !g.Discontinuity {
 		// Audio alone until now: the picture begins a fragment of its own.
-		s.close(s.line.hands[media.Audio].end())
+		s.close(s.line.clocks[media.Audio].end())
 		s.broken = true
 		return
 	}
@@ -73,13 +73,13 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	case kind == media.Video && p.Keyframe || !video:
 		cut = s.full(p, d)
 	case kind == media.Audio:
-		cut = s.line.hands[media.Video].idle >= still && s.full(p, d)
+		cut = s.line.clocks[media.Video].idle >= still && s.full(p, d)
 	}
-	step := min(s.line.hands[kind].step, maxFrame)
+	step := min(s.line.clocks[kind].step, maxFrame)
 	switch {
 	case cut:
 	case g.held+p.Held() > maxSegmentBytes:
-	case s.limit > 0 && d+step > s.limit && (kind == media.Video || !video || s.line.hands[media.Video].idle > still/4):
+	case s.limit > 0 && d+step > s.limit && (kind == media.Video || !video || s.line.clocks[media.Video].idle > still/4):
 	case (kind == media.Video || !video) && d >= s.rules.MaxFragment && d >= s.rules.Fragment:
 	default:
 		return

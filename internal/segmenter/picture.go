@@ -7,7 +7,7 @@ import (
 )
 
 // An admitted picture is the newest one of the video.
-type admitted struct {
+type newestPicture struct {
 	first *media.Packet // as it is in the open segment; nil: the picture is not there
 	moved time.Duration // what was added to its PTS
 }

@@ -50,7 +50,7 @@ const (
 )
 
 // A clockHand is where one kind of media stands on the timeline.
-type clockHand struct {
+type trackClock struct {
 	known     bool          // something was admitted since the timeline began
 	t         time.Duration // DTS of the newest packet
 	step      time.Duration // between the last two
@@ -58,14 +58,14 @@ type clockHand struct {
 	leftovers int           // packets in a row that did not fit and were dropped
 }
 
-func (h *clockHand) end() time.Duration {
+func (h *trackClock) end() time.Duration {
 	if h.step == 0 {
 		return h.t + frameGuess
 	}
 	return h.t + h.step
 }
 
-func (h *clockHand) move(t time.Duration) {
+func (h *trackClock) move(t time.Duration) {
 	if h.known {
 		if d := t - h.t; d > 0 && d <= maxFrame {
 			h.step = d

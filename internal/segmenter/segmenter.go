@@ -44,8 +44,8 @@ type Segmenter struct {
 	open     *Segment
 	spare    *Segment // the one emitted last, for its memory
 	line     timeline
-	wait     patience
-	picture  admitted
+	wait     pictureWait
+	picture  newestPicture
 	started  bool
 	epoch    uint32
 	broken   bool            // the next segment begins with a discontinuity
@@ -121,7 +121,7 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 		s.dropped++
 		return
 	}
-	t, v := s.line.judge(p)
+	t, v := s.line.check(p)
 	if kind == media.Video && v == fits && !s.wait.moves(&s.line, t, elapsed) {
 		v = jumps
 	}
@@ -136,9 +136,9 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 		s.line.jump(t)
 	case fits:
 	}
-	hand := &s.line.hands[kind]
-	s.moves = hand.known && max(hand.idle, t-hand.t, s.line.stood) >= still
-	p, t = s.line.admit(p, t)
+	clock := &s.line.clocks[kind]
+	s.moves = clock.known && max(clock.idle, t-clock.t, s.line.stood) >= still
+	p, t = s.line.advance(p, t)
 	if s.waiting && !s.boundary(p) {
 		s.dropped++
 		return
@@ -150,7 +150,7 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 	}
 	s.add(p, t, elapsed, now)
 	if kind == media.Video {
-		s.picture = admitted{first: p, moved: p.DTS + p.CTS - sent.DTS - sent.CTS}
+		s.picture = newestPicture{first: p, moved: p.DTS + p.CTS - sent.DTS - sent.CTS}
 	}
 }
 
@@ -194,7 +194,7 @@ func (s *Segmenter) Finish() {
 
 // boundary says whether the first segment may begin with p, and if so stops waiting.
 func (s *Segmenter) boundary(p *media.Packet) bool {
-	if p.Track.Kind == media.Video && !p.Keyframe || p.Track.Kind == media.Audio && s.line.hands[media.Video].known {
+	if p.Track.Kind == media.Video && !p.Keyframe || p.Track.Kind == media.Audio && s.line.clocks[media.Video].known {
 		return false
 	}
 	length := uint32(s.rules.Fragment.Milliseconds())
@@ -234,7 +234,7 @@ func (s *Segmenter) close(t time.Duration) {
 		g.Duration = min(g.Duration, s.limit)
 	}
 	for kind := range g.Tracks {
-		if g.Tracks[kind] == nil && s.carry && s.line.hands[kind].idle < gone {
+		if g.Tracks[kind] == nil && s.carry && s.line.clocks[kind].idle < gone {
 			g.Tracks[kind] = s.previous[kind]
 		}
 	}
@@ -254,7 +254,7 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 	kind := p.Track.Kind
 	g := s.open
 	if g == nil {
-		loose := kind == media.Audio && !s.line.hands[media.Video].known && (!s.any || s.broken)
+		loose := kind == media.Audio && !s.line.clocks[media.Video].known && (!s.any || s.broken)
 		g = s.begin(p.Timestamp, s.line.head(), now)
 		g.Delay = elapsed - s.line.head()
 		g.loose = loose
@@ -269,7 +269,7 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 			g.Independent = p.Keyframe
 			if g.loose {
 				// The sound before it was measured by its own clock.
-				if apart := t - s.line.hands[media.Audio].t; apart.Abs() > 2*frameGuess {
+				if apart := t - s.line.clocks[media.Audio].t; apart.Abs() > 2*frameGuess {
 					g.Start += apart.Round(time.Millisecond)
 				}
 				g.loose = false
@@ -287,7 +287,7 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 	g.packets = append(g.packets, p)
 	g.bytes += int64(len(p.Data))
 	g.held += p.Held() + g.headers.Charge(p)
-	if v := &s.line.hands[media.Video]; kind == media.Video || !v.known || v.idle >= still {
+	if v := &s.line.clocks[media.Video]; kind == media.Video || !v.known || v.idle >= still {
 		g.Delay = min(g.Delay, elapsed-s.line.head())
 	}
 	g.end, g.head = s.end(), s.line.head()

@@ -24,34 +24,34 @@ const (
 // audio and video that are interleaved unevenly, or that count from different
 // zero points, do not look like jumps at every change between them.
 type timeline struct {
-	hands [2]clockHand
-	shift time.Duration // of audio
-	began time.Duration // where it began with a jump
-	young bool          // it began with a jump, less than settle ago
-	// stood is how far the video's hand is ahead of the newest picture, which
+	clocks [2]trackClock
+	shift  time.Duration // of audio
+	began  time.Duration // where it began with a jump
+	young  bool          // it began with a jump, less than settle ago
+	// stood is how far the video's clock is ahead of the newest picture, which
 	// was let stand: see Segmenter.Tick.
 	stood time.Duration
 }
 
-type verdict uint8
+type fit uint8
 
 const (
-	fits  verdict = iota
-	drops         // a leftover of another timeline
-	jumps         // the timeline ends here, a new one begins with this packet
+	fits  fit = iota
+	drops     // a leftover of another timeline
+	jumps     // the timeline ends here, a new one begins with this packet
 )
 
 // judge says what p's timestamp means and returns it on the timeline.
-func (l *timeline) judge(p *media.Packet) (time.Duration, verdict) {
+func (l *timeline) check(p *media.Packet) (time.Duration, fit) {
 	kind := p.Track.Kind
 	t := p.DTS
 	if kind == media.Audio {
 		t += l.shift
 	}
-	hand, other := &l.hands[kind], &l.hands[1-kind]
+	clock, other := &l.clocks[kind], &l.clocks[1-kind]
 	apart := other.known && (t-other.t > maxApart || other.t-t > maxApart)
-	if hand.known {
-		d, back := t-hand.t, maxBack
+	if clock.known {
+		d, back := t-clock.t, maxBack
 		if kind == media.Video {
 			back += l.stood
 		}
@@ -60,8 +60,8 @@ func (l *timeline) judge(p *media.Packet) (time.Duration, verdict) {
 			// other has not jumped.
 			return t, fits
 		}
-		if l.young && hand.leftovers < maxLeftovers {
-			hand.leftovers++
+		if l.young && clock.leftovers < maxLeftovers {
+			clock.leftovers++
 			return t, drops
 		}
 		return p.DTS + l.shiftOf(kind), jumps
@@ -69,8 +69,8 @@ func (l *timeline) judge(p *media.Packet) (time.Duration, verdict) {
 	if !apart {
 		return t, fits
 	}
-	if hand.leftovers < maxLeftovers {
-		hand.leftovers++
+	if clock.leftovers < maxLeftovers {
+		clock.leftovers++
 		return t, drops
 	}
 	if kind == media.Video {
@@ -91,8 +91,8 @@ func (l *timeline) shiftOf(kind media.Kind) time.Duration {
 
 // restart forgets where both kinds stood.
 func (l *timeline) restart() {
-	for i := range l.hands {
-		l.hands[i] = clockHand{step: l.hands[i].step}
+	for i := range l.clocks {
+		l.clocks[i] = trackClock{step: l.clocks[i].step}
 	}
 	l.young, l.stood = false, 0
 }
@@ -103,29 +103,29 @@ func (l *timeline) jump(t time.Duration) {
 	l.began, l.young = t, true
 }
 
-// admit moves the hand of p's kind and returns p, or a copy of it whose DTS rises:
+// admit moves the clock of p's kind and returns p, or a copy of it whose DTS rises:
 // no two frames of a transport stream are decoded at one time, and publishers whose
 // encoder can't keep up send the same millisecond several times (GStreamer's flvmux).
-func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
+func (l *timeline) advance(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
 	kind := p.Track.Kind
-	hand := &l.hands[kind]
-	sent, step := t, hand.step
-	if hand.known && t <= hand.t {
+	clock := &l.clocks[kind]
+	sent, step := t, clock.step
+	if clock.known && t <= clock.t {
 		q := *p
 		pts := t + p.CTS
-		t = hand.t + time.Millisecond
+		t = clock.t + time.Millisecond
 		q.DTS = t - l.shiftOf(kind)
 		// It is shown when its publisher says, but one that comes in order is
 		// not shown before the one that it follows.
 		q.CTS = max(pts-t, min(p.CTS, 0))
 		p = &q
 	}
-	if hand.known { // a longer step is a pause of both, or a slip
-		l.hands[1-kind].idle += min(max(t-hand.t, 0), longest[kind])
+	if clock.known { // a longer step is a pause of both, or a slip
+		l.clocks[1-kind].idle += min(max(t-clock.t, 0), longest[kind])
 	}
-	hand.move(t)
+	clock.move(t)
 	if kind == media.Video && l.stood > 0 {
-		hand.step, l.stood = step, t-sent
+		clock.step, l.stood = step, t-sent
 	}
 	if l.young && t-l.began >= settle {
 		l.young = false
@@ -135,7 +135,7 @@ func (l *timeline) admit(p *media.Packet, t time.Duration) (*media.Packet, time.
 
 // stand has the newest picture stand until t.
 func (l *timeline) stand(t time.Duration) {
-	v, a := &l.hands[media.Video], &l.hands[media.Audio]
+	v, a := &l.clocks[media.Video], &l.clocks[media.Audio]
 	d := max(t-v.t, 0)
 	v.t += d
 	l.stood += d
@@ -146,7 +146,7 @@ func (l *timeline) stand(t time.Duration) {
 
 // soundless says that there was no sound before the newest picture either.
 func (l *timeline) soundless() bool {
-	a := &l.hands[media.Audio]
+	a := &l.clocks[media.Audio]
 	return !a.known || a.idle > muted
 }
 
@@ -155,9 +155,9 @@ func (l *timeline) soundless() bool {
 // on with the sound: silence of a track is a matter of arrival, the timestamps
 // of two tracks do not compare.
 func (l *timeline) head() time.Duration {
-	v := &l.hands[media.Video]
+	v := &l.clocks[media.Video]
 	if !v.known {
-		return l.hands[media.Audio].t
+		return l.clocks[media.Audio].t
 	}
 	return v.t + v.idle
 }
@@ -167,7 +167,7 @@ var longest = [2]time.Duration{media.Video: maxFrame, media.Audio: maxFrame / 4}
 
 // end is where the newest media ends, on the same clock.
 func (l *timeline) end() time.Duration {
-	if v := &l.hands[media.Video]; v.known && v.idle <= maxFrame {
+	if v := &l.clocks[media.Video]; v.known && v.idle <= maxFrame {
 		return v.end()
 	}
 	return l.soundEnd()
@@ -175,6 +175,6 @@ func (l *timeline) end() time.Duration {
 
 // soundEnd is where the newest sound ends, on the same clock.
 func (l *timeline) soundEnd() time.Duration {
-	a := &l.hands[media.Audio]
+	a := &l.clocks[media.Audio]
 	return l.head() + a.end() - a.t
 }

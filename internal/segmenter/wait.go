@@ -20,14 +20,14 @@ const (
 // A patience says how long to wait for a picture. In a stream without sound
 // nothing tells a picture that stands still from one that is on its way: a camera
 // whose network hangs for two seconds must not have them cut out.
-type patience struct {
+type pictureWait struct {
 	arrived time.Duration // when the newest picture was read, on the clock of elapsed
 	stands  bool          // there was a picture that stood, and the next was in time
 	times   int           // how often pictures were late since
 	late    time.Duration // when the first of those that are late now came; 0: none is
 }
 
-func (w *patience) long(fragment time.Duration) time.Duration {
+func (w *pictureWait) long(fragment time.Duration) time.Duration {
 	if w.stands {
 		return minPatience
 	}
@@ -36,8 +36,8 @@ func (w *patience) long(fragment time.Duration) time.Duration {
 
 // moves is told of a picture at t, read at elapsed, before the timeline moves. It
 // returns false if the pictures' timestamps stopped while one was let stand.
-func (w *patience) moves(l *timeline, t, elapsed time.Duration) bool {
-	v := &l.hands[media.Video]
+func (w *pictureWait) moves(l *timeline, t, elapsed time.Duration) bool {
+	v := &l.clocks[media.Video]
 	if t > v.t {
 		if v.known && (l.stood > 0 || l.soundless() && t-v.t >= still) {
 			w.stands, w.times = true, 0
@@ -58,7 +58,7 @@ func (w *patience) moves(l *timeline, t, elapsed time.Duration) bool {
 
 // Due says when tick has something to do, on the clock of elapsed.
 func (s *Segmenter) Due() (at time.Duration, ok bool) {
-	v := &s.line.hands[media.Video]
+	v := &s.line.clocks[media.Video]
 	if s.open == nil || s.waiting || !v.known || !s.line.soundless() || s.has(media.Video) == nil {
 		return 0, false
 	}
