@@ -9,8 +9,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
-// A carrier says which of a stream's tracks go into its fragments, and tells
-// the log once of each codec that can't.
+// A codecFilter decides which of a stream's tracks go into its fragments. It logs once
+// for each codec that can't.
 type codecFilter struct {
 	log    *zap.Logger
 	newest [2]*media.Track // the newest of each kind
@@ -18,7 +18,7 @@ type codecFilter struct {
 	warned map[media.Codec]bool
 }
 
-// carries is asked for every packet.
+// carries says whether packets of t go into fragments. It is called for every packet.
 func (c *codecFilter) carries(t *media.Track, by segmenter.Container) bool {
 	if t.Kind > media.Audio || t.ID != 0 {
 		return false // data, or another track of a multitrack stream

@@ -41,7 +41,7 @@ type Directory struct {
 	gzip  segstore.Gzipper
 
 	mu        sync.Mutex
-	claims    map[string]*Packager     // playlist name to who writes it
+	claims    map[string]*Packager     // by playlist name: its only writer
 	keyStores map[string]*segstore.Dir // by absolute path, outside of main
 	masters   map[string]*master       // by file name
 }
@@ -107,8 +107,8 @@ func (d *Directory) Empty() bool {
 	return len(d.claims) == 0 && d.main.Empty()
 }
 
-// Lookup tells about the live file of that name, relative to the directory and
-// slash separated. It allocates nothing.
+// Lookup returns the live file of that name, relative to the directory and slash
+// separated. It allocates nothing.
 func (d *Directory) Lookup(name string) (segstore.File, bool) {
 	f, ok := d.main.Lookup(name)
 	f.Dir = d.path

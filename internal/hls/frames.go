@@ -7,8 +7,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
-// push hands pkt, read at now, to the segmenter: the frames of a message that has
-// several each with its own time.
+// push passes pkt, read at now, to the segmenter. The frames of a message with several
+// frames become packets with times of their own.
 func (p *Packager) push(pkt *media.Packet, now time.Time) {
 	elapsed := p.elapsed(now)
 	if !pkt.ADTS {

@@ -6,8 +6,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// dropMissing takes entries out whose files somebody has deleted, and with them
-// those before: media sequence numbers have no holes (RFC 8216 §6.2.2).
+// dropMissing removes entries whose files were deleted by somebody else, and all entries
+// before them: media sequence numbers have no gaps (RFC 8216 §6.2.2).
 func (o *playlistWriter) dropMissing() {
 	l := &o.list
 	last := -1
@@ -54,9 +54,9 @@ func (o *playlistWriter) lateness() time.Duration {
 
 const minLateness = 5 * time.Second
 
-// letGo dates the files of entries that no playlist names any more. RFC 8216
-// §6.2.2: each stays for its duration plus that of the longest playlist that
-// named it; and then some.
+// letGo schedules the removal of files that no playlist names any more. RFC 8216
+// §6.2.2: each stays for its duration plus that of the longest playlist that named it.
+// It stays longer by lateness.
 func (o *playlistWriter) letGo() {
 	now := o.d.now()
 	var at time.Time

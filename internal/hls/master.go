@@ -21,7 +21,7 @@ type master struct {
 	renditions map[string]rendition // by playlist name: those that have one
 	target     int                  // the longest of theirs
 	text       []byte               // on disk; nil unknown
-	writing    bool                 // by one goroutine; whoever else comes leaves the rest to it
+	writing    bool                 // a goroutine writes it, and will write what changes meanwhile
 	warned     bool                 // that the base name is published itself
 }
 

@@ -101,8 +101,8 @@ func (n *names) free(s *segstore.Dir, id uint64) (uint64, string) {
 func masterName(base string) string { return base + ".m3u8" }
 
 // VariantBase returns the base name that a stream is a rendition of: the name
-// without the first variant suffix that it ends in. Whoever publishes under the
-// base name itself would fight the renditions for its playlist.
+// without the first variant suffix that it ends in. A publisher of the base name itself
+// would overwrite the playlist of the renditions.
 func VariantBase(cfg config.HLS, name string) (base string, ok bool) {
 	base, _, ok = variantOf(&cfg, name)
 	return base, ok

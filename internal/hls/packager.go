@@ -223,7 +223,7 @@ func (p *Packager) begin() {
 	p.mu.Unlock()
 }
 
-// applyRules hands the settings to those who follow them.
+// applyRules passes the settings to segmenter and container.
 func (p *Packager) applyRules() {
 	c := &p.cfg
 	p.ts.SetAudio(c.Sync, c.MaxAudioDelay)

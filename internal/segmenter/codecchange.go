@@ -4,9 +4,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// mustWait says whether p is audio of another codec than that of the open segment:
-// a fragment has one. A cut at once would tear the GOP, so p waits for the keyframe's
-// fragment.
+// mustWait says whether p is audio of another codec than the open segment's. A segment
+// has one audio codec, and a cut at once would be in the middle of a GOP. So p waits for
+// the segment that begins with the next keyframe.
 func (s *Segmenter) mustWait(p *media.Packet) bool {
 	g := s.open
 	if g == nil || p.Track.Kind != media.Audio || g.Tracks[media.Video] == nil {
@@ -22,8 +22,8 @@ func (s *Segmenter) delay(p *media.Packet) {
 	s.open.held += p.Held() + s.open.headers.Charge(p)
 }
 
-// addDelayed begins g with the audio that waited for it. If the codec changed
-// several times meanwhile only the newest one's is of use.
+// addDelayed adds the audio that waited to g, which has begun. If the codec changed
+// several times meanwhile, only audio of the newest codec is added.
 func (s *Segmenter) addDelayed(g *Segment) {
 	if len(s.delayed) == 0 {
 		return
@@ -43,7 +43,7 @@ func (s *Segmenter) addDelayed(g *Segment) {
 	s.delayed = s.delayed[:0]
 }
 
-// dropDelayed gives up what waits: no segment follows.
+// dropDelayed drops the audio that waits: no segment follows.
 func (s *Segmenter) dropDelayed() {
 	s.dropped += uint64(len(s.delayed))
 	clear(s.delayed)

@@ -12,12 +12,13 @@ import (
 type Container interface {
 	// Carries says whether the format can carry t.
 	Carries(t *media.Track) bool
-	// SetAudio sets how far the timestamps of sound may be from the clock of its
-	// samples before that is set anew, and how long sound may wait for more of it.
+	// SetAudio sets how far the timestamps of sound may be from the count of its
+	// samples (beyond that the count begins again), and the longest duration of sound
+	// that is written in one piece (MPEG-TS: one PES packet).
 	SetAudio(sync, maxDelay time.Duration)
 	// Size is about how many bytes g will be.
 	Size(g *Segment) int
-	// Append appends g to dst.
+	// Append appends g to dst. It keeps neither.
 	Append(dst []byte, g *Segment) []byte
 	// Dropped is how many packets it left out.
 	Dropped() uint64

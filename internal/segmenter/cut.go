@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	// still is how long the sound must have gone on without a new picture for
-	// the fragments to be cut by the sound.
+	// still is how long there must be sound and no new picture before segments are cut
+	// by the sound.
 	still = time.Second
-	// maxStill is the longest picture of a stream without sound: a longer wait
-	// is a hole in the media.
+	// maxStill is how long a picture of a stream without sound may stand. A longer
+	// pause is a gap, and the next segment a discontinuity.
 	maxStill = maxForward
-	// muted is how long audio must have been silent beside the video for a
-	// stream to count as one without sound.
+	// muted is how long a stream must have had video and no audio before it counts as a
+	// stream without sound.
 	muted = 5 * time.Second
-	// roomBefore is how near to the end of a fragment a picture that follows a still
-	// one begins the next fragment instead, and roomAgain how much before it that
-	// begins: standingPicture needs it.
+	// A picture that follows a still one and is closer than roomBefore to the end of
+	// the segment begins the next segment instead. If it is no keyframe, that segment
+	// begins roomAgain earlier: standingPicture needs the time for the keyframe.
 	roomBefore = 100 * time.Millisecond
 	roomAgain  = 50 * time.Millisecond
-	// gone is how long a track may be silent before the fragments are without
-	// it. Until then it stays in the PMT: what is muted comes back.
+	// gone is how long a track may be silent before segments are without it. Until
+	// then it stays in the PMT, because a muted track usually comes back.
 	gone = time.Minute
 )
 
-// has says whether the fragments have a track of kind: the open one, or those
-// before.
+// has returns the track of a kind in the open segment, else in the last one of the
+// same encoder; nil: there is none.
 func (s *Segmenter) has(kind media.Kind) *media.Track {
 	if g := s.open; g != nil && g.Tracks[kind] != nil {
 		return g.Tracks[kind]
@@ -38,9 +38,8 @@ func (s *Segmenter) has(kind media.Kind) *media.Track {
 	return nil
 }
 
-// cutBefore ends the open segment if p, which was admitted at t, must not go
-// into it. The fragment's clock is the video's, if there is any: see
-// timeline.head.
+// cutBefore ends the open segment if p, at t on the timeline, must not go into it.
+// Segments are measured by timeline.head.
 func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	g := s.open
 	if g == nil {
@@ -60,7 +59,7 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 		return
 	}
 	if kind == media.Video && !video && s.any && !g.Discontinuity {
-		// Audio alone until now: the picture begins a fragment of its own.
+		// There was only audio: the picture begins a segment.
 		s.close(s.line.clocks[media.Audio].end())
 		s.broken = true
 		return
@@ -90,10 +89,9 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	s.closeNear(p, head)
 }
 
-// full says whether a segment that is d long ends where p begins, if it may end
-// there.
+// full says whether the open segment, d long before p, is long enough to end there.
 func (s *Segmenter) full(p *media.Packet, d time.Duration) bool {
-	// At this keyframe if at the next one it would be too long.
+	// It ends at this keyframe if it would be too long at the next one.
 	if p.Track.Kind == media.Video && s.limit > 0 && s.keyTrack == p.Track && d >= settle {
 		if gop := p.DTS - s.keyTime; d+gop > s.limit {
 			return true
@@ -109,8 +107,8 @@ func (s *Segmenter) full(p *media.Packet, d time.Duration) bool {
 	return d >= want-cutTolerance
 }
 
-// closeNear ends the segment at head, where the next one begins with p, unless
-// nothing came for longer than a fragment may last.
+// closeNear ends the segment at head, where p begins the next one. If nothing came for
+// longer than a segment may last, it ends where its media ends.
 func (s *Segmenter) closeNear(p *media.Packet, head time.Duration) {
 	g := s.open
 	d := head - g.Start
@@ -121,14 +119,14 @@ func (s *Segmenter) closeNear(p *media.Packet, head time.Duration) {
 		s.close(head)
 	case s.line.soundless() && wait <= maxStill:
 		s.fill(p, head)
-	default: // EXTINF must not cover it up
+	default: // the gap must not be part of the duration
 		s.close(max(g.end, g.head))
 		s.broken = true
 	}
 }
 
-// fill lets the last picture stand until head, where p is: fragments without a
-// frame follow, since one can't be longer than the limit.
+// fill shows the last picture until head, where p is. A segment can't be longer than
+// the limit, so segments without a frame of their own follow.
 func (s *Segmenter) fill(p *media.Packet, head time.Duration) {
 	for s.open != nil && head-s.open.Start > s.piece() {
 		s.goOnFrom(s.pieceEnd())
@@ -138,8 +136,9 @@ func (s *Segmenter) fill(p *media.Packet, head time.Duration) {
 	}
 }
 
-// beforeNext ends the segment before p if that follows a still picture and would
-// be at the segment's very end, where players take it to last as long as the one before.
+// beforeNext ends the segment before p if p follows a still picture and would be at the
+// very end of the segment: players would show p as long as the picture before it. It
+// returns whether it did.
 func (s *Segmenter) beforeNext(p *media.Packet, head time.Duration) bool {
 	d := head - s.open.Start
 	if p.Track.Kind != media.Video || !s.moves || s.rules.Aligned || d < s.rules.Fragment-roomBefore || d > s.rules.Fragment+still || s.limit > 0 && d > s.limit {

@@ -10,21 +10,21 @@ import (
 const (
 	// maxAudioPES keeps an audio PES within its 16-bit length.
 	maxAudioPES = 60000
-	// resync is how far audio may be from where its PES says before it gets
-	// one of its own: frames within a PES carry no timestamps.
+	// resync is how far a frame may be from where the PES says that it is. Beyond that
+	// it begins a PES of its own: only the first frame of a PES has a timestamp.
 	resync = 20 * time.Millisecond
 )
 
-// A MPEGTS turns segments into MPEG-TS. Continuity counters and the audio
-// clock run on from one to the next.
+// MPEGTS is the Container of MPEG-TS. Continuity counters and the audio clock go on from
+// one segment to the next.
 type MPEGTS struct {
 	muxer        *mpegts.Muxer
 	video, audio *media.Track
 
-	sync     time.Duration // hls.sync
-	maxDelay time.Duration // hls.max_audio_delay
+	sync     time.Duration // see SetAudio
+	maxDelay time.Duration // see SetAudio
 
-	// The audio clock: frame count from base is where audio should be.
+	// The audio clock: after base there were count frames.
 	clocked bool
 	base    time.Duration
 	count   int64
@@ -35,7 +35,7 @@ type MPEGTS struct {
 	late     time.Duration // how far the sound was behind it
 	mute     bool          // the segment has no sound of its own
 	silenced time.Duration // where the silence ends; 0: there was none
-	left     uint64        // packets left out because of it
+	left     uint64        // packets left out because silence was written in their place
 
 	order        decodeOrder
 	standing     standingPicture
@@ -49,21 +49,21 @@ type MPEGTS struct {
 // NewMPEGTS makes a container for MPEG-TS, for one stream.
 func NewMPEGTS() *MPEGTS { return &MPEGTS{} }
 
-// Carries implements container.
+// Carries implements Container.
 func (x *MPEGTS) Carries(t *media.Track) bool { return mpegts.Supports(t) }
 
-// SetAudio implements container.
+// SetAudio implements Container.
 func (x *MPEGTS) SetAudio(sync, maxDelay time.Duration) { x.sync, x.maxDelay = sync, maxDelay }
 
-// Dropped implements container.
+// Dropped implements Container.
 func (x *MPEGTS) Dropped() uint64 { return x.left }
 
-// Size implements container.
+// Size implements Container.
 func (x *MPEGTS) Size(g *Segment) int {
 	return int(g.bytes) + int(g.bytes)/20 + 220*len(g.packets) + 4096
 }
 
-// Append implements container.
+// Append implements Container.
 func (x *MPEGTS) Append(dst []byte, g *Segment) []byte {
 	video, audio := g.Tracks[media.Video], g.Tracks[media.Audio]
 	switch {
@@ -95,7 +95,7 @@ func (x *MPEGTS) Append(dst []byte, g *Segment) []byte {
 			continue
 		}
 		if p.Continues {
-			continue // it is part of one before
+			continue // it was joined with the first message of its picture
 		}
 		p, x.parts = g.pictureAt(i, x.parts)
 		dst = x.beforeVideo(dst, g, p.DTS)
@@ -109,7 +109,7 @@ func (x *MPEGTS) Append(dst []byte, g *Segment) []byte {
 	return x.flush(dst)
 }
 
-// beforeVideo appends the sound that belongs before a picture.
+// beforeVideo appends the sound that must be written before a picture of that DTS.
 func (x *MPEGTS) beforeVideo(dst []byte, g *Segment, dts time.Duration) []byte {
 	if len(x.pending) > 0 && dts >= x.pendingStart+x.maxDelay {
 		dst = x.flush(dst)
@@ -120,7 +120,7 @@ func (x *MPEGTS) beforeVideo(dst []byte, g *Segment, dts time.Duration) []byte {
 	return dst
 }
 
-// showAgain appends pictures that were there before.
+// showAgain appends pictures that were written before: see standingPicture.
 func (x *MPEGTS) showAgain(dst []byte, g *Segment, pictures []*media.Packet) []byte {
 	for _, p := range pictures {
 		dst = x.beforeVideo(dst, g, p.DTS+x.order.lead)
@@ -131,8 +131,8 @@ func (x *MPEGTS) showAgain(dst []byte, g *Segment, pictures []*media.Packet) []b
 	return dst
 }
 
-// smooth returns the PTS of an audio frame: where the sample clock says it is,
-// as long as the publisher's rounded timestamps agree within sync
+// smooth returns the PTS of an audio frame: what the count of samples says, as long as
+// the publisher's rounded timestamp is not further away than sync
 // (ngx_rtmp_hls_module.c:ngx_rtmp_hls_audio).
 func (x *MPEGTS) smooth(p *media.Packet, pts time.Duration) time.Duration {
 	t := p.Track

@@ -6,14 +6,14 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// An admitted picture is the newest one of the video.
+// A newestPicture is the picture that came last: more messages of it may follow.
 type newestPicture struct {
-	first *media.Packet // as it is in the open segment; nil: the picture is not there
-	moved time.Duration // what was added to its PTS
+	first *media.Packet // its first message in the open segment; nil: it is not there
+	moved time.Duration // was added to its PTS
 }
 
-// goOn adds one more message of a picture to the segment that has its
-// beginning, at the beginning's time. A picture is neither cut nor spread.
+// goOn adds one more message of a picture to the segment that has its first message, at
+// the time of that. So a picture is never in two segments.
 func (s *Segmenter) goOn(p *media.Packet) {
 	first, g := s.picture.first, s.open
 	if first == nil || g == nil || g.bytes+int64(len(p.Data)) > maxSegmentBytes {

@@ -6,31 +6,29 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// A Segment is a run of packets that becomes one fragment. Until it is written
-// it holds the stream's own packets, not copies.
+// A Segment is a run of packets that becomes one file.
 type Segment struct {
 	packets []*media.Packet // in order of arrival
-	bytes   int64           // payload
-	held    int64           // memory
+	bytes   int64           // of payload
+	held    int64           // bytes of memory
 	headers media.HeaderLedger
-	Tracks  [2]*media.Track // by media.Kind; nil when it has none of that kind
-	Frames  int             // video
+	Tracks  [2]*media.Track // by media.Kind; nil: no track of that kind
+	Frames  int             // of video
 
 	// Start and duration are on the stream's timeline, in whole
 	// milliseconds: EXTINF has three decimals, so nothing is lost by rounding.
 	Start, Duration time.Duration
-	end             time.Duration // where its newest media ends
-	head            time.Duration // where its newest packet is on the fragments' clock
+	end             time.Duration // where its newest media ends: Segmenter.end
+	head            time.Duration // where its newest packet is: timeline.head
 	Discontinuity   bool
 	Independent     bool          // its first video frame is a keyframe, or it has none
-	loose           bool          // it began with audio, and start is by the audio's clock
-	audioShift      time.Duration // to be added to audio timestamps
+	loose           bool          // it began with audio: Start is an audio timestamp
+	audioShift      time.Duration // is added to audio timestamps
 
-	Timestamp uint32    // the publisher's clock at the first packet, ms
+	Timestamp uint32    // RTMP timestamp of the first packet, in ms
 	Opened    time.Time // wall clock when the first packet was read
-	// Delay is the smallest difference seen between arrival (since the packager
-	// began, on the monotonic clock) and timeline: that of the packet that was
-	// delayed least.
+	// Delay is the smallest difference between arrival (elapsed in Push) and timeline:
+	// that of the packet that was delayed least.
 	Delay time.Duration
 }
 
@@ -43,19 +41,19 @@ func (g *Segment) shifted(p *media.Packet) time.Duration {
 }
 
 const (
-	// frameGuess is taken for a frame's duration before two were seen.
+	// frameGuess is the duration of a frame before a second one came.
 	frameGuess = 40 * time.Millisecond
-	// maxFrame bounds the duration a frame may be taken to have.
+	// maxFrame is the longest duration that is assumed for a frame.
 	maxFrame = time.Second
 )
 
-// A clockHand is where one kind of media stands on the timeline.
+// A trackClock is where audio, or video, is on the timeline.
 type trackClock struct {
-	known     bool          // something was admitted since the timeline began
+	known     bool          // a packet came since the timeline began
 	t         time.Duration // DTS of the newest packet
 	step      time.Duration // between the last two
-	idle      time.Duration // how far the other kind has gone on since
-	leftovers int           // packets in a row that did not fit and were dropped
+	idle      time.Duration // duration of the other track that arrived since
+	leftovers int           // packets in a row that were dropped
 }
 
 func (h *trackClock) end() time.Duration {

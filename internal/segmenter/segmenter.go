@@ -16,24 +16,25 @@ import (
 )
 
 const (
-	// maxSegmentBytes of memory end a fragment whatever its duration: it is
-	// held by pointer and muxed in memory. 24 MiB are 2 s of 100 Mb/s.
+	// maxSegmentBytes is the most memory that a segment holds: it ends there, whatever
+	// its duration. 24 MiB are 2 s of 100 Mb/s.
 	maxSegmentBytes = 24 << 20
-	// cutTolerance lets a GOP of 1.996 s, which is what 2 s may become in
-	// RTMP's milliseconds, fill a fragment of 2 s.
+	// cutTolerance is how much a segment may be shorter than Rules.Fragment. A GOP of
+	// 2 s may last 1.996 s in RTMP's milliseconds.
 	cutTolerance = 10 * time.Millisecond
-	// hole is the silence in front of a cut that is too long to be EXTINF.
+	// hole is the longest time without packets before a cut that counts as part of a
+	// segment's duration.
 	hole = 500 * time.Millisecond
 )
 
-// Rules are what the config says about cutting.
+// Rules say where segments are cut.
 type Rules struct {
 	Fragment    time.Duration
-	MaxFragment time.Duration // at least fragment
+	MaxFragment time.Duration // a segment without a keyframe ends here; at least Fragment
 	Aligned     bool
 }
 
-// A Segmenter turns packets into segments. It decides, and touches no file.
+// A Segmenter turns packets into segments.
 type Segmenter struct {
 	rules  Rules
 	soon   time.Duration           // see CutSooner
@@ -42,25 +43,25 @@ type Segmenter struct {
 	forced func(gop time.Duration) // see New
 
 	open     *Segment
-	spare    *Segment // the one emitted last, for its memory
+	spare    *Segment // the segment emitted last; its memory is used again
 	line     timeline
 	wait     pictureWait
 	picture  newestPicture
 	started  bool
 	epoch    uint32
 	broken   bool            // the next segment begins with a discontinuity
-	turned   bool            // and so does the one after the open segment: its audio is coded differently
-	moves    bool            // p, of push, comes after a picture that stood still
-	keyTrack *media.Track    // of the newest keyframe: its frames are decodable
-	keyTime  time.Duration   // of the newest keyframe
-	previous [2]*media.Track // what the last segment carried
-	any      bool            // there was a last segment
-	carry    bool            // and of the same encoder: its tracks are there, silent or not
+	turned   bool            // the segment after the open one too: the audio coding changed
+	moves    bool            // the packet in Push follows a picture that stood still
+	keyTrack *media.Track    // track of the newest keyframe: frames of it can be decoded
+	keyTime  time.Duration   // time of the newest keyframe
+	previous [2]*media.Track // tracks of the last segment
+	any      bool            // a segment was emitted
+	carry    bool            // the last segment is of the same encoder: its tracks go on, silent or not
 	nextAt   time.Duration   // where the last segment ended, if any
-	delayed  []*media.Packet // audio of another codec than the open segment's
+	delayed  []*media.Packet // audio of another codec than the open segment's; see mustWait
 
 	waiting   bool   // aligned: nothing is written before the first boundary
-	waitIndex uint32 // fragment index of the first packet waited with
+	waitIndex uint32 // index of the first packet that came while waiting
 	dropped   uint64 // packets that went into no segment
 }
 
@@ -96,8 +97,8 @@ func (s *Segmenter) Open() bool { return s.open != nil }
 // Dropped is how many packets went into no segment.
 func (s *Segmenter) Dropped() uint64 { return s.dropped }
 
-// Push takes the next packet of the stream. now is when it was read, elapsed the
-// same on a clock that nobody sets.
+// Push takes the next packet of the stream. now is the wall clock when it was read;
+// elapsed is the same moment on a monotonic clock.
 func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) {
 	if s.started && p.Epoch != s.epoch {
 		s.interrupt(p.DTS)
@@ -107,7 +108,7 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 		s.waiting, s.waitIndex = s.rules.Aligned, s.index(p)
 	}
 	if len(p.Data) == 0 {
-		return // a zero-length message: nothing to lose
+		return // a message without data
 	}
 	if p.Continues {
 		s.goOn(p)
@@ -154,8 +155,8 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 	}
 }
 
-// headless says that a video frame can't be decoded where it would go, since
-// the keyframe is still to come.
+// headless says whether a video frame can't be decoded because no keyframe came
+// before it.
 func (s *Segmenter) headless(p *media.Packet) bool {
 	if s.keyTrack != p.Track {
 		return true
@@ -164,7 +165,7 @@ func (s *Segmenter) headless(p *media.Packet) bool {
 	return back && (s.open == nil || s.open.Tracks[media.Video] == nil)
 }
 
-// interrupt ends the segment because another encoder, or the same anew, begins.
+// interrupt ends the segment because another publisher begins at t.
 func (s *Segmenter) interrupt(t time.Duration) {
 	end := s.end()
 	if t >= end-maxFrame && t <= end+maxFrame {
@@ -176,8 +177,8 @@ func (s *Segmenter) interrupt(t time.Duration) {
 	s.line.shift = 0
 }
 
-// Lose is told that what comes next does not follow what came last: the
-// stream passed its ring's end, or a new encoder begins.
+// Lose ends the segment, and makes the next one begin with a discontinuity and a
+// keyframe. It is called when packets are missing.
 func (s *Segmenter) Lose() {
 	s.close(s.end())
 	s.dropDelayed()
@@ -192,7 +193,8 @@ func (s *Segmenter) Finish() {
 	s.dropDelayed()
 }
 
-// boundary says whether the first segment may begin with p, and if so stops waiting.
+// boundary says whether the first segment of aligned slicing may begin with p. If so,
+// the waiting ends.
 func (s *Segmenter) boundary(p *media.Packet) bool {
 	if p.Track.Kind == media.Video && !p.Keyframe || p.Track.Kind == media.Audio && s.line.clocks[media.Video].known {
 		return false
@@ -206,8 +208,8 @@ func (s *Segmenter) boundary(p *media.Packet) bool {
 	return true
 }
 
-// index numbers the fragments of aligned slicing by the publisher's own clock,
-// so that the renditions of one source are cut at the same frames.
+// index numbers the segments of aligned slicing by the publisher's timestamps. So all
+// renditions of one source are cut at the same frames.
 func (s *Segmenter) index(p *media.Packet) uint32 {
 	return p.Timestamp / uint32(max(s.rules.Fragment.Milliseconds(), 1))
 }
@@ -221,7 +223,7 @@ func (s *Segmenter) end() time.Duration {
 	return s.line.end()
 }
 
-// close ends the open segment at t and hands it on.
+// close ends the open segment at t and emits it.
 func (s *Segmenter) close(t time.Duration) {
 	g := s.open
 	if g == nil {
@@ -268,7 +270,7 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 		if g.Frames == 0 {
 			g.Independent = p.Keyframe
 			if g.loose {
-				// The sound before it was measured by its own clock.
+				// Start was taken from the timestamps of the sound.
 				if apart := t - s.line.clocks[media.Audio].t; apart.Abs() > 2*frameGuess {
 					g.Start += apart.Round(time.Millisecond)
 				}
@@ -278,7 +280,7 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 		g.Frames++
 	}
 	if kind == media.Audio {
-		// It changes only while a timeline, and so this segment, has no audio.
+		// The shift changes only while the segment has no audio.
 		g.audioShift = s.line.shift
 	}
 	if !s.turned || kind == media.Video || g.Tracks[kind] == nil {

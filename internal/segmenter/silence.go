@@ -10,10 +10,10 @@ import (
 const (
 	// maxSilence is how long a gap in the sound may be before it is filled.
 	maxSilence = time.Second
-	// silenceSlack is how far silence stays behind where sound would be now: it
-	// may be back with the next packet.
+	// silenceSlack is how far silence stays behind the video: the next packet may be
+	// sound of that time.
 	silenceSlack = 500 * time.Millisecond
-	// maxSilentRun bounds what one picture can add.
+	// maxSilentRun bounds the silence that one picture can add.
 	maxSilentRun = 2 * maxForward
 )
 
@@ -23,9 +23,9 @@ var silent = [...][]byte{
 	2: {0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80},
 }
 
-// silence fills the sound up to about a picture decoded at dts. Players that
-// know of an audio track play only what they have both of: hls.js stops for
-// good at fragments without audio, which is what a muted encoder makes.
+// silence appends silence up to about dts, where the next picture is decoded. Players
+// of a stream with an audio track play only where they have both: hls.js stops for good
+// at a segment without audio, as a muted encoder makes it.
 func (x *MPEGTS) silence(dst []byte, start, dts time.Duration) []byte {
 	t := x.audio
 	x.newest = dts
@@ -53,8 +53,8 @@ func (x *MPEGTS) silence(dst []byte, start, dts time.Duration) []byte {
 	}
 }
 
-// tooLate says whether sound at pts lies behind the silence that was written in its
-// place: it came back later than it was before, and is left out.
+// tooLate says whether silence was already written at pts: the sound came back with a
+// longer delay than before. It is left out.
 func (x *MPEGTS) tooLate(pts time.Duration) bool {
 	if x.silenced == 0 || pts >= x.silenced-resync {
 		return false

@@ -11,8 +11,8 @@ import (
 const (
 	// standing is how long a picture must stand to be shown again.
 	standing = 400 * time.Millisecond
-	// maxBeyond is how far behind the fragment's end players may take its last
-	// picture to last: hls.js moves what follows by as much.
+	// maxBeyond is how far beyond the end of the segment players may show its last
+	// picture: hls.js moves what follows by as much.
 	maxBeyond = 100 * time.Millisecond
 	// maxShown and maxShownBytes bound the pictures that are shown again. 300 are
 	// a GOP of 10 s at 30 pictures a second.
@@ -21,33 +21,34 @@ const (
 	// shownStep is between two pictures that are shown again: all of a common GOP
 	// fit between two refreshes of a screen, so that only the last one is seen.
 	shownStep = 100 * time.Microsecond
-	// lastStep is before the last of them, the one that stands: Chromium does not
-	// show a picture that is less than a millisecond behind another one.
+	// lastStep is between the last two of them: Chromium does not show a picture that
+	// is less than a millisecond after another one.
 	lastStep = 3 * time.Millisecond
 )
 
-// A standingPicture shows the newest picture again where it stands still, by all
-// pictures since the keyframe: a picture between two keyframes can't be decoded
-// alone. Decoders end up as they were, so that the next picture goes on from there.
+// A standingPicture writes the newest picture again where it stands still. It writes
+// all pictures since the keyframe, because a picture between two keyframes can't be
+// decoded alone. Decoders are in the same state afterwards: the next picture can be
+// decoded.
 //
-// A fragment that would begin with a still picture and without a keyframe begins
-// with them: video.js wants a keyframe in each, and hls.js plays to the end of the
-// picture and no further. A fragment whose picture stands at its end has them there
-// too: MPEG-TS does not say how long a picture lasts, and players guess that the last
-// one lasts as long as the one before. So has one that they would take to last longer.
+// The pictures are written at the beginning of a segment that would begin with a still
+// picture and without a keyframe: video.js needs a keyframe in each segment, and hls.js
+// plays to the end of the picture and no further. They are written at the end of a
+// segment too if its last picture stands there: MPEG-TS does not say how long a picture
+// lasts, and players assume that the last one lasts as long as the one before it.
 type standingPicture struct {
-	pictures []*media.Packet // in decoding order, without those shown before the keyframe
+	pictures []*media.Packet // since the keyframe, in decoding order; without those shown before it
 	bytes    int
-	known    bool // pictures is all since the keyframe
+	known    bool // pictures is complete
 
 	decoded time.Duration // DTS of the newest picture in decoding order
 	shown   time.Duration // PTS of the newest picture in order of presentation
-	lasts   time.Duration // what players take the open fragment's last picture to last
-	any     bool          // the open fragment has a picture
-	order   []int         // scratch: of presentation
+	lasts   time.Duration // how long players show the segment's last picture
+	any     bool          // the segment has a picture
+	order   []int         // scratch: indexes of pictures in order of presentation
 }
 
-// begin is told of the next fragment.
+// begin begins segment g.
 func (s *standingPicture) begin(g *Segment) {
 	if g.Discontinuity || s.known && g.Tracks[media.Video] != s.pictures[0].Track {
 		s.forget()
@@ -63,7 +64,7 @@ func (s *standingPicture) forget() {
 	s.pictures, s.bytes, s.known = s.pictures[:0], 0, false
 }
 
-// note is told of each picture that is written.
+// note notes a picture that is written.
 func (s *standingPicture) note(p *media.Packet) {
 	if s.any {
 		s.lasts = p.DTS - s.decoded
@@ -83,7 +84,7 @@ func (s *standingPicture) take(p *media.Packet) {
 		return
 	}
 	if n := len(s.pictures); n > 0 && p.DTS+p.CTS < s.pictures[0].DTS+s.pictures[0].CTS {
-		return // a leading picture of an open GOP: nothing that is shown later refers to it
+		return // a leading picture of an open GOP: later pictures do not refer to it
 	}
 	if s.bytes += len(p.Data); len(s.pictures) == maxShown || s.bytes > maxShownBytes {
 		s.forget()
@@ -92,9 +93,9 @@ func (s *standingPicture) take(p *media.Packet) {
 	s.pictures = append(s.pictures, p)
 }
 
-// first returns the pictures that g begins with: none if it begins with a
-// keyframe, or with a picture that moves. All times are those that are written:
-// lead is how much earlier g's pictures are decoded than they came.
+// first returns the pictures to write at the beginning of g: none if g begins with a
+// keyframe, or if the picture does not stand there. lead is how much earlier pictures
+// are decoded than their packets say.
 func (s *standingPicture) first(g *Segment, lead time.Duration) []*media.Packet {
 	if !s.known {
 		return nil
@@ -109,15 +110,15 @@ func (s *standingPicture) first(g *Segment, lead time.Duration) []*media.Packet 
 	return s.again(start, next)
 }
 
-// last returns the pictures that g ends with: none if the last one is taken to end
-// there.
+// last returns the pictures to write at the end of g: none if players show the last one
+// until there anyway.
 func (s *standingPicture) last(g *Segment, lead time.Duration) []*media.Packet {
 	end := g.Start + g.Duration - lead
 	if missing := end - s.decoded - s.lasts; !s.known || missing < standing && missing > -maxBeyond {
 		return nil
 	}
-	// The very last one is taken to last as long as the one before: until end. So
-	// there have to be two.
+	// Players show the very last one as long as the one before it: until end. So there
+	// must be two.
 	out := s.again(max(end-s.span()-lastStep-shownStep, s.newest()+shownStep), end)
 	if len(out) == 1 {
 		before := *out[0]
@@ -129,8 +130,8 @@ func (s *standingPicture) last(g *Segment, lead time.Duration) []*media.Packet {
 
 func (s *standingPicture) newest() time.Duration { return max(s.shown, s.decoded) }
 
-// delay is by how many pictures presentation is behind decoding where pictures
-// are reordered. It fills s.order.
+// delay is by how many pictures presentation is behind decoding, because pictures are
+// reordered. It fills s.order.
 func (s *standingPicture) delay() (most int) {
 	s.order = s.order[:0]
 	for i := range s.pictures {
@@ -144,12 +145,13 @@ func (s *standingPicture) delay() (most int) {
 	return most
 }
 
-// span is how long the pictures take that are shown again.
+// span is how long it takes to show the pictures again.
 func (s *standingPicture) span() time.Duration {
 	return time.Duration(len(s.pictures)+s.delay())*shownStep + lastStep
 }
 
-// again returns the pictures from start on; none if that takes until end.
+// again returns the pictures with times from start on; none if they do not fit before
+// end.
 func (s *standingPicture) again(start, end time.Duration) []*media.Packet {
 	delay := s.delay()
 	if start+time.Duration(len(s.pictures)+delay)*shownStep+lastStep >= end {

@@ -7,27 +7,26 @@ import (
 )
 
 const (
-	maxBack    = time.Second      // a kind going back further breaks the timeline
-	maxForward = 15 * time.Second // and so does one that leaps further ahead
-	maxApart   = 10 * time.Second // audio and video of one timeline are closer
+	maxBack    = time.Second      // timestamps that go back further are a jump
+	maxForward = 15 * time.Second // timestamps that go forward further are a jump
+	maxApart   = 10 * time.Second // audio and video of one timeline are not further apart
 
-	// settle is how young a timeline that began with a jump is spared the
-	// next one, so that timestamps that jump at every packet do not make a
-	// fragment of each.
+	// settle is how long no second jump is accepted after a jump. Otherwise timestamps
+	// that jump at every packet would make a segment of each.
 	settle = 500 * time.Millisecond
-	// maxLeftovers is how many packets in a row may be dropped because they
-	// do not fit the timeline before the timeline is fitted to them.
+	// maxLeftovers is how many packets in a row are dropped because they do not fit.
+	// After that the timeline is changed to fit them.
 	maxLeftovers = 50
 )
 
-// A timeline judges timestamps. Each kind is compared with itself, so that
-// audio and video that are interleaved unevenly, or that count from different
-// zero points, do not look like jumps at every change between them.
+// A timeline checks timestamps and corrects them. It compares audio with audio and
+// video with video: the two may be interleaved unevenly, or count from different zero
+// points.
 type timeline struct {
 	clocks [2]trackClock
-	shift  time.Duration // of audio
-	began  time.Duration // where it began with a jump
-	young  bool          // it began with a jump, less than settle ago
+	shift  time.Duration // is added to audio timestamps
+	began  time.Duration // where the last jump led to
+	young  bool          // the last jump is less than settle ago
 	// stood is how far the video's clock is ahead of the newest picture, which
 	// was let stand: see Segmenter.Tick.
 	stood time.Duration
@@ -37,11 +36,11 @@ type fit uint8
 
 const (
 	fits  fit = iota
-	drops     // a leftover of another timeline
-	jumps     // the timeline ends here, a new one begins with this packet
+	drops     // the packet is dropped
+	jumps     // the timeline ends; a new one begins with the packet
 )
 
-// judge says what p's timestamp means and returns it on the timeline.
+// check returns p's timestamp on the timeline, and whether it fits.
 func (l *timeline) check(p *media.Packet) (time.Duration, fit) {
 	kind := p.Track.Kind
 	t := p.DTS
@@ -56,8 +55,7 @@ func (l *timeline) check(p *media.Packet) (time.Duration, fit) {
 			back += l.stood
 		}
 		if d >= -back && (d <= maxForward || other.known && !apart) {
-			// A kind that was silent for long and comes back beside the
-			// other has not jumped.
+			// It was silent for long, and comes back where the other track is.
 			return t, fits
 		}
 		if l.young && clock.leftovers < maxLeftovers {
@@ -76,8 +74,8 @@ func (l *timeline) check(p *media.Packet) (time.Duration, fit) {
 	if kind == media.Video {
 		return t, jumps
 	}
-	// Audio that stays away from video counts from another zero point: what
-	// arrives together belongs together.
+	// Audio that stays apart from video counts from another zero point: it is moved
+	// to the video that arrives with it.
 	l.shift += other.t - t
 	return other.t, fits
 }
@@ -89,7 +87,7 @@ func (l *timeline) shiftOf(kind media.Kind) time.Duration {
 	return 0
 }
 
-// restart forgets where both kinds stood.
+// restart forgets where audio and video are.
 func (l *timeline) restart() {
 	for i := range l.clocks {
 		l.clocks[i] = trackClock{step: l.clocks[i].step}
@@ -103,9 +101,10 @@ func (l *timeline) jump(t time.Duration) {
 	l.began, l.young = t, true
 }
 
-// admit moves the clock of p's kind and returns p, or a copy of it whose DTS rises:
-// no two frames of a transport stream are decoded at one time, and publishers whose
-// encoder can't keep up send the same millisecond several times (GStreamer's flvmux).
+// advance sets the clock of p's track to t and returns p, or a copy with a later DTS if
+// p is not later than the packet before. Two frames of a transport stream must not have
+// the same DTS, but publishers whose encoder can't keep up send the same millisecond
+// several times (GStreamer's flvmux).
 func (l *timeline) advance(p *media.Packet, t time.Duration) (*media.Packet, time.Duration) {
 	kind := p.Track.Kind
 	clock := &l.clocks[kind]
@@ -115,12 +114,12 @@ func (l *timeline) advance(p *media.Packet, t time.Duration) (*media.Packet, tim
 		pts := t + p.CTS
 		t = clock.t + time.Millisecond
 		q.DTS = t - l.shiftOf(kind)
-		// It is shown when its publisher says, but one that comes in order is
-		// not shown before the one that it follows.
+		// PTS stays what the publisher sent, but not before DTS, except by as much as
+		// the publisher sent it before DTS.
 		q.CTS = max(pts-t, min(p.CTS, 0))
 		p = &q
 	}
-	if clock.known { // a longer step is a pause of both, or a slip
+	if clock.known { // a longer step is a pause of both tracks, or an error
 		l.clocks[1-kind].idle += min(max(t-clock.t, 0), longest[kind])
 	}
 	clock.move(t)
@@ -133,7 +132,7 @@ func (l *timeline) advance(p *media.Packet, t time.Duration) (*media.Packet, tim
 	return p, t
 }
 
-// stand has the newest picture stand until t.
+// stand notes that the newest picture is shown until t.
 func (l *timeline) stand(t time.Duration) {
 	v, a := &l.clocks[media.Video], &l.clocks[media.Audio]
 	d := max(t-v.t, 0)
@@ -144,16 +143,15 @@ func (l *timeline) stand(t time.Duration) {
 	}
 }
 
-// soundless says that there was no sound before the newest picture either.
+// soundless says whether the stream counts as one without sound.
 func (l *timeline) soundless() bool {
 	a := &l.clocks[media.Audio]
 	return !a.known || a.idle > muted
 }
 
-// head is where the newest packet is on the clock of the fragments, which is
-// the video's, without video the audio's. While the picture stands still it goes
-// on with the sound: silence of a track is a matter of arrival, the timestamps
-// of two tracks do not compare.
+// head is where the newest packet is. Segments are measured by the video's timestamps,
+// without video by the audio's. While the picture stands still, head goes on by the
+// duration of the sound that arrives: timestamps of audio and video can't be compared.
 func (l *timeline) head() time.Duration {
 	v := &l.clocks[media.Video]
 	if !v.known {
@@ -162,10 +160,10 @@ func (l *timeline) head() time.Duration {
 	return v.t + v.idle
 }
 
-// longest is how long one packet of a kind may be taken to last.
+// longest is the longest duration that is assumed for one packet.
 var longest = [2]time.Duration{media.Video: maxFrame, media.Audio: maxFrame / 4}
 
-// end is where the newest media ends, on the same clock.
+// end is where the newest media ends, measured like head.
 func (l *timeline) end() time.Duration {
 	if v := &l.clocks[media.Video]; v.known && v.idle <= maxFrame {
 		return v.end()
@@ -173,7 +171,7 @@ func (l *timeline) end() time.Duration {
 	return l.soundEnd()
 }
 
-// soundEnd is where the newest sound ends, on the same clock.
+// soundEnd is where the newest sound ends, measured like head.
 func (l *timeline) soundEnd() time.Duration {
 	a := &l.clocks[media.Audio]
 	return l.head() + a.end() - a.t

@@ -7,24 +7,25 @@ import (
 )
 
 const (
-	// minPatience is how much later than due a picture may come, before the one
-	// before is let stand, in a stream that has shown that its pictures stand.
+	// minPatience is how much later than due a picture may be before the last picture
+	// is taken to stand still, in a stream whose pictures stood still before.
 	minPatience = 500 * time.Millisecond
-	// maxPatience is the most, where pictures were late.
+	// maxPatience is the longest such time, in a stream whose pictures were late.
 	maxPatience = 8 * time.Second
-	// maxLate is how long pictures may come that are behind what was let stand
-	// before them. Timestamps that are behind for longer stopped meanwhile.
+	// maxLate is how long pictures may have timestamps before the end of the picture
+	// that was taken to stand. After that the timestamps count as a jump: the encoder's
+	// clock had stopped.
 	maxLate = 2 * time.Second
 )
 
-// A patience says how long to wait for a picture. In a stream without sound
-// nothing tells a picture that stands still from one that is on its way: a camera
-// whose network hangs for two seconds must not have them cut out.
+// A pictureWait decides how long to wait for a picture. In a stream without sound a
+// picture that stands still looks like one that is delayed. If a camera's network hangs
+// for two seconds, these two seconds must not be missing from the segments.
 type pictureWait struct {
 	arrived time.Duration // when the newest picture was read, on the clock of elapsed
-	stands  bool          // there was a picture that stood, and the next was in time
-	times   int           // how often pictures were late since
-	late    time.Duration // when the first of those that are late now came; 0: none is
+	stands  bool          // a picture stood still, and the next one was not late
+	times   int           // how often pictures were late since then
+	late    time.Duration // when the first late picture in a row came; 0: the newest is not late
 }
 
 func (w *pictureWait) long(fragment time.Duration) time.Duration {
@@ -34,8 +35,8 @@ func (w *pictureWait) long(fragment time.Duration) time.Duration {
 	return min(max(fragment, 2*time.Second)<<min(w.times, 2), maxPatience)
 }
 
-// moves is told of a picture at t, read at elapsed, before the timeline moves. It
-// returns false if the pictures' timestamps stopped while one was let stand.
+// moves notes a picture at t, read at elapsed, before the timeline advances. It returns
+// false if the timestamps of pictures stopped while one was taken to stand.
 func (w *pictureWait) moves(l *timeline, t, elapsed time.Duration) bool {
 	v := &l.clocks[media.Video]
 	if t > v.t {
@@ -56,7 +57,8 @@ func (w *pictureWait) moves(l *timeline, t, elapsed time.Duration) bool {
 	return elapsed-w.late < maxLate
 }
 
-// Due says when tick has something to do, on the clock of elapsed.
+// Due returns when Tick has something to do, on the clock of elapsed in Push; false: not
+// before the next packet.
 func (s *Segmenter) Due() (at time.Duration, ok bool) {
 	v := &s.line.clocks[media.Video]
 	if s.open == nil || s.waiting || !v.known || !s.line.soundless() || s.has(media.Video) == nil {
@@ -69,13 +71,13 @@ func (s *Segmenter) Due() (at time.Duration, ok bool) {
 	return s.wait.arrived + max(end-shown+s.wait.long(s.rules.Fragment), still), true
 }
 
-// Overslept notes that the process stood still for d: the wait for a picture begins
-// anew.
+// Overslept notes that the process did not run for d: that time does not count as
+// waiting for a picture.
 func (s *Segmenter) Overslept(d time.Duration) { s.wait.arrived += d }
 
-// Tick is told that nothing came until elapsed. It lets the newest picture of a
-// stream without sound stand, and ends the fragments that are over, which players
-// wait for: the next picture may be many seconds away.
+// Tick notes that no packet came until elapsed. In a stream without sound the newest
+// picture goes on then, and segments that are over end: players wait for them, and the
+// next picture may be many seconds away.
 func (s *Segmenter) Tick(elapsed time.Duration) {
 	for at, ok := s.Due(); ok && elapsed >= at; at, ok = s.Due() {
 		s.line.stand(s.pieceEnd())
@@ -83,7 +85,7 @@ func (s *Segmenter) Tick(elapsed time.Duration) {
 	}
 }
 
-// piece is how long a fragment is in which the picture stands.
+// piece is the duration of a segment whose picture stands still.
 func (s *Segmenter) piece() time.Duration {
 	piece := s.rules.Fragment
 	if s.rules.Aligned {
@@ -96,12 +98,12 @@ func (s *Segmenter) piece() time.Duration {
 	return piece
 }
 
-// pieceEnd is where the open fragment ends if its last picture stands.
+// pieceEnd is where the open segment ends if its last picture stands still.
 func (s *Segmenter) pieceEnd() time.Duration {
 	return max(s.open.Start+s.piece(), s.open.end.Round(time.Millisecond))
 }
 
-// goOnFrom ends the fragment at t, and begins one without a picture of its own.
+// goOnFrom ends the open segment at t, and begins one without a picture of its own.
 func (s *Segmenter) goOnFrom(t time.Duration) {
 	g := s.open
 	timestamp, opened, delay := g.Timestamp+uint32((t-g.Start).Milliseconds()), g.Opened.Add(t-g.Start), g.Delay

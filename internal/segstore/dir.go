@@ -6,9 +6,9 @@
 //	Write → ledger → temporary file → rename → Lookup
 //	Schedule → Clean → file removed → ledger
 //
-// What the files say is no matter of this package: its owner hands in the kinds of
-// files, and functions for what follows from their content. The methods of a Dir may
-// be called from any goroutine.
+// The package does not know what is in the files: its caller passes the kinds of files,
+// and functions that depend on their content. The methods of a Dir may be called from
+// any goroutine.
 package segstore
 
 import (
@@ -32,13 +32,13 @@ type Dir struct {
 	disk   *disk
 	ledger *ledger
 
-	settling sync.Mutex // one goroutine at a time opens the directory; see settle
+	settling sync.Mutex // one goroutine at a time opens the directory; see Settle
 	opened   bool       // it was opened once; guarded by settling
 	failing  bool       // the last try to open it failed; guarded by settling
 	closed   bool       // for good; guarded by settling
 
-	// removing is held while a file is deleted, so that a packager that takes
-	// files over knows which of them are still there.
+	// removing is held while a file is deleted: after Keep a file exists or does not,
+	// and does not change.
 	removing sync.Mutex
 
 	mu    sync.RWMutex
@@ -56,39 +56,38 @@ type file struct {
 	numbers Numbers
 }
 
-// Numbers are where the numbers of a playlist go on. A store only keeps them.
+// Numbers are where the numbers of a playlist go on. A Dir only stores them.
 type Numbers struct {
 	Next, Disc uint64 // media sequence and discontinuity sequence
 }
 
-// Options are what a store needs. All functions are called while the store does
-// something: they must not call methods that their comment does not name.
+// Options are what a Dir needs. All functions are required, but for Fault.
 type Options struct {
 	Path   string
-	What   string      // what log lines and errors call the directory: "hls path"
+	What   string      // names the directory in log lines and errors: "hls path"
 	Ledger string      // file name of the ledger in it
-	Kinds  []EntryKind // of files that there may be
+	Kinds  []EntryKind // of files in the directory
 	Log    *zap.Logger
 	Now    func() time.Time
-	Wake   chan struct{} // is sent to when a date has changed: clean may have something to do
+	Wake   chan struct{} // receives a value when a date has changed: Clean may have work
 
-	// Sweep takes up what an earlier process left: it shows and schedules the files
-	// of s, which nobody else uses yet.
+	// Sweep handles what an earlier process left: it calls Show and Schedule for the
+	// entries of s, which nobody else uses yet.
 	Sweep func(s *Dir)
-	// Moving is called before a store goes on in another directory, which is to so
-	// far; moved after that.
+	// Moving is called before a Dir goes on in another directory, which is opened as
+	// to; Moved is called afterwards.
 	Moving func(from, to *Dir)
 	Moved  func(s *Dir)
 	// Removed is called when a file has been deleted, before it is forgotten.
 	Removed func(s *Dir, r Entry, n Numbers)
-	// InUse says whether somebody writes a file again and again: that one is not
-	// forgotten when it is missing.
+	// InUse says whether a file will be written again: that one is not forgotten when
+	// it is missing.
 	InUse func(name string) bool
 
 	Fault func(op, name string) error // tests: fails the step before it happens
 }
 
-// New makes a store that is not open yet: see settle.
+// New makes a Dir that is not open yet: see Settle.
 func New(o Options) *Dir {
 	k := &disk{path: o.Path, what: o.What, fault: o.Fault}
 	return &Dir{o: o, disk: k, ledger: &ledger{disk: k, name: o.Ledger, kinds: o.Kinds}, files: make(map[string]*file)}
@@ -111,8 +110,8 @@ func (s *Dir) open() error {
 	return nil
 }
 
-// adopt makes what was opened aside the store's: its directory, its ledger and
-// its files. An unopened one leaves s without a directory.
+// adopt moves directory, ledger and files of fresh to s. If fresh is not open, s has no
+// directory then.
 func (s *Dir) adopt(fresh *Dir) {
 	s.removing.Lock()
 	defer s.removing.Unlock()
@@ -150,7 +149,7 @@ func (s *Dir) Lookup(name string) (File, bool) {
 	return File{}, false
 }
 
-// Taken says whether a new file may not have this name.
+// Taken says whether a name is used, in the ledger or in the directory.
 func (s *Dir) Taken(name string) bool {
 	s.mu.RLock()
 	_, ours := s.files[name]
@@ -185,8 +184,9 @@ func (s *Dir) List(dir string) ([]string, error) { return s.disk.list(dir) }
 // RemoveTemporary deletes what a crash may have left beside a file.
 func (s *Dir) RemoveTemporary(name string) { _ = s.disk.remove(temporary(name)) }
 
-// Write records rec, writes data under its name and shows live to Lookup. The
-// directory is made if need be. A file written again keeps no removal date.
+// Write puts rec into the ledger, writes data to the file of that name, and makes Lookup
+// return live. It makes missing directories. A file that is written again has no removal
+// date.
 func (s *Dir) Write(rec Entry, data []byte, live File) error {
 	for again := false; ; again = true {
 		held := s.disk.held.Load()
@@ -198,7 +198,8 @@ func (s *Dir) Write(rec Entry, data []byte, live File) error {
 	}
 }
 
-// writeOnce is write; again: what the ledger knows may be another directory's.
+// writeOnce is Write into the directory that is open now. again: the ledger may be that
+// of another directory than before.
 func (s *Dir) writeOnce(rec Entry, data []byte, live File, again bool) error {
 	if err := s.Reserve(rec, again); err != nil {
 		return err
@@ -290,7 +291,7 @@ func (s *Dir) Forget(names ...string) {
 	_ = s.ledger.put(recs...)
 }
 
-// Schedule has names removed at the given time, or never (zero).
+// Schedule sets the time when names are removed; zero: never.
 func (s *Dir) Schedule(at time.Time, names ...string) {
 	recs := make([]Entry, 0, len(names))
 	s.mu.Lock()
@@ -312,7 +313,7 @@ func (s *Dir) Schedule(at time.Time, names ...string) {
 	s.wake()
 }
 
-// wake has the owner of the store call clean.
+// wake sends to Options.Wake.
 func (s *Dir) wake() {
 	select {
 	case s.o.Wake <- struct{}{}:
@@ -320,8 +321,8 @@ func (s *Dir) wake() {
 	}
 }
 
-// Release has names go at the given time: deleted, or with keep 0 only forgotten.
-// keep is how long after the end of their stream they would have stayed.
+// Release schedules names for removal at the given time. keep is how long they would
+// have stayed after the end of their stream; with keep 0 they are only forgotten.
 func (s *Dir) Release(at time.Time, keep time.Duration, names ...string) {
 	s.mu.Lock()
 	for _, name := range names {
@@ -333,14 +334,14 @@ func (s *Dir) Release(at time.Time, keep time.Duration, names ...string) {
 	s.Schedule(at, names...)
 }
 
-// Keep takes the dates off names and returns once none of them is being removed.
+// Keep cancels the removal of names. When it returns none of them is being removed.
 func (s *Dir) Keep(names ...string) {
 	s.removing.Lock()
 	defer s.removing.Unlock()
 	s.Schedule(time.Time{}, names...)
 }
 
-// KeepIfDue is keep for a name that is scheduled, and cheap for one that is not.
+// KeepIfDue is Keep for one name. It is cheap if the name is not scheduled.
 func (s *Dir) KeepIfDue(name string) {
 	s.mu.RLock()
 	f := s.files[name]
@@ -360,7 +361,7 @@ func (s *Dir) SetNumbers(playlist string, n Numbers) {
 	}
 }
 
-// Show makes lookup find a file that is there already.
+// Show makes Lookup return live for a file that exists already.
 func (s *Dir) Show(name string, live File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -378,7 +379,7 @@ func (s *Dir) Each(f func(r Entry, n Numbers)) {
 	}
 }
 
-// Names returns the names of the files that lookup finds and ok accepts, sorted.
+// Names returns the names of the files that Lookup finds and ok accepts, sorted.
 func (s *Dir) Names(ok func(File) bool) (names []string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

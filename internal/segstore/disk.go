@@ -36,7 +36,7 @@ type held struct {
 // errTorn, returned by a fault at "write", leaves half of the file behind.
 var ErrTorn = errors.New("torn write")
 
-// forbidden says who can help when this user may not write in dir.
+// forbidden is advice for an error in dir that is for want of permission; else empty.
 func forbidden(dir string, err error) string {
 	if !errors.Is(err, fs.ErrPermission) {
 		return ""
@@ -121,14 +121,14 @@ func (k *disk) step(op, name string) error {
 }
 
 // temporary is where a file is written before it is renamed to name: in the
-// same directory, and a dotfile so that no web server hands it out.
+// same directory, and a dotfile so that no web server serves it.
 func temporary(name string) string {
 	dir, base := path.Split(name)
 	return dir + "." + base + ".tmp"
 }
 
 // replace makes name hold data in one instant: readers see the old file or the
-// whole new one. A failure leaves no temporary behind.
+// whole new one. After a failure there is no temporary file.
 func (k *disk) replace(name string, data []byte) error {
 	root, err := k.dir()
 	if err != nil {

@@ -31,12 +31,12 @@ type Entry struct {
 // An EntryKind is what the entries of one kind have in common.
 type EntryKind struct {
 	Name   string // in the ledger
-	Suffix string // in which the names of the kind end
-	Order  int    // files that are due at the same time go in this order
-	Marker bool   // there is no file of that name: the entry is all
+	Suffix string // all names of the kind end in it
+	Order  int    // files that are due at the same time are removed in this order
+	Marker bool   // there is no file of that name, only the entry
 }
 
-// KindDirectory is the kind of the directories that a store made: they go last.
+// KindDirectory is the kind of the directories that a Dir made. They are removed last.
 const KindDirectory = "dir"
 
 const (
@@ -106,7 +106,7 @@ func (l *ledger) replay(b []byte) {
 	for lines.Scan() {
 		var r Entry
 		if json.Unmarshal(lines.Bytes(), &r) != nil || !l.valid(&r) {
-			continue // torn, or not ours: what we can't read we don't delete
+			continue // torn, or not ours: a file that we don't know is not deleted
 		}
 		l.apply(r)
 	}

@@ -8,10 +8,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// Settle has s write to the directory that its path names now. That is another
-// one than before when the path was renamed and made anew, when a file system
-// was mounted over it or unmounted, or when it was deleted: then s begins anew
-// there, with what an earlier process left.
+// Settle opens the directory that the path names now. That is another one than before if
+// the directory was renamed and a new one made, if a file system was mounted over it or
+// unmounted, or if it was deleted. Then s goes on there, with what an earlier process
+// left.
 //
 // Errors: the directory can't be used. Nothing is written to the old one then.
 func (s *Dir) Settle() error {
@@ -46,7 +46,7 @@ func (s *Dir) Settle() error {
 	return err
 }
 
-// goOn has s go on with what was opened aside, or with nothing.
+// goOn makes s go on with the directory of fresh, or without one.
 func (s *Dir) goOn(fresh *Dir) {
 	s.o.Moving(s, fresh)
 	s.adopt(fresh)
@@ -54,9 +54,9 @@ func (s *Dir) goOn(fresh *Dir) {
 	s.o.Moved(s)
 }
 
-// Look finds a directory that was exchanged while nobody writes there. It does
-// not make one that is missing: whoever has moved it away may be about to put
-// another one in its place. A packager does when it has something to write.
+// Look calls Settle if the path names another directory than before. It does not make a
+// directory that is missing: a user who has moved it away may be about to put another
+// one in its place. Settle makes it when there is something to write.
 func (s *Dir) Look() {
 	if s.disk.current() {
 		s.forgetDeleted()
@@ -73,9 +73,8 @@ func (s *Dir) Look() {
 	}
 }
 
-// forgetDeleted drops the playlists of ended streams whose files somebody has
-// deleted. They are in memory: HTTP would go on to serve them, and fragments that
-// are gone. Those that are being written come back with the next fragment.
+// forgetDeleted forgets files that are served from memory and were deleted by somebody
+// else: HTTP would go on to serve them. Files in use stay: they are written again soon.
 func (s *Dir) forgetDeleted() {
 	type held struct {
 		rec Entry
