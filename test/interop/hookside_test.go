@@ -27,6 +27,7 @@ import (
 // A side is one of the two servers of a comparison, with the hook script that
 // it calls.
 type side struct {
+	conf    string // of rtmpd: its configuration
 	t       *testing.T
 	nginx   bool
 	address string // host:port of RTMP
@@ -230,6 +231,7 @@ func startHooked(t *testing.T, text string, answer func(hookCall) reply) *side {
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.conf = path
 	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path)).String
 	s.askAddress()
 	s.web = listensAt(t, s.log, "http", 1)[0]
