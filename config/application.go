@@ -32,9 +32,9 @@ type Application struct {
 	// What players get of the publisher's metadata: on makes it anew, copy hands
 	// it on as it came, off sends none.
 	Meta string `hcl:"meta" nginx:"meta" default:"copy" one:"on copy off" reload:"publish"`
-	// Whether players are told when publishing begins and ends.
+	// Whether players get a status when publishing begins and ends.
 	PublishNotify bool `hcl:"publish_notify" nginx:"publish_notify" reload:"now"`
-	// Whether players are told Play.Start and Play.Stop as the stream begins and
+	// Whether players get Play.Start and Play.Stop as the stream begins and
 	// ends.
 	PlayRestart bool `hcl:"play_restart" nginx:"play_restart" reload:"now"`
 	// How long a publisher may send no media before it is closed; off: for ever.
@@ -68,16 +68,16 @@ type Application struct {
 	// How long a stream waits after its publisher has stopped on purpose.
 	HandoverGrace time.Duration `hcl:"handover_grace" default:"0s" off:"yes" stream:"yes" reload:"now" example:"\"5s\""`
 	// Who may publish and play, by address.
-	Access Access `hcl:"access,block" stream:"yes" reload:"judge"`
+	Access Access `hcl:"access,block" stream:"yes" reload:"check"`
 	// A stream key: who may publish, and under which public name. An application
 	// with any stream_key block or a stream_keys_file refuses every publisher
 	// without a valid key.
-	StreamKeys []StreamKey `hcl:"stream_key,block" reload:"judge"`
+	StreamKeys []StreamKey `hcl:"stream_key,block" reload:"check"`
 	// A file of stream keys, one a line: HOLDER SECRET|sha256:HEX [stream=NAME]
 	// [not_after=TIME]. It is read again when it changes; while it cannot be read,
 	// its last content counts.
-	StreamKeysFile value.Path  `hcl:"stream_keys_file" reload:"judge" example:"\"/etc/rtmpd/stream.keys\""`
-	FileKeys       []StreamKey // what StreamKeysFile says
+	StreamKeysFile value.Path  `hcl:"stream_keys_file" reload:"check" example:"\"/etc/rtmpd/stream.keys\""`
+	FileKeys       []StreamKey // the keys of StreamKeysFile
 	Hooks          Hooks       `hcl:",inline" reload:"now"`
 	Notify         Notify      `hcl:",inline" reload:"now"`
 	// What a stream shows while its publisher is gone: the name of another stream of
@@ -118,7 +118,7 @@ type StreamRule struct {
 type Access struct {
 	// Who may publish: the first rule that matches decides.
 	Publish value.Rules `hcl:"publish" nginx:"allow publish, deny publish"`
-	// Who may play over RTMP. HTTP viewers are judged by the access of their
+	// Who may play over RTMP. HTTP viewers are subject to the access of their
 	// location.
 	Play value.Rules `hcl:"play" nginx:"allow play, deny play" stream:"yes"`
 	// Who may publish without a key although the application has keys. Unset:
@@ -126,7 +126,7 @@ type Access struct {
 	Keyless value.Rules `hcl:"keyless"`
 }
 
-// AllowsKeyless says whether addr may publish without a key although keys are
+// AllowsKeyless reports whether addr may publish without a key although keys are
 // in force.
 func (a Access) AllowsKeyless(addr netip.Addr) bool {
 	return a.Keyless != nil && a.Keyless.Allows(addr)
@@ -150,32 +150,32 @@ type StreamKey struct {
 	NotBefore time.Time `hcl:"not_before"`
 	// The time until which the key is valid.
 	NotAfter time.Time `hcl:"not_after"`
-	// Which of several waiting publishers goes on air first: the highest.
+	// Of several waiting publishers the one with the highest priority publishes first.
 	Priority value.Integer `hcl:"priority" default:"0"`
 	Range    hcl.Range
 }
 
 // Hooks are the HTTP callbacks of an application; empty means none.
 type Hooks struct {
-	// The URL that is asked when somebody wants to publish. 2xx allows, 3xx names
+	// The URL that is called before a client publishes. 2xx allows, 3xx names
 	// another public name, anything else refuses.
 	OnPublish value.URL `hcl:"on_publish" nginx:"on_publish"`
-	// The URL that is asked when somebody wants to play.
+	// The URL that is called before a client plays.
 	OnPlay value.URL `hcl:"on_play" nginx:"on_play"`
-	// The URL that is told when a publisher or player has gone.
+	// The URL that is called after a publisher or player has left.
 	OnDone value.URL `hcl:"on_done" nginx:"on_done"`
-	// The URL that is told when a player has gone.
+	// The URL that is called after a player has left.
 	OnPlayDone value.URL `hcl:"on_play_done" nginx:"on_play_done"`
-	// The URL that is told when a publisher has gone.
+	// The URL that is called after a publisher has left.
 	OnPublishDone value.URL `hcl:"on_publish_done" nginx:"on_publish_done"`
 	// The URL that is asked about every publisher and player again and again; a
 	// refusal ends the session.
 	OnUpdate value.URL `hcl:"on_update" nginx:"on_update"`
-	// The URL that is told when a recording has begun.
+	// The URL that is called when a recording has begun.
 	OnRecordStarted value.URL `hcl:"on_record_started" nginx:"on_record_started"`
-	// The URL that is told when a recording is closed.
+	// The URL that is called when a recording is closed.
 	OnRecordDone value.URL `hcl:"on_record_done" nginx:"on_record_done"`
-	// The URL that is told when a playlist was written.
+	// The URL that is called when a playlist was written.
 	OnPlaylist value.URL `hcl:"on_playlist" nginx:"on_playlist"`
 	// Whether on_play is asked for HTTP viewers too.
 	OnPlayHTTP bool `hcl:"on_play_http" default:"true"`

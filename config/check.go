@@ -190,7 +190,7 @@ func (c *checker) pathConflicts() {
 	}
 }
 
-// makes says whether the application "*" that claims w could write to a's
+// makes reports whether the application "*" that claims w could write to a's
 // directory, and by which name it would.
 func (w claim) makes(a claim) (name string, ok bool) {
 	prefix, suffix, ok := strings.Cut(w.path, "$app")

@@ -38,8 +38,8 @@ func (c *checker) needsApp(n *node, where string) {
 	check(n.one("dash"))
 }
 
-// application checks an application that has inherited everything. own is what
-// the block itself says.
+// application checks an application after inheritance. own has only what its block
+// sets.
 func (c *checker) application(full, own *node, app *Application) {
 	if app.Name != "*" {
 		if err := value.ValidStreamName(app.Name); err != nil {
@@ -251,7 +251,7 @@ func (c *checker) keys(n *node, app *Application) {
 	}
 }
 
-// claimSecret notes where a secret stands. It reports an earlier place.
+// claimSecret records where a secret is used and reports a duplicate.
 func claimSecret(seen map[string]string, k *StreamKey, at string) (first string, taken bool) {
 	sum := k.SHA256
 	if k.Secret != "" {
@@ -265,7 +265,7 @@ func claimSecret(seen map[string]string, k *StreamKey, at string) (first string,
 	return first, taken
 }
 
-// roundsAbove says whether a fragment of length b rounds above the target
+// roundsAbove reports whether a fragment of length b rounds above the target
 // duration that a makes.
 func roundsAbove(b, a time.Duration) bool {
 	return math.Ceil(b.Seconds()) > math.Ceil(a.Seconds())

@@ -34,8 +34,8 @@ func (c *checker) locations(n *node, h *HTTP) {
 	}
 }
 
-// behindProxy warns of what answers this machine alone beside what is for all: a
-// proxy on this machine that does not say whom it speaks for would open the one
+// behindProxy warns of locations for this machine alone beside public ones: a proxy on
+// this machine that does not forward the client's address would open the one
 // with the other.
 func (c *checker) behindProxy(blocks []*node, h *HTTP) {
 	public := false
@@ -55,7 +55,7 @@ func (c *checker) behindProxy(blocks []*node, h *HTTP) {
 	}
 }
 
-// closed: somebody has said who may ask.
+// closed: the configuration restricts access.
 func (l *Location) closed() bool {
 	return len(l.Access) > 0 || l.Token != "" || len(l.BasicAuth) > 0
 }

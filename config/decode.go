@@ -75,7 +75,7 @@ func (l *loader) decodeRTMP(n *node, r *RTMP, c *checker) {
 }
 
 // decodeApplication decodes an application that has inherited everything, and
-// its stream blocks, each merged with it. own is what the block itself says.
+// its stream blocks, each merged with it. own has only what its block sets.
 func (l *loader) decodeApplication(full, own *node, c *checker) Application {
 	var app Application
 	l.decode(full, reflect.ValueOf(&app).Elem())
@@ -173,7 +173,7 @@ func (l *loader) decodeBlock(n *node, s *blockSchema, v reflect.Value) {
 	}
 }
 
-// stateDir is where rtmpd keeps what must outlive it, unless state_dir says.
+// stateDir returns the default of state_dir.
 func stateDir(env map[string]string) string {
 	first, _, _ := strings.Cut(env["STATE_DIRECTORY"], ":") // systemd.exec(5): several are separated by colons
 	switch {
@@ -187,7 +187,7 @@ func stateDir(env map[string]string) string {
 	return "/var/lib/rtmpd"
 }
 
-// runtimeDir is where the control socket lies, unless runtime_dir says.
+// runtimeDir returns the default of runtime_dir.
 func runtimeDir(env map[string]string) string {
 	first, _, _ := strings.Cut(env["RUNTIME_DIRECTORY"], ":")
 	switch {

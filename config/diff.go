@@ -10,7 +10,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// Diff says what going from old to new changes. It is pure; old may be nil, the
+// Diff returns what changes from old to new. It is pure; old may be nil, the
 // empty configuration that rtmpd starts from. Equal configurations give an empty
 // plan. Ranges, file names and the order of things that have names do not count.
 func Diff(old, new *Config) Plan { return diff(newSchema(), old, new) }
@@ -188,7 +188,7 @@ func (d *differ) rtmp(where string, s *blockSchema, old, new *RTMP) {
 func (d *differ) application(title string, s *blockSchema, old, new *Application) {
 	d.block(title, s, reflect.ValueOf(*old), reflect.ValueOf(*new))
 	if old.StreamKeysFile == new.StreamKeysFile && !Equal(old.FileKeys, new.FileKeys) {
-		d.add(Change{Where: title + ": stream_keys_file", Action: "changed", When: "judge"}, "")
+		d.add(Change{Where: title + ": stream_keys_file", Action: "changed", When: "check"}, "")
 	}
 	stream := s.block("stream")
 	find := func(a *Application, pattern string) int {

@@ -76,13 +76,13 @@ http {
 		},
 		{
 			name: "a key changes", replace: []string{"the-first-secret", "the-second-secret"},
-			want: []string{`application "show": stream_key "test" (secret): applies at once; every live session is judged again`},
+			want: []string{`application "show": stream_key "test" (secret): applies at once; every live session is checked again`},
 		},
 		{
 			name: "a key is renamed", replace: []string{`stream_key "test"`, `stream_key "best"`},
 			want: []string{
-				`application "show": stream_key "best" added: applies at once; every live session is judged again`,
-				`application "show": stream_key "test" removed: applies at once; every live session is judged again`,
+				`application "show": stream_key "best" added: applies at once; every live session is checked again`,
+				`application "show": stream_key "test" removed: applies at once; every live session is checked again`,
 			},
 		},
 		{
@@ -95,7 +95,7 @@ http {
 		{
 			name: "rules", replace: []string{"stream \"cam*\"", "access {\n publish = [\"deny all\"]\n }\n stream \"cam*\""},
 			want: []string{
-				`application "show": access (publish): applies at once; every live session is judged again`,
+				`application "show": access (publish): applies at once; every live session is checked again`,
 			},
 		},
 		{

@@ -44,7 +44,7 @@ func LoadDraft(path string, d Draft, o LoadOptions) (*Config, Files, hcl.Diagnos
 	return cfg, l.files, tidy(l.diags, sources)
 }
 
-// dirOf is what the relative paths in a file are relative to.
+// dirOf returns the directory that relative paths in a file are relative to.
 func (l *loader) dirOf(file string) string {
 	if l.dir != "" {
 		return l.dir

@@ -11,7 +11,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// Dump writes the effective configuration, all defaults said, as HCL. Loading it
+// Dump writes the effective configuration with all defaults as HCL. Loading it
 // again gives an equal one but for secrets, and for strings that came out of
 // env, file or credential: stand-ins take their place.
 func Dump(c *Config) []byte {
@@ -82,7 +82,7 @@ func (d *dumper) attr(body *hclwrite.Body, s *blockSchema, a *attrSchema, f refl
 	v := a.language(f.Interface()).Encode()
 	switch {
 	case v.IsNull(), a.def == nil && f.IsZero() && f.Kind() != reflect.Slice && !a.computed:
-		return // not said; where something else is the default, it is computed again
+		return // not set; where something else is the default, it is computed again
 	}
 	body.SetAttributeValue(a.name, d.mask(a, v))
 }

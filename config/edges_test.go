@@ -110,7 +110,7 @@ func TestDurationsToTheLetter(t *testing.T) {
 	}
 }
 
-// A name that stands elsewhere is told where.
+// The error for a name of another block says where it belongs.
 func TestWhereANameStands(t *testing.T) {
 	for content, want := range map[string]string{
 		"max_connections_per_ip = 3\n":                                "it stands in rtmp",

@@ -55,7 +55,7 @@ func labelOf(block reflect.Value, l *attrSchema) string {
 	return block.FieldByIndex(l.index).String()
 }
 
-// Equal says whether two parts of configurations mean the same: everything but
+// Equal reports whether two parts of configurations mean the same: everything but
 // where they stand in a file.
 func Equal[T any](a, b T) bool {
 	return equal(reflect.ValueOf(&a).Elem(), reflect.ValueOf(&b).Elem())

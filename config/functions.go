@@ -33,7 +33,7 @@ func (l *loader) functions(dir string) map[string]function.Function {
 	}
 }
 
-// serviceOnly is what a value becomes that only the service can know: unknown,
+// serviceOnly replaces a value that only the service can know: unknown,
 // with a note, when just checking; else an error.
 func (l *loader) serviceOnly(err error) (cty.Value, error) {
 	if l.o.Check && !l.o.Strict {
@@ -126,7 +126,7 @@ func (l *loader) credentialFunc() function.Function {
 	})
 }
 
-// trimmed is what a file says. An empty one says nothing: it is being written, or
+// trimmed returns the content of a file. An empty one is an error: it is being written, or
 // the disk was full, and "" in place of a token would let everybody in.
 func trimmed(data []byte, shown string) (cty.Value, error) {
 	text := strings.TrimSpace(string(data))
@@ -152,7 +152,7 @@ func formatFunc() function.Function {
 	})
 }
 
-// pathError says what happened to a file, once.
+// pathError describes an error of a file without repeating its path.
 func pathError(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, pathCause(err))
 }

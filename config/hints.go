@@ -55,9 +55,9 @@ var (
 
 const importHint = "write name = value, without a semicolon; rtmpd import FILE turns a whole nginx.conf into HCL"
 
-const redefined = "Attribute redefined" // what HCL calls an attribute said twice
+const redefined = "Attribute redefined" // HCL's summary for a duplicate attribute
 
-// explainSyntax puts what to write in the place of what the parser says about
+// explainSyntax replaces the parser's messages by advice about
 // lines that nginx fingers type. The parser falls silent after its first error in
 // a body: lines of that kind are reported wherever they stand.
 func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
@@ -111,10 +111,10 @@ func explainSyntax(s source, diags hcl.Diagnostics) hcl.Diagnostics {
 
 const nginxSummary = "this looks like nginx.conf"
 
-// noise is what the parser says of nginx.conf, line after line.
+// noise is what the parser reports for each line of an nginx.conf.
 var noise = regexp.MustCompile(`^(Invalid (block definition|character|expression|argument name|template.*)|Argument or block definition required|Missing (newline|expression|item).*|Unbalanced.*|Unclosed.*|Unterminated.*|Unsupported.*)$`)
 
-// explainLine knows lines that nobody means as HCL; nil for any other.
+// explainLine advises about a line that can't be meant as HCL; nil for any other.
 func explainLine(at hcl.Range, text string) *hcl.Diagnostic {
 	m := bareLine.FindStringSubmatch(text)
 	switch {
@@ -131,7 +131,7 @@ func explainLine(at hcl.Range, text string) *hcl.Diagnostic {
 	return nil
 }
 
-// quotedLocation says how to write nginx's location, given as its modifier and
+// quotedLocation shows how to write nginx's location, given as its modifier and
 // its path.
 func quotedLocation(m []string) string {
 	switch m[1] {
@@ -162,7 +162,7 @@ func lineRange(at hcl.Range, from, to int) hcl.Range {
 	}
 }
 
-// bareValue says how to write a value that lacks its quotes.
+// bareValue shows how to write a value that lacks its quotes.
 func bareValue(at hcl.Range, name string, from int, value string) *hcl.Diagnostic {
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: lineRange(at, from, from+len(value)).Ptr(), Summary: "this value needs quotes"}
 	switch {
@@ -193,7 +193,7 @@ func bareWord(name string) string {
 	return "quote it; only local.x is a variable"
 }
 
-// explainValues shortens what HCL says about expressions.
+// explainValues shortens HCL's messages about expressions.
 func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
 	call := regexp.MustCompile(`^Call to function "([a-z]+)" failed: (.*)$`)
 	for _, d := range diags {
@@ -210,7 +210,7 @@ func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
 const notNeeded = "worker_processes rtmp_auto_push rtmp_auto_push_reconnect rtmp_socket_dir max_streams out_queue out_cork buffer sync interleave busy stream_buckets " +
 	"play_time_fix publish_time_fix hls_muxdelay hls_audio_buffer_size session_relay buflen relay_buffer so_keepalive ipv6only netcall_buffer hls_allow_client_cache record_interval_size"
 
-// blockOf is the block in which rtmpd has what a directive of nginx-rtmp says.
+// blockOf returns the block in which rtmpd has the equivalent of an nginx-rtmp directive.
 func blockOf(name string) string {
 	switch prefix, _, _ := strings.Cut(name, "_"); {
 	case prefix == "dash", name == "push", name == "pull":
@@ -233,7 +233,7 @@ func execHint(name string) string {
 	return fmt.Sprintf("it is a block: exec %q \"NAME\" { command = [\"ffmpeg\", \"-i\", \"…\"] }", kind)
 }
 
-// elsewhere says where an nginx-rtmp directive has gone, by the block it is
+// elsewhere returns where the equivalent of an nginx-rtmp directive is, by the block it is
 // looked for in.
 func elsewhere(name string) string {
 	prefixes := []struct{ prefix, block string }{
@@ -282,7 +282,7 @@ var (
 	suggestion  = regexp.MustCompile(`Did you mean (?:to define (?:a block of type|argument) )?"([^"]+)"`)
 )
 
-// explainNames says what to write instead of a name that is not known in a block.
+// explainNames advises what to write instead of a name that a block does not have.
 func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		d.Detail = strings.TrimSuffix(d.Detail, ".")
@@ -351,7 +351,7 @@ func (s *blockSchema) nearest(name string) string {
 	return value.Nearest(name, names)
 }
 
-// whereKnown says in which blocks a name that is wrong here can stand; "" if
+// whereKnown returns in which blocks a name that is wrong here can stand; "" if
 // in none, or in too many to be of help.
 func (l *loader) whereKnown(name string) string {
 	var in []string

@@ -15,7 +15,7 @@ import (
 //
 //	HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=RFC 3339]
 //
-// and comments from # on. Errors name the line, never what stands there. A file
+// and comments from # on. Errors name the line, never its content. A file
 // that can't be read is an error, unless the running configuration has its
 // content: then that stays. It stays for a file without any key, too: somebody may
 // be writing it anew, or the disk was full.
@@ -74,7 +74,7 @@ func (c *checker) keepKeys(path string, at hcl.Range, err error, kept []StreamKe
 
 const keysStay = "the keys that were read before stay"
 
-// KeepsKeys says whether a diagnostic is about a keys file in Config.KeysFailing.
+// KeepsKeys reports whether a diagnostic is about a keys file in Config.KeysFailing.
 func KeepsKeys(d *hcl.Diagnostic) bool { return d.Detail == keysStay }
 
 func parseKeyLine(words []string) (StreamKey, error) {

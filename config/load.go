@@ -15,7 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// LoadOptions is what loading depends on besides the files.
+// LoadOptions holds the inputs of loading besides the files.
 type LoadOptions struct {
 	// Env is the environment; nil is the process's own. It is fixed at start:
 	// hand the same map to every load.
@@ -177,7 +177,7 @@ type fileBody struct {
 	Rest hcl.Body `hcl:",remain"`
 }
 
-// load goes from bytes to a Config: parse, evaluate, unite, inherit, decode,
+// load turns files into a Config: parse, evaluate, unite, inherit, decode,
 // validate.
 func (l *loader) load(sources []source) *Config {
 	parser := hclparse.NewParser()

@@ -105,7 +105,7 @@ func nameBefore(tokens hclsyntax.Tokens, i int) string {
 	return ""
 }
 
-// calledBy says that the string at i is the argument of env, file or credential.
+// calledBy reports whether the string at i is the argument of env, file or credential.
 func calledBy(tokens hclsyntax.Tokens, i int) bool {
 	if i < 3 || tokens[i-1].Type != hclsyntax.TokenOQuote || tokens[i-2].Type != hclsyntax.TokenOParen {
 		return false

@@ -64,7 +64,7 @@ type Record struct {
 	MaxFrames int `hcl:"max_frames" nginx:"record_max_frames" default:"0"`
 	// How long a file is before the next one begins; off: no limit.
 	Interval time.Duration `hcl:"interval" nginx:"record_interval" default:"0" off:"yes" example:"\"1h\""`
-	// Whether the publisher is told when recording begins and ends.
+	// Whether the publisher gets a status when recording begins and ends.
 	Notify bool `hcl:"notify" nginx:"record_notify"`
 	// How much room must be left on the disk. Recording stops before it is gone,
 	// and starts again when there is room.
@@ -74,10 +74,10 @@ type Record struct {
 	// How much room recordings may take together; the oldest go first. off: no
 	// limit.
 	KeepSize value.Size `hcl:"keep_size" default:"off" off:"yes" example:"\"100G\""`
-	// The URL that is told when a file of this recorder is closed. Unset: that of
+	// The URL that is called when a file of this recorder is closed. Unset: that of
 	// the application.
 	OnRecordDone value.URL `hcl:"on_record_done" nginx:"on_record_done"`
-	// The URL that is told when this recorder has begun a file. Unset: that of the
+	// The URL that is called when this recorder has begun a file. Unset: that of the
 	// application.
 	OnRecordStarted value.URL `hcl:"on_record_started" nginx:"on_record_started"`
 	// A command for this recorder's files: record_started and record_done only.
@@ -85,7 +85,7 @@ type Record struct {
 	Range hcl.Range
 }
 
-// Remote is what push and pull say about the other side.
+// Remote describes the other server of a push or pull.
 type Remote struct {
 	// The address of the other server, rtmp or rtmps. Without a path, application
 	// and stream name are kept.
@@ -94,13 +94,13 @@ type Remote struct {
 	Key value.Secret `hcl:"key" example:"env(\"TARGET_KEY\")"`
 	// The application over there. Unset: from the URL.
 	App string `hcl:"app" nginx:"app=" example:"\"live\""`
-	// The tcUrl that the other server is told. Unset: from the URL.
+	// The tcUrl that is sent to the other server. Unset: from the URL.
 	TCURL value.RTMPURL `hcl:"tc_url" nginx:"tcUrl=" example:"\"rtmp://live.example.org/app\""`
-	// The pageUrl that the other server is told.
+	// The pageUrl that is sent to the other server.
 	PageURL string `hcl:"page_url" nginx:"pageUrl=" example:"\"https://example.org/\""`
-	// The swfUrl that the other server is told.
+	// The swfUrl that is sent to the other server.
 	SWFURL string `hcl:"swf_url" nginx:"swfUrl=" example:"\"https://example.org/p.swf\""`
-	// The flashVer that the other server is told.
+	// The flashVer that is sent to the other server.
 	FlashVer string `hcl:"flash_ver" nginx:"flashVer=" example:"\"FMLE/3.0 (compatible; rtmpd)\""`
 	// The stream name over there, where it is not the last part of the URL.
 	PlayPath string `hcl:"play_path" nginx:"playPath=" example:"\"test\""`

@@ -7,18 +7,18 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// Plan is what going from one configuration to another does.
+// Plan holds the effects of changing from one configuration to another.
 type Plan struct {
 	AddedListeners, RemovedListeners                            []Listener
 	AddedApplications, RemovedApplications, ChangedApplications []string // names
 	Changes                                                     []Change
 
-	// Disconnects names whoever would be closed, and why. Diff leaves it empty:
-	// only the running server knows who is there.
+	// Disconnects lists the sessions that would be closed, and why. Diff leaves it
+	// empty: only the running server knows its sessions.
 	Disconnects []string
 }
 
-// Listener is an address and what is spoken there.
+// Listener is an address and its protocol.
 type Listener struct {
 	Service string // rtmp rtmps http https
 	Address value.Address
@@ -32,11 +32,11 @@ type Change struct {
 	Where      string   // application "show": hls
 	Action     string   // added removed changed
 	Attributes []string // that differ; none for a block that comes or goes
-	When       string   // now request judge cut connection publish start
+	When       string   // now request check cut connection publish start
 	Text       string   // all of it in a sentence; no values, so no secrets
 }
 
-// Empty says that nothing changes.
+// Empty reports that nothing changes.
 func (p Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Disconnects) == 0 }
 
 // Text is the plan for a person, a line for each change.
@@ -86,15 +86,15 @@ func (d *differ) add(c Change, effect string) {
 	d.plan.Changes = append(d.plan.Changes, c)
 }
 
-// effectOf says what a change does, by when it applies (docs/reload.md).
+// effectOf describes the effect of a change, by when it applies (docs/reload.md).
 func effectOf(c Change) string {
 	switch c.When {
 	case "now":
 		return "applies at once"
 	case "request":
 		return "applies to the next request"
-	case "judge":
-		return "applies at once; every live session is judged again"
+	case "check":
+		return "applies at once; every live session is checked again"
 	case "cut":
 		switch c.Action {
 		case "added":

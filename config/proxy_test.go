@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Behind nginx's plain proxy_pass everybody is this machine: check says so where
+// Behind nginx's plain proxy_pass every client has this machine's address: check warns where
 // it matters.
 func TestCheckWarnsOfAProxyThatSaysNothing(t *testing.T) {
 	t.Parallel()

@@ -45,10 +45,10 @@ func Read(paths []string) Reading {
 // Paths are the files and directories, sorted.
 func (r Reading) Paths() []string { return slices.Sorted(maps.Keys(r)) }
 
-// Equal says whether both hold the same.
+// Equal reports whether both hold the same.
 func (r Reading) Equal(o Reading) bool { return maps.Equal(r, o) }
 
-// Shrunk says whether a file has become shorter since old, or is gone.
+// Shrunk reports whether a file has become shorter since old, or is gone.
 func (r Reading) Shrunk(old Reading) bool {
 	for path, was := range old {
 		if r[path].size < was.size {

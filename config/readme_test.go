@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The README says what is not built, all of it and nothing else.
+// The README lists exactly what is not built.
 func TestTheReadmeSaysWhatIsNotBuilt(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../README.md")

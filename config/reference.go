@@ -86,7 +86,7 @@ func (b *blockSchema) title() string {
 	return out
 }
 
-// howBlock is what there is to know about a block as a whole.
+// howBlock returns the properties of a block as a whole.
 func (r *reference) howBlock(parent, b *blockSchema) string {
 	var words []string
 	if d := directive(parent.typ, b.index); d != "" {
@@ -157,10 +157,10 @@ func (r *reference) attr(s *blockSchema, a *attrSchema) {
 	fmt.Fprintf(r, "- `%s = %s` (%s)  \n  %s\n", a.name, a.example(), strings.Join(words, "; "), docs[fieldOf(s.typ, a.index)])
 }
 
-// reloadText says when a reload applies a change.
+// reloadText describes when a reload applies a change.
 var reloadText = map[string]string{
 	"now":        "at once",
-	"judge":      "at once, live sessions are judged again",
+	"check":      "at once, live sessions are checked again",
 	"request":    "next request",
 	"cut":        "next keyframe",
 	"connection": "next connection",

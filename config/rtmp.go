@@ -48,7 +48,7 @@ type RTMP struct {
 	// looked for. 2xx lets it in, 3xx names another application, anything else
 	// refuses.
 	OnConnect value.URL `hcl:"on_connect" nginx:"on_connect" reload:"now"`
-	// The URL that is told when a connection has ended.
+	// The URL that is called when a connection has ended.
 	OnDisconnect value.URL `hcl:"on_disconnect" nginx:"on_disconnect" reload:"now"`
 	Notify       Notify    `hcl:",inline" reload:"now"`
 	// The file that gets one line for each connection that published or played.

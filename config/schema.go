@@ -12,7 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
-// blockSchema is what the tags of one struct say: the attributes and blocks
+// blockSchema is the schema from the tags of one struct: the attributes and blocks
 // that may stand in a block, and where their values go.
 type blockSchema struct {
 	name   string // the block's type
@@ -219,7 +219,7 @@ func (a *attrSchema) read(v cty.Value, at value.Context) (any, error) {
 	return p.Elem().Interface(), nil
 }
 
-// describe says in an error that may not show the value what the attribute takes.
+// describe returns what the attribute takes, for an error that must not show the value.
 func (a *attrSchema) describe() string {
 	if a.allows.One != nil {
 		return "one of " + strings.Join(a.allows.One, ", ")

@@ -29,7 +29,7 @@ func walkSchema(visit func(path string, parent *blockSchema, a *attrSchema, b *b
 	walk("", newSchema())
 }
 
-// unbuiltAt says whether the table has the attribute or block, or one above it.
+// unbuiltAt reports whether the table has the attribute or block, or one above it.
 func unbuiltAt(path string, parent *blockSchema, name string) bool {
 	table := unbuilt()
 	if table[parent.name+"."+name] || table[name] && strings.HasPrefix(name, "notify_") {

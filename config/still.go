@@ -22,7 +22,7 @@ const (
 
 var errUnrest = fmt.Errorf("the files keep changing: nothing was read that stood still for %s", Still)
 
-// LoadStill calls load once what it reads has stood still. last is what the last load
+// LoadStill calls load once its files no longer change. last is what the last load
 // has read, and running what the running configuration was read from. Errors: ctx's,
 // or that the files did not stand still.
 func LoadStill(ctx context.Context, last, running Reading, load func() (*Config, Files, hcl.Diagnostics)) (*Config, Files, hcl.Diagnostics, error) {

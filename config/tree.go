@@ -22,7 +22,7 @@ type node struct {
 	blocks []*node
 }
 
-// attr is an attribute that was said (null is not saying it).
+// attr is an attribute that is set (null does not set it).
 type attr struct {
 	schema  *attrSchema
 	value   any // nil: wrong (reported) or known only to the service
@@ -30,7 +30,7 @@ type attr struct {
 	nameRng hcl.Range
 }
 
-// at is where an attribute stands, or the block if it was not said.
+// at returns the range of an attribute, or of the block if it is not set.
 // composed are labels in NFC, as expressions are already.
 func composed(labels []string) []string {
 	out := make([]string, len(labels))
@@ -47,13 +47,13 @@ func (n *node) at(name string) hcl.Range {
 	return n.rng
 }
 
-// said reports whether the attribute was said, be it wrongly.
+// said reports whether the attribute is set, even to an invalid value.
 func (n *node) said(name string) bool { return n.attrs[name] != nil }
 
-// bad reports whether the attribute was said but has no value.
+// bad reports whether the attribute is set but has no valid value.
 func (n *node) bad(name string) bool { return n.attrs[name] != nil && n.attrs[name].value == nil }
 
-// disabled says enabled = false.
+// disabled reports enabled = false.
 func (n *node) disabled() bool {
 	a := n.attrs["enabled"]
 	return a != nil && a.value == false
@@ -86,7 +86,7 @@ func (n *node) title() string {
 	return n.schema.name + ` "` + strings.Join(n.labels, `" "`) + `"`
 }
 
-// read fills n with what a body says.
+// read fills n from a body.
 func (l *loader) read(body hcl.Body, n *node) {
 	content, diags := body.Content(n.schema.hcl())
 	l.diags = append(l.diags, l.explainNames(n.schema, diags)...)
@@ -179,7 +179,7 @@ func (l *loader) checkLabels(n *node, b *hcl.Block) {
 	}
 }
 
-// unite adds what another file says about the same block.
+// unite merges another file's part of the same block.
 func (l *loader) unite(into, from *node) {
 	for _, name := range slices.Sorted(maps.Keys(from.attrs)) {
 		a := from.attrs[name]
@@ -220,7 +220,7 @@ func (l *loader) uniteBlocks(n *node) {
 	}
 }
 
-// listenSet is what the rtmp or the http blocks of a configuration listen on.
+// listenSet holds the listeners of the rtmp or the http blocks of a configuration.
 type listenSet struct {
 	keys    map[string]bool // of those that say it
 	oneFile bool            // all stand in one file
@@ -237,8 +237,8 @@ func newListenSet(nodes []*node) *listenSet {
 	return s
 }
 
-// identity is what makes two blocks of a parent the same one. rtmp and http
-// blocks are told apart by where they listen; in a directory, one that does not
+// identity returns a key that is equal for two parts of the same block. rtmp and http
+// blocks are distinguished by where they listen; in a directory, one that does not
 // say is the only one there.
 func (l *loader) identity(b *node, all *listenSet) string {
 	key := b.schema.name
@@ -246,7 +246,7 @@ func (l *loader) identity(b *node, all *listenSet) string {
 		return key + "\x00" + strings.Join(b.labels, "\x00")
 	}
 	if b.bad("listen") {
-		return fmt.Sprintf("%s\x00%p", key, b) // nobody knows: one of its own
+		return fmt.Sprintf("%s\x00%p", key, b) // unknown: a block of its own
 	}
 	listen := listenKey(b)
 	if !b.said("listen") && !all.oneFile {
@@ -261,7 +261,7 @@ func (l *loader) identity(b *node, all *listenSet) string {
 	return key + "\x00" + listen
 }
 
-// listenKey is what a block listens on: its listen, or if that is empty that of
+// listenKey returns what a block listens on: its listen, or if that is empty that of
 // its tls block.
 func listenKey(n *node) string {
 	a := n.attrs["listen"]

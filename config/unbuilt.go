@@ -11,8 +11,8 @@ import (
 // unbuiltTable names what this version knows and checks but does not do yet: a
 // block's type and the attribute or block in it, or one value of an attribute.
 // An attribute may be set to its documented default; a block may stand there
-// with enabled = false. Whoever builds one of them removes its row, and says in
-// the schema's test where its effect is tested.
+// with enabled = false. When one of them is built, its row is removed and
+// testdata/effects.txt gets the name of its behaviour test.
 const unbuiltTable = `
 trigger
 
@@ -78,7 +78,7 @@ func unbuiltDiag(at hcl.Range, what, advice string) *hcl.Diagnostic {
 	}
 }
 
-// Built says whether this version does what an attribute or a block says, named by its
+// Built reports whether this version implements an attribute or a block, named by its
 // block's type and its own name: "application.push", "record.exec", "hls.part".
 func Built(name string) bool {
 	_, bare, _ := strings.Cut(name, ".")

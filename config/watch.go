@@ -14,7 +14,7 @@ import (
 
 // A Watcher waits for files to change.
 type Watcher struct {
-	// Seen is what the last load has read: the files to watch, and what is no news
+	// Seen is what the last load has read: the files to watch, and what is no change
 	// of them. It is asked before each look.
 	Seen func() Reading
 	// Changed is called when the files hold something else.
@@ -23,7 +23,7 @@ type Watcher struct {
 	Debounce time.Duration
 	// Interval is the time between two looks without any event.
 	Interval time.Duration
-	// Blind is told, once, that there are no events: then looks must do.
+	// Blind is called once if there are no events: then only polling detects changes.
 	Blind func(error)
 }
 
@@ -181,7 +181,7 @@ func (l *lookout) trace(path string, want map[string]bool, depth int) {
 	}
 }
 
-// concerns says whether an event's name is one of ours.
+// concerns reports whether an event's name is one of ours.
 func (l *lookout) concerns(name string) bool {
 	return l.names[name] || l.whole[filepath.Dir(name)] && isConfigName(filepath.Base(name)) || l.watched[name]
 }
