@@ -178,7 +178,13 @@ func (im *importer) vod(b *item, s *scope) {
 	var paths []string
 	for _, p := range plays {
 		v.take(p)
-		paths = append(paths, p.strings()...)
+		for _, dir := range p.strings() {
+			if strings.Contains(dir, "://") && !im.o.Built("vod.temp_path") {
+				im.note(p, unbuilt, "files behind a URL can't be played meanwhile: %s is left out", dir)
+				continue
+			}
+			paths = append(paths, dir)
+		}
 	}
 	v.set(nil, "path", list(paths...))
 	im.set(v, s.get("play_temp_path"), attribute{"temp_path", file, 0})

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config"
 )
 
 // kinds of exec, by directive.
@@ -56,6 +58,9 @@ func (im *importer) exec(b *item, d *directive, s *scope, options bool, feature 
 	}
 	e := im.output(b, d, feature, "the program does not run meanwhile", "exec", kind, label(b, kind, filepath.Base(args[0].text)))
 	e.set(nil, "command", im.command(d, args, kind))
+	if kind == "record_done" && im.o.Built("record.format=mp4") && remuxes(args) {
+		im.note(d, better, "rtmpd records MP4 itself: format = \"mp4\" in the record block does without this command")
+	}
 	if len(streams) > 0 {
 		e.set(nil, "streams", list(streams...))
 	}
@@ -76,6 +81,15 @@ func (im *importer) exec(b *item, d *directive, s *scope, options bool, feature 
 		}
 		im.killSignal(e, s.get("exec_kill_signal"))
 	}
+}
+
+// remuxes says whether a command makes an MP4 of a recording without encoding it.
+func remuxes(args []word) bool {
+	all := ""
+	for _, a := range args {
+		all += a.text + " "
+	}
+	return strings.Contains(all, "ffmpeg") && strings.Contains(all, " copy ") && strings.Contains(all, ".mp4")
 }
 
 func (im *importer) killSignal(e *item, d *directive) {
@@ -127,9 +141,6 @@ func (im *importer) split(d *directive, options bool) (args []word, streams []st
 			streams = append(streams, stream)
 		case n == 0 || m == nil || a.quoted && m[4] == "":
 			args = append(args, a)
-			if n > 0 && !a.quoted && slices.Contains([]string{"|", "||", "&&", "&"}, a.text) {
-				im.note(d, changed, "no shell runs this, here as in nginx: %s is an argument; write command = [\"sh\", \"-c\", \"…\"] with $$RTMPD_NAME for $name", a.text)
-			}
 		case m[3] == "&":
 		case m[2] == "<":
 			im.note(d, lost, "the program reads from nothing: %s needs a shell: command = [\"sh\", \"-c\", \"PROGRAM %s\"]", a.text, a.text)
@@ -195,8 +206,6 @@ func scriptAt(args []word) int {
 // placeholder finds $name and ${name}.
 var placeholder = regexp.MustCompile(`\$(?:\{([A-Za-z_]*)\}|([A-Za-z_]+))`)
 
-const execVariables = " app name args addr clientid flashver swfurl tcurl pageurl path filename basename dirname recorder "
-
 // expand turns an argument of nginx-rtmp into one with rtmpd's placeholders. A script
 // gets them from its environment: there a stream's name could run commands.
 func (im *importer) expand(d *directive, s string, script bool) string {
@@ -254,8 +263,8 @@ func (im *importer) variable(b *strings.Builder, d *directive, s string, script 
 	switch {
 	case name == "":
 		b.WriteString("$$")
-	case !strings.Contains(execVariables, " "+name+" "):
-		im.note(d, lost, "nginx-rtmp knows no $%s: it is nothing", name)
+	case !strings.Contains(" "+config.Exec{Kind: execKinds[d.name]}.Vars()+" ", " "+name+" "):
+		im.note(d, changed, "$%s is nothing here, as in nginx-rtmp: it was left out", name)
 	case script:
 		im.note(d, better, "the script reads its variables from its environment, as $RTMPD_NAME: a stream's name can't run commands")
 		if letter(next) || next == '_' || '0' <= next && next <= '9' {

@@ -10,7 +10,10 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 )
 
-const resultName = "imported.hcl"
+const (
+	resultName = "imported.hcl"
+	refusal    = "it stands in the result as a comment: "
+)
 
 // pass writes root until rtmpd check and rtmpd fmt -check find nothing: an attribute
 // or block that is refused becomes a comment, and the report says so.
@@ -51,11 +54,32 @@ func (im *importer) silence(root *item, o *output, diags hcl.Diagnostics) bool {
 			continue
 		}
 		found, x.off = true, true
-		text := d.Summary
-		if d.Detail != "" {
+		if slices.ContainsFunc(x.items, func(c *item) bool { return c.off }) {
+			continue // what it lacks now has a note
+		}
+		text, kind := d.Summary, lost
+		if strings.HasSuffix(text, "is not built yet") {
+			kind = unbuilt
+		} else if d.Detail != "" {
 			text += ": " + d.Detail
 		}
-		im.note(x.from, lost, "it stands in the result as a comment: %s", strings.ReplaceAll(text, "\n", " "))
+		im.note(origin(root, x), kind, refusal+"%s", strings.ReplaceAll(text, "\n", " "))
 	}
 	return found
+}
+
+// origin is the directive that an item, or the block around it, was made from.
+func origin(i, x *item) *directive {
+	for _, c := range i.items {
+		if d := origin(c, x); d != nil {
+			return d
+		}
+		if c == x {
+			if c.from != nil {
+				return c.from
+			}
+			return i.from
+		}
+	}
+	return nil
 }

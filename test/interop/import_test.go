@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,37 @@ func TestImportedGuide(t *testing.T) {
 	playlist, fragments := s.ended(t, "test")
 	checkTS(t, playlist, fragments, probeFile(t, file))
 	decode(t, fragments)
+}
+
+// TestImportedLadder imports the second part of the guide: one command makes three
+// renditions of what is published, which meet in one playlist.
+func TestImportedLadder(t *testing.T) {
+	s := &server{dir: t.TempDir()}
+	path := s.importGolden(t, string(read(t, "../../internal/nginxconf/testdata/golden/guide_ladder.txtar")))
+	hcl := strings.ReplaceAll(string(read(t, path)), `"ffmpeg", "-i"`, strconv.Quote(tool(t, "ffmpeg"))+`, "-i"`)
+	hcl += "\nhttp {\n  listen = \"127.0.0.1:0\"\n  location \"/hls\" {\n    root = \"" + s.dir + "/mnt\"\n  }\n}\n"
+	if err := os.WriteFile(path, []byte(hcl), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.runImported(t, path)
+	// The command names port 1935 without saying so: here it is another one. Saving
+	// reloads.
+	hcl = strings.ReplaceAll(hcl, "rtmp://localhost/", "rtmp://"+s.rtmp+"/")
+	if err := os.WriteFile(path, []byte(hcl), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "rtmpd reloads", func() bool { return strings.Contains(s.log.String(), "configuration reloaded") })
+	background(t, command(t, 2*time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", testcard, "-c", "copy", "-f", "flv", "rtmp://"+s.rtmp+"/live/test"))
+	for _, suffix := range []string{"_low", "_mid", "_src"} {
+		eventually(t, time.Minute, "test"+suffix+".m3u8 has a fragment", func() bool {
+			text, err := get("http://" + s.http + "/hls/test" + suffix + ".m3u8")
+			return err == nil && strings.Contains(string(text), "#EXTINF")
+		})
+	}
+	master, err := get("http://" + s.http + "/hls/test.m3u8")
+	if err != nil || strings.Count(string(master), "#EXT-X-STREAM-INF") != 3 || !strings.Contains(string(master), "BANDWIDTH=864000") {
+		t.Errorf("the multivariant playlist: %v\n%s", err, master)
+	}
 }
 
 // runImported starts rtmpd with an imported configuration, which says nothing of where
