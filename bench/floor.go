@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The floor is what the kernel takes for the sends alone: a process that knows
+// The floor is the kernel's cost of the sends alone: a process that knows
 // no protocol and has one loop over all sockets, each of which gets the bytes of
 // one beat in one system call. floorMode has the tool be that process.
 const floorMode = "floor-server"
@@ -60,7 +60,7 @@ func floorWindow(ctx context.Context, way string, beat time.Duration, n int, o o
 	if err := cmd.Start(); err != nil {
 		return r, err
 	}
-	defer cmd.Wait() // killed by cancel: no news
+	defer cmd.Wait() // killed by cancel
 	defer cancel()
 	var addr string
 	if _, err := fmt.Fscanln(out, &addr); err != nil {

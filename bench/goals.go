@@ -17,7 +17,7 @@ type goal struct {
 	atLeast bool // the limit is a minimum
 	got     float64
 	met     bool
-	why     string // instead of got: why nothing can be said
+	why     string // instead of got: why there is no result
 }
 
 // A point selects the results of one window.
@@ -92,7 +92,7 @@ func compared(g goal, ours, other []float64, ok1, ok2 []bool) goal {
 func goalPublishers() []int { return []int{100, 300} }
 func goalViewers() []int    { return []int{500, 1000} }
 
-// runGoals measures what judgeGoals judges.
+// runGoals takes the measurements for checkGoals.
 func (c *command) runGoals(ctx context.Context) error {
 	quick := c.options
 	quick.settle = min(quick.settle, time.Second)
@@ -134,15 +134,15 @@ func (c *command) runCount(ctx context.Context, viewers int) error {
 	return err
 }
 
-// judgeCount is the goal of runCount.
-func judgeCount(results []Result, viewers int, rate int64, mss int) goal {
+// countGoal is the goal of runCount.
+func countGoal(results []Result, viewers int, rate int64, mss int) goal {
 	live, ok1 := values(results, "rtmpd", point{servedLive, 1, viewers, rate, mss}, (*Result).perGB)
 	root, ok2 := values(results, "rtmpd", point{servedRoot, 1, viewers, rate, mss}, (*Result).perGB)
 	return compared(goal{name: fmt.Sprintf("%d HLS viewers counted: CPU for each GB", viewers), limit: 1.1, unit: "x root"}, live, root, ok1, ok2)
 }
 
-// judgeGoals sets the goals of publishing and HLS beside the results.
-func judgeGoals(results []Result) []goal {
+// checkGoals sets the goals of publishing and HLS beside the results.
+func checkGoals(results []Result) []goal {
 	var goals []goal
 	rate, mss := int64(0), 0
 	for i := range results {
@@ -164,7 +164,7 @@ func judgeGoals(results []Result) []goal {
 		p := point{"hls", 1, n, rate, mss}
 		goals = append(goals, relative(results, fmt.Sprintf("%d HLS viewers: CPU for each GB", n), 1.5, p, (*Result).perGB))
 	}
-	goals = append(goals, judgeCount(results, goalViewers()[0], rate, mss))
+	goals = append(goals, countGoal(results, goalViewers()[0], rate, mss))
 	p := point{scenario: "start", streams: 1, bitRate: rate}
 	return append(goals,
 		absolute(results, "start to listening", 60, "ms", p, func(r *Result) float64 { return r.Startup }),

@@ -23,7 +23,7 @@ func TestGoalsCompareRoundByRoundAndOnlyWhatCounts(t *testing.T) {
 		published("nginx", 1), published("rtmpd", 0.8),
 	}
 	got := map[string]goal{}
-	for _, g := range judgeGoals(results) {
+	for _, g := range checkGoals(results) {
 		got[g.name] = g
 	}
 	if g := got["100 publishers, live: CPU"]; g.got < 0.899 || g.got > 0.901 || !g.met {
@@ -46,16 +46,16 @@ func TestPeerGoalsFollowTheFlushInterval(t *testing.T) {
 	}
 	results := []Result{play("nginx", 500, 3), play("rtmpd", 500, 0.9)}
 	for flush, met := range map[string]bool{"": false, "33ms": true} {
-		g := judgePeers(results, flush)[0]
+		g := peerGoals(results, flush)[0]
 		if g.met != met || g.got < 0.299 || g.got > 0.301 {
 			t.Errorf("flush interval %q: got %+v, want met %v", flush, g, met)
 		}
 	}
-	if got := len(judgePeers([]Result{play("nginx", 500, 3)}, "")); got != 0 {
+	if got := len(peerGoals([]Result{play("nginx", 500, 3)}, "")); got != 0 {
 		t.Errorf("goals without rtmpd: got %d, want none", got)
 	}
 	churn := Result{Server: "rtmpd", Scenario: "churn", Streams: 1, Rate: 3999, PerCycle: 0.2}
-	goals := judgePeers([]Result{churn}, "")
+	goals := peerGoals([]Result{churn}, "")
 	if len(goals) != 2 || goals[0].met || !goals[1].met {
 		t.Errorf("churn: got %+v, want the first missed and the second met", goals)
 	}

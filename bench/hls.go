@@ -28,7 +28,7 @@ const (
 	sampleOf   = 50 // one client in so many checks every frame
 )
 
-// A playlist is what a viewer needs of an HLS media playlist.
+// A playlist holds what a viewer needs from an HLS media playlist.
 type playlist struct {
 	sequence uint64 // media sequence number of segments[0]
 	segments []string

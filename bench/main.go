@@ -110,15 +110,15 @@ func run(ctx context.Context, args []string) (int, error) {
 	switch args[0] {
 	case "goals":
 		err = c.runGoals(ctx)
-		goals = judgeGoals(c.results)
+		goals = checkGoals(c.results)
 	case "peers":
 		err = c.runPeers(ctx)
-		goals = judgePeers(c.results, c.flush)
+		goals = peerGoals(c.results, c.flush)
 	case "floor":
 		err = c.runFloor(ctx)
 	case "count":
 		err = c.runCount(ctx, c.steps[0])
-		goals = []goal{judgeCount(c.results, c.steps[0], c.bitRate, c.mss)}
+		goals = []goal{countGoal(c.results, c.steps[0], c.bitRate, c.mss)}
 	default:
 		err = c.repeat(ctx, args[0])
 	}

@@ -40,7 +40,7 @@ func avcSequenceHeader() []byte {
 
 func aacSequenceHeader() []byte { return []byte{0xaf, 0x00, 0x11, 0x90} }
 
-// A shape says how large the messages of a stream are.
+// A shape holds the sizes of the messages of a stream.
 type shape struct {
 	bitsPerSecond int64 // of all message bodies together
 	video         [gopFrames]int
@@ -81,7 +81,7 @@ const (
 	minFrame  = stampSize + 4
 )
 
-// A stamp is what a publisher writes at the end of every frame.
+// A stamp is the mark that a publisher writes at the end of every frame.
 type stamp struct {
 	stream   uint32
 	sequence uint64        // counts from 0, video and audio apart

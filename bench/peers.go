@@ -39,9 +39,9 @@ func (c *command) runPeers(ctx context.Context) error {
 	})
 }
 
-// judgePeers sets the goals of the live core beside the results. Those on CPU
+// peerGoals sets the goals of the live core beside the results. Those on CPU
 // and latency are for network-sized segments; flush is rtmpd's flush_interval.
-func judgePeers(results []Result, flush string) []goal {
+func peerGoals(results []Result, flush string) []goal {
 	var goals []goal
 	var points []point
 	for i := range results {

@@ -58,7 +58,7 @@ func newCrowd(ctx context.Context, t *target, app string, mss int, pace time.Dur
 }
 
 // join lets n more players in, dealt out over the streams, and returns when
-// each of them has been told that it plays. They leave with ctx.
+// each has the status that it plays. They leave with ctx.
 func (c *crowd) join(ctx context.Context, n, streams int) error {
 	var joining sync.WaitGroup
 	tokens := make(chan struct{}, joinTokens)

@@ -18,7 +18,7 @@ import (
 // Linux Go runs on. Their sum is the scheduler's exact run time, rounded.
 const userTick = 10 * time.Millisecond
 
-// A procStat is what the tool needs of /proc/PID/stat.
+// A procStat holds what the tool needs from /proc/PID/stat.
 type procStat struct {
 	parent int
 	cpu    time.Duration // utime + stime, without children
@@ -130,7 +130,7 @@ func parseRollup(text string) (m memory, err error) {
 	return m, nil
 }
 
-// treeMemory adds up the memory of pids. Memfd files are told apart by inode.
+// treeMemory adds up the memory of pids. Memfd files are distinguished by inode.
 func treeMemory(pids []int) (sum memory, err error) {
 	type file struct{ dev, inode uint64 }
 	seen := map[file]bool{}

@@ -21,7 +21,7 @@ type publishers struct {
 	noise     []byte
 
 	bytes atomic.Int64 // of message bodies
-	lost  atomic.Int64 // publishers that ended before they were told to
+	lost  atomic.Int64 // publishers that ended too early
 	late  recorder     // how long after its time a message was written
 
 	starts  []time.Time // when each publisher sent its first message

@@ -153,7 +153,7 @@ func writeJSON(name string, results []Result, goals []goal) error {
 	return os.WriteFile(name, text, 0o644)
 }
 
-// machine says when and where: date, processor, cores, kernel, Go.
+// machine describes when and where: date, processor, cores, kernel, Go.
 func machine() string {
 	cpu := runtime.GOARCH
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {

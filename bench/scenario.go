@@ -24,7 +24,7 @@ type options struct {
 // hlsPath is the playlist of the n-th stream.
 func hlsPath(n int) string { return "/hls/" + streamName(n) + ".m3u8" }
 
-// measurePublish measures steps[0] publishers without anybody who watches, then
+// measurePublish measures steps[0] publishers without watchers, then
 // steps[1] in all, and so on, on one server.
 func measurePublish(ctx context.Context, t *target, app string, steps []int, o options) ([]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -174,7 +174,7 @@ func measureHLS(ctx context.Context, t *target, steps []int, o options) ([]Resul
 }
 
 // measureChurn sets up players as fast as the server lets it, with parallel of
-// them in flight, and closes each as soon as it is told that it plays.
+// them in flight, and closes each as soon as it has the status that it plays.
 func measureChurn(ctx context.Context, t *target, parallel int, o options) (Result, error) {
 	r := Result{Scenario: "churn", Streams: 1, BitRate: o.bitRate, MSS: o.mss}
 	ctx, cancel := context.WithCancel(ctx)
@@ -234,7 +234,7 @@ func measureChurn(ctx context.Context, t *target, parallel int, o options) (Resu
 	return r, nil
 }
 
-// measureStart tells what a server that has just started costs and how soon it
+// measureStart measures the cost of a server that has just started and how soon it
 // makes the first HLS playlist: late after the end of the first GOP.
 func measureStart(ctx context.Context, t *target, o options) (Result, error) {
 	r := Result{Server: t.name, Scenario: "start", Streams: 1, BitRate: o.bitRate, Startup: milliseconds(t.startup)}

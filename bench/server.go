@@ -270,7 +270,7 @@ http {
 `, user, l.module, t.dir, t.rtmp, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http)
 }
 
-// rtmpdConfig says the same to rtmpd, everything else at its default.
+// rtmpdConfig is the same for rtmpd, with everything else at its default.
 func (l *launcher) rtmpdConfig(t *target) string {
 	flush := ""
 	if l.flush != "" {

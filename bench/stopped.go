@@ -54,7 +54,7 @@ func measureStopped(ctx context.Context, t *target, p *publishers, crowd *crowd,
 	defer func() {
 		for _, c := range held {
 			_ = c.Process.Kill()
-			_ = c.Wait() // killed: no news
+			_ = c.Wait() // killed
 		}
 	}()
 	for range o.stopped {

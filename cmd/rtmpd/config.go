@@ -16,7 +16,7 @@ import (
 
 const defaultConfig = "/etc/rtmpd"
 
-// configPath is what -c means: its argument, else /etc/rtmpd if that exists,
+// configPath returns the path for -c: its argument, else /etc/rtmpd if that exists,
 // else nothing, which is the built-in configuration.
 func configPath(o *options) (string, error) {
 	if o.config != "" {
@@ -37,7 +37,7 @@ func configPath(o *options) (string, error) {
 type loader struct {
 	path  string
 	env   map[string]string
-	fixed *config.Config // the demo's: there is nothing to load
+	fixed *config.Config // of the demo, which loads no file
 }
 
 func newLoader(o *options) (*loader, error) {

@@ -172,7 +172,7 @@ func demoConfig(d demoOptions, dir, key string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// demoAddress is what a flag says, else host with the default port.
+// demoAddress returns the address of a flag, or host with the default port.
 func demoAddress(flag, host, port string) (value.Address, error) {
 	if flag != "" {
 		return value.ParseAddress(flag)

@@ -11,7 +11,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
-// Whoever runs the demo for others is told what the others can open.
+// A demo that listens for others prints the addresses that they can open.
 func TestTheDemoNamesAddressesThatPeopleCanOpen(t *testing.T) {
 	t.Parallel()
 	var local []net.Addr

@@ -56,7 +56,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// Whoever gives an nginx.conf to another command reads the one to type.
+// Other commands answer an nginx.conf with the import command to use.
 func TestAnNginxConfIsAnsweredWithTheCommandToType(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "nginx.conf")
 	if err := os.WriteFile(conf, []byte(nginxConf), 0o600); err != nil {

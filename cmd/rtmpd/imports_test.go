@@ -59,7 +59,7 @@ func TestImportsPointStrictlyDownward(t *testing.T) {
 	}
 }
 
-// allowedOutside says whether pkg may import path, which is not of this module.
+// allowedOutside reports whether pkg may import path, which is not of this module.
 func allowedOutside(pkg, path string) bool {
 	modules, limited := outside[pkg]
 	if root, _, _ := strings.Cut(path, "/"); !limited || !strings.Contains(root, ".") {

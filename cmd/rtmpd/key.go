@@ -18,8 +18,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/origin"
 )
 
-// showKey prints the kept key of holder: what the running instance says, for it may
-// have another state directory than a person's environment names; else what is
+// showKey prints the kept key of holder. It asks the running instance, which may have
+// another state directory than this environment names; without one it prints what is
 // kept where the service keeps it, or in this user's own directory.
 func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 	text, ok, err := ask(cmd.Context(), o, "key", url.Values{"app": {app}, "holder": {holder}})
@@ -46,7 +46,7 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 		return err
 	}
 	dirs := []string{string(cfg.StateDir)}
-	if l.env["STATE_DIRECTORY"] == "" && string(cfg.StateDir) == config.DefaultStateDir(l.env) { // nobody said where
+	if l.env["STATE_DIRECTORY"] == "" && string(cfg.StateDir) == config.DefaultStateDir(l.env) { // no directory is set
 		dirs = []string{o.service.state, string(cfg.StateDir)}
 	}
 	for _, dir := range dirs {

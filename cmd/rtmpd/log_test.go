@@ -126,7 +126,7 @@ func TestLogIsReopenedAfterARotation(t *testing.T) {
 	}
 }
 
-// The log of a server whose log disk is not there is no reason to have no server.
+// The server starts even if the disk of its log is missing.
 func TestLogWhoseDiskIsNotThereBeginsLater(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "log") // where not even root may write

@@ -159,7 +159,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// meant is what somebody wanted who gave cmd an argument that it does not take.
+// meant guesses what was intended by an argument that cmd does not take.
 func meant(cmd *cobra.Command, arg string) string {
 	if near := cmd.SuggestionsFor(arg); len(near) > 0 {
 		return fmt.Sprintf(": did you mean %s?", near[0])
@@ -183,7 +183,7 @@ func unbuilt(command string) string {
 	return ""
 }
 
-// version is what the build says of itself: the module's version or the commit.
+// version returns the module's version or the commit of the build.
 func version() string {
 	bi, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -24,7 +24,7 @@ func TestLongFlagsMayHaveOneDash(t *testing.T) {
 		{"-version", "--version"},
 		{"-s reload", "-s reload"},
 		{"-tc x", "-tc x"},                   // short ones together
-		{"-strange", "-strange"},             // nobody's: cobra says so
+		{"-strange", "-strange"},             // no flag: cobra reports it
 		{"-", "-"},                           // standard input
 		{"fmt -- -strict", "fmt -- -strict"}, // a file of that name
 		{"-strict=true -x", "--strict=true -x"},

@@ -198,7 +198,7 @@ func cmdSuffix(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdWholes counts pictures that nobody can compare, for the decoder scales them.
+// cmdWholes counts pictures that can't be compared, because the decoder scales them.
 func cmdWholes(ts *testscript.TestScript, neg bool, args []string) {
 	gop, _ := strconv.Atoi(args[1])
 	least, _ := strconv.Atoi(args[2])

@@ -93,7 +93,7 @@ func (p *poller) run(ctx context.Context, playlist string) error {
 	return nil
 }
 
-// A viewer remembers what a playlist said and checks that the next version
+// A viewer remembers the last version of a playlist and checks that the next version
 // agrees (RFC 8216 §6.2.1, §6.2.2).
 type viewer struct {
 	target  string

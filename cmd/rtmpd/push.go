@@ -53,7 +53,7 @@ func pushCommand(o *options, do, use, short string) *cobra.Command {
 				fmt.Fprint(cmd.OutOrStdout(), text)
 				return nil
 			}
-			return said(cmd, text, ok, err)
+			return printAnswer(cmd, text, ok, err)
 		},
 	}
 }

@@ -45,7 +45,7 @@ type instance struct {
 	reading config.Reading // of the last one that was read, good or bad
 }
 
-// run serves until it is told to stop.
+// run serves until a signal or command stops it.
 func run(ctx context.Context, o *options) error {
 	l, err := newLoader(o)
 	if err != nil {
@@ -259,7 +259,7 @@ func (in *instance) failed(err error) {
 	}
 }
 
-// good says that a configuration is good after one was not.
+// good logs a valid configuration after an invalid one.
 func (in *instance) good(why string) {
 	if in.failing.IsZero() {
 		return
@@ -291,7 +291,7 @@ func firstError(diags hcl.Diagnostics) *hcl.Diagnostic {
 	return nil
 }
 
-// plan says what reload would do, or would if the configuration were the draft.
+// plan returns what a reload would do, of the configuration or of the draft.
 func (in *instance) plan(draft config.Draft) (text string, ok bool) {
 	in.mu.Lock()
 	running := in.cfg

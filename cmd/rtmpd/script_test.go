@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"rtmpd": main})
 }
 
-// TestScripts runs the real binary and real clients as testdata/script says.
+// TestScripts runs the scripts in testdata/script with the real binary and real clients.
 // Commands besides testscript's own:
 //
 //	serve CONFIG [ARG…]     start rtmpd in the background, wait until it serves;
@@ -88,7 +88,7 @@ const patience = 60 * time.Second
 
 type benchKey struct{}
 
-// A bench is what one script has running.
+// A bench holds the processes of one script.
 type bench struct {
 	rtmpd   *process
 	pubs    map[string]*process

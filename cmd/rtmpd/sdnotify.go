@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// A notifier tells systemd (sd_notify(3)) how the service is. Elsewhere it is
+// A notifier reports the state of the service to systemd (sd_notify(3)). Elsewhere it is
 // silent.
 type notifier struct{ socket string }
 
@@ -22,7 +22,7 @@ func (n notifier) send(state string) {
 	}
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
-		return // nobody to tell
+		return // no systemd
 	}
 	defer c.Close()
 	_, _ = c.Write([]byte(state))

@@ -70,7 +70,7 @@ func TestNotifierIsSilentWithoutSystemd(t *testing.T) {
 	if n.socket == "" {
 		t.Error("NOTIFY_SOCKET is not read")
 	}
-	n.send("READY=1") // nobody there: no harm
+	n.send("READY=1") // without a listener: no effect
 	n.reloading()
 }
 

@@ -19,9 +19,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/origin"
 )
 
-// socketOf finds the control socket of the instance that runs -c. The file may
-// be broken just now: what is needed of it is only where the socket lies. That is
-// where this user's own instance has it, else where the service does.
+// socketOf finds the control socket of the instance that runs -c. The file may be
+// invalid at the moment: only the path of the socket is needed of it. It tries the
+// socket of this user's own instance, then that of the service.
 func socketOf(o *options) (string, error) {
 	l, err := newLoader(o)
 	if err != nil {
@@ -31,7 +31,7 @@ func socketOf(o *options) (string, error) {
 	dir, path := config.RuntimeDir(cfg, l.env), config.AbsPath(l.path)
 	own := control.Socket(dir, path)
 	if dir != config.RuntimeDir(nil, l.env) || l.env["RUNTIME_DIRECTORY"] != "" {
-		return own, nil // somebody said where
+		return own, nil // the path is set
 	}
 	service := control.Socket(o.service.runtime, path)
 	if _, err := os.Lstat(own); errors.Is(err, fs.ErrNotExist) {
@@ -43,8 +43,8 @@ func socketOf(o *options) (string, error) {
 }
 
 // serviceDirs are the directories that systemd makes for the service and names in
-// its environment (StateDirectory=, RuntimeDirectory= of rtmpd.service). Whoever
-// types a command has another environment: root's own directories are elsewhere.
+// its environment (StateDirectory=, RuntimeDirectory= of rtmpd.service). A command runs
+// in another environment: root's own directories are elsewhere.
 type serviceDirs struct {
 	state, runtime string
 	units          []string // where its unit may be installed
@@ -79,8 +79,7 @@ func verbCommand(o *options, verb, short string) *cobra.Command {
 	}
 }
 
-// signalRunning carries a verb to the running instance, waits for it and shows
-// what it says.
+// signalRunning sends a verb to the running instance, waits and prints the answer.
 func signalRunning(cmd *cobra.Command, o *options, verb string) error {
 	switch verb {
 	case "reload", "stop", "quit", "reopen":
@@ -88,7 +87,7 @@ func signalRunning(cmd *cobra.Command, o *options, verb string) error {
 		return usage{fmt.Errorf("-s takes reload, stop, quit or reopen, not %q", verb)}
 	}
 	text, ok, err := ask(cmd.Context(), o, verb, nil)
-	return said(cmd, text, ok, err)
+	return printAnswer(cmd, text, ok, err)
 }
 
 func newPlan(o *options) *cobra.Command {
@@ -152,7 +151,7 @@ restart of rtmpd forgets that; to keep it out for good change its key.`,
 				return usage{fmt.Errorf("%q is not APP/NAME: an application and the public name of a stream in it", args[0])}
 			}
 			text, ok, err := ask(cmd.Context(), o, "kick", url.Values{"app": {app}, "stream": {name}, "for": {value.FormatDuration(long)}})
-			return said(cmd, text, ok, err)
+			return printAnswer(cmd, text, ok, err)
 		},
 	}
 	cmd.Flags().Var((*durationFlag)(&long), "for", "keep the publisher out for this `time`, as 10m or 1d")
@@ -180,8 +179,8 @@ prints what a health location answers: ok or failing, and a line for each findin
 	}
 }
 
-// said shows a person what the running instance answered.
-func said(cmd *cobra.Command, text string, ok bool, err error) error {
+// printAnswer prints the answer of the running instance.
+func printAnswer(cmd *cobra.Command, text string, ok bool, err error) error {
 	if err != nil {
 		return err
 	}
