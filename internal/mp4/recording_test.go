@@ -9,6 +9,7 @@ import (
 
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -204,3 +205,32 @@ func TestARecordingAllocatesNothing(t *testing.T) {
 type nullFile struct{ memFile }
 
 func (n *nullFile) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+// The index is read back from the file, where anybody may have written: whatever
+// stands there, it is read or refused.
+func FuzzIndex(f *testing.F) {
+	var x index
+	x.add(entry{place: 100, size: 7, dts: 0, sync: true})
+	x.add(entry{place: 107, size: 300, dts: 3600, offset: -7200})
+	x.add(entry{place: 5000, size: 1 << 20, dts: 7200, offset: 7200})
+	f.Add(x.list)
+	f.Fuzz(func(t *testing.T, list []byte) {
+		fuzztime.Bound(t)
+		n, y := 0, index{}
+		err := (&index{}).decode(list, func(entry) error { n++; return nil })
+		if n > len(list)/3 {
+			t.Fatalf("%d samples in %d bytes", n, len(list))
+		}
+		if err != nil {
+			return
+		}
+		// What is read is written alike, and read again.
+		if err := (&index{}).decode(list, func(e entry) error { y.add(e); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		m := 0
+		if err := (&index{}).decode(y.list, func(entry) error { m++; return nil }); err != nil || m != n {
+			t.Fatalf("%d samples of %d: %v", m, n, err)
+		}
+	})
+}

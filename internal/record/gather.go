@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mp4"
 )
 
 // A gathering holds the first packets of a file until it is known which tracks the
@@ -40,6 +41,14 @@ func (g *gathering) add(p *media.Packet) []*media.Packet {
 		return g.settle()
 	}
 	return nil
+}
+
+// takes says whether a track like t is one of the file's, or may be.
+func (g *gathering) takes(t *media.Track) bool {
+	if have := g.tracks[t.Kind]; have != nil {
+		return mp4.SameCoding(have, t)
+	}
+	return !g.settled
 }
 
 // settle returns the packets that wait: no more tracks are waited for.

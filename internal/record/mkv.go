@@ -6,7 +6,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mkv"
-	"github.com/rtmpd/rtmpd/internal/mp4"
 )
 
 // An mkvWriter writes Matroska.
@@ -19,13 +18,7 @@ type mkvWriter struct {
 
 // Accepts implements writer.
 func (w *mkvWriter) Accepts(t *media.Track) bool {
-	if t.Kind > media.Audio || !mkv.Supports(t) {
-		return false
-	}
-	if have := w.tracks[t.Kind]; have != nil {
-		return mp4.SameCoding(have, t)
-	}
-	return !w.settled
+	return t.Kind <= media.Audio && mkv.Supports(t) && w.takes(t)
 }
 
 // Write implements writer.

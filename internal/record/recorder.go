@@ -309,6 +309,9 @@ func (r *Recorder) take(packets []*media.Packet, skipped uint64) {
 			r.packet(p)
 		} else {
 			r.whole(r.frames.add(r.scratch[:0], p))
+			if r.cfg.Format == formatFLV { // since the keyframe before
+				r.parts()
+			}
 		}
 		packets[i] = nil // the ring may forget it
 	}
@@ -327,6 +330,15 @@ func (r *Recorder) whole(all []*media.Packet) {
 		all[i] = nil
 	}
 	r.scratch = all[:0]
+}
+
+// parts takes the messages that wait as they came.
+func (r *Recorder) parts() {
+	waiting := append(r.frames.parts, r.frames.queue...)
+	r.frames = frames{}
+	for _, p := range waiting {
+		r.packet(p)
+	}
 }
 
 // settle takes what waits for more: no more comes.

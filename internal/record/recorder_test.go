@@ -47,8 +47,8 @@ func newBench(t *testing.T, cfg config.Record, store *Store) *bench {
 	core, logs := observer.New(zap.DebugLevel)
 	b := &bench{
 		t: t, now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), free: 1 << 40, logs: logs,
-		video: &media.Track{Kind: media.Video, Codec: media.CodecH264, LegacyID: 7, Tag: []byte{0x17, 0, 0, 0, 0, 1}, Width: 640, Height: 360},
-		audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, LegacyID: 10, Tag: []byte{0xaf, 0, 0x12, 0x10}, SampleRate: 48000},
+		video: &media.Track{Kind: media.Video, Codec: media.CodecH264, LegacyID: 7, Tag: []byte{0x17, 0, 0, 0, 0, 1}, Config: make([]byte, 40), NALULength: 4, Width: 640, Height: 360},
+		audio: &media.Track{Kind: media.Audio, Codec: media.CodecAAC, LegacyID: 10, Tag: []byte{0xaf, 0, 0x12, 0x10}, Config: []byte{0x11, 0x90}, SampleRate: 48000, Channels: 2, ChannelConfig: 2, AudioObjectType: 2, FrameSamples: 1024},
 		in:    make(chan []*media.Packet), idle: make(chan struct{}), done: make(chan error, 1),
 	}
 	if cfg.Tracks == nil {
@@ -57,7 +57,10 @@ func newBench(t *testing.T, cfg config.Record, store *Store) *bench {
 	if store == nil {
 		store = new(Store)
 	}
-	cfg.Format, cfg.Notify = "flv", true
+	cfg.Notify = true
+	if cfg.Format == "" {
+		cfg.Format = "flv"
+	}
 	name := func(p string) string { return strings.TrimPrefix(p, string(cfg.Path)+"/") }
 	var err error
 	b.r, err = New(cfg, Options{
@@ -103,11 +106,27 @@ func (b *bench) feed(what string) {
 		p := &media.Packet{DTS: b.dts}
 		switch c {
 		case 'k':
-			p.Track, p.Keyframe, p.Tag = b.video, true, []byte{0x17, 1, 0, 0, 0, 9}
+			p.Track, p.Keyframe, p.Tag, p.Data = b.video, true, []byte{0x17, 1, 0, 0, 0, 9}, []byte{0, 0, 0, 2, 0x65, 0x88}
 		case 'p':
-			p.Track, p.Tag = b.video, []byte{0x27, 1, 0, 0, 0, 9}
+			p.Track, p.Tag, p.Data = b.video, []byte{0x27, 1, 0, 0, 0, 9}, []byte{0, 0, 0, 2, 0x41, 0x88}
+		case 'c': // one more slice
+			p.DTS -= 40 * time.Millisecond
+			p.Track, p.Tag, p.Data, p.Continues = b.video, []byte{0x27, 1, 0, 0, 0, 9}, []byte{0, 0, 0, 2, 0x41, 0x08}, true
 		case 'a':
-			p.Track, p.Tag = b.audio, []byte{0xaf, 1, 9}
+			p.Track, p.Tag, p.Data = b.audio, []byte{0xaf, 1, 9}, []byte{9}
+		case 'V': // the picture has another size from now on
+			next := *b.video
+			next.Config, next.Tag = append([]byte{1}, next.Config...), append([]byte{}, next.Tag...)
+			b.video = &next
+			continue
+		case 'A': // the sound has another rate from now on
+			next := *b.audio
+			next.SampleRate, next.Tag = next.SampleRate/2, append([]byte{}, next.Tag...)
+			b.audio = &next
+			continue
+		case 'S': // the sound is Speex from now on
+			b.audio = &media.Track{Kind: media.Audio, Codec: media.CodecSpeex, LegacyID: 11, SampleRate: 16000}
+			continue
 		case 'd':
 			p.Track, p.Tag = &media.Track{Kind: media.Data}, []byte{2, 0, 1, 'x'}
 		default:

@@ -35,20 +35,10 @@ const (
 	tsPacket = 188
 )
 
-// Accepts implements writer. Parameter sets are in the stream: a video track may
-// change them.
+// Accepts implements writer. The format has a way to say another header, but not
+// all players follow it.
 func (w *tsWriter) Accepts(t *media.Track) bool {
-	if t.Kind > media.Audio || !mpegts.Supports(t) {
-		return false
-	}
-	have := w.tracks[t.Kind]
-	switch {
-	case have == nil:
-		return !w.settled
-	case t.Kind == media.Video:
-		return have.Codec == t.Codec
-	}
-	return mp4.SameCoding(have, t)
+	return t.Kind <= media.Audio && mpegts.Supports(t) && w.takes(t)
 }
 
 // Write implements writer.
