@@ -3,6 +3,7 @@ package server
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -309,6 +310,27 @@ func TestAStreamComesBeforeAFile(t *testing.T) {
 	r.eventually("the stream ends", func() bool { return r.stream("vod", "card") == nil })
 	v.Close()
 	r.playFile("card", time.Hour).toEnd(1)
+}
+
+// A hundred players of one file get all of it, and nothing is left of them.
+func TestManyPlayersOfAFile(t *testing.T) {
+	t.Parallel()
+	r := vodRig(t, "")
+	before := runtime.NumGoroutine()
+	var all []viewer
+	for range 100 {
+		all = append(all, r.playFile("card", time.Hour))
+	}
+	for _, v := range all {
+		v.toEnd(1)
+		if n := len(v.frames()); n != len(card().frames) {
+			t.Errorf("%d frames", n)
+		}
+	}
+	for _, v := range all {
+		v.Close()
+	}
+	r.eventually("nobody plays", func() bool { return r.connections() == 0 && runtime.NumGoroutine() <= before+10 })
 }
 
 // Many seeks cost no more than the newest of them, and each player is for itself.
