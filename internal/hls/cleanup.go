@@ -12,11 +12,10 @@ import (
 // sweptMaxAge is how long caches may keep a segment of an earlier process.
 const sweptMaxAge = 30 * time.Second
 
-// Run deletes what is due until ctx ends, and looks whether the path still names
-// the directory in use. What is not due by then is swept by the next
-// OpenDirectory.
+// Run deletes what is due until ctx ends, and checks whether the path still names the
+// directory in use. The next OpenDirectory schedules what is not due by then.
 func (d *Directory) Run(ctx context.Context) error {
-	stuck := false // some file can't be deleted; said once
+	stuck := false // a file can't be deleted; that is logged once
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	look := time.NewTicker(lookEvery)
@@ -57,7 +56,7 @@ func (d *Directory) clean(ctx context.Context) (next time.Time, err error) {
 	return next, err
 }
 
-// removed follows the removal of a file by its store.
+// removed is called when s has removed a file.
 func (d *Directory) removed(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
 	if rec.Kind != kindPlaylist {
 		return
@@ -76,8 +75,8 @@ func (d *Directory) stores() []*segstore.Dir {
 	return all
 }
 
-// retire keeps the numbers of a removed playlist for as long again: the names
-// of its fragments may still be in caches with their old content.
+// retire keeps the numbers of a removed playlist for as long as the playlist stayed:
+// caches may have old content under the names of its fragments.
 func (d *Directory) retire(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
 	if n.Next == 0 {
 		return
@@ -94,11 +93,11 @@ func retiredName(playlist string) string {
 	return strings.TrimSuffix(playlist, ".m3u8") + retiredSuffix
 }
 
-// sweep takes up what an earlier process left in s: half files and orphans go,
-// playlists and what they name stay long enough for their publisher to return.
+// sweep schedules the removal of what an earlier process left in s. Temporary files go
+// at once. Playlists and what they name stay long enough for their publisher to return.
 func (d *Directory) sweep(s *segstore.Dir) {
 	now := d.now()
-	named := make(map[string]time.Time) // by a playlist of ours: when that goes
+	named := make(map[string]time.Time) // files that a playlist names: when the playlist goes
 	var gone []string
 	for _, rec := range entriesOf(s) {
 		if rec.Kind == kindRetired || rec.Kind == segstore.KindDirectory {

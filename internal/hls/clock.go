@@ -7,18 +7,17 @@ import (
 )
 
 const (
-	// maxDrift is how far PROGRAM-DATE-TIME may be from the clocks before it
-	// is slewed.
+	// maxDrift is how far PROGRAM-DATE-TIME may be from the wall clock before it is
+	// slewed.
 	maxDrift = time.Second
 	// slewRate is how much of a fragment's duration its date is slewed by at
 	// most: players compare dates with EXTINF.
 	slewRate = 50
 )
 
-// A wallClock dates fragments. It is set at the start of a run and at each
-// discontinuity, and goes on by media time from there. So the network's jitter
-// does not show in it, and a wall clock that is set is followed in small steps:
-// players find their place by these dates.
+// A wallClock computes the dates of fragments. It is set at the start of a run and at
+// each discontinuity, and advances by media time. So dates have no jitter of the network.
+// If the system's clock is set, dates follow in small steps: players seek by these dates.
 type wallClock struct {
 	set    bool
 	offset time.Duration // Unix time minus timeline
@@ -39,7 +38,7 @@ func (c *wallClock) date(g *segmenter.Segment, monotonic time.Duration) time.Tim
 	}
 	t := time.Unix(0, int64(g.Start+c.offset)).Round(time.Millisecond)
 	if early := c.end.Sub(t); g.Discontinuity && early > 0 && early < maxDrift {
-		// Set anew, it must not run back over what was dated already.
+		// Dates must not go back to before the end of the last fragment.
 		t = c.end
 		c.offset += early
 	}

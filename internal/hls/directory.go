@@ -19,7 +19,7 @@ import (
 type DirectoryOptions struct {
 	Log     *zap.Logger
 	Now     func() time.Time // default time.Now
-	Metrics *Metrics         // default: some that nobody sees
+	Metrics *Metrics         // default: metrics that are not registered
 
 	fault func(op, name string) error // tests
 }
@@ -33,7 +33,7 @@ type Directory struct {
 	count *Metrics
 	fault func(op, name string) error
 	main  *segstore.Dir
-	wake  chan struct{} // the cleaner's
+	wake  chan struct{} // wakes Run
 
 	// slots holds one scratch buffer for each core: as many fragments are
 	// muxed at once, however many streams cut at the same moment.
@@ -46,13 +46,13 @@ type Directory struct {
 	masters   map[string]*master       // by file name
 }
 
-// OpenDirectory makes path (0755) if it is missing, shows that it is writable
-// and takes up what an earlier process left there. The caller runs Run and
+// OpenDirectory makes path (0755) if it is missing, checks that it is writable, and
+// schedules the removal of what an earlier process left there. The caller runs Run and
 // calls Close when Run and every packager have returned.
 //
-// A directory that can't be used now (its disk is full, read-only, not mounted,
-// not ours) is no error: one line is logged, the packagers fail until it can be
-// used, and Run and they try again. Errors: a path that can't be a directory.
+// A directory that can't be used now (its disk is full, read-only, not mounted, or not
+// ours) is no error: one line is logged, and Run and the packagers try again. Errors: a
+// path that can't be a directory.
 func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -88,7 +88,7 @@ func (d *Directory) newStore(path, ledger string) *segstore.Dir {
 	})
 }
 
-// Close lets go of the directory; files stay.
+// Close closes the directory. The files stay.
 func (d *Directory) Close() {
 	for _, s := range d.stores() {
 		s.Close()
@@ -163,9 +163,9 @@ func (d *Directory) unclaim(playlist string, p *Packager) {
 	}
 }
 
-// keyStore returns where keys under path (absolute) are written and the prefix
-// of their names there: the directory itself when path is inside it, so that
-// HTTP knows them as keys and keeps them to itself.
+// keyStore returns where keys under path (absolute) are written, and the prefix of their
+// names there. If path is in the directory that is d.main, so that HTTP knows them as
+// keys and does not serve them.
 func (d *Directory) keyStore(path string) (*segstore.Dir, string, error) {
 	if rel, err := filepath.Rel(d.path, path); err == nil && filepath.IsLocal(rel) {
 		if rel == "." {

@@ -10,8 +10,8 @@ import (
 // what its path names.
 const lookEvery = 2 * time.Second
 
-// moving retires the playlists that stay behind when a store goes on in another
-// directory: players may remember their numbers.
+// moving keeps the numbers of the playlists in from that are not in to: players may know
+// them.
 func (d *Directory) moving(from, to *segstore.Dir) {
 	from.Each(func(r segstore.Entry, n segstore.Numbers) {
 		if r.Kind == kindPlaylist && !to.Ours(r.Name) {
@@ -20,7 +20,8 @@ func (d *Directory) moving(from, to *segstore.Dir) {
 	})
 }
 
-// moved forgets the renditions: they come back with their next playlists.
+// moved forgets the masters of another directory: they are written again with the next
+// playlists of their renditions.
 func (d *Directory) moved(s *segstore.Dir) {
 	if s != d.main {
 		return
@@ -30,7 +31,7 @@ func (d *Directory) moved(s *segstore.Dir) {
 	clear(d.masters)
 }
 
-// look finds directories that were exchanged while nobody writes there.
+// look checks whether paths still name the directories in use.
 func (d *Directory) look() {
 	for _, s := range d.stores() {
 		s.Look()

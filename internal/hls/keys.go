@@ -78,10 +78,10 @@ func openKeyring(d *Directory, cfg *config.Keys) (*keyring, error) {
 	return &keyring{store: s, prefix: prefix, every: cfg.FragmentsPerKey}, nil
 }
 
-// next is the key for the fragment of that ID, its file written: 16 random
-// bytes, readable for other users (0644, like nginx's) because whatever serves
-// keys.url may be another server. As in nginx the key's number, which is the ID
-// of its first fragment, is the IV of all its fragments.
+// next returns the key for the fragment of that ID. A new key is written to its file: 16
+// random bytes, readable for other users (0644, like nginx's) because another server may
+// serve keys.url. As in nginx the key's number, which is the ID of its first fragment, is
+// the IV of all its fragments.
 func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (*key, error) {
 	if r.current != nil && (r.every <= 0 || r.used < r.every) && r.store.Whole(r.current.name) {
 		r.used++
@@ -111,7 +111,7 @@ func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (
 	return k, nil
 }
 
-// adopt finds the files of keys that a resumed playlist names.
+// adopt finds the files of the keys in a resumed playlist, and cancels their removal.
 func (r *keyring) adopt(n *names, entries []entry) {
 	for i := range entries {
 		k := entries[i].key

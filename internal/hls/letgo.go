@@ -26,8 +26,8 @@ func (o *playlistWriter) dropMissing() {
 	}
 }
 
-// there says whether the fragment of e is there, and its key if that is ours. A
-// directory that was exchanged may have scheduled them.
+// there says whether the files of e exist: its fragment, and its key if that is ours. It
+// cancels their removal, which sweep may have scheduled in a new directory.
 func (o *playlistWriter) there(e *entry) bool {
 	name := e.name
 	if name == "" {
@@ -46,8 +46,8 @@ func (o *playlistWriter) there(e *entry) bool {
 	return true
 }
 
-// lateness is how much longer a fragment stays than RFC 8216 §6.2.2 asks for: a
-// player may have the playlist from a cache, and be slow to ask.
+// lateness is how much longer a fragment stays than RFC 8216 §6.2.2 requires: a player
+// may have the playlist from a cache, and may be slow.
 func (o *playlistWriter) lateness() time.Duration {
 	return max(2*time.Duration(o.list.target)*time.Second, minLateness)
 }
@@ -78,8 +78,9 @@ func (o *playlistWriter) currentKey() *key {
 	return o.keys.current
 }
 
-// end is the end of the stream, or of its being written here. Everything goes
-// after twice the playlist's length, unless it is an event or clean-up is off.
+// end schedules the removal of all files at the end of the stream, or when it goes on in
+// another directory: after twice the playlist's length, unless it is an event or clean-up
+// is off.
 func (o *playlistWriter) end() {
 	defer o.d.unclaim(o.names.playlist, o.owner)
 	if o.list.event {

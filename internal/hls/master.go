@@ -18,15 +18,15 @@ import (
 // Its fields are guarded by Directory.mu.
 type master struct {
 	rec        segstore.Entry
-	renditions map[string]rendition // by playlist name: those that have one
-	target     int                  // the longest of theirs
-	text       []byte               // on disk; nil unknown
+	renditions map[string]rendition // by playlist name
+	target     int                  // the longest TARGETDURATION of the renditions
+	text       []byte               // on disk; nil: not known
 	writing    bool                 // a goroutine writes it, and will write what changes meanwhile
-	warned     bool                 // that the base name is published itself
+	warned     bool                 // the log has the warning that the base name is published
 }
 
-// A rendition is one line of a master: a variant block and, for what that does
-// not say, measured values.
+// A rendition is one line of a master: the values of a variant block, and measured
+// values where that has none.
 type rendition struct {
 	base  string
 	index int // of the variant in the config
@@ -35,7 +35,7 @@ type rendition struct {
 	measured
 }
 
-// newRendition is nil if the stream is no variant.
+// newRendition makes the rendition of a stream; nil if the stream is no variant.
 func newRendition(n *names, cfg *config.HLS) *rendition {
 	base, index, ok := variantOf(cfg, n.stream)
 	if !ok {
@@ -44,7 +44,7 @@ func newRendition(n *names, cfg *config.HLS) *rendition {
 	return &rendition{base: base, index: index, uri: n.variantURI(cfg), block: cfg.Variants[index]}
 }
 
-// updateMaster takes r, whose playlist was just written, into its master.
+// updateMaster puts r, whose playlist was just written, into its master.
 func (d *Directory) updateMaster(o *playlistWriter, r *rendition) error {
 	name := masterName(r.base)
 	d.main.KeepIfDue(name)
@@ -61,8 +61,8 @@ func (d *Directory) updateMaster(o *playlistWriter, r *rendition) error {
 	return d.writeMaster(m)
 }
 
-// dropVariant takes a playlist that has gone out of its master; the last one
-// takes the master with it.
+// dropVariant removes a playlist that is gone from its master. A master without
+// renditions is removed.
 func (d *Directory) dropVariant(rec segstore.Entry) {
 	d.mu.Lock()
 	var left *master
@@ -151,7 +151,7 @@ func (m *master) build() []byte {
 			b = append(b, ",FRAME-RATE="...)
 			b = strconv.AppendFloat(b, f, 'f', 3, 64)
 		}
-		// RFC 8216 §4.3.4.2: else players look for captions in the video.
+		// RFC 8216 §4.3.4.2: without it players look for captions in the video.
 		b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
 		b = append(b, r.uri...)
 		b = append(b, '\n')

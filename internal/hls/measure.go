@@ -8,8 +8,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
-// measured is what a rendition's fragments were like. The values move in steps,
-// so that the multivariant playlist is not rewritten with every fragment.
+// measured are measured values of a rendition's fragments. They change in steps, so that
+// the multivariant playlist is not written again with every fragment.
 type measured struct {
 	bandwidth int64 // bits/s, the highest so far
 	average   int64 // bits/s
@@ -18,7 +18,7 @@ type measured struct {
 	width     int
 	height    int
 
-	total, recent sum // recent: fragments too short to be a peak alone
+	total, recent sum // recent: the newest fragments, until they last long enough for a peak
 	video         *media.Track
 	frames        int // of video
 	frameTime     time.Duration
@@ -37,7 +37,7 @@ const (
 	frameRateStep = 0.01
 )
 
-// measure takes in a fragment of size bytes.
+// measure adds a fragment of size bytes.
 func (m *measured) measure(g *segmenter.Segment, size, target int) {
 	bits := int64(size) * 8
 	m.total.add(bits, g.Duration)
@@ -69,7 +69,7 @@ func (m *measured) measureVideo(v *media.Track, g *segmenter.Segment) {
 	m.frameTime += g.Duration
 	rate := float64(m.frames) / m.frameTime.Seconds()
 	if off(rate, v.FrameRate) < 2*frameRateStep {
-		rate = v.FrameRate // the encoder says so, and it is true
+		rate = v.FrameRate // the rate in the headers is right
 	} else {
 		rate = usual(rate)
 	}
@@ -78,7 +78,7 @@ func (m *measured) measureVideo(v *media.Track, g *segmenter.Segment) {
 	}
 }
 
-// off is the distance of a from b in parts of b.
+// off is the difference of a and b as a part of b.
 func off(a, b float64) float64 {
 	if b == 0 {
 		return math.Inf(1)
@@ -86,7 +86,7 @@ func off(a, b float64) float64 {
 	return math.Abs(a-b) / b
 }
 
-// usual turns a measured frame rate into the common one it is a sample of.
+// usual rounds a measured frame rate to a common one that is close.
 func usual(rate float64) float64 {
 	best := math.Round(rate*1000) / 1000
 	nearest := frameRateStep

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are what the packagers of all directories do. They are handed to each
-// directory, and outlive it.
+// Metrics are the metrics of the packagers of all directories. Each directory gets the
+// same ones.
 type Metrics struct {
 	writing   prometheus.Histogram
 	bytes     prometheus.Counter
@@ -22,7 +22,7 @@ type Metrics struct {
 	all []prometheus.Collector
 }
 
-// NewMetrics makes metrics that nobody sees yet.
+// NewMetrics makes metrics that are not registered.
 func NewMetrics() *Metrics {
 	lost := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rtmpd_hls_fragments_lost_total",
@@ -54,7 +54,7 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// Register shows the metrics to r.
+// Register registers the metrics with r.
 //
 // Errors: there are such metrics in r already.
 func (m *Metrics) Register(r prometheus.Registerer) error {

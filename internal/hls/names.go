@@ -39,7 +39,7 @@ func PlaylistName(app, stream string, cfg *config.HLS) (string, error) {
 	return n.playlist, err
 }
 
-// namesFor says what the stream's files are called.
+// namesFor returns the names of the stream's files.
 func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 	if stream == "" || strings.HasPrefix(stream, ".") || strings.Contains(stream, "..") ||
 		strings.ContainsFunc(stream, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
@@ -49,7 +49,7 @@ func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 		app: app, stream: stream, nested: cfg.Nested,
 		naming: cfg.FragmentNaming, granularity: uint64(max(cfg.FragmentNamingGranularity, 0)),
 	}
-	// As it must stand in a URI; letters beyond ASCII are allowed in names.
+	// Names may have letters beyond ASCII; URIs may not.
 	escaped := url.PathEscape(stream)
 	if !n.nested {
 		n.playlist, n.prefix = stream+".m3u8", stream+"-"
@@ -69,8 +69,8 @@ func namesFor(app, stream string, cfg *config.HLS) (names, error) {
 	return n, nil
 }
 
-// id is what nginx would call the fragment (docs/nginx-rtmp.md): its media
-// sequence number, the publisher's time in 90 kHz units, or the wall clock in
+// id is the number of a fragment's name, as in nginx (docs/nginx-rtmp.md): its media
+// sequence number, the publisher's timestamp in 90 kHz units, or the wall clock in
 // milliseconds; then rounded down.
 func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
 	id := seq
@@ -86,8 +86,8 @@ func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
 	return id
 }
 
-// free returns the first ID from id on under which the stream has no file: a
-// name that a playlist may have given to other content is not used again.
+// free returns the first ID from id on whose name is not used: a name that a playlist
+// may have used for other content is not used again.
 func (n *names) free(s *segstore.Dir, id uint64) (uint64, string) {
 	for ; ; id++ {
 		name := n.prefix + strconv.FormatUint(id, 10) + ".ts"

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// minWait is the least time between two looks at a stream that is quiet.
+	// minWait is the shortest wait for packets.
 	minWait = 100 * time.Millisecond
-	// maxOverslept is how late a look may be on a busy machine. What is later, the
-	// process or the machine stood still, and the stream's packets lie in the socket.
+	// maxOverslept is how late a wait may end on a busy machine. If it ends later, the
+	// process or the machine was suspended, and the packets are still in the socket.
 	maxOverslept = time.Second
 )
 

@@ -43,21 +43,21 @@ type Packager struct {
 	out      *playlistWriter // nil until it could be opened
 	seg      *segmenter.Segmenter
 	rules    segmenter.Rules // of seg
-	lapped   uint64          // packets that the stream's ring had lost
+	lapped   uint64          // packets lost because the stream's ring overwrote them
 	pictures media.Pictures
 	ts       segmenter.Container
 	clock    wallClock
-	began    time.Time // what elapsed counts from
+	began    time.Time // when elapsed was 0
 	codecs   codecFilter
 	fault    fault
 	tiny     bucket
-	ending   bool // the last fragment: no new settings
-	warned   bool // of the keyframe interval
-	video    bool // there was a picture while out could not be opened
-	late     bool // out was opened late: it begins with the next keyframe
+	ending   bool // the last fragment ends: settings do not change any more
+	warned   bool // the log has the warning about the keyframe interval
+	video    bool // a picture came before out could be opened
+	late     bool // out was opened after a picture: it begins with the next keyframe
 
-	refused *change // what could not be applied, and is tried again
-	refusal string  // why
+	refused *change // a change that failed and is tried again; nil: none
+	refusal string  // why it failed
 
 	mu    sync.Mutex
 	stats Snapshot
@@ -73,13 +73,13 @@ type Snapshot struct {
 	Playlist     string // relative to Path
 	Path         string
 	Fragments    uint64        // written
-	Bytes        uint64        // of them
-	LastDuration time.Duration // of the newest
+	Bytes        uint64        // of all fragments written
+	LastDuration time.Duration // of the newest fragment
 	Lost         uint64        // fragments that could not be written
 	Dropped      uint64        // packets that fit into no fragment
-	Errors       uint64        // writes that did not work
-	Failing      string        // why it can't write at the moment, or not with its new settings; empty: it can
-	FailingSince time.Time     // zero: it can
+	Errors       uint64        // failed writes
+	Failing      string        // why it can't write, or can't apply its new settings; empty: it can
+	FailingSince time.Time     // zero: nothing fails
 }
 
 // NewPackager makes the packager of a stream. Nothing is written before its
@@ -124,9 +124,9 @@ type source interface {
 	TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
 }
 
-// Run writes what cur delivers. It returns nil when the stream has ended
-// (ENDLIST, and removal of the files later) or ctx has (the open fragment is
-// closed, the playlist can be gone on with).
+// Run writes what cur delivers. It returns nil when the stream has ended (the playlist
+// gets ENDLIST, and the files are removed later) or ctx has ended (the open fragment is
+// closed, and another run can continue the playlist).
 func (p *Packager) Run(ctx context.Context, cur *live.Cursor) error { return p.run(ctx, cur) }
 
 func (p *Packager) run(ctx context.Context, cur source) error {
@@ -156,7 +156,7 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 	}
 }
 
-// open begins the output. If that does not work now it is tried again later.
+// open begins the output. After an error openLate tries again.
 func (p *Packager) open() error {
 	out, err := openPlaylistWriter(p, p.dir, p.cfg)
 	if err != nil {
@@ -174,8 +174,8 @@ func (p *Packager) open() error {
 	return nil
 }
 
-// openLate tries again to begin the output; packets come next. It says whether
-// there is one.
+// openLate tries again to begin the output, before packets. It returns whether that
+// worked.
 func (p *Packager) openLate(packets []*media.Packet) bool {
 	for _, pkt := range packets {
 		p.video = p.video || pkt.Track.Kind == media.Video
@@ -190,7 +190,7 @@ func (p *Packager) openLate(packets []*media.Packet) bool {
 	return p.open() == nil
 }
 
-// drain takes what the stream holds already.
+// drain takes the packets that the stream holds already.
 func (p *Packager) drain(cur source, buf []*media.Packet) {
 	for range maxDrain {
 		n, skipped, err := cur.TryNext(buf)
@@ -204,8 +204,7 @@ func (p *Packager) drain(cur source, buf []*media.Packet) {
 // maxDrain bounds the reading at the end to some seconds of media.
 const maxDrain = 32
 
-// elapsed is the time since the packager began, whatever the wall clock is set
-// to.
+// elapsed is the time since the packager began, on the monotonic clock.
 func (p *Packager) elapsed(now time.Time) time.Duration {
 	if p.began.IsZero() {
 		p.began = now
@@ -283,11 +282,11 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	p.mu.Unlock()
 }
 
-// unfit is how many packets came and fit into no fragment.
+// unfit is how many packets came and went into no fragment.
 func (p *Packager) unfit() uint64 { return p.seg.Dropped() + p.ts.Dropped() }
 
-// reconfigure applies what Reconfigure asked for, between two fragments. What
-// can't be applied now is tried again at the next cut.
+// reconfigure applies the change of Reconfigure, between two fragments. A change that
+// fails is tried again at the next cut.
 func (p *Packager) reconfigure() {
 	c := p.pending.Load()
 	if c == nil {
@@ -333,7 +332,7 @@ func (p *Packager) apply(c *change) error {
 	return nil
 }
 
-// finish closes the open fragment and lets the cleaner have the files in time.
+// finish closes the open fragment and schedules the removal of the files.
 func (p *Packager) finish(endlist bool) {
 	if p.out == nil {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// A playlistWriter is one playlist being written. It belongs to its packager's
-// goroutine; a packager whose path changes takes a new one.
+// A playlistWriter writes one playlist and its fragments. It belongs to the goroutine of
+// its packager. When the path changes the packager opens another one.
 type playlistWriter struct {
 	d     *Directory
 	owner *Packager
@@ -23,14 +23,15 @@ type playlistWriter struct {
 	// one will not.
 	gone    []entry
 	keys    *keyring
-	nextID  uint64 // sequential names: where to go on
-	follows bool   // there was something before the first fragment to come
+	nextID  uint64 // sequential names: the ID of the next fragment is not below
+	follows bool   // there were fragments before the next one
 	unsaved bool   // the playlist on disk is older than list
-	renew   bool   // the first fragment begins a playlist of its own
+	renew   bool   // the first fragment begins a new playlist, without the entries of list
 	variant *rendition
 }
 
-// openPlaylistWriter takes over the stream's playlist in d: what is there goes on.
+// openPlaylistWriter makes owner the writer of its playlist in d. A playlist that is
+// there is continued.
 func openPlaylistWriter(owner *Packager, d *Directory, cfg config.HLS) (*playlistWriter, error) {
 	n, err := namesFor(owner.app, owner.name, &cfg)
 	if err != nil {
@@ -48,16 +49,16 @@ func openPlaylistWriter(owner *Packager, d *Directory, cfg config.HLS) (*playlis
 	}
 	o := &playlistWriter{d: d, owner: owner, cfg: cfg, names: n, keys: keys}
 	o.list, o.gone = d.resume(&n, cfg.Continuous)
-	// Players that load an ended playlist do not come back for more: ENDLIST
-	// is taken off at once. The first fragment then begins a playlist of its
-	// own: of the one that ended only the numbers go on.
+	// Players that load a playlist with ENDLIST do not load it again, so ENDLIST is
+	// removed at once. The first fragment then begins a new playlist, which only
+	// continues the numbers.
 	o.renew = o.list.ended
 	o.unsaved = o.list.ended && len(o.list.entries) > 0
 	o.list.ended = false
 	o.follows = o.list.next() > 0 || o.list.disc > 0
 	if o.list.target > 0 && !o.renew {
-		// RFC 8216 §4.3.3.1: players that poll have seen the old one. Only a
-		// longer fragment may raise it, between two runs.
+		// RFC 8216 §4.3.3.1: TARGETDURATION must not change. Only a longer
+		// hls.fragment raises it, between two runs.
 		o.list.target = max(o.list.target, targetFor(cfg.Fragment, 0))
 	}
 	o.list.event = cfg.Type == "event"
@@ -66,7 +67,7 @@ func openPlaylistWriter(owner *Packager, d *Directory, cfg config.HLS) (*playlis
 	return o, nil
 }
 
-// target is the TARGETDURATION in seconds; 0: the first fragment will tell.
+// target is the TARGETDURATION in seconds; 0: it depends on the first fragment.
 func (o *playlistWriter) target() int {
 	if o.renew {
 		return 0
@@ -81,8 +82,8 @@ func (o *playlistWriter) findKeys() {
 	}
 }
 
-// carry makes o go on with the numbers of the playlist it replaces, so that
-// players that find it under the same URL do not see them go back.
+// carry makes o continue the numbers of the playlist that it replaces. Players may load
+// both under the same URL, and numbers must not go back.
 func (o *playlistWriter) carry(from *playlist) {
 	if from.next() > o.list.next() {
 		o.gone = append(o.gone, o.list.remove(len(o.list.entries))...)
@@ -141,7 +142,7 @@ func (o *playlistWriter) record(name, kind string) segstore.Entry {
 	return segstore.Entry{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
 }
 
-// add writes g as a file and takes it into the list. It returns the file's size.
+// add writes g as a file and adds it to the list. It returns the file's size.
 func (o *playlistWriter) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
 	if err := o.d.main.Settle(); err != nil {
 		return 0, err
@@ -218,7 +219,7 @@ func (o *playlistWriter) writeSegment(rec segstore.Entry, g *segmenter.Segment, 
 // maxScratch is the largest buffer kept between two fragments.
 const maxScratch = 8 << 20
 
-// publish writes the playlist, then lets go of what it no longer names.
+// publish writes the playlist, then schedules the removal of what it no longer names.
 func (o *playlistWriter) publish() error {
 	l := &o.list
 	o.dropMissing()

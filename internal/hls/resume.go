@@ -17,8 +17,8 @@ import (
 const (
 	// maxPlaylistSize is more than a day of an event's fragments.
 	maxPlaylistSize = 16 << 20
-	maxTarget       = 24 * 3600 // seconds; more is garbage
-	maxSequence     = 1 << 31   // what the parsers of players are sure to take
+	maxTarget       = 24 * 3600 // seconds; a larger value is an error
+	maxSequence     = 1 << 31   // larger numbers may be too large for players
 )
 
 var (
@@ -28,8 +28,8 @@ var (
 
 // parsePlaylist reads a media playlist found on disk: ours, or nginx-rtmp's.
 //
-// Errors: with errForeign the numbers of the playlist are right but its entries
-// can't be gone on with; any other error means that nothing in it can be used.
+// Errors: with errForeign the numbers of the playlist are right, but its entries can't
+// be written again; after any other error nothing of it can be used.
 func parsePlaylist(b []byte) (playlist, error) {
 	if len(b) > maxPlaylistSize || !bytes.HasPrefix(b, []byte("#EXTM3U")) {
 		return playlist{}, errNotMedia
@@ -96,11 +96,10 @@ func hexIV(s string) bool {
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// resume reads what is left of the stream's playlist and makes it ours again.
-// Numbers never go back: when the playlist can't be used they go on beyond
-// everything that it, or the fragments beside it, may have used. continuous
-// says whether old entries stay. gone are entries that the playlist on disk
-// still names and the next one will not.
+// resume reads the stream's playlist on disk and cancels the removal of its files.
+// Numbers never go back: if the playlist can't be used they begin beyond every number
+// that it or its fragments may have used. continuous says whether old entries stay. gone
+// are entries that the playlist on disk names and the next one will not.
 func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry) {
 	s := d.main
 	s.Keep(n.playlist)
@@ -134,8 +133,8 @@ func (d *Directory) resume(n *names, continuous bool) (l playlist, gone []entry)
 	return l, l.remove(last + 1)
 }
 
-// afresh is an empty playlist whose numbers were not used before. garbage: there
-// was a playlist, and players may remember what it said.
+// afresh is an empty playlist whose numbers were not used before. garbage: there is a
+// playlist that can't be read, and players may know its numbers.
 func (d *Directory) afresh(n *names, garbage bool) playlist {
 	var l playlist
 	d.main.Each(func(r segstore.Entry, _ segstore.Numbers) {
@@ -152,13 +151,13 @@ func (d *Directory) afresh(n *names, garbage bool) playlist {
 	if !garbage {
 		return l
 	}
-	// The next discontinuity sequence number is unknown, the one after every
-	// fragment having been one is safe.
+	// The next discontinuity sequence number is unknown. It is not above the one that
+	// every fragment would have led to.
 	if n.naming == "sequential" {
 		l.seq = max(l.seq, d.highest(n)+1)
 	} else if l.seq == 0 {
-		// Numbers of files say nothing here. One a second since 2020 is more
-		// than any playlist has used.
+		// The names of files say nothing about numbers here. One number a second
+		// since 2020 is more than any playlist has used.
 		l.seq = uint64(max(d.now().Unix()-1577836800, 0))
 	}
 	l.disc = max(l.disc, l.seq)

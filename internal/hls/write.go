@@ -11,17 +11,17 @@ import (
 	"go.uber.org/zap"
 )
 
-// A fault is a packager that can't write. Fragments that end meanwhile are
-// dropped, so that memory stays bounded; it tries again with back-off.
+// A fault is the state of a packager that can't write. Fragments that end before the
+// next try are dropped, so that memory stays bounded.
 type fault struct {
 	why     string // empty: none
 	retryAt time.Time
 	backoff output.Backoff
-	lost    uint64 // fragments since it began
+	lost    uint64 // fragments dropped since it began
 	gap     bool   // the next fragment written does not follow the last
 }
 
-// write takes a segment from the segmenter and makes it a fragment.
+// write writes a segment of the segmenter as a fragment.
 func (p *Packager) write(g *segmenter.Segment) {
 	now := p.dir.now()
 	if p.fault.gap {
@@ -45,7 +45,7 @@ func (p *Packager) write(g *segmenter.Segment) {
 }
 
 func (p *Packager) add(g *segmenter.Segment, date time.Time) {
-	start := time.Now() // not dir.now: what a wall clock that is set back says is no duration
+	start := time.Now() // not dir.now: a duration needs the monotonic clock
 	size, err := p.out.add(g, date, p.ts)
 	if err != nil {
 		p.lose(p.dir.count.unwritable)
@@ -62,8 +62,8 @@ func (p *Packager) add(g *segmenter.Segment, date time.Time) {
 	p.publish()
 }
 
-// publish writes the playlist. If that does not work the next fragment's
-// playlist has this one's entry as well: nothing is lost.
+// publish writes the playlist. If that fails, the playlist of the next fragment has the
+// entry of this one too.
 func (p *Packager) publish() {
 	if err := p.out.publish(); err != nil {
 		p.failed(err)
@@ -95,7 +95,7 @@ func (p *Packager) failed(err error) {
 	p.dir.count.errors.Inc()
 	now := p.dir.now()
 	p.fault.retryAt = now.Add(p.fault.backoff.Next())
-	_ = p.dir.main.Settle() // the directory may be another one by now
+	_ = p.dir.main.Settle() // the path may name another directory now
 	p.mu.Lock()
 	p.stats.Errors++
 	p.mu.Unlock()
@@ -107,7 +107,7 @@ func (p *Packager) failed(err error) {
 	p.showFailing()
 }
 
-// showFailing has Snapshot say what does not work.
+// showFailing copies the reason of a failure to the Snapshot.
 func (p *Packager) showFailing() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
