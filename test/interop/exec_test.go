@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -36,8 +37,10 @@ hls.attachMedia(document.querySelector("video"));
 // exec must know the port before rtmpd has it.
 func loopback() string {
 	pid := os.Getpid()
-	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>16&63, pid>>8&255, 1+pid&127)
+	return fmt.Sprintf("127.%d.%d.%d", 64+loopbacks.Add(1), pid>>8&255, 1+pid&127)
 }
+
+var loopbacks atomic.Int32
 
 // A process is a line of /proc.
 type process struct {
