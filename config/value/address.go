@@ -20,7 +20,7 @@ type Address struct {
 	Host    string // empty: every address of both families
 	Port    uint16
 	Path    string    // unix socket
-	Range   hcl.Range // where the config says so
+	Range   hcl.Range // in the configuration
 }
 
 // String is the canonical form: ":1935", "127.0.0.1:1935", "[::1]:1935",
@@ -44,7 +44,7 @@ func (a Address) ListenNetwork() string {
 	return "tcp4"
 }
 
-// Overlaps says whether a and b can't be bound at the same time: the same
+// Overlaps reports whether a and b can't be bound at the same time: the same
 // socket, or the same port and one of them takes every address of the other's
 // family. Port 0 is a fresh port each time and overlaps nothing.
 func (a Address) Overlaps(b Address) bool {

@@ -103,7 +103,7 @@ func scriptArgument(args []string) int {
 	return 0
 }
 
-// needsShell says what of a command only a shell understands, and how to write it
+// needsShell returns which part of a command needs a shell, and how to write it
 // without one. script is the argument that a shell runs; 0: none.
 func needsShell(args []string, script int) error {
 	const inShell = `write command = ["sh", "-c", "…"], where placeholders are $$RTMPD_NAME, $$RTMPD_APP …`

@@ -50,7 +50,7 @@ func (d *Duration) Decode(v cty.Value, c Context) error {
 	return nil
 }
 
-// Encode is the shortest string that says exactly the duration.
+// Encode returns the shortest string that says exactly the duration.
 func (d *Duration) Encode() cty.Value { return cty.StringVal(FormatDuration(time.Duration(*d))) }
 
 // Kind is "duration".
@@ -96,7 +96,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return time.Duration(math.Round(sum)), nil
 }
 
-// FormatDuration is the shortest of our forms that says exactly d (to the
+// FormatDuration returns the shortest of our forms that says exactly d (to the
 // millisecond; nothing finer can be configured usefully): "1m30s", "300ms".
 func FormatDuration(d time.Duration) string {
 	if d == 0 {

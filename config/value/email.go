@@ -34,7 +34,7 @@ func (e *Email) Kind() string { return "email" }
 // Example is an address.
 func (e *Email) Example() string { return `"you@example.org"` }
 
-// StandIn is an address that is nobody's.
+// StandIn is an address that belongs to no one.
 func (e *Email) StandIn(n int, _ Context) cty.Value {
 	return cty.StringVal(fmt.Sprintf("hidden-%d@hidden.example", n))
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Environment is what a command gets beside its own environment; the values
+// Environment holds the variables that a command gets in addition; the values
 // appear in no output.
 type Environment map[string]Secret
 

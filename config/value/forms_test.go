@@ -289,7 +289,7 @@ func TestSizesOfSecretsAndNames(t *testing.T) {
 	}
 }
 
-// Where a pattern stands in its list makes no difference.
+// The order of patterns makes no difference.
 func TestPatternsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -25,7 +25,7 @@ func evaluate(t *testing.T, text string) cty.Value {
 	return v
 }
 
-// A reading is what a language makes of an expression.
+// A reading is the result of decoding an expression.
 type reading struct {
 	in   string
 	want string // as a configuration would write it; empty: an error

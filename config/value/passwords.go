@@ -9,7 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Passwords are who may pass basic_auth: user to bcrypt hash.
+// Passwords maps the users of basic_auth to bcrypt hashes.
 type Passwords map[string]Secret
 
 var bcryptForm = regexp.MustCompile(`^\$2[abxy]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}$`)

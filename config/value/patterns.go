@@ -10,9 +10,9 @@ import (
 // Patterns selects stream names: * and ?, a leading ! excludes.
 type Patterns []string
 
-// Match says whether the patterns select name: some pattern without ! does (or
+// Match reports whether the patterns select name: some pattern without ! does (or
 // there is none), and no pattern with ! does. Order does not matter. A pattern
-// that matches what stands before the first + matches the wildcard stream too.
+// that matches the part before the first + matches the wildcard stream too.
 func (p Patterns) Match(name string) bool {
 	wanted, found := false, false
 	for _, pattern := range p {
@@ -28,7 +28,7 @@ func (p Patterns) Match(name string) bool {
 	return found || !wanted
 }
 
-// Matches says whether one pattern selects name, or its base ("foo" of "foo+bar").
+// Matches reports whether one pattern selects name, or its base ("foo" of "foo+bar").
 func Matches(pattern, name string) bool {
 	if glob(pattern, name) {
 		return true

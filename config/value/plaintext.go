@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// PlainText is what a text file holds, without the byte order mark that some editors
+// PlainText returns the content of a text file without the byte order mark that some editors
 // and shells write before UTF-8. UTF-16 is an error.
 func PlainText(data []byte) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {

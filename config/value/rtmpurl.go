@@ -35,13 +35,13 @@ func (u *RTMPURL) Example() string { return `"rtmp://HOST/…"` }
 // StandIn is a URL.
 func (u *RTMPURL) StandIn(n int, _ Context) cty.Value { return hiddenURL("rtmp", n, "/live") }
 
-// Reveal returns the URL itself. Whoever calls it answers for where it goes.
+// Reveal returns the URL itself. The caller must keep it out of logs and answers.
 func (u RTMPURL) Reveal() string { return string(u) }
 
-// String says only whether there is a URL.
+// String shows only that there is a URL.
 func (u RTMPURL) String() string { return Secret(u).String() }
 
-// GoString is what %#v prints.
+// GoString implements fmt.GoStringer for %#v.
 func (u RTMPURL) GoString() string { return fmt.Sprintf("value.RTMPURL(%q)", u.String()) }
 
 // Format hides the URL from every verb.

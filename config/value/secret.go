@@ -9,7 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Hidden stands in the place of a secret.
+// Hidden replaces a secret in output.
 const Hidden = "(hidden)"
 
 // Secret is a value that may appear in no output. Its String, GoString,
@@ -33,10 +33,10 @@ func (s *Secret) Kind() string { return "secret" }
 // Example reads the secret from the environment.
 func (s *Secret) Example() string { return `env("SECRET")` }
 
-// Reveal returns the value itself. Whoever calls it answers for where it goes.
+// Reveal returns the value itself. The caller must keep it out of logs and answers.
 func (s Secret) Reveal() string { return string(s) }
 
-// String says only whether there is a value.
+// String shows only that there is a value.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
@@ -44,7 +44,7 @@ func (s Secret) String() string {
 	return Hidden
 }
 
-// GoString is what %#v prints.
+// GoString implements fmt.GoStringer for %#v.
 func (s Secret) GoString() string { return fmt.Sprintf("value.Secret(%q)", s.String()) }
 
 // Format hides the value from every verb, %x and %d included.
@@ -77,7 +77,7 @@ const (
 	maxSecret = 256 // bytes; a publish command is small
 )
 
-// ValidSecret says what is wrong with a stream key's secret: it must survive
+// ValidSecret returns an error for an invalid secret of a stream key: it must survive
 // OBS, URLs and shells, and be hard to guess. The error does not hold it.
 func ValidSecret(s string) error {
 	if strings.Contains(strings.ToLower(s), "change-me") {

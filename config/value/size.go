@@ -30,7 +30,7 @@ func (s *Size) Kind() string { return "size" }
 // Example is a size.
 func (s *Size) Example() string { return `"10M"` }
 
-// String is the size with the largest unit that says it exactly.
+// String returns the size with the largest unit that gives it exactly.
 func (s Size) String() string {
 	switch {
 	case s >= 1<<30 && s%(1<<30) == 0:

@@ -34,7 +34,7 @@ func (t *Target) Example() string { return `"/watch/"` }
 // StandIn is a path.
 func (t *Target) StandIn(n int, c Context) cty.Value { return (*Path)(t).StandIn(n, c) }
 
-// Base is what stands before the name of a file in a playlist.
+// Base is the prefix of file names in a playlist.
 type Base string
 
 // Decode reads a string.

@@ -37,7 +37,7 @@ func (t *Template) Kind() string { return "template" }
 // Example is a file's name.
 func (t *Template) Example() string { return `"$name-$unix.flv"` }
 
-// Expand replaces each $name by what value says and $$ by one $.
+// Expand replaces each $name by value(name) and $$ by one $.
 func (t Template) Expand(value func(name string) string) string {
 	var b strings.Builder
 	_ = t.scan(func(literal, name string) error {
@@ -50,7 +50,7 @@ func (t Template) Expand(value func(name string) string) string {
 	return b.String()
 }
 
-// TimePlaceholder is what a placeholder of date and time stands for; empty for others.
+// TimePlaceholder returns the value of a placeholder of date and time; empty for others.
 func TimePlaceholder(name string, now time.Time) string {
 	switch name {
 	case "datetime":
@@ -105,7 +105,7 @@ func (t Template) scan(visit func(literal, name string) error) error {
 	return nil
 }
 
-// Check says what is wrong with the placeholders of t; known are the names that
+// Check returns an error for an invalid placeholder in t; known are the names that
 // the attribute expands, separated by spaces.
 func (t Template) Check(known string) error {
 	names := strings.Fields(known)
@@ -136,7 +136,7 @@ func (t Template) Check(known string) error {
 	})
 }
 
-// Holds says whether t has the placeholder name.
+// Holds reports whether t has the placeholder name.
 func (t Template) Holds(name string) bool {
 	found := false
 	_ = t.scan(func(_, n string) error {

@@ -35,13 +35,13 @@ func (u *URL) Example() string { return `"http://127.0.0.1:5000/hook"` }
 // StandIn is a URL.
 func (u *URL) StandIn(n int, _ Context) cty.Value { return hiddenURL("http", n, "") }
 
-// Reveal returns the URL itself. Whoever calls it answers for where it goes.
+// Reveal returns the URL itself. The caller must keep it out of logs and answers.
 func (u URL) Reveal() string { return string(u) }
 
-// String says only whether there is a URL.
+// String shows only that there is a URL.
 func (u URL) String() string { return Secret(u).String() }
 
-// GoString is what %#v prints.
+// GoString implements fmt.GoStringer for %#v.
 func (u URL) GoString() string { return fmt.Sprintf("value.URL(%q)", u.String()) }
 
 // Format hides the URL from every verb.
@@ -84,7 +84,7 @@ func (u *BaseURLs) Example() string { return `["https://live.example.org"]` }
 // StandIn is a URL.
 func (u *BaseURLs) StandIn(n int, _ Context) cty.Value { return hiddenURL("http", n, "") }
 
-// isURL tells a URL from a path or a command.
+// isURL distinguishes a URL from a path or a command.
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
 // checkURL wants an absolute URL. The error never shows it: it may hold a password.

@@ -1,6 +1,6 @@
 // Package value holds the values that a configuration is made of: one type a
 // file. Each reads itself from the HCL value, writes itself as a configuration
-// would, and says in an error what it is and how it is written.
+// would, and describes itself in an error: what it is and how it is written.
 //
 // Plain Go types have a language as well: see Of.
 package value
@@ -18,11 +18,11 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// A Value is what an attribute can hold. The methods belong to the pointer of a
+// A Value is the value of an attribute. The methods belong to the pointer of a
 // type of this package.
 type Value interface {
-	// Decode sets the value to what v says, which is known, unmarked and not
-	// null. The error says what to write instead.
+	// Decode sets the value from v, which is known, unmarked and not null. The
+	// error says what to write instead.
 	Decode(v cty.Value, c Context) error
 	// Encode is the value as a configuration would write it: the inverse of
 	// Decode. A nil list or map, an empty string and a zero time are null.
@@ -39,7 +39,7 @@ type Masker interface {
 	StandIn(n int, c Context) cty.Value
 }
 
-// Context is what reading a value may depend on: where it stands, and what the
+// Context holds what reading a value may depend on: its place, and what the
 // attribute allows.
 type Context struct {
 	Dir  string   // of the file: relative paths start there
@@ -84,7 +84,7 @@ func Of(p any, c Context) Value {
 	return nil
 }
 
-// Describe says in an error that may not show the value what v takes.
+// Describe returns what v takes, for an error that must not show the value.
 func Describe(v Value, name string) string {
 	switch v.(type) {
 	case *Switch:

@@ -32,7 +32,7 @@ const (
 	patience     = 250
 	stillPackets = 4
 
-	// A jump is believed when jumpPackets in a row agree on it over at least
+	// A jump is accepted when jumpPackets in a row agree on it over at least
 	// jumpSpan of media.
 	jumpPackets = 4
 	jumpSpan    = 300
@@ -53,7 +53,7 @@ const (
 //     placed behind the one before until several packets agree on the new time.
 //   - Then a jump ahead is followed, and a jump back of more than maxSkew is not:
 //     the track goes on one frame after its last. When both tracks jump they
-//     stay in step. A track that is coded in another way from here on is believed
+//     stay in step. A track that is coded in another way from here on is accepted
 //     at once: its encoder has started again.
 //   - A track whose timestamps stand still goes on by the other track's
 //     progress, without another one by arrival.
@@ -61,9 +61,9 @@ const (
 //
 // Positions are in ms after base.
 type clock struct {
-	base  time.Duration
-	hands [2]hand // of video and audio
-	wire  int64   // the publisher's timestamp at base, modulo 2^32; the video's if there is any
+	base   time.Duration
+	tracks [2]trackClock // of video and audio
+	wire   int64         // the publisher's timestamp at base, modulo 2^32; the video's if there is any
 
 	timed bool  // arrival is known
 	now   int64 // arrival of the present message, ms
@@ -74,9 +74,9 @@ type clock struct {
 	repairs Repairs
 }
 
-// Repairs are what a clock had to mend.
+// Repairs counts the corrections of a clock.
 type Repairs struct {
-	// Outliers counts the runs of timestamps that were not believed at once.
+	// Outliers counts the runs of timestamps that were not accepted at once.
 	Outliers uint64
 	// Offset is how far audio was ahead of the video that arrives with it
 	// before both were aligned; 0: they were not.
@@ -91,9 +91,9 @@ type point struct {
 	mark int64  // where the other track was then
 }
 
-// A hand is where one track stands.
-type hand struct {
-	point // the newest packet that was believed
+// A trackClock is the position of one track.
+type trackClock struct {
+	point // the newest accepted packet
 
 	known  bool
 	first  point
@@ -104,13 +104,13 @@ type hand struct {
 	ahead  int64 // how far out was ahead of arrival, of late at most
 	still  int   // packets of track 0 in a row that repeated the timestamp
 
-	// The packets in a row that were not believed.
+	// The packets in a row that were not accepted.
 	strays    int
 	strayFrom uint32
 	stray     point
 }
 
-// arrived tells when the next message arrived.
+// arrived sets when the next message arrived.
 func (c *clock) arrived(at time.Duration) {
 	now := at.Milliseconds()
 	if !c.timed {
@@ -122,7 +122,7 @@ func (c *clock) arrived(at time.Duration) {
 
 // dts places a packet of t. stamp is the timestamp that belongs to the DTS.
 func (c *clock) dts(t *media.Track, ts uint32) (dts time.Duration, stamp uint32) {
-	h, o := &c.hands[t.Kind], &c.hands[1-t.Kind]
+	h, o := &c.tracks[t.Kind], &c.tracks[1-t.Kind]
 	if h.step == 0 {
 		if h.step = t.FrameDuration().Milliseconds(); h.step == 0 {
 			h.step = 40
@@ -149,10 +149,10 @@ func (c *clock) position(pos int64) (dts time.Duration, stamp uint32) {
 	return c.base + time.Duration(pos)*time.Millisecond, uint32(c.wire + pos)
 }
 
-// newest is where the track that is ahead stands; before the first packet it is
+// newest returns the position of the track that is ahead; before the first packet it is
 // base, and ts.
 func (c *clock) newest(ts uint32) (dts time.Duration, stamp uint32) {
-	v, a := &c.hands[media.Video], &c.hands[media.Audio]
+	v, a := &c.tracks[media.Video], &c.tracks[media.Audio]
 	switch {
 	case !v.known && !a.known:
 		return c.base, ts
@@ -164,7 +164,7 @@ func (c *clock) newest(ts uint32) (dts time.Duration, stamp uint32) {
 
 // begin places the first packet of a track.
 func (c *clock) begin(kind media.Kind, ts uint32) {
-	h, o := &c.hands[kind], &c.hands[1-kind]
+	h, o := &c.tracks[kind], &c.tracks[1-kind]
 	pos := int64(0)
 	if o.known {
 		pos = o.pos + between(o.raw, ts)
@@ -196,7 +196,7 @@ func (c *clock) begin(kind media.Kind, ts uint32) {
 func between(a, b uint32) int64 { return int64(int32(b - a)) }
 
 // place sets h.out for a packet with timestamp ts.
-func (c *clock) place(h, o *hand, ts uint32) {
+func (c *clock) place(h, o *trackClock, ts uint32) {
 	d := between(h.raw, ts)
 	pos := h.pos + d
 	switch {
@@ -208,13 +208,13 @@ func (c *clock) place(h, o *hand, ts uint32) {
 		if pos < h.out-slack { // time went on while the timestamps stood still
 			pos = h.out + h.step
 		}
-		c.believe(h, o, pos, ts)
+		c.accept(h, o, pos, ts)
 	case d < 0 && h.before.at >= 0 && c.plausible(h, o, h.before, ts):
 		// The last long step was the outlier.
-		c.believe(h, o, h.before.pos+between(h.before.raw, ts), ts)
+		c.accept(h, o, h.before.pos+between(h.before.raw, ts), ts)
 		h.before.at = -1
 	case c.moved != 0 && c.fits(h, o, h.point, d+c.moved):
-		c.believe(h, o, pos+c.moved, ts) // the other track has jumped back already
+		c.accept(h, o, pos+c.moved, ts) // the other track has jumped back already
 		c.moved = 0
 	default:
 		c.outlier(h, o, ts)
@@ -222,13 +222,13 @@ func (c *clock) place(h, o *hand, ts uint32) {
 }
 
 // plausible reports whether a packet with ts may follow p in h's track.
-func (c *clock) plausible(h, o *hand, p point, ts uint32) bool {
+func (c *clock) plausible(h, o *trackClock, p point, ts uint32) bool {
 	return c.fits(h, o, p, between(p.raw, ts))
 }
 
 // fits is plausible for a step d: it is not back, and not longer than what the
 // other track or the arrival speaks for.
-func (c *clock) fits(h, o *hand, p point, d int64) bool {
+func (c *clock) fits(h, o *trackClock, p point, d int64) bool {
 	most := int64(0)
 	if o.known {
 		most = max(most, o.out-p.mark)
@@ -248,16 +248,16 @@ func (c *clock) fits(h, o *hand, p point, d int64) bool {
 
 // guess is where h's track should be by the progress of the other one, without
 // another one by arrival.
-func (c *clock) guess(h, o *hand) int64 {
+func (c *clock) guess(h, o *trackClock) int64 {
 	if o.known && (o.out > h.mark || c.now-o.at < patience) {
 		return h.pos + max(o.out-h.mark, 0)
 	}
 	return h.pos + c.now - h.at
 }
 
-// next is where a packet goes whose timestamp says nothing: one frame after the
+// next returns the position of a packet with an unusable timestamp: one frame after the
 // last, unless that is far from where the track should be.
-func (c *clock) next(h, o *hand) int64 {
+func (c *clock) next(h, o *trackClock) int64 {
 	next, guess := h.out+h.step, c.guess(h, o)
 	switch {
 	case guess > next+patience:
@@ -268,8 +268,8 @@ func (c *clock) next(h, o *hand) int64 {
 	return next
 }
 
-// believe makes pos, of a packet with ts, where the track stands.
-func (c *clock) believe(h, o *hand, pos int64, ts uint32) {
+// accept makes pos, of a packet with ts, the position of the track.
+func (c *clock) accept(h, o *trackClock, pos int64, ts uint32) {
 	d := pos - h.pos
 	if d > patience {
 		h.before = h.point
@@ -284,8 +284,8 @@ func (c *clock) believe(h, o *hand, pos int64, ts uint32) {
 	h.out, h.strays, h.still = pos, 0, 0
 }
 
-// outlier takes a packet whose timestamp is not believed alone.
-func (c *clock) outlier(h, o *hand, ts uint32) {
+// outlier takes a packet whose timestamp needs confirmation by the next ones.
+func (c *clock) outlier(h, o *trackClock, ts uint32) {
 	if h.strays == 0 || !c.plausible(h, o, h.stray, ts) {
 		if h.strays == 0 {
 			c.repairs.Outliers++
@@ -302,13 +302,13 @@ func (c *clock) outlier(h, o *hand, ts uint32) {
 }
 
 // jump follows h's track to ts, on which several packets agree.
-func (c *clock) jump(h, o *hand, ts uint32, span int64) bool {
+func (c *clock) jump(h, o *trackClock, ts uint32, span int64) bool {
 	pos := h.pos + between(h.raw, ts)
 	alive := o.known && (o.out > h.mark || c.now-o.at < jumpAlone)
 	if alive {
 		// A track that began with an outlier comes back to the other's clock.
 		if shared := o.pos + between(o.raw, ts); shared >= h.out-slack && shared-o.out <= maxSkew && o.out-shared <= maxSkew {
-			c.believe(h, o, shared, ts)
+			c.accept(h, o, shared, ts)
 			c.repairs.Offset = 0
 			return true
 		}
@@ -321,7 +321,7 @@ func (c *clock) jump(h, o *hand, ts uint32, span int64) bool {
 			return false // the other one may still follow
 		}
 		if !together {
-			c.believe(h, o, h.out+h.step, ts)
+			c.accept(h, o, h.out+h.step, ts)
 			return true
 		}
 	}
@@ -329,13 +329,13 @@ func (c *clock) jump(h, o *hand, ts uint32, span int64) bool {
 		c.moved = h.out + h.step - pos
 		pos += c.moved
 	}
-	c.believe(h, o, pos, ts)
+	c.accept(h, o, pos, ts)
 	h.before.at = -1 // it was no outlier
 	return true
 }
 
 // measure keeps how fast media come.
-func (c *clock) measure(h *hand) {
+func (c *clock) measure(h *trackClock) {
 	if !c.timed {
 		return
 	}
@@ -348,7 +348,7 @@ func (c *clock) measure(h *hand) {
 	if span < 1000 {
 		return
 	}
-	lead := max(c.hands[0].out, c.hands[1].out)
+	lead := max(c.tracks[0].out, c.tracks[1].out)
 	c.speed = min(max((lead-c.pace.pos)*125/span, 125), maxSpeed*100)
 	c.pace = point{at: c.now, pos: lead}
 }

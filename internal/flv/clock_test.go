@@ -34,7 +34,7 @@ func sends(seconds int64) []sent {
 	return out
 }
 
-// placed is what a clock made of a message.
+// placed is a message with the position that the clock gave it.
 type placed struct {
 	sent
 	dts   int64 // ms after base

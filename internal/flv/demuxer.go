@@ -16,12 +16,12 @@ type Demuxer struct {
 	video, audio *media.Track
 	extras       [2]extra // of video and audio
 	data         *media.Track
-	heads        [2]*media.Track // of video and audio: what their newest good header says
+	heads        [2]*media.Track // of video and audio, by their newest valid header
 	lengthSize   int             // a NAL unit's length by a header without parameter sets; 0: none
 	adts         [2]byte         // of the ADTS header that the audio track was made of
 	picture      picture
 	defects      media.Defects
-	started      time.Time // arrival of the first message; zero: not told
+	started      time.Time // arrival of the first message; zero: unknown
 }
 
 // NewDemuxer makes the demuxer of one session: the first packet gets DTS base,
@@ -36,7 +36,7 @@ func (d *Demuxer) Restart(base time.Duration, epoch uint32) {
 	d.epoch, d.clock, d.picture = epoch, clock{base: base}, picture{}
 }
 
-// Arrived says when the messages to come have arrived. It lets the demuxer tell
+// Arrived sets the arrival time of the following messages. It lets the demuxer tell
 // timestamps that are wrong from pauses.
 func (d *Demuxer) Arrived(now time.Time) {
 	if d.started.IsZero() {
@@ -48,7 +48,7 @@ func (d *Demuxer) Arrived(now time.Time) {
 // Repairs returns what was wrong with the timestamps.
 func (d *Demuxer) Repairs() Repairs { return d.clock.repairs }
 
-// Defects returns what is wrong with the bit stream, without the header defects
+// Defects returns the defects of the bit stream, without the header defects
 // that are over.
 func (d *Demuxer) Defects() media.Defects { return d.defects }
 

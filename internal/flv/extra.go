@@ -82,7 +82,7 @@ func checkHeader(body []byte) error {
 	return nil
 }
 
-// keep notes a sound header body for those who join later. t is track 0.
+// keep stores a sound header body for later joiners. t is track 0.
 func (e *extra) keep(x exBody, body []byte, t *media.Track) {
 	about := x.typ
 	if about == PacketMPEG2TSSequenceStart {
@@ -100,7 +100,7 @@ func (e *extra) keep(x exBody, body []byte, t *media.Track) {
 	e.put(body, about, tracks)
 }
 
-// put makes body the newest word about tracks. One that says it already changes
+// put makes body the newest state of tracks. One that says it already changes
 // nothing. Of too many the oldest are forgotten, those of other tracks first.
 func (e *extra) put(body []byte, about PacketType, tracks trackSet) {
 	for _, h := range e.held {

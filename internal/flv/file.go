@@ -19,7 +19,7 @@ const (
 // RTMP message by default. The format itself allows 16 MiB.
 const MaxTag = 10 << 20
 
-// TagHeaderSize is what stands before a tag's body.
+// TagHeaderSize is the size of a tag's header, in bytes.
 const TagHeaderSize = tagHeaderSize
 
 // maxFileHeader bounds the header of an FLV file, whose length is a field.

@@ -3,7 +3,7 @@
 // writes FLV files.
 //
 // Nothing is copied: a packet's Tag is the message body, its Data a part of
-// it. Whoever hands in a body gives it away.
+// it. The caller must not use a body after passing it in.
 package flv
 
 import "errors"

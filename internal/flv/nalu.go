@@ -28,7 +28,7 @@ func (d *Demuxer) units(data []byte) ([]byte, media.Units) {
 }
 
 // naluLength is the length of a NAL unit's length: the track's, or 4, which
-// everybody sends, where no header says it.
+// every encoder sends, if no header defines it.
 func (d *Demuxer) naluLength() int {
 	switch {
 	case d.video.NALULength > 0:

@@ -2,18 +2,18 @@ package flv
 
 import "github.com/rtmpd/rtmpd/internal/media"
 
-// A picture is what is known of the access unit whose messages come.
+// A picture is the state of the access unit whose messages arrive.
 type picture struct {
 	open      bool // there is one
 	timestamp uint32
 	slices    bool // some have come
-	key       bool // a message has said that it is a keyframe
+	key       bool // a message marked it as a keyframe
 
 	sets     media.Sets // those in it that the track does not have
 	otherSPS bool       // they have made another track
 }
 
-// add takes a message of track 0 and says whether it is one more of the picture
+// add takes a message of track 0 and reports whether it is one more of the picture
 // that the message before belongs to, and whether it is the first that makes
 // it a keyframe. Timestamps alone do not tell: encoders that can't keep up
 // send several pictures in one millisecond.
@@ -28,7 +28,7 @@ func (c *picture) add(u media.Units, timestamp uint32, key bool) (continues, bec
 	return continues, becomesKey
 }
 
-// takes says whether units u may follow in the same access unit (ITU-T H.264
+// takes reports whether units u may follow in the same access unit (ITU-T H.264
 // §7.4.1.2.3 and §7.4.1.2.4, H.265 §7.4.2.4.4).
 func (c *picture) takes(u media.Units) bool {
 	switch {

@@ -7,15 +7,15 @@ import (
 	"github.com/rtmpd/rtmpd/internal/amf"
 )
 
-// rebuiltServer is what Server says in rebuilt metadata; nginx-rtmp names itself
+// rebuiltServer is the value of Server in rebuilt metadata; nginx-rtmp names itself
 // there.
 const rebuiltServer = "rtmpd (github.com/rtmpd/rtmpd)"
 
 // RebuildMetadata makes an onMetaData of nginx-rtmp's fields alone, as its
 // "meta on" does (ngx_rtmp_codec_reconstruct_meta): numbers without fractions,
-// and nothing else of what the publisher said. Where nginx-rtmp writes 0 for
-// what it does not know, the field is left out: a player would believe the 0.
-// raw is Metadata.Raw; what it says badly is passed over.
+// and nothing else of the publisher's. Where nginx-rtmp writes 0 for
+// an unknown value, the field is left out: a player would use the 0.
+// raw is Metadata.Raw; malformed parts are ignored.
 func RebuildMetadata(raw []byte) []byte {
 	var said amf.Object
 	if _, rest, err := scriptName(raw); err == nil {

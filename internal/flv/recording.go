@@ -75,7 +75,7 @@ func NewRecording(f RecordingFile, keyframes int) *Recording {
 	return r
 }
 
-// fileHeader says both media until it is known which there are.
+// fileHeader announces both media until the tracks are known.
 func (r *Recording) fileHeader() []byte {
 	h := []byte{'F', 'L', 'V', 1, 5, 0, 0, 0, 9, 0, 0, 0, 0}
 	switch {
@@ -87,10 +87,10 @@ func (r *Recording) fileHeader() []byte {
 	return h
 }
 
-// Describe says which tracks the recording has by now; nil ones are unknown.
+// Describe sets the tracks of the recording; nil ones are unknown.
 func (r *Recording) Describe(video, audio *media.Track) { r.tracks = [2]*media.Track{video, audio} }
 
-// WriteTag appends a tag. keyframe says that players may begin there.
+// WriteTag appends a tag. keyframe: players may begin there.
 func (r *Recording) WriteTag(t FileTag, keyframe bool) error {
 	if len(t.Body) > 0xffffff {
 		return fmt.Errorf("flv: tag of %d bytes: the format allows 16777215", len(t.Body))
@@ -125,7 +125,7 @@ func appendTag(b []byte, t FileTag) []byte {
 // Size is the file's size with all that was written so far.
 func (r *Recording) Size() int64 { return r.written + int64(len(r.buf)) }
 
-// Written is what of it is in the file.
+// Written returns how many bytes of it are in the file.
 func (r *Recording) Written() int64 { return r.written }
 
 // Last is the newest timestamp in ms.
@@ -203,7 +203,7 @@ func (r *Recording) metadata(size int64) []byte {
 	return set(filler(r.metaSize - len(set(amf.StrictArray{}))))
 }
 
-// description is what is known of the tracks.
+// description holds the known properties of the tracks.
 func (r *Recording) description() []amf.Property {
 	out := []amf.Property{{Name: "hasVideo", Value: r.hasVideo}, {Name: "hasAudio", Value: r.hasAudio}}
 	if v := r.tracks[media.Video]; v != nil && r.hasVideo {

@@ -57,7 +57,7 @@ func ResumeRecording(f RecordingFile, size int64) (*Recording, error) {
 }
 
 // tagAt reads the header of the tag at off: its kind, the size of its body, its
-// timestamp; ok is false where no whole tag stands.
+// timestamp; ok is false if there is no whole tag.
 func (r *Recording) tagAt(off, end int64) (kind uint8, body int64, timestamp uint32, ok bool) {
 	var h [tagHeaderSize]byte
 	if off+tagOverhead > end {
@@ -79,7 +79,7 @@ func (r *Recording) tagAt(off, end int64) (kind uint8, body int64, timestamp uin
 const maxMetadata = metaFixed + maxIndex*keyEntry
 
 // readMetadata takes over the onMetaData of a file that is ours, and its index;
-// finished says that it was filled in and is still true: the file has the size
+// finished reports that it was filled in and is still true: the file has the size
 // it had then.
 func (r *Recording) readMetadata(first, fileSize int64) (finished bool) {
 	kind, size, _, ok := r.tagAt(first, math.MaxInt64)

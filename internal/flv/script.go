@@ -9,7 +9,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/amf"
 )
 
-// Metadata is what a publisher says of its stream in onMetaData. Nothing in
+// Metadata holds the publisher's onMetaData. Nothing in
 // it is relied upon: encoders omit it, repeat it and get it wrong.
 type Metadata struct {
 	// Raw is the message from the string "onMetaData" on, verbatim, without

@@ -74,7 +74,7 @@ func isMultitrack(kind media.Kind, body []byte) bool {
 const maxParts = 64
 
 // findTrackZero walks the whole of x, so that one malformed part condemns the
-// body, and returns the part of track 0. Nobody else walks a body that it has
+// body, and returns the part of track 0. No other code parses a body that it has
 // refused: one of ten megabytes could have millions of parts.
 func findTrackZero(x exBody) (zero Part, found bool, err error) {
 	var seen trackSet

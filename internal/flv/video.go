@@ -144,7 +144,7 @@ func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, c
 	continues, key := d.picture.add(u, timestamp, key)
 	d.takeSets(data, u)
 	d.judgeHeader(media.Video)
-	dts, stamp := d.clock.position(d.clock.hands[media.Video].out)
+	dts, stamp := d.clock.position(d.clock.tracks[media.Video].out)
 	if !continues {
 		dts, stamp = d.clock.dts(d.video, timestamp)
 	}

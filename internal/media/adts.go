@@ -7,7 +7,7 @@ import (
 // ADTSHeaderSize is the length of an ADTS header without CRC, in bytes.
 const ADTSHeaderSize = 7
 
-// maxADTSFrame is what the 13 bits of an ADTS frame length hold, header included.
+// maxADTSFrame is the largest ADTS frame length (13 bits), header included.
 const maxADTSFrame = 1<<13 - 1
 
 // ParseADTS takes the ADTS header off a frame that has one, which AAC frames in

@@ -51,7 +51,7 @@ func ParseConfig(c Codec, b []byte) (Track, error) {
 	return Track{Kind: c.Kind(), Codec: c, Config: b}, nil
 }
 
-// Kind says whether a codec codes video or audio; Video for CodecNone and
+// Kind reports whether a codec codes video or audio; Video for CodecNone and
 // CodecOther, whose makers know better.
 func (c Codec) Kind() Kind {
 	switch c {

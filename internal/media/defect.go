@@ -1,13 +1,12 @@
 package media
 
-// Defects are what a publisher's bit stream has and no specification allows, as
-// a set. RTMP players get it as sent; a packet's Data and Track have it mended
+// Defects is the set of violations of specifications in a publisher's bit stream. RTMP players get it as sent; a packet's Data and Track have it mended
 // where that can be done.
 type Defects uint16
 
 // The defects. The header ones go when a sound header comes; the others stay.
 const (
-	// NoVideoHeader, NoAudioHeader: frames come of which nothing says how they
+	// NoVideoHeader, NoAudioHeader: frames come without a header that says how they
 	// are coded.
 	NoVideoHeader Defects = 1 << iota
 	NoAudioHeader

@@ -38,7 +38,7 @@ func TestVPConfigBounds(t *testing.T) {
 	}
 }
 
-// RFC 6386 §9.1: a keyframe's first ten bytes, and what is none.
+// RFC 6386 §9.1: a keyframe's first ten bytes, and bytes that are not a keyframe.
 func TestVP8FrameSizeBounds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -189,8 +189,8 @@ func TestAACChannels(t *testing.T) {
 	}
 }
 
-// ISO 14496-3 table 1.17: who has a GASpecificConfig, who another one with a
-// frame length, and who is no AAC.
+// ISO 14496-3 table 1.17: object types with a GASpecificConfig, with another config that
+// has a frame length, and those that are not AAC.
 func TestAACObjectTypes(t *testing.T) {
 	t.Parallel()
 	samples := map[int][2]int{39: {512, 480}, 42: {0, 0}}

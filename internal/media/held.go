@@ -2,7 +2,7 @@ package media
 
 import "unsafe"
 
-// PacketOverhead is what a packet takes beside its bytes: the Packet, its
+// PacketOverhead is the memory of a packet beside its bytes: the Packet, its
 // allocation, and its place in a ring or list. It is charged so that a flood of
 // empty packets is bounded like any other.
 const PacketOverhead = 192
@@ -20,7 +20,7 @@ func (p *Packet) Held() int64 {
 	return n
 }
 
-// within says whether part aliases whole. Nothing is read through the pointers.
+// within reports whether part aliases whole. Nothing is read through the pointers.
 func within(part, whole []byte) bool {
 	if len(part) == 0 {
 		return true
@@ -45,7 +45,7 @@ func (e *Extra) Held() int64 {
 	return n
 }
 
-// A HeaderLedger says what is new with each packet of one stream, in memory.
+// A HeaderLedger computes the additional memory of each packet of one stream.
 // A reader that holds a run of packets holds their headers, too: by one publisher
 // that changes them all the time those may be most of it.
 type HeaderLedger struct {
@@ -53,7 +53,7 @@ type HeaderLedger struct {
 	extras [2]*Extra
 }
 
-// Charge is what p's Track and Extra keep, if they are not those of the packet
+// Charge returns the memory of p's Track and Extra, if they are not those of the packet
 // of its kind before. Tracks other than 0 alternate and have no header.
 func (l *HeaderLedger) Charge(p *Packet) int64 {
 	kind := p.Track.Kind

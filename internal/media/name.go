@@ -11,7 +11,7 @@ func (t *Track) HasHeader() bool {
 	return t.Config != nil || !t.Codec.NeedsConfig()
 }
 
-// CodecName is what people call the codec of t, "H.264".
+// CodecName returns the common name of the codec of t, "H.264".
 func (t *Track) CodecName() string {
 	switch t.Codec {
 	case CodecH264:

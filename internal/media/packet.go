@@ -4,7 +4,7 @@ package media
 
 import "time"
 
-// Kind says which of a stream's media a track carries.
+// Kind is the medium of a track.
 type Kind uint8
 
 // The kinds of media.
@@ -17,7 +17,7 @@ const (
 // Codec identifies how a track is coded.
 type Codec uint8
 
-// The codecs rtmpd tells apart. Every legacy FLV codec without a better name is
+// The codecs that rtmpd distinguishes. Every legacy FLV codec without a better name is
 // CodecOther: it passes from publisher to player untouched.
 const (
 	CodecNone Codec = iota

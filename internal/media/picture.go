@@ -23,7 +23,7 @@ func (s *Pictures) Add(p *Packet) *Packet {
 	lead := s.lead
 	s.lead = nil
 	if p.Continues && (lead != nil || p.Keyframe) {
-		// Without a lead: who began to read at the message that says that
+		// Without a lead: a reader that began at the message that says that
 		// the picture is a keyframe has the beginning of it here.
 		q := *p
 		q.Continues = false

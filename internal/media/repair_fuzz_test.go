@@ -34,7 +34,7 @@ func FuzzRepairUnits(f *testing.F) {
 	})
 }
 
-// FuzzRepairRecord: a record that was mended can be read, but for its SPS.
+// A repaired record can be parsed, except for its SPS.
 func FuzzRepairRecord(f *testing.F) {
 	f.Add(unhex("00000001 6742c00dda05067e7c0440000003004000000f03c50aa8 00000001 68ce3c80"), false)
 	f.Add(unhex("0142c00dffe1001b 00000001 6742c00dda05067e7c0440000003004000000f03c50aa8 010008 00000001 68ce3c80"), false)
@@ -62,7 +62,7 @@ func FuzzRepairRecord(f *testing.F) {
 	})
 }
 
-// FuzzADTS: a header that is taken off stands for a configuration.
+// A removed ADTS header gives a valid configuration.
 func FuzzADTS(f *testing.F) {
 	f.Add(unhex("fff15080012 0fc2100"))
 	f.Add(unhex("fff05000015ffc aabb a0"))

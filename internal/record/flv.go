@@ -18,7 +18,7 @@ type flvWriter struct {
 	toldMore [2]*media.Extra
 }
 
-// Accepts implements writer: FLV says a new header where it comes.
+// Accepts implements writer: an FLV file has new headers where they come.
 func (w *flvWriter) Accepts(*media.Track) bool { return true }
 
 // Write implements writer. It writes what p's decoder must know before p.

@@ -14,7 +14,7 @@ import (
 // A writer writes one file in one format. After an error it keeps what is whole,
 // and only Finish is of use.
 type writer interface {
-	// Accepts says whether packets of t can be in the file. Another codec, or the
+	// Accepts reports whether packets of t can be in the file. Another codec, or the
 	// same with another header, needs another file, unless the format is FLV.
 	Accepts(t *media.Track) bool
 	// Write takes a packet: for formats other than FLV a whole picture or one frame.
@@ -33,7 +33,7 @@ type writer interface {
 // formatFLV takes messages as they came, all others whole frames.
 const formatFLV = "flv"
 
-// supports says whether a format has a place for t.
+// supports reports whether a format has a place for t.
 func supports(format string, t *media.Track) bool {
 	switch format {
 	case "mp4":

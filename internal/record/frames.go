@@ -7,7 +7,7 @@ import (
 )
 
 // frames makes whole pictures and single frames of sound of a stream's packets,
-// in their order. A picture is handed on when the next one begins, because more of
+// in their order. A picture is passed on when the next one begins, because more of
 // it may come; the sound behind it waits as long.
 type frames struct {
 	lead  media.Pictures

@@ -17,14 +17,14 @@ type held struct {
 	refused *media.Track // the newest that the format has no place for
 }
 
-// Bounds of what is held; whoever waits longer for a keyframe waits no more.
+// Bounds of the held packets; beyond them they no longer wait for a keyframe.
 const (
 	maxHeld      = 1024
 	maxHeldBytes = 4 << 20
 	maxHeldTime  = 10 * time.Second
 )
 
-// fits says whether p can be written now: the format has a place for it, and the
+// fits reports whether p can be written now: the format has a place for it, and the
 // file for its codec. If it can't, it is held, or another file begins with it. FLV
 // takes everything.
 func (r *Recorder) fits(p *media.Packet, isBreak bool) bool {
@@ -59,7 +59,7 @@ func (r *Recorder) fits(p *media.Packet, isBreak bool) bool {
 	return true
 }
 
-// accepts says whether the file has a place for p. A header that changes between
+// accepts reports whether the file can take p. A header that changes between
 // keyframes, as one with more parameter sets does, counts at the next one.
 func (r *Recorder) accepts(p *media.Packet) bool {
 	if p.Track.Kind == media.Video && !p.Keyframe {

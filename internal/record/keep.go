@@ -38,7 +38,7 @@ type listed struct {
 // owner names the recorder whose files go together.
 func owner(app, recorder string) string { return app + "/" + recorder }
 
-// keeps says whether files of cfg are deleted some day.
+// keeps reports whether files of cfg are deleted some day.
 func keeps(cfg *config.Record) bool { return cfg.KeepFor > 0 || cfg.KeepSize > 0 }
 
 // list writes down that f is, or was, a recording of r's.

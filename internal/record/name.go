@@ -64,7 +64,7 @@ func (n naming) suffix(now time.Time) string {
 	return n.cfg.Suffix
 }
 
-// value is what a placeholder of filename stands for.
+// value returns the value of a placeholder of filename.
 func (n naming) value(placeholder string, now time.Time) string {
 	base, wildcard, _ := strings.Cut(n.stream, "+")
 	switch placeholder {

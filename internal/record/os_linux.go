@@ -29,7 +29,7 @@ func freeBytes(f *os.File) (int64, error) {
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
-// deleted says that f has no name any more.
+// deleted reports that f has no name any more.
 func deleted(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {
@@ -39,7 +39,7 @@ func deleted(f *os.File) bool {
 	return ok && s.Nlink == 0
 }
 
-// inode tells a file from another one that has its name later.
+// inode distinguishes a file from a later one with its name.
 func inode(info os.FileInfo) uint64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return s.Ino

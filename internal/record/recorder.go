@@ -16,8 +16,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Options are what a Recorder is told besides its block. The functions are
-// called from its goroutine and must not block.
+// Options configures a Recorder in addition to its block. The functions are called
+// from its goroutine and must not block.
 type Options struct {
 	App, Stream string
 	Log         *zap.Logger
@@ -32,7 +32,7 @@ type Options struct {
 	Free func(dir string) (bytes int64, err error) // nil: of the file system
 }
 
-// State is what record.notify tells a publisher.
+// State is a status that a publisher gets with record.notify.
 type State uint8
 
 // The states of a recorder.
@@ -42,7 +42,7 @@ const (
 	Failed
 )
 
-// A Recorder writes one stream as one record block says.
+// A Recorder writes one stream to files for one record block.
 type Recorder struct {
 	o    Options
 	log  *zap.Logger
@@ -58,14 +58,14 @@ type Recorder struct {
 	cfg    *config.Record
 	file   *file
 	armed  bool // a file may be opened with the next packet
-	closed bool // by order or limit: the next break opens another
+	closed bool // by command or limit: the next break opens another
 	full   bool // a limit is reached: the next break closes it
 	moved  bool // the file is not where its path is: the next break opens another
 	opened time.Time
 	last   string // path of the newest file, without its number
 	number int    // of the newest finished one
 	fault  fault
-	look   time.Time // when the disk is looked at again
+	look   time.Time // when the disk is checked again
 	ending bool
 
 	epoch     uint32
@@ -80,7 +80,7 @@ type Recorder struct {
 	held    held
 }
 
-// Snapshot is what a recorder does.
+// Snapshot is the state of a recorder.
 type Snapshot struct {
 	Path         string        // of the file that is open; empty: none
 	Since        time.Time     // when it was opened
@@ -98,8 +98,8 @@ func (r *Recorder) Snapshot() Snapshot {
 	return r.stats
 }
 
-// show has Snapshot say what is so now. A recorder that has nothing to write, a
-// manual one that could not be started, does not fail.
+// show updates Snapshot. A recorder without anything to write, such as a manual one that
+// could not be started, does not count as failing.
 func (r *Recorder) show() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,7 +117,7 @@ func (r *Recorder) show() {
 	}
 }
 
-// A run is what has been written to the file that is open.
+// A run describes the content of the open file.
 type run struct {
 	began  bool
 	frames int
@@ -125,7 +125,7 @@ type run struct {
 	codec  media.Codec // of the newest
 }
 
-// An order is what control says to a manual recorder.
+// An order is a start or stop by control.
 type order struct {
 	start  bool
 	answer chan answer
@@ -174,7 +174,7 @@ func (r *Recorder) Start(ctx context.Context) (path string, err error) { return 
 // Stop is described at Start.
 func (r *Recorder) Stop(ctx context.Context) (path string, err error) { return r.order(ctx, false) }
 
-// ErrEnded is what a Recorder answers whose stream is over.
+// ErrEnded is the error of a Recorder whose stream has ended.
 var ErrEnded = errors.New("the recorder has ended")
 
 func (r *Recorder) order(ctx context.Context, start bool) (string, error) {
@@ -213,7 +213,7 @@ func (r *Recorder) Run(ctx context.Context, cur source) error {
 	defer func() { r.interrupt() }()
 	buf := make([]*media.Packet, readAhead)
 	for {
-		wait := r.obey(ctx)
+		wait := r.execute(ctx)
 		n, skipped, err := cur.Next(wait, buf)
 		r.take(buf[:n], skipped)
 		switch {
@@ -242,9 +242,9 @@ func (r *Recorder) Run(ctx context.Context, cur source) error {
 	}
 }
 
-// obey does what was ordered and returns the context of the next wait, which an
-// order ends.
-func (r *Recorder) obey(ctx context.Context) context.Context {
+// execute runs the orders and returns the context of the next wait, which the next order
+// ends.
+func (r *Recorder) execute(ctx context.Context) context.Context {
 	r.mu.Lock()
 	orders := r.orders
 	r.orders = nil
@@ -266,7 +266,7 @@ func (r *Recorder) obey(ctx context.Context) context.Context {
 	return wait
 }
 
-// begin obeys a start.
+// begin executes a start.
 func (r *Recorder) begin() (string, error) {
 	if r.file != nil {
 		return "", nil
@@ -279,7 +279,7 @@ func (r *Recorder) begin() (string, error) {
 	return r.file.path, nil
 }
 
-// end obeys a stop.
+// end executes a stop.
 func (r *Recorder) end() string {
 	r.settle()
 	if r.file == nil {
@@ -313,7 +313,7 @@ func (r *Recorder) take(packets []*media.Packet, skipped uint64) {
 				r.parts()
 			}
 		}
-		packets[i] = nil // the ring may forget it
+		packets[i] = nil // the ring may free it
 	}
 	if r.file != nil && !r.file.empty {
 		if err := r.file.w.Flush(); err != nil {
@@ -410,7 +410,7 @@ func (r *Recorder) put(p *media.Packet, isBreak bool) {
 	r.limit()
 }
 
-// wants says whether p is of a track that is recorded.
+// wants reports whether p is of a track that is recorded.
 func (r *Recorder) wants(p *media.Packet) bool {
 	tracks := r.cfg.Tracks
 	switch p.Track.Kind {

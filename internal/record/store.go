@@ -4,8 +4,8 @@
 //	cursor → Recorder (what, when) → file (os.Root, name, lock) → writer (flv, mp4, mkv, ts)
 //
 // A Recorder belongs to one record block of one stream. A file has its final
-// name from the beginning, and is playable at any time: whoever pulls the plug
-// loses the index and a second at most.
+// name from the beginning, and is playable at any time: after a power failure only the
+// index and at most one second are missing.
 package record
 
 import (
@@ -29,7 +29,7 @@ type Store struct {
 	open    map[string]struct{} // absolute paths
 }
 
-// isOpen says whether the file name below dir is being written.
+// isOpen reports whether the file name below dir is being written.
 func (s *Store) isOpen(dir, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ type file struct {
 
 var errLocked = errors.New("another process has locked it")
 
-// A want is what a file is to be.
+// A want describes the file to open.
 type want struct {
 	dir       string
 	naming    naming
@@ -202,9 +202,9 @@ func (f *file) begin(h *os.File, w *want, resume bool) error {
 	return nil
 }
 
-// moved says that the file is not where its path is any more: it was deleted, or
+// moved reports that the file is no longer at its path: it was deleted, or
 // its directory was renamed, deleted, or another one mounted over it. A file that
-// was renamed itself is where somebody wants it.
+// was renamed itself was moved on purpose.
 func (f *file) moved() bool {
 	now, err := os.Stat(filepath.Dir(f.path))
 	return deleted(f.f) || errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(f.dir, now)

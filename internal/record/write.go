@@ -12,7 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/output"
 )
 
-// lookEvery is how often the disk is looked at while a file is open.
+// lookEvery is the interval of disk checks while a file is open.
 const lookEvery = 5 * time.Second
 
 // A fault is a recorder that can't write. It tries again with back-off, and
@@ -47,7 +47,7 @@ func (r *Recorder) open() error {
 	return nil
 }
 
-// keyframes is how many the file will hold; 0: nobody knows.
+// keyframes returns the expected number of keyframes in the file; 0: unknown.
 func (r *Recorder) keyframes() int {
 	switch c := r.cfg; {
 	case c.Append:
@@ -60,7 +60,7 @@ func (r *Recorder) keyframes() int {
 	return 0
 }
 
-// room says no when the disk has less than min_free.
+// room returns an error when the disk has less than min_free.
 func (r *Recorder) room(f *file) error {
 	if r.cfg.MinFree == 0 {
 		return nil
@@ -104,7 +104,7 @@ func (r *Recorder) write(p *media.Packet) error {
 	if !f.empty {
 		return nil
 	}
-	if err := f.w.Flush(); err != nil { // only what is there is said to be
+	if err := f.w.Flush(); err != nil { // announce only what is in the file
 		return err
 	}
 	if f.w.Written() > 0 {
@@ -114,7 +114,7 @@ func (r *Recorder) write(p *media.Packet) error {
 	return nil
 }
 
-// started says that f has its first frame.
+// started announces that f has its first frame.
 func (r *Recorder) started(f *file) {
 	if r.fault.why != "" {
 		r.log.Info("recorder writes again", zap.String("path", f.path))
@@ -165,7 +165,7 @@ func (r *Recorder) broken(err error) {
 	r.close()
 }
 
-// failed is the beginning, or the going on, of a time of trouble: one line.
+// failed handles a fault and logs one line when it begins.
 func (r *Recorder) failed(err error) {
 	r.fault.retryAt = r.o.Now().Add(r.fault.pause.Next())
 	if r.fault.why == "" {
