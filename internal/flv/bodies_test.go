@@ -37,7 +37,7 @@ func TestBodies(t *testing.T) {
 		{"AVC before its header goes to RTMP players", false, nil, avcKey, &result{media.CodecH264, "000000026588", true, false, 0}, nil},
 		{"AVC disposable inter frame", false, []string{avcStart}, "37 01 000000 00000002 01e0", &result{media.CodecH264, "0000000201e0", false, true, 0}, nil},
 		{"AVC generated keyframe", false, []string{avcStart}, "47 01 000000 00000002 41e0", &result{media.CodecH264, "0000000241e0", true, false, 0}, nil},
-		{"AVC key frame without IDR is believed", false, []string{avcStart}, "17 01 000000 00000002 41e0", &result{media.CodecH264, "0000000241e0", true, false, 0}, nil},
+		{"AVC key frame without IDR is accepted", false, []string{avcStart}, "17 01 000000 00000002 41e0", &result{media.CodecH264, "0000000241e0", true, false, 0}, nil},
 		{"AVC inter frame with an IDR is a keyframe", false, []string{avcStart}, "27 01 000000 00000002 0605 00000002 6588", &result{media.CodecH264, "000000020605000000026588", true, false, 0}, nil},
 		{"AVC frame that is no NAL units passes", false, []string{avcStart}, "27 01 000000 ffffffff 65", &result{media.CodecH264, "ffffffff65", false, false, 0}, nil},
 		{"AVC frame without bytes", false, []string{avcStart}, "27 01 000000", nil, nil},

@@ -6,7 +6,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-// Bounds of what a clock believes, in ms.
+// Bounds of the timestamps that a clock accepts, in ms.
 const (
 	// maxDTS is where a clock stops following jumps: 100 years, far from the
 	// 292 that a Duration holds.

@@ -441,7 +441,7 @@ func TestClockNeverOverflows(t *testing.T) {
 			clk.dts(testTracks[media.Video], ts)
 			ts += 40
 		}
-		clk.hands[0].raw += 1<<32 - 8000 // as if it had counted nearly to the end
+		clk.tracks[0].raw += 1<<32 - 8000 // as if it had counted nearly to the end
 		ts += 1<<32 - 8000
 	}
 	if got, _ := clk.dts(testTracks[media.Video], ts); got != 300*40*time.Millisecond {

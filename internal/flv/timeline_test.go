@@ -235,7 +235,7 @@ func TestAStepThatIsTakenBack(t *testing.T) {
 	}
 }
 
-// What is not believed is a frame after the last, and a frame is as long as the
+// A timestamp that is not accepted counts as a frame after the last, and a frame is as long as the
 // last ones were.
 func TestWhereAnOutlierGoes(t *testing.T) {
 	t.Parallel()

@@ -137,7 +137,7 @@ func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, c
 		d.learnSize(data)
 	}
 	data, u := d.units(data)
-	// The frame type is believed when it says key: open GOPs and recovery
+	// The frame type counts when it says key: open GOPs and recovery
 	// points are cut there too. When it does not, an IDR or IRAP slice says so
 	// nevertheless, and so does an SPS, which stands before one.
 	key = key || u.Random || u.SPS && !u.Slices

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // maxEscaped is the longest escaped stream name that is a file's: with suffix
@@ -78,24 +79,8 @@ func (n naming) value(placeholder string, now time.Time) string {
 		return wildcard
 	case "recorder":
 		return strings.NewReplacer("/", "_", "\x00", "_").Replace(n.cfg.Name)
-	case "datetime":
-		return now.Format("2006.01.02.15.04.05")
-	case "year":
-		return now.Format("2006")
-	case "month":
-		return now.Format("01")
-	case "day":
-		return now.Format("02")
-	case "hour":
-		return now.Format("15")
-	case "minute":
-		return now.Format("04")
-	case "second":
-		return now.Format("05")
-	case "unix":
-		return strconv.FormatInt(now.Unix(), 10)
 	}
-	return ""
+	return value.TimePlaceholder(placeholder, now)
 }
 
 // escape is nginx's escaping of a URI component, which it uses for the names of
