@@ -84,7 +84,7 @@ func (d *Directory) retire(s *segstore.Dir, rec segstore.Entry, n segstore.Numbe
 	at := d.now().Add(time.Duration(rec.Keep) * time.Millisecond)
 	old := retiredName(rec.Name)
 	r := segstore.Entry{Name: old, Kind: kindRetired, App: rec.App, Stream: rec.Stream, Seq: n.Next, Disc: n.Disc}
-	if s.Reserve(r, false) == nil {
+	if s.Mark(r) == nil {
 		s.Schedule(at, old)
 	}
 }

@@ -138,7 +138,7 @@ func (o *playlistWriter) keep() time.Duration {
 	return 2 * o.cfg.PlaylistLength
 }
 
-func (o *playlistWriter) record(name, kind string) segstore.Entry {
+func (o *playlistWriter) ledgerEntry(name, kind string) segstore.Entry {
 	return segstore.Entry{Name: name, Kind: kind, App: o.names.app, Stream: o.names.stream, Keep: o.keep().Milliseconds()}
 }
 
@@ -153,7 +153,7 @@ func (o *playlistWriter) add(g *segmenter.Segment, date time.Time, x segmenter.C
 		id = max(id, o.nextID)
 	}
 	id, name := o.names.free(o.d.main, id)
-	rec := o.record(name, kindSegment)
+	rec := o.ledgerEntry(name, kindSegment)
 	rec.Seq = seq
 	var k *key
 	if o.keys != nil {
@@ -161,7 +161,7 @@ func (o *playlistWriter) add(g *segmenter.Segment, date time.Time, x segmenter.C
 		if err = o.keys.store.Settle(); err != nil {
 			return 0, err
 		}
-		if k, err = o.keys.next(&o.names, id, o.record("", kindKey), o.d.now()); err != nil {
+		if k, err = o.keys.next(&o.names, id, o.ledgerEntry("", kindKey), o.d.now()); err != nil {
 			return 0, err
 		}
 	}
@@ -227,7 +227,7 @@ func (o *playlistWriter) publish() error {
 		return nil
 	}
 	body := l.text()
-	rec := o.record(o.names.playlist, kindPlaylist)
+	rec := o.ledgerEntry(o.names.playlist, kindPlaylist)
 	live := o.d.livePlaylist(rec, body, o.d.now(), l.target)
 	if err := o.d.main.Write(rec, body, live); err != nil {
 		return fmt.Errorf("playlist: %w", err)

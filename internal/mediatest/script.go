@@ -19,6 +19,7 @@ const (
 	AACLC48     = "1190"
 )
 
+// Track makes a track of a decoder configuration in hex.
 func Track(t testing.TB, c media.Codec, config string) *media.Track {
 	t.Helper()
 	b, err := hex.DecodeString(config)
@@ -46,6 +47,7 @@ type Script struct {
 	Packets []*media.Packet
 }
 
+// NewScript makes a script of H.264 and AAC, 25 pictures a second, a keyframe every 2 s.
 func NewScript(t testing.TB) *Script {
 	return &Script{
 		Video: Track(t, media.CodecH264, AVCHigh1080), Audio: Track(t, media.CodecAAC, AACLC44),
@@ -67,6 +69,7 @@ func (s *Script) payload(kind media.Kind, key bool) []byte {
 	return append([]byte{0, 0, byte(len(nal) >> 8), byte(len(nal))}, nal...)
 }
 
+// Put adds one packet at dts.
 func (s *Script) Put(tr *media.Track, dts time.Duration, key bool) {
 	data := s.payload(tr.Kind, key)
 	s.Packets = append(s.Packets, &media.Packet{
@@ -109,6 +112,7 @@ func (s *Script) Pictures(from, to, step, gop int) *Script {
 	return s
 }
 
+// Sounds adds audio packets every 20 ms, from one millisecond up to, not including, another.
 func (s *Script) Sounds(from, to int) *Script {
 	for at := from; at < to; at += 20 {
 		s.Put(s.Audio, time.Duration(at)*time.Millisecond, false)

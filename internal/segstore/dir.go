@@ -12,11 +12,9 @@
 package segstore
 
 import (
-	"container/heap"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path"
 	"slices"
 	"sync"
@@ -48,7 +46,7 @@ type Dir struct {
 
 // A file is one name of ours.
 type file struct {
-	rec      Entry
+	entry    Entry
 	live     File
 	visible  bool      // complete under its final name
 	removeAt time.Time // zero: not scheduled
@@ -104,8 +102,8 @@ func (s *Dir) open() error {
 		return fmt.Errorf("%s %s: %w", s.o.What, s.disk.path, err)
 	}
 	s.ledger = l
-	for name, rec := range l.live {
-		s.files[name] = &file{rec: rec}
+	for name, entry := range l.live {
+		s.files[name] = &file{entry: entry}
 	}
 	return nil
 }
@@ -126,6 +124,7 @@ func (s *Dir) adopt(fresh *Dir) {
 	s.disk.hold(fresh.disk.held.Load())
 }
 
+// Close closes the directory for good. The files stay.
 func (s *Dir) Close() {
 	s.settling.Lock()
 	defer s.settling.Unlock()
@@ -134,12 +133,14 @@ func (s *Dir) Close() {
 	s.disk.close()
 }
 
+// Empty says whether the ledger has no entry.
 func (s *Dir) Empty() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.files) == 0
 }
 
+// Lookup returns the live file of that name. It allocates nothing.
 func (s *Dir) Lookup(name string) (File, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -184,13 +185,13 @@ func (s *Dir) List(dir string) ([]string, error) { return s.disk.list(dir) }
 // RemoveTemporary deletes what a crash may have left beside a file.
 func (s *Dir) RemoveTemporary(name string) { _ = s.disk.remove(temporary(name)) }
 
-// Write puts rec into the ledger, writes data to the file of that name, and makes Lookup
+// Write puts entry into the ledger, writes data to the file of that name, and makes Lookup
 // return live. It makes missing directories. A file that is written again has no removal
 // date.
-func (s *Dir) Write(rec Entry, data []byte, live File) error {
+func (s *Dir) Write(entry Entry, data []byte, live File) error {
 	for again := false; ; again = true {
 		held := s.disk.held.Load()
-		err := s.writeOnce(rec, data, live, again)
+		err := s.writeOnce(entry, data, live, again)
 		if s.disk.held.Load() == held {
 			return err
 		}
@@ -200,55 +201,58 @@ func (s *Dir) Write(rec Entry, data []byte, live File) error {
 
 // writeOnce is Write into the directory that is open now. again: the ledger may be that
 // of another directory than before.
-func (s *Dir) writeOnce(rec Entry, data []byte, live File, again bool) error {
-	if err := s.Reserve(rec, again); err != nil {
+func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
+	if err := s.reserve(entry, again); err != nil {
 		return err
 	}
-	err := s.inDirectory(rec, func() error { return s.disk.replace(rec.Name, data) })
+	err := s.inDirectory(entry, func() error { return s.disk.replace(entry.Name, data) })
 	s.mu.Lock()
-	f := s.files[rec.Name]
+	f := s.files[entry.Name]
 	unseen := f != nil && !f.visible
 	if err == nil && f != nil {
 		f.live, f.visible = live, true
 	}
 	s.mu.Unlock()
 	if err != nil && unseen {
-		s.Forget(rec.Name) // replace left nothing
+		s.Forget(entry.Name) // replace left nothing
 	}
 	return err
 }
 
-// Reserve puts rec into the ledger before its file exists; again: even if it is
+// reserve puts entry into the ledger before its file exists; again: even if it is
 // there already.
-func (s *Dir) Reserve(rec Entry, again bool) error {
+func (s *Dir) reserve(entry Entry, again bool) error {
 	s.mu.Lock()
-	f := s.files[rec.Name]
-	known := f != nil && f.rec == rec
+	f := s.files[entry.Name]
+	known := f != nil && f.entry == entry
 	s.mu.Unlock()
 	if known && !again {
 		return nil
 	}
-	if err := s.ledger.put(rec); err != nil {
+	if err := s.ledger.put(entry); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f = s.files[rec.Name]; f == nil {
+	if f = s.files[entry.Name]; f == nil {
 		f = &file{}
-		s.files[rec.Name] = f
+		s.files[entry.Name] = f
 	}
-	f.rec, f.removeAt = rec, time.Time{}
+	f.entry, f.removeAt = entry, time.Time{}
 	return nil
 }
 
-// inDirectory runs create, making the directories of rec's name when they are
+// Mark puts an entry into the ledger that stands for no file: see EntryKind.Marker.
+func (s *Dir) Mark(entry Entry) error { return s.reserve(entry, false) }
+
+// inDirectory runs create, making the directories of entry's name when they are
 // missing. Those we made are ours to remove.
-func (s *Dir) inDirectory(rec Entry, create func() error) error {
+func (s *Dir) inDirectory(entry Entry, create func() error) error {
 	err := create()
-	dir := path.Dir(rec.Name)
+	dir := path.Dir(entry.Name)
 	// Twice: the cleaner may remove an empty directory between the two steps.
 	for try := 0; try < 2 && dir != "." && errors.Is(err, fs.ErrNotExist); try++ {
-		if err := s.makeDirs(dir, rec); err != nil {
+		if err := s.makeDirs(dir, entry); err != nil {
 			return err
 		}
 		err = create()
@@ -256,16 +260,16 @@ func (s *Dir) inDirectory(rec Entry, create func() error) error {
 	return err
 }
 
-func (s *Dir) makeDirs(dir string, rec Entry) error {
+func (s *Dir) makeDirs(dir string, entry Entry) error {
 	if s.disk.exists(dir) {
 		return nil
 	}
 	if up := path.Dir(dir); up != "." {
-		if err := s.makeDirs(up, rec); err != nil {
+		if err := s.makeDirs(up, entry); err != nil {
 			return err
 		}
 	}
-	if err := s.Reserve(Entry{Name: dir, Kind: KindDirectory, App: rec.App, Stream: rec.Stream}, false); err != nil {
+	if err := s.reserve(Entry{Name: dir, Kind: KindDirectory, App: entry.App, Stream: entry.Stream}, false); err != nil {
 		return err
 	}
 	if err := s.disk.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -277,79 +281,18 @@ func (s *Dir) makeDirs(dir string, rec Entry) error {
 
 // Forget drops names that are no longer ours to remove; the files stay.
 func (s *Dir) Forget(names ...string) {
-	recs := make([]Entry, 0, len(names))
+	entries := make([]Entry, 0, len(names))
 	s.mu.Lock()
 	for _, name := range names {
 		if s.files[name] != nil {
 			delete(s.files, name)
-			recs = append(recs, Entry{Name: name, Gone: true})
+			entries = append(entries, Entry{Name: name, Gone: true})
 		}
 	}
 	s.mu.Unlock()
 	// Should this fail, the next start finds the line and removes the file
 	// when its time is over, as if we had not got so far.
-	_ = s.ledger.put(recs...)
-}
-
-// Schedule sets the time when names are removed; zero: never.
-func (s *Dir) Schedule(at time.Time, names ...string) {
-	recs := make([]Entry, 0, len(names))
-	s.mu.Lock()
-	for _, name := range names {
-		f := s.files[name]
-		if f == nil || f.removeAt.Equal(at) {
-			continue
-		}
-		f.removeAt = at
-		f.rec.Remove = 0
-		if !at.IsZero() {
-			f.rec.Remove = at.UnixMilli()
-			heap.Push(&s.due, dueItem{at, s.order(&f.rec), name})
-		}
-		recs = append(recs, f.rec)
-	}
-	s.mu.Unlock()
-	_ = s.ledger.put(recs...) // failing: the sweep at the next start sets another date
-	s.wake()
-}
-
-// wake sends to Options.Wake.
-func (s *Dir) wake() {
-	select {
-	case s.o.Wake <- struct{}{}:
-	default:
-	}
-}
-
-// Release schedules names for removal at the given time. keep is how long they would
-// have stayed after the end of their stream; with keep 0 they are only forgotten.
-func (s *Dir) Release(at time.Time, keep time.Duration, names ...string) {
-	s.mu.Lock()
-	for _, name := range names {
-		if f := s.files[name]; f != nil {
-			f.rec.Keep = keep.Milliseconds()
-		}
-	}
-	s.mu.Unlock()
-	s.Schedule(at, names...)
-}
-
-// Keep cancels the removal of names. When it returns none of them is being removed.
-func (s *Dir) Keep(names ...string) {
-	s.removing.Lock()
-	defer s.removing.Unlock()
-	s.Schedule(time.Time{}, names...)
-}
-
-// KeepIfDue is Keep for one name. It is cheap if the name is not scheduled.
-func (s *Dir) KeepIfDue(name string) {
-	s.mu.RLock()
-	f := s.files[name]
-	due := f != nil && !f.removeAt.IsZero()
-	s.mu.RUnlock()
-	if due {
-		s.Keep(name)
-	}
+	_ = s.ledger.put(entries...)
 }
 
 // SetNumbers notes where the numbers of a playlist go on.
@@ -375,7 +318,7 @@ func (s *Dir) Each(f func(r Entry, n Numbers)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, x := range s.files {
-		f(x.rec, x.numbers)
+		f(x.entry, x.numbers)
 	}
 }
 
@@ -392,64 +335,8 @@ func (s *Dir) Names(ok func(File) bool) (names []string) {
 	return names
 }
 
-// order is where a file comes among those that are due at the same time: a directory
-// is last.
-func (s *Dir) order(r *Entry) int {
-	if r.Kind == KindDirectory {
-		return math.MaxInt
-	}
-	if i := kindIndex(s.o.Kinds, r.Kind); i >= 0 {
-		return s.o.Kinds[i].Order
-	}
-	return 0
-}
-
 // marker says whether r stands for no file.
 func (s *Dir) marker(r *Entry) bool {
 	i := kindIndex(s.o.Kinds, r.Kind)
 	return i >= 0 && s.o.Kinds[i].Marker
-}
-
-type dueItem struct {
-	at    time.Time
-	order int
-	name  string
-}
-
-type dueHeap []dueItem
-
-func (h dueHeap) Len() int { return len(h) }
-func (h dueHeap) Less(i, j int) bool {
-	if !h[i].at.Equal(h[j].at) {
-		return h[i].at.Before(h[j].at)
-	}
-	return h[i].order < h[j].order
-}
-func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)   { *h = append(*h, x.(dueItem)) }
-func (h *dueHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
-}
-
-// next returns a name that is due at now; else when the next one will be, zero
-// if none is scheduled.
-func (s *Dir) next(now time.Time) (name string, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.due) > 0 {
-		top := s.due[0]
-		if f := s.files[top.name]; f == nil || !f.removeAt.Equal(top.at) {
-			heap.Pop(&s.due) // rescheduled since
-			continue
-		}
-		if top.at.After(now) {
-			return "", top.at
-		}
-		heap.Pop(&s.due)
-		return top.name, top.at
-	}
-	return "", time.Time{}
 }

@@ -137,8 +137,8 @@ func (l *ledger) apply(r Entry) {
 }
 
 // put appends lines; when it returns nil they survive the end of the process.
-func (l *ledger) put(recs ...Entry) error {
-	if len(recs) == 0 {
+func (l *ledger) put(entries ...Entry) error {
+	if len(entries) == 0 {
 		return nil
 	}
 	l.mu.Lock()
@@ -150,7 +150,7 @@ func (l *ledger) put(recs ...Entry) error {
 	if l.torn {
 		b.WriteByte('\n') // so that the half line is skipped alone
 	}
-	for _, r := range recs {
+	for _, r := range entries {
 		line, err := json.Marshal(r)
 		if err != nil {
 			return fmt.Errorf("ledger: %w", err)
@@ -168,10 +168,10 @@ func (l *ledger) put(recs ...Entry) error {
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	for _, r := range recs {
+	for _, r := range entries {
 		l.apply(r)
 	}
-	l.lines += len(recs)
+	l.lines += len(entries)
 	if len(l.live) == 0 || l.lines > ledgerSlack+4*len(l.live) {
 		_ = l.rewriteLocked() // else the long one serves on
 	}

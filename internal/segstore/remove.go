@@ -37,15 +37,15 @@ func (s *Dir) remove(name string) error {
 		s.mu.Unlock()
 		return nil // taken over meanwhile
 	}
-	rec, n := f.rec, f.numbers
+	entry, n := f.entry, f.numbers
 	f.visible = false // HTTP first
 	s.mu.Unlock()
 
 	switch {
-	case s.marker(&rec):
+	case s.marker(&entry):
 		s.Forget(name)
 		return nil
-	case rec.Kind == KindDirectory:
+	case entry.Kind == KindDirectory:
 		if s.Occupied(name) {
 			s.Schedule(time.Time{}, name) // the last file out tries again
 			return nil
@@ -55,14 +55,14 @@ func (s *Dir) remove(name string) error {
 			return err
 		}
 	default:
-		if rec.Keep == 0 {
+		if entry.Keep == 0 {
 			s.Forget(name) // cleanup is off: it stays, as the user's
 			return nil
 		}
 		if err := s.disk.remove(name); err != nil {
 			return err
 		}
-		s.o.Removed(s, rec, n)
+		s.o.Removed(s, entry, n)
 	}
 	s.Forget(name)
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
@@ -79,7 +79,7 @@ func (s *Dir) Occupied(dir string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for name, f := range s.files {
-		if !s.marker(&f.rec) && strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/' {
+		if !s.marker(&f.entry) && strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/' {
 			return true
 		}
 	}

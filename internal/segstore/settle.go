@@ -77,22 +77,22 @@ func (s *Dir) Look() {
 // else: HTTP would go on to serve them. Files in use stay: they are written again soon.
 func (s *Dir) forgetDeleted() {
 	type held struct {
-		rec Entry
-		n   Numbers
+		entry Entry
+		n     Numbers
 	}
 	s.mu.RLock()
 	var all []held
 	for _, f := range s.files {
 		if f.visible && f.live.Body != nil {
-			all = append(all, held{f.rec, f.numbers})
+			all = append(all, held{f.entry, f.numbers})
 		}
 	}
 	s.mu.RUnlock()
 	for _, f := range all {
-		if _, err := s.disk.stat(f.rec.Name); !errors.Is(err, fs.ErrNotExist) || s.o.InUse(f.rec.Name) {
+		if _, err := s.disk.stat(f.entry.Name); !errors.Is(err, fs.ErrNotExist) || s.o.InUse(f.entry.Name) {
 			continue
 		}
-		s.o.Removed(s, f.rec, f.n)
-		s.Forget(f.rec.Name)
+		s.o.Removed(s, f.entry, f.n)
+		s.Forget(f.entry.Name)
 	}
 }
