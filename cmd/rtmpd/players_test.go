@@ -185,7 +185,11 @@ func cmdSuffix(ts *testscript.TestScript, neg bool, args []string) {
 	least, _ := strconv.Atoi(args[3])
 	lacks := 0
 	if len(args) > 4 {
-		lacks, _ = strconv.Atoi(args[4])
+		most, perhaps := strings.CutSuffix(args[4], "?")
+		lacks, _ = strconv.Atoi(most)
+		if perhaps { // so many, or none
+			lacks = min(lacks, (gop-len(got)%gop)%gop)
+		}
 	}
 	n := len(got) + lacks
 	if n < least || n > len(want) || n%gop != 0 {
