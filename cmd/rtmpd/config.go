@@ -53,6 +53,21 @@ func newLoader(o *options) (*loader, error) {
 	return l, nil
 }
 
+// loadValid loads the configuration for a command. If it has errors, loadValid prints
+// them and returns failed.
+func loadValid(cmd *cobra.Command, o *options) (*loader, *config.Config, error) {
+	l, err := newLoader(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, files, diags := l.load(config.LoadOptions{Check: true})
+	if diags.HasErrors() {
+		report(cmd.ErrOrStderr(), files, diags)
+		return nil, nil, failed{exitError}
+	}
+	return l, cfg, nil
+}
+
 func (l *loader) load(o config.LoadOptions) (*config.Config, config.Files, hcl.Diagnostics) {
 	if l.fixed != nil {
 		return l.fixed, nil, nil

@@ -32,14 +32,9 @@ func showKey(cmd *cobra.Command, o *options, app, holder string) error {
 	case err != nil && !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrOlder):
 		return err
 	}
-	l, err := newLoader(o)
+	l, cfg, err := loadValid(cmd, o)
 	if err != nil {
 		return err
-	}
-	cfg, files, diags := l.load(config.LoadOptions{Check: true})
-	if diags.HasErrors() {
-		report(cmd.ErrOrStderr(), files, diags)
-		return failed{exitError}
 	}
 	app, err = keptBy(cfg, app, holder)
 	if err != nil {

@@ -133,7 +133,7 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, opts server.Optio
 	return nil
 }
 
-// untilStopped obeys signals and the watcher until ctx ends.
+// untilStopped handles signals and the watcher until ctx ends.
 func (in *instance) untilStopped(ctx context.Context, sig <-chan os.Signal) {
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/snippet"
 )
 
@@ -25,14 +24,9 @@ func newSnippet(o *options) *cobra.Command {
 		},
 		ValidArgs: kinds,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := newLoader(o)
+			l, cfg, err := loadValid(cmd, o)
 			if err != nil {
 				return err
-			}
-			cfg, files, diags := l.load(config.LoadOptions{Check: true})
-			if diags.HasErrors() {
-				report(cmd.ErrOrStderr(), files, diags)
-				return failed{exitError}
 			}
 			return snippet.Write(cmd.OutOrStdout(), args[0], cfg, cmp.Or(l.path, defaultConfig+"/rtmpd.hcl"))
 		},

@@ -58,8 +58,8 @@ func (d *Doctor) checkCodecs(at, fragment time.Duration) {
 		t := d.tracks[kind].coded
 		hls := fragment > 0 && t != nil && t.HasHeader() // a missing header is another finding
 		carried := hls && (d.Carries == nil || d.Carries(t))
-		nobody, few := hls && !carried, carried && fewBrowsers(t)
-		d.update(findings[0], at, between(nobody, !nobody))
+		none, few := hls && !carried, carried && fewBrowsers(t)
+		d.update(findings[0], at, between(none, !none))
 		d.update(findings[1], at, between(few, !few))
 	}
 }

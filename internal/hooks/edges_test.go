@@ -247,7 +247,7 @@ func TestHowManyDoneCallsWait(t *testing.T) {
 		}
 		b.tellOne(e)
 		if lost := b.stats(OnDone).Lost; lost != 1 {
-			b.Errorf("%d are lost where one more than fits is told", lost)
+			b.Errorf("%d are lost where one more than fits is queued", lost)
 		}
 		b.client.Drain()
 		time.Sleep(time.Hour)

@@ -100,7 +100,7 @@ func TestAnEndIsNotToldAfterTheNextBeginning(t *testing.T) {
 			}
 		})
 	})
-	t.Run("recordings are told of later", func(t *testing.T) {
+	t.Run("calls about recordings come later", func(t *testing.T) {
 		inBubble(t, func(b *bubble) {
 			b.failing("record_done", 3)
 			b.tellEnd(1, Call{"http://hook/x", RecordDone(ffmpeg, Stream{Name: "cam"}, "rec", "/a.flv")}, Call{"http://hook/x", Done(ffmpeg, Stream{Name: "cam"})})

@@ -324,7 +324,7 @@ func TestCloseTellsWhatWaitsOnce(t *testing.T) {
 		start := time.Now()
 		b.client.Close(start.Add(10 * time.Second))
 		if n := len(b.hook.seen()); n != 1000 {
-			b.Errorf("%d of 1000 are told", n)
+			b.Errorf("%d of 1000 calls are made", n)
 		}
 		if d := time.Since(start); d > time.Second {
 			b.Errorf("it took %s, want all 64 places used", d)
@@ -332,7 +332,7 @@ func TestCloseTellsWhatWaitsOnce(t *testing.T) {
 		b.caller.Tell(notify(), b.session(), Call{"http://hook/x", Done(ffmpeg, Stream{Name: "late"})})
 		synctest.Wait()
 		if n := len(b.hook.seen()); n != 1000 {
-			b.Errorf("%d are told after Close", n)
+			b.Errorf("%d calls are made after Close", n)
 		}
 	})
 }

@@ -15,7 +15,7 @@ type Cursor struct {
 	stream *Stream
 	lazy   bool
 
-	// wake has room for one token. Whoever takes the cursor off
+	// wake has room for one token. The goroutine that takes the cursor off
 	// stream.waiting sends exactly one, and the cursor takes it before it
 	// waits again, so the send never blocks.
 	wake chan struct{}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// Audio object types of ISO 14496-3 table 1.17 that are told apart here.
+// Audio object types of ISO 14496-3 table 1.17 that are distinguished here.
 const (
 	aotLC  = 2
 	aotSBR = 5
