@@ -137,9 +137,7 @@ func (c *Command) environment(now time.Time) []string {
 }
 
 // title is how logs call the block.
-func (c *Command) title() string {
-	return strconv.Quote(c.Exec.Kind) + " " + strconv.Quote(c.Exec.Name)
-}
+func (c *Command) title() string { return c.Exec.Kind + " " + c.Exec.Name }
 
 // cmd is the program, ready to be started. The arguments are in no log: they may
 // hold secrets of other servers.

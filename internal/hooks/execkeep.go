@@ -120,8 +120,10 @@ func (k *Kept) ended(err error, wait time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.state.Target, k.state.Since = "", time.Time{}
-	k.state.Fail(err.Error(), time.Now())
 	k.state.Phase = output.Stopped
+	if wait > 0 || !errors.Is(err, errEnded) { // else it was to run once, and has
+		k.state.Fail(err.Error(), time.Now())
+	}
 	if wait > 0 {
 		k.state.Phase, k.state.Retry = output.Waiting, time.Now().Add(wait)
 	}

@@ -17,6 +17,7 @@ type execs struct {
 	queues  map[execKey]*hooks.Queue    // of blocks of events
 	running map[execKey]runningExec     // of kinds static and pull
 	ending  map[execKey]<-chan struct{} // closed when the last program there is gone
+	full    bool                        // no more of kind pull are started
 }
 
 // An execKey tells programs apart. stream is empty for events and kind static.
@@ -126,9 +127,13 @@ func (x *execs) settleLocked(wanted map[execKey]config.Exec, kind, stream string
 			continue
 		}
 		if len(x.running) >= maxRunning {
-			x.app.log.Warn("exec is not started: too many of kind pull run", zap.String("exec", key.name), zap.String("stream", stream))
+			if !x.full { // a line for a time of trouble, not for each name
+				x.app.log.Warn("exec is not started: too many of kind pull run", zap.String("exec", key.name), zap.String("stream", stream))
+			}
+			x.full = true
 			continue
 		}
+		x.full = false
 		log := x.app.log
 		if stream != "" {
 			log = log.With(zap.String("stream", stream))
@@ -146,6 +151,12 @@ func (x *execs) remove() {
 		r.program.Stop()
 		delete(x.running, key)
 	}
+}
+
+func (x *execs) endStatic() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.settleLocked(nil, "static", "", nil)
 }
 
 // maxRunning bounds the programs of kind pull of an application: players choose the

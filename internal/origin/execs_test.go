@@ -2,6 +2,8 @@ package origin
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -156,6 +158,33 @@ func TestExecOfEvents(t *testing.T) {
 		r.eventually(kind, func() bool { return r.file(kind) != "" })
 		if got := r.file(kind); got != want {
 			t.Errorf("%s is told %q, want %q", kind, got, want)
+		}
+	}
+}
+
+// No command is told a key, nor a name that a hook has replaced, wherever a client says it.
+func TestExecIsToldNoSecret(t *testing.T) {
+	t.Parallel()
+	const key, typed = "good-secret-0001", "typed-secret-0002"
+	hook := httptest.NewServer(http.RedirectHandler("public", http.StatusFound))
+	defer hook.Close()
+	all := execBlock("publish", "e", `echo "$*" >>$DIR/env; env >>$DIR/env; echo end >>$DIR/env`, "")
+	all = strings.Replace(all, `]`, `, "sh", "$name $args $tcurl $pageurl $swfurl $flashver"]`, 1)
+	for cfg, name := range map[string]string{
+		`stream_key "cam" { secret = "` + key + `" }`: "cam?a=b&key=" + key,
+		`on_publish = "` + hook.URL + `"`:             typed + "?a=b&key=" + typed,
+	} {
+		r := newRig(t, liveWith(all+cfg))
+		f := r.fake()
+		f.who.Session.TCURL = "rtmp://host/live?" + name[strings.LastIndexByte(name, '&')+1:]
+		p, err := f.publish("live", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("it has run", func() bool { return strings.HasSuffix(r.file("env"), "end\n") })
+		p.Leave(true)
+		if got := r.file("env"); strings.Contains(got, "secret-000") || !strings.Contains(got, "RTMPD_NAME=") || !strings.Contains(got, "RTMPD_ARGS=a=b\n") {
+			t.Errorf("%s: it is told\n%s", cfg, got)
 		}
 	}
 }

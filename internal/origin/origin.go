@@ -97,6 +97,15 @@ func (og *Origin) Stop() { og.stop.Store(true) }
 // Stopping reports whether Stop was called.
 func (og *Origin) Stopping() bool { return og.stop.Load() }
 
+// EndStatic ends the programs of kind static: what they publish would never end.
+func (og *Origin) EndStatic() {
+	for _, v := range *og.services.Load() {
+		for _, a := range v.All() {
+			a.execs.endStatic()
+		}
+	}
+}
+
 // EndCommands lets the programs of events run until soft, and kills every program at
 // hard. It is called after the sessions and the outputs have ended.
 func (og *Origin) EndCommands(soft, hard time.Time) { og.commands.Close(soft, hard) }

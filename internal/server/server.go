@@ -187,6 +187,7 @@ func (s *Server) Drain(ctx context.Context) {
 	s.mu.Lock()
 	s.eachRTMP(func(ln net.Listener) { ln.Close() })
 	s.mu.Unlock()
+	s.origin.EndStatic()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for s.origin.Busy() {

@@ -285,3 +285,65 @@ func TestAStopLeavesNoProgram(t *testing.T) {
 		})
 	}
 }
+
+// edgeConfig has a camera that a program publishes from the start on, and films that a
+// program publishes while somebody watches.
+const edgeConfig = `
+state_dir   = "%[1]s/state"
+runtime_dir = "%[1]s/run"
+rtmp {
+  listen = "%[2]s:1935"
+  application "camera" {
+    exec "static" "cam2" {
+      command         = "ffmpeg -nostdin -loglevel info -re -i %[1]s/clip.flv -c copy -f flv rtmp://%[2]s/camera/cam2"
+      log             = "%[1]s/cam2.log"
+      respawn_timeout = "100ms"
+    }
+  }
+  application "ondemand" {
+    idle_streams    = false
+    reconnect_grace = "0s"
+    exec "pull" "film" {
+      command = "ffmpeg -nostdin -loglevel error -re -stream_loop -1 -i %[1]s/$name.flv -c copy -f flv rtmp://%[2]s/$app/$name"
+      streams = ["clip"]
+    }
+  }
+}
+http {
+  listen = "127.0.0.1:0"
+  location "/health" {
+    health {}
+  }
+}
+`
+
+// A camera runs from the start on and is started again when its file ends; a film runs
+// while somebody watches it.
+func TestProgramsThatPublish(t *testing.T) {
+	t.Parallel()
+	s := &server{dir: t.TempDir()}
+	succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10:duration=3",
+		"-c:v", "libx264", "-g", "10", "-f", "flv", filepath.Join(s.dir, "clip.flv")))
+	address := loopback()
+	s.run(t, fmt.Sprintf(edgeConfig, s.dir, address))
+	pid := s.pid(t)
+	frames := func(url string, n int) string {
+		return output(t, command(t, time.Minute, "ffprobe", "-v", "error", "-read_intervals", fmt.Sprintf("%%+#%d", n), "-select_streams", "v",
+			"-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", url))
+	}
+	// Longer than its file: the program was started again meanwhile.
+	if got := strings.TrimSpace(frames("rtmp://"+address+"/camera/cam2", 45)); got != "45" {
+		t.Errorf("the camera has %s frames", got)
+	}
+	if log, _ := os.ReadFile(filepath.Join(s.dir, "cam2.log")); strings.Count(string(log), "Input #0") < 2 {
+		t.Errorf("its log says\n%s", tail(string(log), 20))
+	}
+	before := len(children(t, pid))
+	if got := strings.TrimSpace(frames("rtmp://"+address+"/ondemand/clip", 20)); got != "20" {
+		t.Errorf("the film has %s frames", got)
+	}
+	eventually(t, 30*time.Second, "the film ends with its last player", func() bool { return len(children(t, pid)) <= before })
+	if !strings.Contains(s.log.String(), "pull film") {
+		t.Errorf("the log does not say that it ran:\n%s", tail(s.log.String(), 20))
+	}
+}
