@@ -100,9 +100,6 @@ func (c *checker) outputs(n *node, app *Application) {
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}
-	if v := n.one("vod"); v != nil && !v.bad("path") && slices.ContainsFunc(app.VOD.Path, func(s string) bool { return strings.Contains(s, "://") }) {
-		c.diags = append(c.diags, unbuiltDiag(v.at("path"), "a vod path behind a URL", "write directories"))
-	}
 	for _, r := range n.all("record") {
 		c.recordNames(r)
 		c.recordFormat(r)

@@ -20,8 +20,6 @@ notify_relay_redirect
 application.pull application.dash
 application.sessions
 
-vod.temp_path vod.local_path
-
 hls.format=fmp4 hls.low_latency hls.part
 
 location.api location.player

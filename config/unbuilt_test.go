@@ -21,7 +21,6 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 		"application": "rtmp {\napplication \"a\" {\n%s\n}\n}",
 		"stream_key":  "rtmp {\napplication \"a\" {\nstream_key \"k\" {\n%s\n}\n}\n}",
 		"record":      "rtmp {\napplication \"a\" {\nrecord \"r\" {\npath = \"/srv/a\"\n%s\n}\n}\n}",
-		"vod":         "rtmp {\napplication \"a\" {\nvod {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"hls":         "rtmp {\napplication \"a\" {\nhls {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"location":    "http {\nlocation \"/\" {\n%s\n}\n}",
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/record"
+	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
 // Options are what an Origin is made with.
@@ -53,6 +54,7 @@ type Origin struct {
 	files       record.Store // that recorders have open
 	audience    *Audience
 	keptOut     keepOut
+	fetcher     *vod.Fetcher
 	services    atomic.Pointer[[]*Service] // in the order of the rtmp blocks
 	epochs      atomic.Uint64              // numbers applications, and the verdicts of their hooks
 
@@ -66,6 +68,7 @@ func New(ctx, outputCtx context.Context, o Options) *Origin {
 	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds, commands: hooks.NewCommands(o.Log)}
 	og.services.Store(new([]*Service))
 	og.audience = newAudience(og)
+	og.fetcher = vod.NewFetcher(ctx, og.goes.Go)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })
 	og.goes.Go(func() { og.watchBitrates(ctx) })
 	og.goes.Go(func() { og.keepRecordings(outputCtx) })

@@ -28,6 +28,8 @@ type PlayRequest struct {
 	Via      []string // the marks of the servers that it is played for
 	// Away reports whether the client has hung up, or was kicked, meanwhile.
 	Away func() bool
+	// Fetching is called when the player has to wait for a file to be fetched.
+	Fetching func()
 
 	// Public is the stream's name, as far as it is known that it is no secret;
 	// Play sets it, also where it refuses.

@@ -34,12 +34,13 @@ func (a *Application) library(cfg *config.Application) *vod.Library {
 	}
 	return &vod.Library{
 		Sources: cfg.VOD.Path, TempPath: string(cfg.VOD.TempPath), LocalPath: string(cfg.VOD.LocalPath),
+		Fetcher: a.origin.fetcher,
 	}
 }
 
 // fileRequest is what r asks a library for.
 func (r *PlayRequest) fileRequest(name string) vod.Request {
-	return vod.Request{Name: name, Prefix: vod.Format(r.Prefix), Args: r.Args, RawArgs: r.RawArgs, Address: r.Address.String()}
+	return vod.Request{Name: name, Prefix: vod.Format(r.Prefix), Args: r.Args, RawArgs: r.RawArgs, Address: r.Address.String(), Fetching: r.Fetching, Away: r.Away}
 }
 
 // isFile reports whether a file is played, and no stream. A stream that is there
@@ -57,13 +58,13 @@ func (a *Application) openFile(ctx context.Context, r *PlayRequest, name string,
 	file, path, err := a.library(cfg).Open(ctx, r.fileRequest(name))
 	switch {
 	case err == nil:
+	case errors.Is(err, context.Canceled) && (ctx.Err() != nil || r.Away()):
+		return ErrGone
 	case errors.Is(err, vod.ErrNotFound):
 		if detail := errors.Unwrap(err); detail != nil && err != vod.ErrNotFound { //nolint:errorlint // is there more to say?
 			r.Log.Warn("file can't be opened", zap.String("stream", name), zap.Error(err))
 		}
 		return &Refusal{RuleNoStream, "Video on demand stream not found"} // nginx-rtmp's words
-	case ctx.Err() != nil:
-		return ErrGone
 	default:
 		return &Refusal{RuleDenied, err.Error()}
 	}

@@ -34,7 +34,8 @@ func (s *session) play(ctx context.Context, streamID uint32, cmd rtmp.Command) e
 	reset, _ := argAt(cmd, 3).(bool)
 	req := &origin.PlayRequest{
 		Log: s.log, Address: s.addr, Name: name, Prefix: namePrefix(cmd), Args: args, RawArgs: rawArgs(cmd), Ordered: ordered, Away: s.away, Via: s.connect.Via,
-		Start: numberArg(cmd, 1), Duration: numberArg(cmd, 2), Reset: reset,
+		Fetching: func() { s.settled.Store(true) },
+		Start:    numberArg(cmd, 1), Duration: numberArg(cmd, 2), Reset: reset,
 	}
 	pl := &player{session: s, streamID: max(streamID, 1), start: req.Start, duration: req.Duration}
 	playing, err := s.app.Play(ctx, req, pl)

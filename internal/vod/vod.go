@@ -49,7 +49,7 @@ type Library struct {
 	// TempPath is where files are while they are fetched; empty: the system's
 	// directory for temporary files. LocalPath is where they are kept; empty: nowhere.
 	TempPath, LocalPath string
-	// Fetcher fetches what is behind URLs; nil: nothing is fetched.
+	// Fetcher fetches what is behind URLs.
 	Fetcher *Fetcher
 }
 
@@ -60,6 +60,10 @@ type Request struct {
 	Args   url.Values // behind the ? of the name
 	// RawArgs is the same as text, and Address the player's: HTTP sources get them.
 	RawArgs, Address string
+	// Fetching is called before a file is fetched, which may take minutes; Away
+	// reports whether the player has left meanwhile. Both may be nil.
+	Fetching func()
+	Away     func() bool
 }
 
 // ErrNotFound says that no source has the file.
@@ -81,7 +85,7 @@ func (l *Library) Open(ctx context.Context, r Request) (File, string, error) {
 				}
 				continue
 			}
-			out, err := read(osFile{f}, c.format, r.Args)
+			out, err := read(f, c.format, r.Args)
 			if err != nil {
 				f.Close()
 				return nil, c.name, fmt.Errorf("%s can't be played: %w", c.name, err)
@@ -93,11 +97,15 @@ func (l *Library) Open(ctx context.Context, r Request) (File, string, error) {
 }
 
 // find opens the file of a candidate in one source.
-func (l *Library) find(ctx context.Context, source string, c candidate, r Request) (*os.File, error) {
-	if !remote(source) {
-		return openIn(source, c.name)
+func (l *Library) find(ctx context.Context, source string, c candidate, r Request) (handle, error) {
+	if remote(source) {
+		return l.Fetcher.fetch(ctx, l, source, c.name, r)
 	}
-	return nil, fs.ErrNotExist
+	f, err := openIn(source, c.name)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
 }
 
 func remote(source string) bool {
