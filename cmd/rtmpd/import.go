@@ -31,12 +31,17 @@ counterpart, is not needed, behaves better now, or wants to be looked at.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := "standard input"
-			read := func() ([]byte, error) { return io.ReadAll(cmd.InOrStdin()) }
+			from := cmd.InOrStdin()
 			if !stdin && args[0] != "-" {
 				name = args[0]
-				read = func() ([]byte, error) { return os.ReadFile(name) }
+				f, err := os.Open(name)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				from = f
 			}
-			text, err := read()
+			text, err := io.ReadAll(io.LimitReader(from, nginxconf.MaxFile+1))
 			if err != nil {
 				return err
 			}
@@ -50,7 +55,7 @@ counterpart, is not needed, behaves better now, or wants to be looked at.`,
 			if out == "" || out == "-" {
 				_, err = cmd.OutOrStdout().Write(r.HCL)
 			} else {
-				err = os.WriteFile(out, r.HCL, 0o644)
+				err = os.WriteFile(out, r.HCL, modeOf(name))
 			}
 			if err != nil {
 				return err
@@ -67,4 +72,13 @@ counterpart, is not needed, behaves better now, or wants to be looked at.`,
 	f.BoolVar(&stdin, "stdin", false, "read standard input; its includes begin in the current directory")
 	f.StringVarP(&out, "output", "o", "", "write to `FILE`, not to standard output")
 	return cmd
+}
+
+// modeOf is what a file made of another one may be read by: both hold stream keys of
+// other servers.
+func modeOf(name string) os.FileMode {
+	if fi, err := os.Stat(name); err == nil {
+		return fi.Mode().Perm()&0o644 | 0o600
+	}
+	return 0o644
 }

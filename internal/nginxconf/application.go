@@ -3,6 +3,7 @@ package nginxconf
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // application is what the http servers need to know of one that was mapped.
@@ -47,6 +48,9 @@ func (im *importer) simple(b *item, s *scope) {
 		if a := strings.ToLower(d.arg(0)); name == "drop_idle_publisher" && a == "off" {
 			b.set(d, name, quote("off"))
 			continue
+		}
+		if v, err := readDuration(d.arg(0)); name == "drop_idle_publisher" && err == nil && v < 5*time.Second && v > 0 {
+			im.note(d, changed, "it counts from the publish on, not from the first frame: give an encoder time to begin")
 		}
 		im.set(b, d, applicationAttributes[name])
 		if name == "on_play" && b.has("on_play") {
@@ -121,12 +125,12 @@ func (im *importer) live(b *item, d *directive, s *scope) {
 }
 
 // accessRules maps allow and deny, in the order in which they are asked.
-func (im *importer) accessRules(b *item, list []*directive) {
-	if len(list) == 0 {
+func (im *importer) accessRules(b *item, entries []*directive) {
+	if len(entries) == 0 {
 		return
 	}
 	var publish, play []string
-	for _, d := range list {
+	for _, d := range entries {
 		args := d.strings()
 		for _, a := range args {
 			if a == "publish" || a == "play" {
@@ -149,12 +153,12 @@ func (im *importer) accessRules(b *item, list []*directive) {
 	}
 	access := newBlock(nil, "access")
 	if r := rules(publish); r != nil {
-		access.set(nil, "publish", list1(r))
+		access.set(nil, "publish", list(r...))
 	}
 	if r := rules(play); r != nil {
-		access.set(nil, "play", list1(r))
+		access.set(nil, "play", list(r...))
 	}
-	for _, d := range list {
+	for _, d := range entries {
 		access.take(d)
 	}
 	if len(access.items) > 0 {
@@ -165,8 +169,6 @@ func (im *importer) accessRules(b *item, list []*directive) {
 		b.comments = append(b.comments, access.comments...)
 	}
 }
-
-func list1(words []string) string { return list(slices.Clone(words)...) }
 
 // vod maps play.
 func (im *importer) vod(b *item, s *scope) {

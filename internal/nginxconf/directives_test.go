@@ -3,6 +3,7 @@ package nginxconf
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every directive of nginx-rtmp and its fork, with a value that means something, by the
@@ -99,5 +100,27 @@ func TestImportIsBounded(t *testing.T) {
 	}
 	if _, err := Import("x", []byte(strings.Repeat("a {", 100000)), Options{}); err == nil {
 		t.Error("blocks without end were read")
+	}
+	if _, err := Import("x", []byte(strings.Repeat("a;", 300000)), Options{}); err == nil {
+		t.Error("directives without end were read")
+	}
+}
+
+// Thousands of directives of any kind take seconds, not hours.
+func TestLargeFiles(t *testing.T) {
+	for name, text := range map[string]string{
+		"execs":        "rtmp{server{application a{" + strings.Repeat("exec a;", 3000) + "}}}",
+		"applications": "rtmp{server{" + strings.Repeat("odd 1;", 3000) + strings.Repeat("application a{live on;}", 3000) + "}}",
+		"rules":        "rtmp{server{application a{" + strings.Repeat("deny 10.0.0.1;", 3000) + "}}}",
+		"locations":    "rtmp{server{application a{hls on;hls_path /h;on_play http://localhost/x;}}}http{" + strings.Repeat("server{location /h{root /;}location /x{return 200;}}", 1000) + "}",
+	} {
+		start := time.Now()
+		r, err := Import("x", []byte(text), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d > 30*time.Second {
+			t.Errorf("%s: %v for %d bytes, %d notes", name, d, len(text), len(r.Notes))
+		}
 	}
 }

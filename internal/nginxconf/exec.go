@@ -118,12 +118,15 @@ func label(b *item, kind, name string) string {
 	if name == "" || len(name) > 64 {
 		name = "program"
 	}
-	out := name
-	for n := 2; slices.ContainsFunc(b.items, func(i *item) bool {
-		return strings.HasPrefix(i.head, kind+" "+quote(out)) || i.head == "exec "+quote(kind)+" "+quote(out)
-	}); n++ {
-		out = fmt.Sprintf("%s-%d", name, n)
+	if b.labels == nil {
+		b.labels = make(map[string]int)
 	}
+	out := name
+	for b.labels[kind+" "+out] > 0 {
+		b.labels[kind+" "+name]++
+		out = fmt.Sprintf("%s-%d", name, b.labels[kind+" "+name])
+	}
+	b.labels[kind+" "+out]++
 	return out
 }
 
@@ -131,8 +134,18 @@ var redirection = regexp.MustCompile(`^([0-9]*)(>>|>|<)(&?)(.*)$`)
 
 // split takes redirections, streams and the ends of lines out of the arguments.
 func (im *importer) split(d *directive, options bool) (args []word, streams []string, log string) {
+	target := false // of a redirection that stands alone
 	for n, a := range d.args {
+		if target {
+			target = false
+			continue
+		}
 		m := redirection.FindStringSubmatch(a.text)
+		if m != nil && !a.quoted && m[3]+m[4] == "" && n > 0 && n+1 < len(d.args) {
+			target = true
+			m[4] = d.args[n+1].text
+			a.text += " " + m[4]
+		}
 		name, stream, isOption := strings.Cut(a.text, "=")
 		switch {
 		case strings.Trim(a.text, "\\\r\n") == "" && a.text != "":

@@ -141,6 +141,8 @@ func (im *importer) headers(b *item, d *directive, s *scope) {
 			case v == "*" || strings.Contains(v, "$") || v == "":
 				if files {
 					im.note(h, better, "files are for scripts of every page; cors_origins names those that may read them")
+				} else if b.hasBlock("control") {
+					im.note(h, better, "pages of other sites can't command this server")
 				} else {
 					b.replace("cors_origins", list("*"), h)
 				}

@@ -10,6 +10,9 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
+// hour is the longest fragment that rtmpd takes.
+const hour = int64(time.Hour)
+
 var hlsAttributes = map[string]attribute{
 	"hls_fragment": {"fragment", duration, hour}, "hls_playlist_length": {"playlist_length", duration, 0}, "hls_max_fragment": {"max_fragment", duration, 0},
 	"hls_nested": {"nested", onOff, 0}, "hls_fragment_naming": {"fragment_naming", word1, 0},

@@ -45,7 +45,7 @@ func (im *importer) http(root *item, d *directive) {
 			im.note(s, lost, "it serves nothing of rtmp: leave it to nginx, on another port")
 			im.forget(s)
 		default:
-			sites = im.server80(root, sites, s, sc, formats)
+			sites = im.httpServer(root, sites, s, sc, formats)
 		}
 	}
 	for _, s := range redirects {
@@ -149,8 +149,8 @@ func toHTTPS(s *directive) bool {
 	return walk(s.block) && found
 }
 
-// server80 maps a server of http into the site that has one of its addresses.
-func (im *importer) server80(root *item, sites []*site, d *directive, s *scope, formats map[string]*directive) []*site {
+// httpServer maps a server of http into the site that has one of its addresses.
+func (im *importer) httpServer(root *item, sites []*site, d *directive, s *scope, formats map[string]*directive) []*site {
 	plain, secure, proxy := im.httpListen(d, s)
 	var at *site
 	for _, x := range sites {

@@ -84,6 +84,7 @@ type importer struct {
 	o     Options
 	told  bool // o.Built was set
 	notes []Note
+	noted map[Note]bool
 
 	access  map[string]*directive // log_format of rtmp, by name
 	applied []*application        // of all servers
@@ -108,7 +109,7 @@ func Import(name string, text []byte, o Options) (*Result, error) {
 	if !told {
 		o.Built = config.Built
 	}
-	im := &importer{o: o, told: told, access: make(map[string]*directive), dirs: make(map[string]string), claimed: make(map[string]string), tunnels: make(map[string]string)}
+	im := &importer{o: o, told: told, noted: make(map[Note]bool), access: make(map[string]*directive), dirs: make(map[string]string), claimed: make(map[string]string), tunnels: make(map[string]string)}
 	p := &parser{im: im, dir: filepath.Dir(name)}
 	main, tail, err := p.file(name, text, 0)
 	if err != nil {
@@ -141,7 +142,7 @@ func open(path string) ([]byte, error) {
 		return nil, err
 	case !fi.Mode().IsRegular() && fi.Mode()&fs.ModeNamedPipe == 0:
 		return nil, errors.New("this is no file")
-	case fi.Size() > maxFile:
+	case fi.Size() > MaxFile:
 		return nil, errors.New("it is too large")
 	}
 	return os.ReadFile(path)
@@ -162,7 +163,8 @@ func (im *importer) note(d *directive, k Kind, format string, args ...any) {
 	}
 	d.done = true
 	n := Note{d.file.name, d.line, d.name, k, fmt.Sprintf(format, args...)}
-	if !slices.Contains(im.notes, n) {
+	if !im.noted[n] {
+		im.noted[n] = true
 		im.notes = append(im.notes, n)
 	}
 }

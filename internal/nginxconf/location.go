@@ -2,7 +2,6 @@ package nginxconf
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +43,7 @@ func (im *importer) locations(at *site, d *directive, s *scope, prefix string) {
 	}
 	own := &scope{block: d.block}
 	if r := own.get("return"); r != nil {
-		if target := redirection302(r); target != "" {
+		if target := fixedTarget(r); target != "" {
 			im.serve(at, r, s, "/", func(b *item) { b.set(r, "redirect", quote(target)) })
 		}
 		return
@@ -210,7 +209,7 @@ func (im *importer) control(b *item, d, control *directive) {
 // returned maps return.
 func (im *importer) returned(at *site, d *directive, s *scope, r *directive, p string) {
 	code := r.arg(0)
-	target := redirection302(r)
+	target := fixedTarget(r)
 	switch {
 	case target != "":
 		im.serve(at, d, s, p, func(b *item) { b.set(r, "redirect", quote(target)) })
@@ -231,15 +230,13 @@ func (im *importer) returned(at *site, d *directive, s *scope, r *directive, p s
 	}
 }
 
-var variableIn = regexp.MustCompile(`\$`)
-
-// redirection302 is where a return leads; empty: nowhere that is fixed.
-func redirection302(r *directive) string {
+// fixedTarget is where a return leads; empty: nowhere that is fixed.
+func fixedTarget(r *directive) string {
 	target := r.arg(1)
 	if len(r.args) == 1 {
 		target = r.arg(0)
 	}
-	if len(r.args) == 2 && !strings.HasPrefix(r.arg(0), "30") || variableIn.MatchString(target) ||
+	if len(r.args) == 2 && !strings.HasPrefix(r.arg(0), "30") || strings.Contains(target, "$") ||
 		!strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") {
 		return ""
 	}

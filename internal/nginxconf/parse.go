@@ -15,11 +15,12 @@ import (
 // Bounds on what is read: files that include each other must end, and nothing real
 // comes near.
 const (
-	maxFile     = 4 << 20  // bytes of one file
-	maxBytes    = 16 << 20 // of all files
-	maxFiles    = 1000
-	maxDepth    = 50 // of blocks in blocks
-	maxIncludes = 20 // of files in files
+	MaxFile       = 4 << 20  // bytes of one file; Import refuses more
+	maxBytes      = 16 << 20 // of all files
+	maxFiles      = 1000
+	maxDirectives = 200000 // directives of all files
+	maxDepth      = 50     // of blocks in blocks
+	maxIncludes   = 20     // of files in files
 )
 
 // word is one argument of a directive.
@@ -94,17 +95,18 @@ func (s *source) errorAt(line int, what string) error {
 
 // parser reads files into directives.
 type parser struct {
-	im    *importer
-	dir   string // of the main file: relative includes start there
-	bytes int
-	files int
+	im         *importer
+	dir        string // of the main file: relative includes start there
+	bytes      int
+	files      int
+	directives int
 }
 
 // file parses one file.
 func (p *parser) file(name string, text []byte, depth int) ([]*directive, []string, error) {
 	p.files++
 	p.bytes += len(text)
-	if len(text) > maxFile || p.bytes > maxBytes || p.files > maxFiles || depth > maxIncludes {
+	if len(text) > MaxFile || p.bytes > maxBytes || p.files > maxFiles || depth > maxIncludes {
 		return nil, nil, fmt.Errorf("%s: this is too large for an nginx.conf, or files include each other", name)
 	}
 	text, err := value.PlainText(text)
@@ -182,6 +184,9 @@ func (t *tokens) body(p *parser, level, depth int) ([]*directive, error) {
 			t.at++
 			return out, nil
 		default:
+			if p.directives++; p.directives > maxDirectives {
+				return nil, fmt.Errorf("%s: this is too large for an nginx.conf", t.source.name)
+			}
 			d, err := t.directive(p, level, depth)
 			if err != nil {
 				return nil, err
@@ -251,7 +256,7 @@ func (t *tokens) directive(p *parser, level, depth int) (*directive, error) {
 			d.args = append(d.args, word{unescape(clean(tok.Value)), false, tok.Line})
 		}
 	}
-	return nil, t.source.errorAt(d.line, fmt.Sprintf("%s does not end: a ; or a block is missing", d.name))
+	return nil, t.source.errorAt(d.line, fmt.Sprintf("%s does not end: a ;, a block or a closing quote is missing", d.name))
 }
 
 // include reads what an include names. What can't be read is a note: the file may

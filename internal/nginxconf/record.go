@@ -56,7 +56,7 @@ func (im *importer) record(b *item, from *directive, name string, s *scope) {
 	r := b.block(from, "record", name)
 	r.take(d)
 	if !slices.Equal(tracks, []string{"audio", "video"}) {
-		r.set(nil, "tracks", list(slices.Clone(tracks)...))
+		r.set(nil, "tracks", list(tracks...))
 	}
 	if manual {
 		r.set(nil, "manual", "true")

@@ -1,18 +1,38 @@
 package nginxconf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // scope is a block and the blocks around it, from which it inherits.
 type scope struct {
 	block  []*directive
 	parent *scope
+
+	index map[string][]*directive // of block, by name; made at the first use
 }
 
 // own returns the block's own directives of a name.
 func (s *scope) own(name string) []*directive {
-	var out []*directive
+	if s.index == nil {
+		s.index = make(map[string][]*directive)
+		for _, d := range s.block {
+			if !d.isBlock {
+				s.index[d.name] = append(s.index[d.name], d)
+			}
+		}
+	}
+	return s.index[name]
+}
+
+// owns returns the block's own directives of the names, in their order.
+func (s *scope) owns(names ...string) (out []*directive) {
+	if !slices.ContainsFunc(names, func(name string) bool { return len(s.own(name)) > 0 }) {
+		return nil
+	}
 	for _, d := range s.block {
-		if d.name == name && !d.isBlock {
+		if !d.isBlock && slices.Contains(names, d.name) {
 			out = append(out, d)
 		}
 	}
@@ -29,30 +49,20 @@ func (s *scope) get(name string) *directive {
 	return nil
 }
 
-// nearest returns the directives of a name in the nearest block that has any.
+// nearest returns the directives of the names in the nearest block that has any.
 func (s *scope) nearest(names ...string) []*directive {
 	for ; s != nil; s = s.parent {
-		var out []*directive
-		for _, d := range s.block {
-			for _, name := range names {
-				if d.name == name && !d.isBlock {
-					out = append(out, d)
-				}
-			}
-		}
-		if out != nil {
-			return out
+		if own := s.owns(names...); own != nil {
+			return own
 		}
 	}
 	return nil
 }
 
 // all returns the directives of the names, the own ones first, then the parents'.
-func (s *scope) all(names ...string) []*directive {
-	var out []*directive
+func (s *scope) all(names ...string) (out []*directive) {
 	for ; s != nil; s = s.parent {
-		at := &scope{block: s.block}
-		out = append(out, at.nearest(names...)...)
+		out = append(out, s.owns(names...)...)
 	}
 	return out
 }

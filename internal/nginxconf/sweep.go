@@ -1,6 +1,9 @@
 package nginxconf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // reasons say why directives that were not mapped are no loss, or what to do.
 var reasons = map[string]Note{}
@@ -85,21 +88,12 @@ func (im *importer) unmapped(d *directive) {
 		im.note(d, unneeded, "nothing here records, or another block says otherwise")
 	case known[d.name]:
 		im.note(d, unneeded, "nothing here uses it, or another line says it already")
-	case contains(rtmpFamilies, family) && d.isBlock:
+	case slices.Contains(rtmpFamilies, family) && d.isBlock:
 		im.note(d, lost, "rtmpd knows no such block")
 	default:
 		im.note(d, lost, "rtmpd has no counterpart")
 		im.forget(d)
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // known are directives that are mapped where they have an effect.

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -206,10 +205,12 @@ func address(s string) string {
 // let in; nil if everyone is.
 func rules(entries []string) []string {
 	var out []string
+	seen := make(map[string]bool)
 	for _, e := range entries {
-		if slices.Contains(out, e) {
+		if seen[e] {
 			continue
 		}
+		seen[e] = true
 		out = append(out, e)
 		if strings.HasSuffix(e, " all") {
 			break

@@ -19,7 +19,8 @@ type item struct {
 	comments []string
 	tail     []string // comments behind the last of items
 	from     *directive
-	off      bool // written as a comment
+	labels   map[string]int // of the blocks in it, and how often each was asked for
+	off      bool           // written as a comment
 }
 
 // block is a new block in i.
@@ -184,8 +185,9 @@ func same(s string) string { return s }
 
 // list is an HCL list of strings on one line.
 func list(words ...string) string {
+	quoted := make([]string, len(words))
 	for i, w := range words {
-		words[i] = quote(w)
+		quoted[i] = quote(w)
 	}
-	return "[" + strings.Join(words, ", ") + "]"
+	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // guideConf is the nginx.conf of the guide that many HLS servers were made by, with
@@ -59,14 +60,7 @@ http {
 // TestImportedGuide imports the guide's nginx.conf and runs the result: who published to
 // that nginx and who watched it finds everything where it was.
 func TestImportedGuide(t *testing.T) {
-	s := &server{dir: t.TempDir()}
-	conf, path := filepath.Join(s.dir, "nginx.conf"), filepath.Join(s.dir, "rtmpd.hcl")
-	if err := os.WriteFile(conf, []byte(strings.ReplaceAll(guideConf, "DIR", s.dir)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	succeed(t, exec.Command(rtmpd, "import", "-strict", "-o", path, conf))
-	s.runImported(t, path)
-
+	s := importGuide(t)
 	file := filepath.Join(s.dir, "in.flv")
 	succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone,
 		"-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "flv", file))
@@ -74,6 +68,39 @@ func TestImportedGuide(t *testing.T) {
 	playlist, fragments := s.ended(t, "test")
 	checkTS(t, playlist, fragments, probeFile(t, file))
 	decode(t, fragments)
+}
+
+// TestImportedGuideInABrowser watches it through a proxy that says nothing of rtmpd.
+func TestImportedGuideInABrowser(t *testing.T) {
+	s := importGuide(t)
+	background(t, ffmpegLive(t, "rtmp://"+s.rtmp+"/show/test"))
+	s.waitLive(t, "test")
+	address, conf := testport.Address(), filepath.Join(s.dir, "proxy.conf")
+	text := strings.Replace(nginx.config, "SNIPPET", "location /live/ { proxy_pass http://%[2]s; }", 1)
+	if err := os.WriteFile(conf, fmt.Appendf(nil, text, address, s.http, s.dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name, args := nginx.run(conf, address)
+	background(t, command(t, 2*time.Minute, name, args...))
+	url := "http://" + address + "/live/test.m3u8"
+	eventually(t, 30*time.Second, "the proxy answers", func() bool {
+		_, err := get(url)
+		return err == nil
+	})
+	playInChromium(t, hlsjsPage, url)
+}
+
+// importGuide runs what the guide's nginx.conf is imported as, with nothing edited.
+func importGuide(t *testing.T) *server {
+	t.Helper()
+	s := &server{dir: t.TempDir()}
+	conf, path := filepath.Join(s.dir, "nginx.conf"), filepath.Join(s.dir, "rtmpd.hcl")
+	if err := os.WriteFile(conf, []byte(strings.ReplaceAll(guideConf, "DIR", s.dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, exec.Command(rtmpd, "import", "-strict", "-o", path, conf))
+	s.runImported(t, path)
+	return s
 }
 
 // TestImportedLadder imports the second part of the guide: one command makes three
