@@ -190,6 +190,7 @@ func parse(mode string, args []string) (*command, error) {
 	f.StringVar(&sizes, "mss", sizes, "TCP_MAXSEG of players and viewers; 0 is the loopback's 64 KiB")
 	f.IntVar(&c.streams, "streams", 1, "streams that players are dealt out over")
 	f.BoolVar(&c.hls, "hls", false, "publish into the application that writes HLS")
+	f.StringVar(&c.record, "record", "", "publish into the application that records, rtmpd in this format (nginx: FLV)")
 	f.IntVar(&c.stopped, "stopped", 0, "players that are stopped (SIGSTOP) for a second window (play)")
 	f.IntVar(&c.parallel, "parallel", 64, "set-ups in flight (churn)")
 	if err := f.Parse(args); err != nil {
@@ -279,6 +280,8 @@ func (c *command) repeat(ctx context.Context, mode string) error {
 			app := appLive
 			if c.hls {
 				app = appHLS
+			} else if c.record != "" {
+				app = appRecord
 			}
 			return measurePublish(ctx, t, app, c.steps, c.options)
 		case "play":

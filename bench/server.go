@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,11 +18,12 @@ import (
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
-// The applications every server under test has: one without outputs and one
-// that writes HLS.
+// The applications every server under test has: one without outputs, one that
+// writes HLS and one that records.
 const (
-	appLive = "live"
-	appHLS  = "hls"
+	appLive   = "live"
+	appHLS    = "hls"
+	appRecord = "record"
 )
 
 // The HLS settings of every server under test.
@@ -50,6 +52,7 @@ type launcher struct {
 	nginx  string // binary
 	module string // ngx_rtmp_module.so
 	flush  string // rtmpd's flush_interval; empty for its default
+	record string // the format of rtmpd's recordings
 	shm    string // parent of the servers' directories
 
 	built string // directory of the binary that build made
@@ -112,7 +115,7 @@ func (l *launcher) launch(ctx context.Context, kind string, t *target) error {
 	default:
 		return fmt.Errorf("unknown server %q: nginx, rtmpd or a URL", kind)
 	}
-	for _, d := range []string{"segments", "state", "run"} {
+	for _, d := range []string{"segments", "state", "run", "records"} {
 		if err := os.Mkdir(filepath.Join(t.dir, d), 0o755); err != nil {
 			return err
 		}
@@ -228,6 +231,9 @@ func (t *target) lastLog() string {
 // segments is where the server writes HLS.
 func (t *target) segments() string { return filepath.Join(t.dir, "segments") }
 
+// records is where the server writes recordings.
+func (t *target) records() string { return filepath.Join(t.dir, "records") }
+
 // nginxConfig is the peer's configuration: one worker, as nginx-rtmp needs it,
 // and no logs.
 func (l *launcher) nginxConfig(t *target) string {
@@ -253,6 +259,7 @@ rtmp {
       live on;
       hls on; hls_path %s; hls_fragment %s; hls_playlist_length %s; hls_cleanup on;
     }
+    application %[11]s { live on; record all; record_path %[12]s; }
   }
 }
 http {
@@ -267,7 +274,7 @@ http {
     location /hls { alias %[7]s; add_header Cache-Control no-cache; }
   }
 }
-`, user, l.module, t.dir, t.rtmp, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http)
+`, user, l.module, t.dir, t.rtmp, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, appRecord, t.records())
 }
 
 // rtmpdConfig is the same for rtmpd, with everything else at its default.
@@ -296,6 +303,14 @@ rtmp {
       playlist_length = %[8]q
     }
   }
+
+  application %[11]q {
+    record "all" {
+      path     = %[12]q
+      format   = %[13]q
+      min_free = 0
+    }
+  }
 }
 
 http {
@@ -309,5 +324,5 @@ http {
     root = %[10]q
   }
 }
-`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()))
+`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), appRecord, t.records(), cmp.Or(l.record, "flv"))
 }

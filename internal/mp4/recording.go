@@ -308,10 +308,9 @@ func (r *Recording) note(place int64, oldest time.Duration) {
 	for i := range r.runs {
 		run := &r.runs[i]
 		t := r.tracks[run.TrackID-1]
-		dts := int64(run.Start)
 		for j := range run.Samples {
 			s := &run.Samples[j]
-			dts = t.waiting[j].dts + t.shift
+			dts := t.waiting[j].dts + t.shift
 			t.index.add(entry{place: place, size: uint32(len(s.Data)), dts: dts, offset: s.Offset, sync: s.Sync})
 			t.end = dts + int64(s.Duration)
 			place += int64(len(s.Data))

@@ -158,7 +158,7 @@ func TestAFullDiskLeavesWholeFragments(t *testing.T) {
 			}
 		}
 		err = r.Finish()
-		got := [2][]sample{}
+		var got [2][]sample
 		if top := boxes(file.b); err == nil && len(top) == 3 {
 			got = readTables(t, file.b)
 		} else {
