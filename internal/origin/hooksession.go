@@ -128,11 +128,15 @@ func (n *hookSession) watch() {
 // event runs the programs of exec blocks of a kind: play for a player, publish for a
 // publisher.
 func (n *hookSession) event(play, publish string) {
-	kind, v := play, n.values()
+	blocks := n.app.rules.Load().cfg.For(cmp.Or(n.stream.Public, n.stream.Name)).Execs
+	if len(blocks) == 0 {
+		return
+	}
+	kind := play
 	if n.publishing {
 		kind = publish
 	}
-	n.app.execs.event(kind, "", n.app.rules.Load().cfg.For(v.Name).Execs, v)
+	n.app.execs.event(kind, "", blocks, n.values())
 }
 
 // values are what placeholders stand for in commands about n. A name that a hook

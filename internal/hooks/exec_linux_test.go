@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,12 +97,12 @@ func (r *execRig) ends(k *Kept) {
 
 func TestAProgramIsStartedWithWhatItNeedsAndNothingElse(t *testing.T) {
 	t.Setenv("RTMPD_TEST_SECRET", "of the server's own")
-	r := newExecRig(t)
-	inherited, err := os.Open("/dev/null")
+	inherited, err := syscall.Dup(0) // as whoever started rtmpd may leave one
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer inherited.Close()
+	defer syscall.Close(inherited)
+	r := newExecRig(t)
 	c := r.script(`env >$DIR/env; ls /proc/$$/fd >$DIR/fds; cat >$DIR/stdin; echo "$0|$1|$2|$3" >$DIR/args; ps -o pgid=,pid=,sid= -p $$ >$DIR/group`)
 	c.Exec.Command = append(c.Exec.Command, "zero", "$name_low", "$args", "a b $$x $addr")
 	c.Values = Values{Session: Session{App: "live", Addr: "10.0.0.1", FlashVer: "OBS\x00\n", ClientID: 7}, Name: "cam+1", Args: "--rm=1&key=secret", Publisher: "jo"}
