@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func TestPushPassesOverWhatIsTooOld(t *testing.T) {
 	close(hold)
 	eventually(t, "the newest is there", func() bool {
 		s := f.session(0)
-		return len(s.messages) > 0 && strings.Contains(string(s.messages[len(s.messages)-1].Payload[:12]), "v8960")
+		return len(s.messages) > 0 && bytes.Contains(s.messages[len(s.messages)-1].Payload, []byte("v8960"))
 	})
 	s := f.session(0)
 	if len(s.messages) > 200 || n.logged("too slow") == 0 || f.count() != 1 {
