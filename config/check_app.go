@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -136,8 +137,8 @@ func (c *checker) fallback(n *node, app *Application) {
 		}
 	case !strings.HasPrefix(f, "/"):
 		c.errorAt(n.at("fallback"), "the path of a fallback begins with /", "write \"/srv/slate.flv\"")
-	case !strings.HasSuffix(strings.ToLower(f), ".flv"):
-		c.errorAt(n.at("fallback"), "a fallback is an FLV file", "make one: ffmpeg -i FILE -c:v libx264 -g 50 -c:a aac -f flv SLATE.flv")
+	case !slices.Contains([]string{".flv", ".mp4"}, strings.ToLower(path.Ext(f))):
+		c.errorAt(n.at("fallback"), "a fallback is an FLV or MP4 file", "make one: ffmpeg -i FILE -c:v libx264 -g 50 -c:a aac -f flv SLATE.flv")
 	}
 }
 

@@ -1,13 +1,11 @@
 package origin
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
 const (
@@ -212,13 +211,16 @@ func (st *Stream) watched(now time.Time) bool {
 	return set != nil && set.counter.Len(now) > 0
 }
 
-// playFile shows an FLV file over and over, at the speed of its timestamps.
+// playFile shows a file over and over, at the speed of its timestamps.
 func (s *slate) playFile(ctx context.Context) error {
-	f, err := os.OpenInRoot(filepath.Dir(s.source), filepath.Base(s.source))
+	f, err := vod.OpenFile(s.source)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	if meta, ok, err := flv.ParseMetadata(f.Metadata()); ok && err == nil {
+		s.publication.SetMetadata(meta.Raw)
+	}
 	base, epoch := s.publication.Begin()
 	demuxer := flv.NewDemuxer(base, epoch)
 	begin := time.Now()
@@ -239,28 +241,30 @@ func (s *slate) playFile(ctx context.Context) error {
 
 // playRound shows the file once. Its timestamps count from offset, in ms; length is
 // how long it is.
-func (s *slate) playRound(ctx context.Context, f *os.File, demuxer *flv.Demuxer, begin time.Time, offset uint32) (length uint32, err error) {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+func (s *slate) playRound(ctx context.Context, f vod.File, demuxer *flv.Demuxer, begin time.Time, offset uint32) (length uint32, err error) {
+	if err := f.Seek(ctx, 0); err != nil {
 		return 0, err
 	}
-	r, err := flv.NewReader(bufio.NewReaderSize(f, 64<<10))
-	if err != nil {
-		return 0, err
+	take := func(at uint32, tag flv.FileTag) (*media.Packet, error) {
+		if tag.Type == flv.TagVideo {
+			return demuxer.Video(at, tag.Body)
+		}
+		return demuxer.Audio(at, tag.Body)
+	}
+	for _, h := range f.Headers() {
+		_, _ = take(offset, h)
 	}
 	var first, last, step uint32
 	packets := 0
 	for {
-		tag, err := r.Next()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			break // a recording that was cut off ends there
+		tag, err := f.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
 		if err != nil {
 			return 0, err
 		}
 		if tag.Type == flv.TagScript {
-			if meta, ok, err := flv.ParseMetadata(tag.Body); ok && err == nil && offset == 0 {
-				s.publication.SetMetadata(meta.Raw)
-			}
 			continue
 		}
 		if packets == 0 {
@@ -276,12 +280,8 @@ func (s *slate) playRound(ctx context.Context, f *os.File, demuxer *flv.Demuxer,
 		}
 		now := time.Now()
 		demuxer.Arrived(now)
-		var p *media.Packet
-		if tag.Type == flv.TagVideo {
-			p, _ = demuxer.Video(at, tag.Body) // what can't be read is left out
-		} else {
-			p, _ = demuxer.Audio(at, tag.Body)
-		}
+		tag.Body = bytes.Clone(tag.Body)
+		p, _ := take(at, tag) // what can't be read is left out
 		if p != nil {
 			packets++
 			if !s.publication.Write(p, now) {

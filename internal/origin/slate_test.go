@@ -9,6 +9,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/media"
 )
 
 // writeSlate puts the test card, 16 s, where configurations find $DIR/slate.flv.
@@ -143,5 +144,39 @@ func TestAFallbackThatCannotBeShownEndsTheStream(t *testing.T) {
 	}
 	if n := r.logs.FilterMessage("fallback can't be shown").Len(); n != 3 {
 		t.Errorf("%d lines, want 3", n)
+	}
+}
+
+// An MP4 file is a slate, too; it is shown again when it is over.
+func TestAnMP4FileIsShownOverAndOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, liveWith(`fallback = "$DIR/slate.mp4"`+"\n    reconnect_grace = 0"))
+	film, err := os.ReadFile("../vod/testdata/h264.mp4") // 3 s, a keyframe a second
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.dir, "slate.mp4"), film, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := newRun(t, r.fake(), "cam")
+	st := p.Stream()
+	p.frames(3)
+	cur := st.Live().Cursor(live.FromOldest, false)
+	defer cur.Close()
+	before := st.Live().Snapshot().Keyframes
+	p.Leave(true)
+	r.eventually("the slate is shown for the second time", func() bool { return st.Live().Snapshot().Keyframes >= before+5 })
+	last := time.Duration(-1)
+	for _, p := range shown(t, cur) {
+		if p.Track.Kind != media.Video {
+			continue
+		}
+		if d := p.DTS - last; last >= 0 && (d <= 0 || d > 500*time.Millisecond) {
+			t.Errorf("a picture at %s after one at %s", p.DTS, last)
+		}
+		last = p.DTS
+	}
+	if s := st.Live().Snapshot(); s.Video.Width != 64 || s.Audio == nil {
+		t.Errorf("shown are %+v and %+v", s.Video, s.Audio)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -133,6 +134,20 @@ func (l *Library) Has(r Request) bool {
 		}
 	}
 	return false
+}
+
+// OpenFile opens a file that a configuration names.
+func OpenFile(path string) (File, error) {
+	f, err := openIn(filepath.Dir(path), filepath.Base(path))
+	if err != nil {
+		return nil, err
+	}
+	out, err := read(osFile{f}, formatOf(path), nil)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
 }
 
 // openIn opens a regular file below dir. Symbolic links are followed as long as they
