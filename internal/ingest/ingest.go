@@ -1,5 +1,6 @@
-// Package ingest turns the messages of a publisher into packets, and bounds what it
-// may change how often.
+// Package ingest turns the RTMP messages of a publisher into packets, and bounds what
+// it may change how often. A publisher of another protocol does not need it: see
+// origin.Publisher.
 package ingest
 
 import (

@@ -90,7 +90,7 @@ func readHeader(r io.Reader) (netip.AddrPort, error) {
 	return netip.AddrPort{}, fmt.Errorf("%w: it is not about a stream", ErrMalformedHeader)
 }
 
-// line reads to the end of a version 1 header, byte by byte: the header ends with the
+// headerLine reads to the end of a version 1 header, byte by byte: the header ends with the
 // line, and bytes behind it could not be put back. That is some fifty reads, once per
 // connection.
 func headerLine(r io.Reader, head []byte) ([]byte, error) {
@@ -124,7 +124,7 @@ func binary2(r io.Reader, head []byte) ([]byte, error) {
 	return all, nil
 }
 
-// cut is the error for a header that ends early.
+// cutHeader is the error for a header that ends early.
 func cutHeader(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: it ends early", ErrMalformedHeader)

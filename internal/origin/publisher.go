@@ -18,7 +18,7 @@ type Publisher interface {
 	Kick(Reason)
 	// Redirect has it publish under another name from now on, without a new
 	// connection: it leaves, and its request goes to Publish again (see
-	// PublishRequest.Redirect).
+	// PublishRequest.Redirected).
 	Redirect(name, query string)
 	// Describe is for hooks, stat and the log.
 	Describe() Description

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/rtmpd/rtmpd/config"
 )
@@ -75,4 +76,23 @@ func (v *Service) Evictions(rules *Rules) []Eviction {
 func (og *Origin) Remove(a *Application) {
 	a.remove()
 	og.audience.leave(a)
+}
+
+// setRules swaps an application's rules. Verdicts on its viewers are forgotten if
+// what gave them changes; rules and epoch are one, so that no answer of the hook
+// before counts as the new one's.
+func (a *Application) setRules(rules *appRules) {
+	old := a.rules.Load()
+	switch {
+	case old == nil:
+		rules.asked = asked{epoch: a.origin.epochs.Add(1)}
+	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP:
+		rules.asked = old.asked
+	default:
+		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
+	}
+	if old != nil && old.cfg.Hooks != rules.cfg.Hooks {
+		a.hooks.Moved()
+	}
+	a.rules.Store(rules)
 }

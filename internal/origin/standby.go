@@ -136,7 +136,7 @@ func (a *Application) promote(p *Publication) {
 	}
 }
 
-// Stage puts a publisher that waits for a stream on air: the one with this client
+// stage puts a publisher that waits for a stream on air: the one with this client
 // ID, or whose key has this label; empty: the next one. It says which it was.
 func (a *Application) stage(name, who string) (Description, error) {
 	a.mu.Lock()

@@ -36,25 +36,6 @@ type asked struct {
 	open  bool // before that everybody was let in
 }
 
-// setRules swaps an application's rules. Verdicts on its viewers are forgotten if
-// what gave them changes; rules and epoch are one, so that no answer of the hook
-// before counts as the new one's.
-func (a *Application) setRules(rules *appRules) {
-	old := a.rules.Load()
-	switch {
-	case old == nil:
-		rules.asked = asked{epoch: a.origin.epochs.Add(1)}
-	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP:
-		rules.asked = old.asked
-	default:
-		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
-	}
-	if old != nil && old.cfg.Hooks != rules.cfg.Hooks {
-		a.hooks.Moved()
-	}
-	a.rules.Store(rules)
-}
-
 // pass names what a yes to a viewer of h lets through.
 func (h *viewerSet) pass(addr netip.Addr, agent string) viewers.Key {
 	return viewers.KeyOf(h.app.id, 0, addr, h.name, agent)

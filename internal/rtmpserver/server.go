@@ -88,9 +88,10 @@ func (s *Server) ended(sess *session) {
 // WaitSessions returns when nothing is left to do for any connection; their
 // context has ended before. Some may wait for their clients to hang up: see HangUp.
 func (s *Server) WaitSessions() {
-	s.mu.Lock() // a session that starts now sees that the origin stops
+	s.mu.Lock() // a session that starts from here on sees that the origin stops
+	started := &s.sessions
 	s.mu.Unlock()
-	s.sessions.Wait()
+	started.Wait()
 }
 
 // HangUp closes the connections whose clients have not done so. Those that read
