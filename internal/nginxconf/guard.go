@@ -130,7 +130,7 @@ func (im *importer) basicAuth(b *item, s *scope) bool {
 var bcrypted = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
 
 // headers maps add_header and expires.
-func (im *importer) headers(b *item, d *directive, s *scope) {
+func (im *importer) headers(b *item, d *directive, s *scope, p string) {
 	files := b.has("root") || b.has("alias")
 	var lines []string
 	for _, h := range s.nearest("add_header") {
@@ -152,7 +152,7 @@ func (im *importer) headers(b *item, d *directive, s *scope) {
 		case strings.HasPrefix(lower, "access-control-"):
 			im.note(h, better, "rtmpd answers CORS by itself")
 		case lower == "cache-control" || lower == "pragma" || lower == "expires":
-			if files && !im.plain(s, d) || !files || lower != "cache-control" {
+			if files && !im.plain(s, p) || !files || lower != "cache-control" {
 				im.note(h, better, "playlists and fragments have the cache headers that fit them")
 			} else if !b.has("cache_control") {
 				b.set(h, "cache_control", quote(v))
@@ -171,7 +171,7 @@ func (im *importer) headers(b *item, d *directive, s *scope) {
 	if len(lines) > 0 {
 		b.set(nil, "headers", "{\n"+strings.Join(slices.Compact(lines), "\n")+"\n}")
 	}
-	im.expires(b, d, s)
+	im.expires(b, s, p)
 	for _, i := range d.block {
 		if i.name == "if" && i.isBlock && !i.done && harmlessCondition.MatchString(strings.Join(i.strings(), " ")) && strings.Contains(strings.Join(i.strings(), " "), "$request_method") {
 			im.note(i, better, "rtmpd answers OPTIONS and refuses other methods by itself")
@@ -180,20 +180,17 @@ func (im *importer) headers(b *item, d *directive, s *scope) {
 	}
 }
 
-// plain says whether a location serves files that have nothing to do with rtmp.
-func (im *importer) plain(s *scope, d *directive) bool {
-	at := "/"
-	if d.isBlock && d.name == "location" {
-		_, at = locationPath(d)
-	}
-	return !im.reaches(served(s, at))
+// plain says whether the location of a path serves files that have nothing to do with
+// rtmp.
+func (im *importer) plain(s *scope, p string) bool {
+	return !im.reaches(served(s, strings.TrimPrefix(p, "= ")))
 }
 
-func (im *importer) expires(b *item, d *directive, s *scope) {
+func (im *importer) expires(b *item, s *scope, p string) {
 	e := s.get("expires")
 	switch {
 	case e == nil || e.done:
-	case !im.plain(s, d):
+	case !im.plain(s, p):
 		im.note(e, better, "playlists and fragments have the cache headers that fit them")
 	case b.has("cache_control") || len(e.args) != 1 || strings.Contains(e.arg(0), "$"):
 		im.note(e, lost, "cache_control says how long answers are kept, as in \"max-age=3600\"")

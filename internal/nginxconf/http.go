@@ -86,7 +86,10 @@ func (im *importer) relevant(list []*directive, s *scope, at string) bool {
 		case d.name == "rtmp_stat" || d.name == "rtmp_control" || d.name == "flv_live":
 			return true
 		case d.name == "location" && d.isBlock:
-			_, path := locationPath(d)
+			modifier, path := locationPath(d)
+			if strings.HasPrefix(modifier, "~") && len(im.expressed(&scope{block: d.block, parent: s}, path)) > 0 {
+				return true
+			}
 			if im.relevant(d.block, &scope{block: d.block, parent: s}, path) {
 				return true
 			}
@@ -97,10 +100,10 @@ func (im *importer) relevant(list []*directive, s *scope, at string) bool {
 
 // served is the directory that a path of a location leads to; empty if to none.
 func served(s *scope, at string) string {
-	if a := (&scope{block: s.block}).get("alias"); a != nil {
+	if a := (&scope{block: s.block}).get("alias"); a != nil && !variable(a) {
 		return filepath.Clean(a.arg(0))
 	}
-	if r := s.get("root"); r != nil {
+	if r := s.get("root"); r != nil && !variable(r) {
 		return filepath.Clean(r.arg(0) + "/" + at)
 	}
 	return ""

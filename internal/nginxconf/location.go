@@ -2,6 +2,7 @@ package nginxconf
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ func (im *importer) locations(at *site, d *directive, s *scope, prefix string) {
 		}
 		return
 	}
-	if r := s.get("root"); r != nil {
+	if r := s.get("root"); r != nil && !variable(r) {
 		im.serve(at, r, s, "/", func(b *item) { im.root(b, r, s, "/") })
 	}
 }
@@ -62,6 +63,10 @@ func (im *importer) location(at *site, d *directive, s *scope, modifier, p strin
 		im.lose(d, "a location for nginx itself has no counterpart")
 		return
 	case strings.HasPrefix(modifier, "~"):
+		if found := im.expressed(s, p); len(found) > 0 && len(own.nearest(slices.Concat(handlers, []string{"return", "rewrite"})...)) == 0 {
+			im.prefixed(at, d, s, found)
+			return
+		}
 		im.regular(d, own, p)
 		return
 	case !strings.HasPrefix(p, "/"):
@@ -74,6 +79,10 @@ func (im *importer) location(at *site, d *directive, s *scope, modifier, p strin
 			text = r.Text
 		}
 		im.lose(d, text)
+		return
+	}
+	if r := s.get("root"); own.get("alias") != nil && variable(own.get("alias")) || own.get("alias") == nil && r != nil && variable(r) {
+		im.lose(d, "a path of files is fixed: it has no variables")
 		return
 	}
 	if p = path.Clean(p); modifier == "=" {
@@ -119,6 +128,63 @@ func (im *importer) lose(d *directive, text string) {
 	}
 }
 
+// variable says whether a path has variables of nginx.
+func variable(d *directive) bool {
+	return strings.Contains(fromEnvironment.ReplaceAllString(d.arg(0), ""), "$")
+}
+
+var (
+	literalPrefix = regexp.MustCompile(`^\^(/[A-Za-z0-9_./-]*)/`)
+	firstGroup    = regexp.MustCompile(`^(/[^$]*)/\$1$`)
+)
+
+// expressed are the paths that a location with a regular expression serves HLS or DASH
+// at, each with the root or alias of a location that does the same.
+func (im *importer) expressed(s *scope, p string) [][3]string {
+	own := &scope{block: s.block}
+	if a := own.get("alias"); a != nil {
+		prefix, dir := literalPrefix.FindStringSubmatch(p), firstGroup.FindStringSubmatch(a.arg(0))
+		if prefix != nil && dir != nil && im.reaches(dir[1]) {
+			return [][3]string{{prefix[1], "alias", dir[1]}}
+		}
+		return nil
+	}
+	r := s.get("root")
+	if r == nil || variable(r) {
+		return nil
+	}
+	var out [][3]string
+	root := path.Clean(r.arg(0))
+	for _, app := range im.applied {
+		for _, dir := range []string{app.hls, app.dash} {
+			if dir == "" || !within(dir, root) || dir == root || own.get("root") == nil {
+				continue
+			}
+			at := strings.TrimPrefix(dir, strings.TrimSuffix(root, "/"))
+			if prefix := literalPrefix.FindStringSubmatch(p); prefix == nil && !strings.HasPrefix(p, "^") || prefix != nil && (within(prefix[1], at) || within(at, prefix[1])) {
+				out = append(out, [3]string{at, "root", r.arg(0)})
+			}
+		}
+	}
+	return out
+}
+
+// prefixed writes locations in place of one with a regular expression.
+func (im *importer) prefixed(at *site, d *directive, s *scope, found [][3]string) {
+	im.note(d, changed, "there are no regular expressions: all files of the directory are served")
+	for _, f := range found {
+		if _, taken := at.locations[f[0]]; taken {
+			continue
+		}
+		im.serve(at, d, s, f[0], func(b *item) { b.set(nil, f[1], quote(f[2])) })
+	}
+	for _, name := range []string{"root", "alias"} {
+		for _, x := range (&scope{block: d.block}).own(name) {
+			x.done, x.written = true, true
+		}
+	}
+}
+
 // regular speaks of a location with a regular expression.
 func (im *importer) regular(d *directive, own *scope, p string) {
 	switch {
@@ -156,7 +222,7 @@ func (im *importer) serve(at *site, d *directive, s *scope, p string, what func(
 	}
 	what(b)
 	im.guarded(b, s)
-	im.headers(b, d, s)
+	im.headers(b, d, s, p)
 	if (b.has("root") || b.has("alias")) && !strings.HasPrefix(p, "=") {
 		im.places = append(im.places, place{at, b, p, served(s, p)})
 	}

@@ -62,6 +62,8 @@ func (im *importer) relay(b *item, d *directive, s *scope, typ string) {
 	}
 	switch {
 	case key == "":
+	case key == "$name" || key == "${name}":
+		im.note(d, better, "nginx-rtmp sends the letters $name; here the stream keeps its name over there")
 	case typ == "push":
 		r.set(nil, "key", expression(key, same)) // the stream name over there is a secret as a rule
 	default:
