@@ -22,7 +22,7 @@ func FindingNames() []string {
 
 // NewOutputFailing returns the finding for an output that can't write since then.
 func NewOutputFailing(output, why string, since time.Time) doctor.Finding {
-	return finding(FindingOutputFailing, doctor.Error, since, "%s can't write, the stream goes on without it: %s", output, why)
+	return finding(FindingOutputFailing, doctor.Error, since, "%s fails, the stream goes on without it: %s", output, why)
 }
 
 // Examine sets Findings from the other fields.

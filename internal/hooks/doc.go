@@ -6,4 +6,8 @@
 // treats everything but a clear yes as a no. Tell puts calls into a bounded queue
 // and returns at once. A hook that hangs delays no other stream: each class of
 // calls has its own slots in the caller's gate.
+//
+// Commands are the processes of exec blocks (docs/exec.md). Keep runs a program until
+// it is stopped and starts it again when it ends; a Queue runs one for each event. A
+// process has a session and a process group of its own, and is ended with the group.
 package hooks

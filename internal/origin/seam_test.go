@@ -160,7 +160,7 @@ func TestAnOutputThatCannotBeginIsTriedAgain(t *testing.T) {
 	r.eventually("it is shown as failing", func() bool {
 		_, found := p.Stream().Health()
 		failing, all := p.Stream().FailingOutputs()
-		return all == 1 && failing == 1 && len(found) == 1 && strings.Contains(found[0].Advice, `toy "one" can't write`)
+		return all == 1 && failing == 1 && len(found) == 1 && strings.Contains(found[0].Advice, `toy "one" fails`)
 	})
 	shop.mu.Lock()
 	shop.fail = nil
