@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rtmpd/rtmpd/internal/output"
 )
 
 // expose is the metrics of a snapshot. The registry checks what it can.
@@ -88,6 +90,18 @@ func TestTheOldestStreamsHaveSeries(t *testing.T) {
 	}
 	text = expose(t, s, MetricsSettings{}, Host{})
 	has(t, text, `rtmpd_stream_publishing{app="",server="",stream="(other)"} 3`)
+}
+
+// Each recorder, push and packager has series of its own.
+func TestOutputsHaveSeries(t *testing.T) {
+	text := expose(t, snapshotOf(Application{Name: "live", Streams: []Stream{{Name: "cam", Publishing: true, Outputs: []Output{
+		{Kind: "hls"},
+		{Kind: "record", Name: "all", State: output.State{Target: "/x/cam.mp4", Duration: 90 * time.Second, Bytes: 1000, Files: 3, Failing: "no space"}},
+	}}}}), MetricsSettings{Streams: 10}, Host{})
+	for name, value := range map[string]string{"bytes": "1000", "seconds": "90", "files": "3", "failing": "1"} {
+		has(t, text, "rtmpd_output_"+name+`{app="live",kind="record",output="all",server="0",stream="cam"} `+value)
+	}
+	has(t, text, `rtmpd_output_failing{app="live",kind="hls",output="",server="0",stream="cam"} 0`)
 }
 
 func TestMistShowsTheMachine(t *testing.T) {

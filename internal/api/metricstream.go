@@ -102,9 +102,45 @@ func (s *scrape) families() []*dto.MetricFamily {
 			out = append(out, newFamily(f.name, f.help, f.kind, labels[:n], values[:n]))
 		}
 	}
+	out = append(out, s.outputs()...)
 	if found := s.findings(); len(found) > 0 {
 		ones := slices.Repeat([]float64{1}, len(found))
 		out = append(out, newFamily(findingName, findingHelp, prometheus.GaugeValue, found, ones))
+	}
+	return out
+}
+
+// outputFamilies have a series for each output of a stream.
+var outputFamilies = []struct {
+	name, help string
+	value      func(*Output) float64
+}{
+	{"rtmpd_output_bytes", "Size of the file that a recorder writes; bytes that another output has written or sent.", func(o *Output) float64 { return float64(o.Bytes) }},
+	{"rtmpd_output_seconds", "How much media is in the file that a recorder writes, or in what another output has written or sent.", func(o *Output) float64 { return o.Duration.Seconds() }},
+	{"rtmpd_output_files", "Files that the output has finished.", func(o *Output) float64 { return float64(o.Files) }},
+	{"rtmpd_output_failing", "Whether the output can't write; stat says why.", func(o *Output) float64 { return oneIf(o.Failing != "") }},
+}
+
+// outputs are the series of the outputs.
+func (s *scrape) outputs() (out []*dto.MetricFamily) {
+	var labels [][]*dto.LabelPair
+	var all []*Output
+	for _, st := range s.own {
+		for i := range st.Outputs {
+			o := &st.Outputs[i]
+			all = append(all, o)
+			labels = append(labels, pairs("app", st.app, "kind", o.Kind, "output", o.Name, "server", st.server, "stream", st.Name))
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	values := make([]float64, len(all))
+	for _, f := range outputFamilies {
+		for i, o := range all {
+			values[i] = f.value(o)
+		}
+		out = append(out, newFamily(f.name, f.help, prometheus.GaugeValue, labels, values))
 	}
 	return out
 }

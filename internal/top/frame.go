@@ -98,7 +98,7 @@ func total(s *api.Snapshot, of func(api.HTTP) float64) (sum float64) {
 	return sum
 }
 
-// body returns the three sections. With a height, each gets a third of it; the others
+// body returns the sections. With a height, each gets an equal part of it; the others
 // share what a section does not need, from the top.
 func (v *View) body(rows []row, width, height int) []string {
 	var sections [numSections][]string
@@ -106,16 +106,18 @@ func (v *View) body(rows []row, width, height int) []string {
 	titles[streamsSection], sections[streamsSection] = v.streams(rows, width)
 	titles[healthSection], sections[healthSection] = "HEALTH", v.health(rows, width)
 	titles[pathsSection], sections[pathsSection] = "  REQ/MIN      BYTES  PATH", v.pathLines()
+	titles[outputsSection], sections[outputsSection] = outputFigures("FOR", "SIZE", "FILES")+"OUTPUT", v.outputs(rows, width)
+	shown := v.sections()
 	var room [numSections]int
 	if v.Keys {
-		room = share(sections, height-2*numSections+1) // titles, and a blank line between
+		room = share(sections[:shown], height-2*shown+1) // titles, and a blank line between
 	} else {
 		for i := range sections {
 			room[i] = len(sections[i])
 		}
 	}
 	var out []string
-	for i, lines := range sections {
+	for i, lines := range sections[:shown] {
 		if i > 0 {
 			out = append(out, "")
 		}
@@ -136,10 +138,10 @@ func (v *View) body(rows []row, width, height int) []string {
 }
 
 // share distributes the lines among the sections.
-func share(sections [numSections][]string, lines int) (room [numSections]int) {
+func share(sections [][]string, lines int) (room [numSections]int) {
 	left := max(lines, 0)
 	for i := range sections {
-		room[i] = min(len(sections[i]), left/(numSections-i))
+		room[i] = min(len(sections[i]), left/(len(sections)-i))
 		left -= room[i]
 	}
 	for i := range sections {
@@ -229,6 +231,37 @@ func (v *View) health(rows []row, width int) []string {
 	}
 	if len(lines) == 0 {
 		return []string{"nothing to complain of"}
+	}
+	return lines
+}
+
+func outputFigures(length, size, files string) string {
+	return fmt.Sprintf("%9s %10s %6s  ", length, size, files)
+}
+
+// outputs has a line for each recorder, push and playlist: how long and how large it
+// is, how many files are finished, and where it goes.
+func (v *View) outputs(rows []row, width int) []string {
+	var lines []string
+	for _, r := range rows {
+		for i := range r.Outputs {
+			o := &r.Outputs[i]
+			length, files, what := "-", "-", o.Kind
+			if o.Duration > 0 {
+				length = age(o.Duration)
+			}
+			if o.Files > 0 {
+				files = fmt.Sprint(o.Files)
+			}
+			if o.Name != "" {
+				what += fmt.Sprintf(" %q", o.Name)
+			}
+			where := o.Target
+			if o.Failing != "" {
+				where = "failing for " + age(v.seen.Sub(o.FailingSince)) + ": " + o.Failing
+			}
+			lines = append(lines, cut(outputFigures(length, strings.TrimSpace(bytes(float64(o.Bytes))), files)+r.label+"  "+clean(what)+"  "+clean(where), width))
+		}
 	}
 	return lines
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
+	"github.com/rtmpd/rtmpd/internal/output"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -108,6 +109,13 @@ func TestFrames(t *testing.T) {
 			v.now.Findings = []doctor.Finding{{Name: "reload_failed", Level: doctor.Warning, Since: noon.Add(-time.Minute), Count: 1, Advice: "the configuration has a mistake"}}
 			streams := v.now.Servers[0].Applications[0].Streams
 			streams[2].Health = []doctor.Finding{{Name: "output_failing", Level: doctor.Error, Since: noon, Count: 1, Advice: "hls can't write"}}
+		}},
+		"outputs": {100, 40, func(v *View) {
+			v.now.Servers[0].Applications[0].Streams[1].Outputs = []api.Output{
+				{Kind: "hls", State: output.State{Target: "/srv/hls/long.m3u8", Bytes: 345e6, Files: 200}},
+				{Kind: "record", Name: "all", State: output.State{Target: "/srv/rec/long-20261101.mp4", Duration: 11 * time.Minute, Bytes: 454e6, Files: 2}},
+				{Kind: "record", Name: "\x1b[2J", State: output.State{Failing: "100 MiB are free, less than min_free = 512 MiB", FailingSince: noon.Add(-time.Minute)}},
+			}
 		}},
 		"first-look": {80, 24, func(v *View) { v.before = nil }},
 		"idle": {80, 24, func(v *View) {

@@ -69,9 +69,9 @@ func (m model) key(name string) (tea.Model, tea.Cmd) {
 	case "s":
 		m.view.Sort = (m.view.Sort + 1) % numSorts
 	case "tab":
-		m.view.Focus = (m.view.Focus + 1) % numSections
+		m.view.Focus = (m.view.Focus + 1) % m.view.sections()
 	case "shift+tab":
-		m.view.Focus = (m.view.Focus + numSections - 1) % numSections
+		m.view.Focus = (m.view.Focus + m.view.sections() - 1) % m.view.sections()
 	case "up", "k":
 		m.view.scroll(-1)
 	case "down", "j":

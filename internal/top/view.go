@@ -16,6 +16,7 @@ const (
 	streamsSection = iota
 	healthSection
 	pathsSection
+	outputsSection // left out where there is no output
 	numSections
 )
 
@@ -49,6 +50,18 @@ func (v *View) See(s *api.Snapshot, at time.Time) {
 	if v.before != nil && s.Uptime <= v.before.Uptime {
 		v.before = nil // the server has restarted: nothing to compare with
 	}
+}
+
+// sections is how many there are.
+func (v *View) sections() int {
+	if v.now != nil {
+		for _, r := range v.rows() {
+			if len(r.Outputs) > 0 {
+				return numSections
+			}
+		}
+	}
+	return outputsSection
 }
 
 func (v *View) scroll(lines int) {
