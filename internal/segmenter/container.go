@@ -18,7 +18,10 @@ type Container interface {
 	SetAudio(sync, maxDelay time.Duration)
 	// Size is about how many bytes g will be.
 	Size(g *Segment) int
-	// Append appends g to dst. It keeps neither.
+	// Append appends g to dst. It keeps neither. It is called once for each segment,
+	// when that is complete. For low latency, where the parts of a segment are written
+	// before its end, it would be called with the open segment as well, and append the
+	// packets that came since the call before.
 	Append(dst []byte, g *Segment) []byte
 	// Dropped is how many packets it left out.
 	Dropped() uint64
