@@ -33,7 +33,7 @@ type held struct {
 	info fs.FileInfo
 }
 
-// errTorn, returned by a fault at "write", leaves half of the file behind.
+// ErrTorn, returned by Options.Fault at "write", leaves half of the file behind.
 var ErrTorn = errors.New("torn write")
 
 // forbidden is advice for an error in dir that is for want of permission; else empty.

@@ -45,9 +45,9 @@ type openFile struct {
 	private []string // Cache-Control of a fragment that is for one viewer only
 
 	key     fileKey
-	version string        // LiveFile.ETag
-	written time.Time     // LiveFile.ModTime
-	maxAge  time.Duration // LiveFile.MaxAge
+	version string        // segstore.File.ETag
+	written time.Time     // segstore.File.ModTime
+	maxAge  time.Duration // segstore.File.MaxAge
 	users   int           // guarded by openFiles.mu, as are the next two
 	used    time.Time     // last
 	stale   bool          // not in byName: closed by its last user
