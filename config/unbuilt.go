@@ -17,7 +17,7 @@ const unbuiltTable = `
 trigger
 
 notify_relay_redirect
-application.pull application.dash
+application.dash
 application.sessions
 
 hls.format=fmp4 hls.low_latency hls.part

@@ -90,19 +90,19 @@ func other(a *attrSchema) string {
 // written; what nothing is missing without is said to be not needed.
 func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 	for source, want := range map[string]string{
-		"pull = \"rtmp://a/b\"":       "pull is not built yet",
-		"pull {\n}":                   "pull is not built yet",
-		"pull \"a\" \"b\" {\n}":       "pull is not built yet",
-		"pull \"a\" {\n x = 1\n}":     "pull \"a\" is not built yet",
-		"dash_path = \"/x\"":          "dash_path is not built yet",
-		"buflen = \"5s\"":             "buflen is not needed",
-		"interleave = true":           "interleave is not needed",
-		"hls_variant = \"_low\"":      "hls { variant \"_low\" {} }",
-		"exec = \"ffmpeg\"":           "exec \"KIND\" \"NAME\" { … }",
-		"exec_publish = \"x\"":        "exec \"publish\" \"NAME\" { command = [",
-		"exec_kill_signal = \"term\"": "exec \"KIND\" \"NAME\" { kill_signal = ",
-		"exec_options = true":         "exec \"push\" \"NAME\" { streams = ",
-		"respawn = false":             "exec \"KIND\" \"NAME\" { respawn = ",
+		"trigger = \"x\"":                                   "trigger is not built yet",
+		"trigger {\n}":                                      "trigger is not built yet",
+		"trigger \"a\" \"b\" {\n}":                          "trigger is not built yet",
+		"trigger \"a\" {\n x = 1\n}":                        "trigger \"a\" is not built yet",
+		"dash_path = \"/x\"":                                "dash_path is not built yet",
+		"buflen = \"5s\"":                                   "buflen is not needed",
+		"interleave = true":                                 "interleave is not needed",
+		"hls_variant = \"_low\"":                            "hls { variant \"_low\" {} }",
+		"exec = \"ffmpeg\"":                                 "exec \"KIND\" \"NAME\" { … }",
+		"exec_publish = \"x\"":                              "exec \"publish\" \"NAME\" { command = [",
+		"exec_kill_signal = \"term\"":                       "exec \"KIND\" \"NAME\" { kill_signal = ",
+		"exec_options = true":                               "exec \"push\" \"NAME\" { streams = ",
+		"respawn = false":                                   "exec \"KIND\" \"NAME\" { respawn = ",
 		"hls {\n path = \"/x\"\n hls_variant = \"_low\"\n}": "hls { variant \"_low\" {} }",
 	} {
 		_, files, diags := loadText(t, "rtmp {\n application \"a\" {\n"+source+"\n}\n}\n", LoadOptions{})

@@ -27,6 +27,7 @@ type Application struct {
 	// ending holds the streams whose outputs are still closing their files:
 	// the next stream of that name starts its outputs after them.
 	ending   map[string]*Stream
+	pullers  map[string]*puller    // by stream name
 	players  map[string]*playerSet // by stream name
 	files    map[string]*playerSet // by the path of the file that they play
 	viewers  map[string]*viewerSet // over HTTP, by stream name
@@ -51,6 +52,7 @@ func newApplication(v *Service, name string, rules *appRules) *Application {
 		log:     v.origin.Log.With(zap.String("app", name)),
 		streams: make(map[string]*Stream),
 		ending:  make(map[string]*Stream),
+		pullers: make(map[string]*puller),
 		players: make(map[string]*playerSet),
 		files:   make(map[string]*playerSet),
 		viewers: make(map[string]*viewerSet),
@@ -114,6 +116,9 @@ func (a *Application) remove() {
 	defer a.mu.Unlock()
 	a.gone = true
 	a.execs.remove()
+	for _, p := range a.pullers {
+		p.stop()
+	}
 	for _, st := range a.streams {
 		if p := st.publication; p != nil && p.slate {
 			p.publisher.Kick(Reason{RuleEnded, WhyAppGone})
@@ -163,7 +168,9 @@ func (a *Application) Idle() bool {
 	return a.idleLocked()
 }
 
-func (a *Application) idleLocked() bool { return a.sessions+len(a.streams)+len(a.ending) == 0 }
+func (a *Application) idleLocked() bool {
+	return a.sessions+len(a.streams)+len(a.ending)+len(a.pullers) == 0
+}
 
 // busy is Idle's opposite, but for connections and streams that show their fallback.
 func (a *Application) busy() bool {

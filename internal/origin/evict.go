@@ -25,6 +25,8 @@ func (p *Publication) refusedBy(rules *appRules, _ string) string {
 	switch {
 	case !rules.cfg.Live:
 		return whyNotLive
+	case p.pulled:
+		return ""
 	case !rules.cfg.Access.Publish.Allows(addr):
 		return "access denied: publishing from this address is not allowed any more"
 	case !rules.keys.inForce:

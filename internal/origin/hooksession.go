@@ -27,6 +27,7 @@ type hookSession struct {
 	app        *Application
 	away       func() bool
 	publishing bool
+	silent     bool // no hook is told of it
 	question   hooks.Event
 	from       hooks.Session
 	stream     hooks.Stream
@@ -229,6 +230,10 @@ func (n *hookSession) end() {
 		n.event("play_done", "publish_done")
 	}
 	cfg := n.app.rules.Load().cfg
+	if n.silent {
+		close(n.ended)
+		return
+	}
 	last := hooks.Call{Target: cfg.Hooks.OnPlayDone, Event: hooks.PlayDone(n.from, n.stream)}
 	if n.publishing {
 		last = hooks.Call{Target: cfg.Hooks.OnPublishDone, Event: hooks.PublishDone(n.from, n.stream)}

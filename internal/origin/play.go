@@ -41,6 +41,7 @@ type Playing struct {
 	app    *Application
 	player Player
 	addr   netip.Addr
+	via    []string // of the request
 	name   string
 	set    *playerSet
 	file   vod.File // nil: it plays a stream
@@ -94,7 +95,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if err != nil {
 		return nil, err
 	}
-	out := &Playing{app: a, player: p, addr: r.Address, hooks: session}
+	out := &Playing{app: a, player: p, addr: r.Address, via: r.Via, hooks: session}
 	if verdict.Name != "" {
 		if verdict.Name != name {
 			p.Hide(name, false)
@@ -154,7 +155,7 @@ func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequ
 		return name, nil
 	}
 	key := rules.keys.holds(name)
-	if known := !key && (r.Ordered || rules.keys.names(name) || a.HasStream(name)); known {
+	if known := !key && (r.Ordered || rules.keys.names(name) || a.HasStream(name) || len(pullsOf(rules.cfg, name)) > 0); known {
 		return name, nil
 	}
 	if l := a.library(rules.cfg); l != nil && !key && l.Has(r.fileRequest(name)) {

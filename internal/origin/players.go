@@ -49,11 +49,12 @@ func (set *playerSet) remove(p *Playing) {
 func (a *Application) join(name string, p *Playing, cfg *config.Application) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	demanded := a.demandLocked(name, p.via)
 	if a.gone {
 		return &Refusal{RuleDenied, errAppGone.Error()}
 	}
 	st := a.streams[name]
-	if st == nil && !cfg.IdleStreams && !pulled(cfg, name) {
+	if st == nil && !cfg.IdleStreams && !demanded && !pulled(cfg, name) {
 		return &Refusal{RuleNoStream, "No such stream"}
 	}
 	set := a.players[name]

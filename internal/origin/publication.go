@@ -32,6 +32,7 @@ type Publication struct {
 	timestamp atomic.Uint32
 	evicted   atomic.Bool // by new rules or an operator: its name is not kept for it
 	left      bool
+	pulled    bool    // from another server, because the configuration says so
 	slate     bool    // it shows what a stream shows while its publisher is gone
 	standby   standby // guarded by Stream.write
 }

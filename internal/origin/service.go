@@ -178,11 +178,13 @@ func (v *Service) Commit(r *Rules) (gone []*Application) {
 	}
 	for _, a := range fresh {
 		a.startNamedSlates()
+		a.reloadPulls()
 	}
 	for _, a := range stay {
 		a.evict()
 		a.reloadSlates()
 		a.startNamedSlates()
+		a.reloadPulls()
 		cfg := a.rules.Load().cfg
 		a.each(func(st *Stream) { st.outputs.apply(cfg.For(st.name)) })
 	}

@@ -48,6 +48,7 @@ type far struct {
 	// What it does; set before it is dialled.
 	announce amf.Object                               // in its answer to connect
 	refuse   func(app, name string) *rtmp.StatusError // nil: it takes all
+	plays    func(c *rtmp.Conn) error                 // for a player that was accepted; an error closes it
 	after    func(c *rtmp.Conn, n int) error          // for the nth session, when it is accepted; an error closes it
 
 	mu       sync.Mutex
@@ -59,6 +60,7 @@ type far struct {
 type farSession struct {
 	connect  rtmp.Connect
 	name     string
+	play     []amf.Value    // the arguments of play
 	messages []rtmp.Message // media and data
 	goodbye  bool           // it said that it ends
 	over     bool
@@ -150,6 +152,16 @@ func (f *far) serve(nc net.Conn) error {
 			err = c.WriteStatus(1, "status", rtmp.StatusPublishStart, "")
 			if err == nil && f.after != nil {
 				err = errors.Join(c.Flush(), f.after(c, n))
+			}
+		case "play":
+			s.name, _ = cmd.Args[0].(string)
+			f.mu.Lock()
+			s.play = cmd.Args[1:]
+			f.sessions = append(f.sessions, s)
+			f.mu.Unlock()
+			err = errors.Join(c.WriteStatus(1, "status", rtmp.StatusPlayStart, ""), c.Flush())
+			if err == nil && f.plays != nil {
+				err = f.plays(c)
 			}
 		case "deleteStream":
 			f.mu.Lock()

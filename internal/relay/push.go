@@ -217,7 +217,7 @@ func (p *Push) session(ctx context.Context, cur *live.Cursor) error {
 	p.state.Target, p.state.Phase, p.state.Retry = t.shown, output.Connecting, time.Time{}
 	p.mu.Unlock()
 	asking, answered := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
-	l, err := connect(asking, &p.cfg.Remote, &t, via(p.o.Via), p.o.TLS)
+	l, err := connect(asking, &p.cfg.Remote, &t, via(p.o.Via), false, p.o.TLS)
 	if err == nil {
 		if err = l.Publish(asking, t.name); err != nil {
 			err = why(asking, err)

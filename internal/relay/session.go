@@ -31,11 +31,16 @@ type link struct {
 	err  error         // why; set before done is closed
 }
 
-// connect dials the server of t and has it accept the application.
-func connect(ctx context.Context, r *config.Remote, t *target, via []string, roots *tls.Config) (*link, error) {
+// connect dials the server of t and has it accept the application. One that is
+// played from is pinged when it is silent.
+func connect(ctx context.Context, r *config.Remote, t *target, via []string, plays bool, roots *tls.Config) (*link, error) {
 	l := &link{done: make(chan struct{})}
+	o := rtmp.Options{HandshakeTimeout: 2 * answerTimeout} // ctx is over first
+	if plays {
+		o.Ping, o.PingTimeout = quiet, quietTimeout
+	}
 	c, err := rtmp.Dial(ctx, t.dial, rtmp.ClientOptions{
-		Options: rtmp.Options{HandshakeTimeout: 2 * answerTimeout}, // ctx is over first
+		Options: o,
 		TLS:     roots, App: t.app, TCURL: t.tcURL, FlashVer: r.FlashVer, SWFURL: r.SWFURL, PageURL: r.PageURL, Via: via,
 		DialTCP: func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, network, address)

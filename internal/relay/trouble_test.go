@@ -215,7 +215,7 @@ func TestPushAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := connect(t.Context(), &n.push.cfg.Remote, &to, nil, nil)
+	l, err := connect(t.Context(), &n.push.cfg.Remote, &to, nil, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

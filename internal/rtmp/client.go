@@ -198,15 +198,25 @@ func (c *Client) Publish(ctx context.Context, name string) error {
 // Play asks to play name live and waits for the answer: a *StatusError when it
 // is a no. ReadMessage returns what is played.
 func (c *Client) Play(ctx context.Context, name string) error {
+	return c.play(ctx, name, time.Second, -2.0) // the live stream, or a recorded one of that name
+}
+
+// PlaySpan is Play from start for a duration (RTMP 1.0 §7.2.2.1), in the unit that
+// the server wants; buffer is what the server is told that the client keeps.
+func (c *Client) PlaySpan(ctx context.Context, name string, buffer time.Duration, start, duration float64) error {
+	return c.play(ctx, name, buffer, start, duration)
+}
+
+func (c *Client) play(ctx context.Context, name string, buffer time.Duration, span ...amf.Value) error {
 	if err := c.createStream(ctx); err != nil {
 		return err
 	}
 	c.transaction++
-	// -2: the live stream, or a recorded one of that name.
-	if err := c.WriteCommand(c.StreamID, "play", c.transaction, nil, name, -2.0); err != nil {
+	args := append([]amf.Value{nil, name}, span...)
+	if err := c.WriteCommand(c.StreamID, "play", c.transaction, args...); err != nil {
 		return err
 	}
-	if err := c.WriteUserControl(BufferLength, c.StreamID, 1000); err != nil {
+	if err := c.WriteUserControl(BufferLength, c.StreamID, uint32(buffer.Milliseconds())); err != nil {
 		return err
 	}
 	if err := c.awaitStatus(ctx, StatusPlayStart); err != nil {

@@ -79,6 +79,14 @@ func Refusal(cmd Command) error {
 	return nil
 }
 
+// StatusCode is the code of an onStatus or onPlayStatus; empty: cmd is neither.
+func StatusCode(cmd Command) string {
+	if cmd.Name != "onStatus" && cmd.Name != "onPlayStatus" {
+		return ""
+	}
+	return statusOf(cmd).Code
+}
+
 // statusOf reads the information object that Command carries: the first of its
 // arguments that has a code.
 func statusOf(cmd Command) *StatusError {
