@@ -134,6 +134,10 @@ type Application struct {
 	Name    string
 	Live    bool
 	Streams []Stream
+	// VOD: it has files, and Files are those that are played now: name, age and
+	// clients.
+	VOD   bool
+	Files []Stream
 }
 
 // A Stream is one public name.

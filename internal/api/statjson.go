@@ -53,11 +53,26 @@ type statRoot struct {
 type statApp struct {
 	Name string    `json:"name"`
 	Live *statLive `json:"live,omitempty"`
+	Play *statPlay `json:"play,omitempty"` // of an application with files
 }
 
 type statLive struct {
 	Streams  []statStream `json:"streams"`
 	NClients int          `json:"nclients"`
+}
+
+type statPlay struct {
+	Streams  []statFile `json:"streams"`
+	NClients int        `json:"nclients"`
+}
+
+// statFile is a file that is played.
+type statFile struct {
+	Name     string       `json:"name"`
+	Time     int64        `json:"time"`
+	Clients  []statClient `json:"clients"`
+	NClients int          `json:"nclients"`
+	Active   bool         `json:"active"`
 }
 
 type statStream struct {
@@ -156,6 +171,12 @@ type statIngest struct {
 
 func newStatApp(a *Application) statApp {
 	out := statApp{Name: a.Name}
+	if a.VOD {
+		out.Play = &statPlay{Streams: make([]statFile, len(a.Files)), NClients: clientsOf(a.Files)}
+		for i, f := range a.Files {
+			out.Play.Streams[i] = statFile{Name: f.Name, Time: f.Age.Milliseconds(), Clients: statClients(f.Clients), NClients: len(f.Clients), Active: true}
+		}
+	}
 	if !a.Live {
 		return out
 	}
@@ -166,23 +187,28 @@ func newStatApp(a *Application) statApp {
 	return out
 }
 
+func statClients(all []Client) []statClient {
+	out := make([]statClient, len(all))
+	for i, c := range all {
+		out[i] = statClient{
+			ID: c.ID, Address: c.Address, Time: c.Age.Milliseconds(), FlashVer: c.FlashVer, PageURL: c.PageURL, SWFURL: c.SWFURL,
+			Dropped: c.Dropped, RoundTrip: float64(c.RoundTrip.Microseconds()) / 1000, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Standby: c.Standby, Active: c.Active,
+		}
+	}
+	return out
+}
+
 func newStatStream(s *Stream) statStream {
 	out := statStream{
 		Name: s.Name, Time: s.Age.Milliseconds(),
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
-		Clients: make([]statClient, len(s.Clients)), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active, Fallback: s.Fallback,
+		Clients: statClients(s.Clients), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active, Fallback: s.Fallback,
 		BufferPackets: s.BufferPackets, BufferBytes: s.BufferBytes, Readers: s.Readers,
 		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
 		Outputs: make([]statOutput, 0, len(s.Outputs)), Findings: append([]doctor.Finding{}, s.Health...),
 	}
 	for _, o := range s.Outputs {
 		out.Outputs = append(out.Outputs, newStatOutput(&o))
-	}
-	for i, c := range s.Clients {
-		out.Clients[i] = statClient{
-			ID: c.ID, Address: c.Address, Time: c.Age.Milliseconds(), FlashVer: c.FlashVer, PageURL: c.PageURL, SWFURL: c.SWFURL,
-			Dropped: c.Dropped, RoundTrip: float64(c.RoundTrip.Microseconds()) / 1000, AVSync: c.AVSync, Timestamp: c.Timestamp, Publishing: c.Publishing, Standby: c.Standby, Active: c.Active,
-		}
 	}
 	if s.Video != nil || s.Audio != nil {
 		out.Meta = newStatMeta(s)

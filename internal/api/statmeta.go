@@ -11,10 +11,11 @@ func builtText(t time.Time) string { return t.UTC().Format("Jan _2 2006 15:04:05
 
 // clients counts the RTMP connections of an application's streams, publishers
 // included, as nginx-rtmp does.
-func (a *Application) clients() int {
-	n := 0
-	for i := range a.Streams {
-		n += len(a.Streams[i].Clients)
+func (a *Application) clients() int { return clientsOf(a.Streams) }
+
+func clientsOf(streams []Stream) (n int) {
+	for i := range streams {
+		n += len(streams[i].Clients)
 	}
 	return n
 }

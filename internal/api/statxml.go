@@ -151,7 +151,27 @@ func (x *xmlWriter) application(a *Application) {
 		x.count("nclients", uint64(a.clients()))
 		x.close("live")
 	}
+	if a.VOD {
+		x.open("play")
+		for i := range a.Files {
+			x.file(&a.Files[i])
+		}
+		x.count("nclients", uint64(clientsOf(a.Files)))
+		x.close("play")
+	}
 	x.close("application")
+}
+
+// file writes what nginx-rtmp shows of a file that is played.
+func (x *xmlWriter) file(s *Stream) {
+	x.open("stream")
+	x.line("name", s.Name)
+	for i := range s.Clients {
+		x.client(&s.Clients[i])
+	}
+	x.raw("<active/>\r\n")
+	x.count("nclients", uint64(len(s.Clients)))
+	x.close("stream")
 }
 
 func (x *xmlWriter) stream(s *Stream) {

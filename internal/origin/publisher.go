@@ -68,6 +68,7 @@ type Description struct {
 	RoundTrip time.Duration // to it and back; 0: not known
 	Playing   bool          // a player to which media are sent
 	Lapped    uint64        // times that a player was moved on to the newest keyframe
+	Timestamp uint32        // of what a player of a file was sent last, ms
 }
 
 // A Rule is the kind of decision that ends or refuses a client.

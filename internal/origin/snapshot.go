@@ -19,7 +19,8 @@ func (v *Service) Snapshot(now time.Time) (out api.Server, sent, held uint64) {
 		place[a.Name] = i - len(v.Config().Applications)
 	}
 	for _, a := range v.All() {
-		app := api.Application{Name: a.name, Live: a.rules.Load().cfg.Live}
+		cfg := a.rules.Load().cfg
+		app := api.Application{Name: a.name, Live: cfg.Live, VOD: cfg.VOD != nil, Files: a.playedFiles(now)}
 		for _, view := range a.streamViews() {
 			runtime.Gosched() // media goes first
 			app.Streams = append(app.Streams, view.snapshot(now))

@@ -1,14 +1,19 @@
 package origin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
@@ -113,6 +118,29 @@ func fileRate(f vod.File) int64 {
 		return f.Size() * 8 * 1000 / ms
 	}
 	return 0
+}
+
+// playedFiles shows the files that are played, for stat.
+func (a *Application) playedFiles(now time.Time) (out []api.Stream) {
+	a.mu.Lock()
+	players := make(map[*playerSet][]*Playing, len(a.files))
+	for _, set := range a.files {
+		players[set] = slices.Collect(maps.Keys(set.members))
+	}
+	a.mu.Unlock()
+	for set, all := range players {
+		file := api.Stream{Name: set.name, Age: now.Sub(set.opened), Active: true}
+		for _, p := range all {
+			d := p.player.Describe()
+			c := client(d, now)
+			c.Timestamp, c.Active = d.Timestamp, d.Playing
+			file.Clients = append(file.Clients, c)
+		}
+		slices.SortFunc(file.Clients, func(x, y api.Client) int { return cmp.Compare(y.ID, x.ID) })
+		out = append(out, file)
+	}
+	slices.SortFunc(out, func(x, y api.Stream) int { return cmp.Compare(x.Name, y.Name) })
+	return out
 }
 
 // leaveFile takes p out of the players of its file, which it closes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
@@ -22,6 +23,8 @@ type filePlayer struct {
 	conn   *rtmp.Conn
 	file   vod.File
 	before uint64 // bytes that the connection had sent
+
+	timestamp atomic.Uint32 // of what was sent last, ms
 
 	mu     sync.Mutex
 	orders orders
@@ -322,6 +325,7 @@ func (f *filePlayer) sendDue() (wait time.Duration, err error) {
 		if err := f.write(*tag); err != nil {
 			return 0, err
 		}
+		f.timestamp.Store(tag.Timestamp)
 		size += len(tag.Body)
 		f.pending = nil
 	}

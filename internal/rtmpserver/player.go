@@ -39,7 +39,7 @@ func (pl *player) Describe() origin.Description {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	if pl.file != nil {
-		d.Playing = true
+		d.Playing, d.Timestamp = true, pl.file.timestamp.Load()
 	}
 	if pl.fan != nil {
 		d.Playing, d.Lapped = true, pl.fan.Lapped()

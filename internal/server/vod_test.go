@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -365,6 +366,41 @@ rtmp {
 	if st := r.playFile("nothing", time.Hour).told(); st.Code != rtmp.StatusPlayStreamNotFound {
 		t.Errorf("%v", st)
 	}
+}
+
+// stat shows who plays a file, and control ends it, also one that reads nothing.
+func TestPlayersOfFilesInStatAndControl(t *testing.T) {
+	t.Parallel()
+	r := vodRig(t, "")
+	stuck := r.mustDial("vod", dialling{small: true})
+	for _, err := range []error{stuck.WriteCommand(0, "createStream", 2, nil), stuck.WriteUserControl(rtmp.BufferLength, 1, 3600000), stuck.WriteCommand(1, "play", 0, nil, "sub/card"), stuck.Flush()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := r.playFile("card", time.Second)
+	v.first()
+	files := func() string {
+		var b strings.Builder
+		if err := api.WriteXML(&b, r.srv.Snapshot(), ""); err != nil {
+			t.Fatal(err)
+		}
+		_, play, _ := strings.Cut(b.String(), "<play>")
+		play, _, _ = strings.Cut(play, "</play>")
+		return strings.NewReplacer("\r\n", "").Replace(play)
+	}
+	r.eventually("both are shown", func() bool { return strings.HasSuffix(files(), "<nclients>2</nclients>") })
+	if got := files(); !strings.HasPrefix(got, "<stream><name>card.flv</name><client><id>") || !strings.Contains(got, "<name>sub/card.flv</name>") || strings.Contains(got, "<timestamp>0</timestamp><active/></client><active/>") {
+		t.Errorf("%s", got)
+	}
+	out, err := r.srv.origin.Control(api.Command{Section: "drop", Method: "subscriber", App: "vod"})
+	if err != nil || out.Count != 2 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if st := v.told(); !strings.Contains(st.Description, "dropped by an operator") {
+		t.Errorf("%v", st)
+	}
+	r.eventually("both are gone", func() bool { return r.connections() == 0 && files() == "<nclients>0</nclients>" })
 }
 
 // A hundred players of one file get all of it.
