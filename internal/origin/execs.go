@@ -2,6 +2,7 @@ package origin
 
 import (
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -13,11 +14,12 @@ import (
 type execs struct {
 	app *Application
 
-	mu      sync.Mutex
-	queues  map[execKey]*hooks.Queue    // of blocks of events
-	running map[execKey]runningExec     // of kinds static and pull
-	ending  map[execKey]<-chan struct{} // closed when the last program there is gone
-	full    bool                        // no more of kind pull are started
+	mu        sync.Mutex
+	queues    map[execKey]*hooks.Queue    // of blocks of events
+	running   map[execKey]runningExec     // of kinds static and pull
+	ending    map[execKey]<-chan struct{} // closed when the last program there is gone
+	full      bool                        // no more of kind pull are started
+	unwatched map[string]*time.Timer      // by stream name: ends the programs of kind pull
 }
 
 // An execKey tells programs apart. stream is empty for events and kind static.
@@ -29,7 +31,7 @@ type runningExec struct {
 }
 
 func newExecs(a *Application) *execs {
-	return &execs{app: a, queues: make(map[execKey]*hooks.Queue), running: make(map[execKey]runningExec), ending: make(map[execKey]<-chan struct{})}
+	return &execs{app: a, queues: make(map[execKey]*hooks.Queue), running: make(map[execKey]runningExec), ending: make(map[execKey]<-chan struct{}), unwatched: make(map[string]*time.Timer)}
 }
 
 // keep has a program run until it is stopped, or the sessions end at a stop of the
@@ -151,6 +153,10 @@ func (x *execs) remove() {
 		r.program.Stop()
 		delete(x.running, key)
 	}
+	for name, t := range x.unwatched {
+		t.Stop()
+		delete(x.unwatched, name)
+	}
 }
 
 func (x *execs) endStatic() {
@@ -163,15 +169,17 @@ func (x *execs) endStatic() {
 // names that they run for.
 const maxRunning = 256
 
-// pullLocked starts or ends the programs of kind pull for a name, which has players or
-// not. The application is locked.
-func (x *execs) pullLocked(name string, players bool) {
+// pullLinger is how long programs of kind pull go on after the last player: who loads a
+// page again does not start another one, and nobody starts hundreds a second.
+const pullLinger = 10 * time.Second
+
+// pullLocked starts the programs of kind pull for a name that has players, as the newest
+// rules have them. The application is locked.
+func (x *execs) pullLocked(name string) {
 	wanted := make(map[execKey]config.Exec)
-	if players {
-		for _, e := range x.app.rules.Load().cfg.For(name).Execs {
-			if selects(e, "pull", name) {
-				wanted[execKey{kind: e.Kind, name: e.Name, stream: name}] = e
-			}
+	for _, e := range x.app.rules.Load().cfg.For(name).Execs {
+		if selects(e, "pull", name) {
+			wanted[execKey{kind: e.Kind, name: e.Name, stream: name}] = e
 		}
 	}
 	x.mu.Lock()
@@ -179,12 +187,57 @@ func (x *execs) pullLocked(name string, players bool) {
 	x.settleLocked(wanted, "pull", name, func() bool { return !x.app.published(name) })
 }
 
+// pullsLocked says whether a program of kind pull runs for a name.
+func (x *execs) pullsLocked(name string) bool {
+	for key := range x.running {
+		if key.kind == "pull" && key.stream == name {
+			return true
+		}
+	}
+	return false
+}
+
+// unwatchedLocked ends the programs of kind pull for a name that has no players any more,
+// unless it has some again by then. The application is locked.
+func (x *execs) unwatchedLocked(name string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.pullsLocked(name) {
+		return
+	}
+	if t := x.unwatched[name]; t != nil {
+		t.Reset(x.app.origin.linger)
+		return
+	}
+	x.unwatched[name] = time.AfterFunc(x.app.origin.linger, func() {
+		x.app.mu.Lock()
+		defer x.app.mu.Unlock()
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		delete(x.unwatched, name)
+		if x.app.players[name] == nil {
+			x.settleLocked(nil, "pull", name, nil)
+		}
+	})
+}
+
 // applyPulls starts and ends the programs of kind pull as the newest rules have them.
 func (a *Application) applyPulls() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	names := make(map[string]bool)
 	for name := range a.players {
-		a.execs.pullLocked(name, true)
+		names[name] = true
+	}
+	a.execs.mu.Lock()
+	for key := range a.execs.running {
+		if key.kind == "pull" {
+			names[key.stream] = true // it may outlive its last player
+		}
+	}
+	a.execs.mu.Unlock()
+	for name := range names {
+		a.execs.pullLocked(name)
 	}
 }
 

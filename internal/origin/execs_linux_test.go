@@ -220,6 +220,7 @@ func TestExecPullRunsWhileThereArePlayers(t *testing.T) {
       respawn_timeout = "20ms"`+more) + "reconnect_grace = \"0s\"\n    idle_streams = false")
 	}
 	r := newRig(t, cfg(""))
+	r.linger = 300 * time.Millisecond
 	if _, err := r.fake().play("live", "other"); err == nil {
 		t.Fatal("a name that nobody pulls is waited for")
 	}
@@ -243,6 +244,15 @@ func TestExecPullRunsWhileThereArePlayers(t *testing.T) {
 	r.reload(cfg("\n      kill_timeout = \"7s\""))
 	r.eventually("a changed block runs anew", func() bool { return len(r.pids("pids")) == 2 && !alive(pid) })
 	pid = r.pids("pids")[1]
+	for range 100 { // who comes back at once finds it running
+		two.Leave()
+		if two, err = r.fake().play("live", "cam"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.pids("pids"); len(got) != 2 || !alive(pid) {
+		t.Errorf("players that come and go have started %v", got)
+	}
 	two.Leave()
 	r.eventually("it ends with the last player", func() bool { return !alive(pid) })
 
@@ -261,6 +271,8 @@ func TestExecPullRunsWhileThereArePlayers(t *testing.T) {
 	p.Leave(true)
 	r.eventually("it runs once the publisher is gone", func() bool { return len(r.pids("pids")) == 3 })
 	three.Leave()
+	r.reload(liveWith(""))
+	r.eventually("a removed block leaves nothing, though its time was not over", func() bool { return !alive(r.pids("pids")[2]) })
 }
 
 // The next stream of a name has its outputs at once, though the program of the one

@@ -50,6 +50,7 @@ type Origin struct {
 	outputKinds []OutputKind
 	goes        Crew
 	commands    *hooks.Commands // of exec blocks
+	linger      time.Duration   // of programs of kind pull; set before the first player
 	dirs        *Directories
 	files       record.Store // that recorders have open
 	audience    *Audience
@@ -65,7 +66,7 @@ type Origin struct {
 // New returns an Origin without applications. ctx ends publishers and players,
 // outputCtx ends the outputs.
 func New(ctx, outputCtx context.Context, o Options) *Origin {
-	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds, commands: hooks.NewCommands(o.Log)}
+	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds, commands: hooks.NewCommands(o.Log), linger: pullLinger}
 	og.services.Store(new([]*Service))
 	og.audience = newAudience(og)
 	og.fetcher = vod.NewFetcher(ctx, og.goes.Go)

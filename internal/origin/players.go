@@ -77,7 +77,7 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 	p.name = name
 	set.add(p)
 	if len(set.members) == 1 {
-		a.execs.pullLocked(name, true)
+		a.execs.pullLocked(name)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (a *Application) leavePlayers(p *Playing) {
 		return
 	}
 	delete(a.players, p.name)
-	a.execs.pullLocked(p.name, false)
+	a.execs.unwatchedLocked(p.name)
 	set.fan.Attach(nil)
 	sent := set.fan.BytesOut.Load()
 	a.origin.fanned.Add(sent)
