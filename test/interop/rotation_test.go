@@ -152,3 +152,41 @@ func TestAReconnectIsOneRecording(t *testing.T) {
 		compareRecording(t, format, files, sums(t, source, "v"), want.packets("audio"))
 	}
 }
+
+// Streams of Enhanced RTMP: what a format has a place for is all there; of several
+// tracks it is the first.
+func TestRecordingsOfOtherCodecs(t *testing.T) {
+	t.Parallel()
+	s := &server{dir: t.TempDir()}
+	s.run(t, recorders(s.dir, ""))
+	for name, codecs := range map[string][2]string{"hevc": {"hevc", "aac"}, "multi": {"h264", "aac"}, "av1": {"av1", "aac"}, "h264opus": {"h264", "opus"}, "av1opus": {"av1", "opus"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sent := publishTags(t, s, name, flvTags(t, filepath.Join("../../internal/flv/testdata", name+".flv")))
+			for _, format := range []string{"mp4", "mkv"} {
+				files := s.recorded(t, name, format)
+				if len(files) != 1 {
+					t.Errorf("%s: %v", format, files)
+				}
+				p := probeRecording(t, files[0])
+				if v, a := p.packets("video"), p.packets("audio"); v != sent.video || a != sent.audio {
+					t.Errorf("%s: %d pictures and %d sounds, want %+v", format, v, a, sent)
+				}
+				var found [2]string
+				for _, st := range p.Streams {
+					if st.CodecType == "video" {
+						found[0] = st.CodecName
+					} else {
+						found[1] = st.CodecName
+					}
+				}
+				if found != codecs || len(p.Streams) != 2 {
+					t.Errorf("%s: %v, want %v", format, found, codecs)
+				}
+				if n := len(decodedOf(t, files[0])); n < sent.video-2 {
+					t.Errorf("%s: %d pictures decode, of %d", format, n, sent.video)
+				}
+			}
+		})
+	}
+}
