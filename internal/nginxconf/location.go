@@ -221,6 +221,9 @@ func (im *importer) serve(at *site, d *directive, s *scope, p string, what func(
 		b.from = d
 	}
 	what(b)
+	if s.on("autoindex") && (b.has("root") || b.has("alias")) {
+		b.set(s.get("autoindex"), "autoindex", "true")
+	}
 	im.guarded(b, s)
 	im.headers(b, d, s, p)
 	if (b.has("root") || b.has("alias")) && !strings.HasPrefix(p, "=") {
@@ -243,9 +246,6 @@ func (im *importer) root(b *item, r *directive, s *scope, p string) {
 		}
 	}
 	b.set(r, "root", expression(r.arg(0), same))
-	if a := s.get("autoindex"); a != nil && s.on("autoindex") {
-		b.set(a, "autoindex", "true")
-	}
 }
 
 func (im *importer) stat(b *item, d, stat *directive, s *scope) {

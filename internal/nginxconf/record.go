@@ -71,6 +71,9 @@ func (im *importer) record(b *item, from *directive, name string, s *scope) {
 	suffix := s.get("record_suffix")
 	if suffix != nil {
 		im.set(r, suffix, attribute{"suffix", text, 0})
+		if s := strings.ToLower(suffix.arg(0)); strings.HasSuffix(s, ".mp4") && im.o.Built("record.format=mp4") {
+			im.note(suffix, changed, "the files are FLV whatever they are called, as before; format = \"mp4\" makes MP4 of them")
+		}
 	}
 	im.copied(r, s, recordNames, recordAttributes)
 	if i := s.get("record_interval"); i != nil {

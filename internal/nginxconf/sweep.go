@@ -30,6 +30,8 @@ func init() {
 	reason(better, "rtmps:// in push and pull is checked against the certificates of the system", "rtmp_relay_ssl_verify rtmp_relay_ssl_protocols rtmp_relay_ssl_ciphers rtmp_relay_ssl_server_name rtmp_relay_ssl_verify_depth rtmp_relay_ssl_trusted_certificate rtmp_relay_ssl_name rtmp_relay_ssl_session_reuse")
 	reason(lost, "there is no HTTP-FLV: browsers play HLS, players RTMP", "flv_live flv_live_chunked http_flv flv")
 	reason(lost, "there are no virtual hosts: all names share the applications of a listener", "default_server")
+	reason(lost, "location \"/metrics\" { metrics {} } has such numbers, for Prometheus; rtmpd top shows them", "stub_status", "vhost_traffic_status_display", "check_status")
+	reason(unneeded, "rtmpd writes what players need", "dash_repetition dash_pls_length hls_allow_cache")
 	reason(lost, "rtmpd does not merge sources", "merge")
 	reason(unneeded, "stat is XML, a page, or JSON with ?format=json", "rtmp_stat_format")
 	reason(unneeded, "the log says everything once, at the time", "log_interval log_size")
@@ -80,6 +82,8 @@ func (im *importer) unmapped(d *directive) {
 		im.forget(d)
 	case d.isBlock && (d.name == "server" || d.name == "application" || d.name == "location" || d.name == "http" || d.name == "rtmp"):
 		d.done = true
+	case !known[d.name] && !d.isBlock:
+		im.note(d, lost, "rtmpd has no counterpart")
 	case strings.HasPrefix(d.name, "hls_"):
 		im.note(d, unneeded, "nothing here has hls on, or another block says otherwise")
 	case strings.HasPrefix(d.name, "dash_"):

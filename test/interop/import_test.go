@@ -163,7 +163,7 @@ var (
 	importedListen = regexp.MustCompile(`(?m)^(\s*listen\s*= )[^\n]*[0-9"][^\n]*$`)
 	importedPath   = regexp.MustCompile(`"/((?:tmp|srv|var|mnt|opt|data|www|dev/shm|etc)[/"])`)
 	importedFFmpeg = regexp.MustCompile(`"/usr/bin/ffmpeg"`)
-	certificateAt  = regexp.MustCompile(`(?m)^\s*(certificate|key)\s*= "(/[^"]*)"$`)
+	certificateAt  = regexp.MustCompile(`(?m)^\s*(certificate|key)\s*= "([^"]*)"$`)
 )
 
 // TestImportsRun runs what each golden nginx.conf of internal/nginxconf is imported as.
@@ -236,6 +236,9 @@ func (s *server) importGolden(t *testing.T, text string) string {
 	hcl = importedFFmpeg.ReplaceAllString(hcl, `"/bin/false"`)
 	if pairs := certificateAt.FindAllStringSubmatch(hcl, -1); len(pairs) == 2 {
 		for _, p := range pairs {
+			if !filepath.IsAbs(p[2]) {
+				p[2] = filepath.Join(s.dir, p[2])
+			}
 			if err := os.MkdirAll(filepath.Dir(p[2]), 0o755); err != nil {
 				t.Fatal(err)
 			}
