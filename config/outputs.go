@@ -16,14 +16,15 @@ type Exec struct {
 	Command value.Command `hcl:"command" nginx:"exec" need:"yes" example:"[\"ffmpeg\", \"-i\", \"rtmp://127.0.0.1/live/$name\", \"-c\", \"copy\", \"-f\", \"flv\", \"rtmp://127.0.0.1/copy/$name\"]"`
 	// The streams that it runs for; unset: all.
 	Streams value.Patterns `hcl:"streams" nginx:"exec_options"`
-	// Whether a program that ended is started again.
+	// Whether a program of kind push, pull or static that ended is started again.
 	Respawn bool `hcl:"respawn" nginx:"respawn" default:"true"`
 	// How long rtmpd waits before it starts a program again; the time doubles up
 	// to 60 s while it keeps ending.
 	RespawnTimeout time.Duration `hcl:"respawn_timeout" nginx:"respawn_timeout" default:"5s"`
-	// The signal that ends the program.
+	// The signal that ends the program and all that it has started.
 	KillSignal string `hcl:"kill_signal" nginx:"exec_kill_signal" default:"TERM" one:"TERM INT HUP QUIT KILL USR1 USR2"`
-	// How long after that signal the whole process group is killed.
+	// How long after that signal the whole process group is killed; off: not before
+	// rtmpd stops.
 	KillTimeout time.Duration `hcl:"kill_timeout" default:"5s" off:"yes"`
 	// Variables that the program gets beside a small environment and RTMPD_*.
 	Environment value.Environment `hcl:"environment"`
