@@ -35,6 +35,7 @@ type flvFile struct {
 	keys     places
 	scanned  int64 // keys has what stands before it
 	video    bool  // the file has some
+	checked  int   // places of keys, from an index, before which it was looked for headers
 }
 
 func openFLV(f handle) (*flvFile, error) {
@@ -183,8 +184,9 @@ func (v *flvFile) Seek(ctx context.Context, ms uint32) error {
 		at, place = k.at, k.at
 	} else if ok {
 		v.keys = places{} // the index is of another file
-		v.scanned = v.first
+		v.scanned, v.checked = v.first, 0
 	}
+	v.checkHeaders(ms)
 	v.headers.goTo(at, v.opening)
 	inForce := v.headers.list
 	// What follows up to ms may hold a keyframe that is not known.
@@ -221,6 +223,49 @@ func (v *flvFile) Seek(ctx context.Context, ms uint32) error {
 	v.headers.list = inForce
 	v.goTo(place)
 	return nil
+}
+
+// checkHeaders looks for sequence headers before the places of an index up to ms: an
+// encoder that begins anew sends them before its first keyframe.
+func (v *flvFile) checkHeaders(ms uint32) {
+	for ; v.checked < len(v.keys.list) && v.keys.list[v.checked].ms <= ms; v.checked++ {
+		at := v.keys.list[v.checked].at
+		if at < v.scanned {
+			continue
+		}
+		v.headers.goTo(at, v.opening)
+		v.headersBefore(at, maxHeaders)
+	}
+}
+
+// headersBefore takes the headers that stand directly before a place, by the sizes that
+// stand behind each tag.
+func (v *flvFile) headersBefore(at int64, limit int) {
+	var b [flv.TagHeaderSize + 8]byte
+	if limit == 0 || at-4 < v.first {
+		return
+	}
+	if _, err := v.f.ReadAt(b[:4], at-4); err != nil {
+		return
+	}
+	size := int64(be.Uint32(b[:]))
+	place := at - 4 - size
+	if place < v.first || size < flv.TagHeaderSize+2 || size > maxHeader {
+		return
+	}
+	n, _ := v.f.ReadAt(b[:], place)
+	if n < flv.TagHeaderSize+2 {
+		return
+	}
+	tag, length, err := flv.ParseTagHeader(b[:])
+	if err != nil || int64(length)+flv.TagHeaderSize != size || kindOf(tag.Type, b[flv.TagHeaderSize:n]) != isHeader {
+		return
+	}
+	v.headersBefore(place, limit-1)
+	body := make([]byte, length)
+	if _, err := v.f.ReadAt(body, place+flv.TagHeaderSize); err == nil {
+		v.headers.add(tag.Type, body, place)
+	}
 }
 
 // keyframeAt reports whether there is a tag at k's place that playing may begin with.
