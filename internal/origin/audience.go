@@ -140,6 +140,9 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (token string
 	timeout := silenceOf(v.File)
 	rules := h.app.rules.Load()
 	cfg := rules.cfg
+	if len(cfg.Pulls) > 0 {
+		h.app.demand(h.name) // what is there may be of the last time
+	}
 	counted := v.File.Kind != segstore.Master
 	if asksHTTP(cfg) {
 		if counted && !h.counter.Joined(id, v.Now) {

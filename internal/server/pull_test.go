@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -125,4 +127,52 @@ rtmp {
 			})
 		})
 	}
+}
+
+// The first request for a playlist starts a pull, and waits for it; its end comes
+// after the last viewer.
+func TestPullByHTTP(t *testing.T) {
+	t.Parallel()
+	origin := start(t, withPushes())
+	w := origin.witness("live", "cam")
+	edge := start(t, fmt.Sprintf(`
+rtmp {
+  listen = "127.0.0.1:0"
+  application "edge" {
+    pull "origin" {
+      url     = "rtmp://%s/live"
+      streams = ["cam"]
+    }
+    hls {
+      path     = "$DIR/www/edge"
+      fragment = "1s"
+    }
+  }
+}
+http {
+  listen = "127.0.0.1:0"
+  location "/edge" {
+    root = "$DIR/www"
+  }
+}
+`, origin.addr(0)))
+	get := func(path string) (int, string) {
+		res, err := http.Get(edge.web() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(b)
+	}
+	if code, _ := get("/edge/else.m3u8"); code != 404 {
+		t.Errorf("a stream that is not pulled is %d", code)
+	}
+	if code, text := get("/edge/cam.m3u8"); code != 200 || !strings.Contains(text, "#EXTINF") {
+		t.Errorf("%d %s", code, text)
+	}
+	if edge.stream("edge", "else") != nil || origin.players("live", "cam") != 1 {
+		t.Errorf("the origin has %d players", origin.players("live", "cam"))
+	}
+	w.undisturbed()
 }

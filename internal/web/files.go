@@ -31,7 +31,12 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 	m, in := t.find(name)
 	file := in != "" && !strings.HasSuffix(urlPath, "/")
 	if live := x.site.deps.Live; live != nil && file {
-		if lf, ok := live.Lookup(strings.TrimSuffix(m.dir, "/") + "/" + in); ok {
+		abs := strings.TrimSuffix(m.dir, "/") + "/" + in
+		lf, ok := live.Lookup(abs)
+		if !ok && strings.HasSuffix(in, ".m3u8") {
+			lf, ok = x.demanded(abs)
+		}
+		if ok {
 			x.serveLive(l, urlPath, m, in, lf)
 			return
 		}

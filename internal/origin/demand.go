@@ -1,0 +1,45 @@
+package origin
+
+import (
+	"path"
+	"strings"
+)
+
+// Demand implements web.Demander: somebody asks for a playlist that is not there. A
+// stream that is pulled on demand is pulled then; it reports whether it is one.
+func (au *Audience) Demand(playlist string) bool {
+	services := *au.origin.services.Load()
+	for _, v := range services {
+		cfg := v.rules.Load().cfg
+		for i := range cfg.Applications {
+			app := &cfg.Applications[i]
+			if len(app.Pulls) == 0 {
+				continue
+			}
+			for _, c := range app.WithStreams() {
+				if c.HLS == nil {
+					continue
+				}
+				in, below := strings.CutPrefix(playlist, path.Clean(string(c.HLS.Path))+"/")
+				if a := v.Application(app.Name); below && a != nil && a.demand(playlistOf(in)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// playlistOf is the stream that a playlist below hls.path is of: NAME.m3u8 or
+// NAME/index.m3u8.
+func playlistOf(in string) string {
+	name := strings.TrimSuffix(in, ".m3u8")
+	return strings.TrimSuffix(name, "/index")
+}
+
+// demand has a stream pulled that somebody wants to watch, if it is one that is.
+func (a *Application) demand(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.demandLocked(name, nil)
+}
