@@ -3,8 +3,10 @@ package interop
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -188,5 +190,40 @@ func TestRecordingsOfOtherCodecs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A publisher that begins in the middle of a GOP: sound from the beginning, pictures
+// from the first keyframe on, and both at their time.
+func TestRecordingsThatBeginInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := &server{dir: t.TempDir()}
+	s.run(t, recorders(s.dir, ""))
+	source, tags := clip(t, 4)
+	tags = slices.DeleteFunc(tags, func(tag flvTag) bool { return tag.kind == tagVideo && tag.body[1] == 1 && tag.timestamp < 500 })
+	publishTags(t, s, "cam", tags)
+	first := func(file, kind string) (at float64) {
+		t.Helper()
+		out := succeed(t, command(t, time.Minute, "ffprobe", "-v", "error", "-select_streams", kind, "-show_entries", "packet=pts_time", "-of", "csv=p=0", file))
+		at = 1e9
+		for line := range strings.Lines(out) {
+			if v, err := strconv.ParseFloat(strings.Trim(strings.TrimSpace(line), ","), 64); err == nil {
+				at = min(at, v)
+			}
+		}
+		return at
+	}
+	want := first(source, "v") + 1 - first(source, "a")
+	for _, format := range formats {
+		files := s.recorded(t, "cam", format)
+		if len(files) != 1 {
+			t.Errorf("%s: %v", format, files)
+		}
+		if d := first(files[0], "v") - first(files[0], "a"); math.Abs(d-want) > 0.03 {
+			t.Errorf("%s: the first picture is %.3f s behind the first sound, want %.3f", format, d, want)
+		}
+		if n := len(decodedOf(t, files[0])); n != 90 {
+			t.Errorf("%s: %d pictures, want 90", format, n)
+		}
 	}
 }
