@@ -48,7 +48,7 @@ func (r *Recorder) list(f *file, ended bool) {
 	}
 	e := listed{Name: f.name, Owner: owner(r.o.App, r.cfg.Name), Inode: f.inode}
 	if ended {
-		e.Ended, e.Size = r.o.Now().UnixMilli(), f.w.Size()
+		e.Ended, e.Size = r.o.Now().UnixMilli(), f.w.Written()
 	}
 	if err := r.o.Store.appendLedger(string(r.cfg.Path), e); err != nil {
 		r.log.Warn("recording not listed: keep_for and keep_size will not delete it", zap.String("path", f.path), zap.Error(err))

@@ -146,3 +146,19 @@ func TestAForgedLedgerDeletesNothing(t *testing.T) {
 		}
 	}
 }
+
+// The size that is listed is the file's, in every format: else it would be taken for
+// another file, and stay for ever.
+func TestTheListedSizeIsTheFiles(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"flv", "mp4", "mkv", "ts"} {
+		dir := t.TempDir()
+		cfg := config.Record{Name: "all", Path: value.Path(dir), Format: format, KeepFor: time.Hour}
+		b := newBench(t, cfg, nil)
+		b.feed("kapapakapa" + strings.Repeat("pa", 40))
+		b.end()
+		if deleted, err := b.r.o.Store.Sweep(&cfg, "live", b.now.Add(2*time.Hour)); len(deleted) != 1 || err != nil {
+			t.Errorf("%s: deleted %v, %v", format, deleted, err)
+		}
+	}
+}

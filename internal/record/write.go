@@ -149,7 +149,7 @@ func (r *Recorder) close() {
 	r.mu.Lock()
 	r.stats.Files++
 	r.mu.Unlock()
-	r.log.Info("recording finished", zap.String("path", f.path), zap.Int64("bytes", f.w.Size()), zap.Int64("dur_ms", f.w.Duration().Milliseconds()))
+	r.log.Info("recording finished", zap.String("path", f.path), zap.Int64("bytes", f.w.Written()), zap.Int64("dur_ms", f.w.Duration().Milliseconds()))
 	r.list(f, true)
 	r.sweep()
 	r.status(Stop)
