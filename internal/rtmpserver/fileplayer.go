@@ -68,6 +68,28 @@ type anchor struct {
 	set  bool
 	at   time.Time
 	from uint32
+	last uint32 // the newest timestamp
+}
+
+// Timestamps that leap by more than that do not say how long something takes: the file
+// was put together of several.
+const (
+	maxLeap     = 30 * 1000 // ms
+	maxLeapBack = 5 * 1000
+)
+
+// due is when a timestamp is to be played.
+func (a *anchor) due(timestamp uint32, now time.Time) time.Time {
+	at := func(ts uint32) time.Time { return a.at.Add(time.Duration(int32(ts-a.from)) * time.Millisecond) }
+	leap := int32(timestamp - a.last)
+	switch {
+	case !a.set:
+		*a = anchor{true, now, timestamp, timestamp}
+	case leap > maxLeap || leap < -maxLeapBack:
+		a.at, a.from = at(a.last), timestamp
+	}
+	a.last = timestamp
+	return at(timestamp)
 }
 
 func newFilePlayer(pl *player) *filePlayer {
@@ -315,11 +337,7 @@ func (f *filePlayer) sendDue() (wait time.Duration, err error) {
 			return -1, f.finish()
 		}
 		now := time.Now()
-		if !f.anchor.set {
-			f.anchor = anchor{true, now, tag.Timestamp}
-		}
-		due := f.anchor.at.Add(time.Duration(int32(tag.Timestamp-f.anchor.from)) * time.Millisecond)
-		if early := due.Sub(now) - ahead; early > 0 {
+		if early := f.anchor.due(tag.Timestamp, now).Sub(now) - ahead; early > 0 {
 			return max(early, flushEvery), nil
 		}
 		if err := f.write(*tag); err != nil {

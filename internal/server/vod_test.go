@@ -13,6 +13,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -263,6 +264,42 @@ func TestAFileIsPlayedInRealTime(t *testing.T) {
 			t.Fatalf("only %s after %s", last, passed)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// Timestamps that leap do not make a player wait, or a file rush by.
+func TestTimestampsOfAFileLeap(t *testing.T) {
+	t.Parallel()
+	r := vodRig(t, "")
+	f, err := os.Create(filepath.Join(r.dir, "videos/leap.flv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rec := flv.NewRecording(f, 0)
+	write := func(m rtmp.Message, at uint32) {
+		if err := rec.WriteTag(flv.FileTag{Type: uint8(m.Type), Timestamp: at, Body: m.Payload}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range card().headers[1:] {
+		write(m, 0)
+	}
+	for _, from := range []uint32{36e6, 7200e3, 0} { // 1.5 s of each
+		for _, m := range card().frames {
+			if m.Timestamp < 1500 {
+				write(m, from+m.Timestamp)
+			}
+		}
+	}
+	if err := rec.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	v := r.playFile("leap", 10*time.Millisecond)
+	v.toEnd(1)
+	if took := time.Since(begin); took < 2500*time.Millisecond {
+		t.Errorf("4.5 s, of which 1.01 s are sent ahead, take %s", took)
 	}
 }
 
