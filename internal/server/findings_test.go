@@ -65,7 +65,11 @@ func (r *rig) gone(name string) {
 	r.Helper()
 	r.eventually(name+" is gone everywhere", func() bool {
 		for _, path := range []string{"/stat", "/stat?format=json", "/stat?format=html", "/metrics", "/health"} {
-			if strings.Contains(r.page(path), name) {
+			what := name
+			if path == "/metrics" {
+				what = `"` + name + `"` // the label: there are metrics whose names contain it
+			}
+			if strings.Contains(r.page(path), what) {
 				return false
 			}
 		}
