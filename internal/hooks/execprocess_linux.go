@@ -2,14 +2,11 @@ package hooks
 
 import (
 	"bytes"
-	"math"
 	"os"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ownSession puts a program into a session and process group of its own, without a
@@ -22,8 +19,19 @@ func ownSession() *syscall.SysProcAttr {
 }
 
 // closeOnExec keeps descriptors that rtmpd has inherited itself from its programs. Its
-// own are closed anyway.
-func closeOnExec() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
+// own are closed anyway. (close_range(2) would do it at once, and filters of system calls
+// that are older than it would kill the process.)
+func closeOnExec() {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
 
 // groups are the process groups of the machine that have a member which is not dead, as
 // of at. All programs that end share one look at /proc.
