@@ -120,7 +120,9 @@ func (r *Recording) Write(p *media.Packet) error {
 	}
 	kind := p.Track.Kind
 	t := r.tracks[kind]
-	if t == nil {
+	if t == nil && r.begun {
+		return fmt.Errorf("mp4: the file has no track for %s", p.Track.CodecName())
+	} else if t == nil {
 		t = &recordedTrack{Track: Track{ID: uint32(kind) + 1, Media: p.Track, Frame: p.Data}, first: p.DTS}
 		r.tracks[kind] = t
 	} else if r.due(p) {

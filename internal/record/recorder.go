@@ -355,7 +355,7 @@ func (r *Recorder) packet(p *media.Packet) {
 		r.epoch, r.seenVideo = p.Epoch, false
 	}
 	kind := p.Track.Kind
-	if kind == media.Video && p.Track.ID == 0 {
+	if kind == media.Video && p.Track.ID == 0 && supports(r.cfg.Format, p.Track) {
 		r.seenVideo = true
 	}
 	isBreak := p.Keyframe || kind == media.Audio && !(r.seenVideo && slices.Contains(r.cfg.Tracks, "video"))

@@ -124,6 +124,9 @@ func (b *bench) feed(what string) {
 			next.SampleRate, next.Tag = next.SampleRate/2, append([]byte{}, next.Tag...)
 			b.audio = &next
 			continue
+		case 'H': // the picture is H.263 from now on
+			b.video = &media.Track{Kind: media.Video, Codec: media.CodecOther, LegacyID: 2}
+			continue
 		case 'S': // the sound is Speex from now on
 			b.audio = &media.Track{Kind: media.Audio, Codec: media.CodecSpeex, LegacyID: 11, SampleRate: 16000}
 			continue

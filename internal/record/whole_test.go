@@ -62,6 +62,7 @@ func TestWhatIsInWholeFrameFiles(t *testing.T) {
 		{"pictures that come late", config.Record{}, second + "kapa", "cam+1.mp4 [2 2] cam.mp4 [0 30]"},
 		{"sound that comes late", config.Record{}, "k" + strings.Repeat("p", 40) + "aakap", "cam+1.mp4 [2 3] cam.mp4 [41 0]"},
 		{"sound that the format has no place for", config.Record{}, "Skapapkapa", "cam.mp4 [5 0]"},
+		{"pictures that the format has no place for", config.Record{MaxFrames: 3}, "Hkapapakapa", "cam+1.mp4 [0 2] cam.mp4 [0 3]"},
 		{"video only", config.Record{Tracks: []string{"video"}}, "kapakapa", "cam.mp4 [4 0]"},
 		{"audio only", config.Record{Tracks: []string{"audio"}}, "kapakapa", "cam.mp4 [0 4]"},
 		{"keyframes only", config.Record{Tracks: []string{"keyframes"}}, "kpckcpap", "cam.mp4 [2 0]"},
@@ -88,7 +89,7 @@ func TestWhatIsInWholeFrameFiles(t *testing.T) {
 			if len(b.started) != len(got) || len(b.closed) != len(got) {
 				t.Errorf("told of %v and %v", b.started, b.closed)
 			}
-			if n := b.logs.FilterMessageSnippet("no place").Len(); n != strings.Count(c.feed, "S") {
+			if n := b.logs.FilterMessageSnippet("no place").Len(); n != strings.Count(c.feed, "S")+strings.Count(c.feed, "H") {
 				t.Errorf("%d lines say that a track is left out", n)
 			}
 		})
