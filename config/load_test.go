@@ -178,7 +178,7 @@ func TestADirectoryIsOneConfiguration(t *testing.T) {
 }
 
 // secretAttr are the attributes that Dump may change.
-var secretAttr = regexp.MustCompile(`^(secret|secret_sha256|token|basic_auth|notify_headers)$`)
+var secretAttr = regexp.MustCompile(`^(secret|secret_sha256|key|token|basic_auth|notify_headers)$`)
 
 func TestLoadingADumpGivesAnEqualConfiguration(t *testing.T) {
 	for _, path := range validConfigs(t) {
