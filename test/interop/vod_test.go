@@ -2,60 +2,34 @@ package interop
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
-const vodConfig = `
-state_dir   = "%[1]s/state"
-runtime_dir = "%[1]s/run"
-
-rtmp {
-  listen = "127.0.0.1:0"
-
-  application "vod" {
-    live = false
-    vod {
-      path = ["%[1]s/videos"]
-    }
-  }
-
-  application "live" {
-    record "all" {
-      path = "%[1]s/videos"
-    }
-  }
-}
-
-http {
-  listen = "127.0.0.1:0"
-
-  location "/videos" {
-    root = "%[1]s"
-  }
-
-  location "/health" {
-    health {}
-  }
-}
-`
-
-// startVOD runs rtmpd with the files of an application "vod", which its location
-// /videos serves as well, and records "live" beside them.
+// startVOD runs rtmpd with examples/vod.hcl, as far as it may be on this machine.
 func startVOD(t *testing.T) *server {
 	t.Helper()
 	s := &server{dir: recordings(t)}
 	if err := os.Mkdir(filepath.Join(s.dir, "videos"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.run(t, fmt.Sprintf(vodConfig, s.dir))
+	example, err := os.ReadFile("../../examples/vod.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(
+		`"/srv`, `"`+s.dir,
+		"rtmp {\n", "state_dir = \""+s.dir+"/state\"\nruntime_dir = \""+s.dir+"/run\"\nrtmp {\nlisten = \"127.0.0.1:0\"\n",
+		"http {\n", "http {\nlisten = \"127.0.0.1:0\"\nlocation \"/health\" {\nhealth {}\n}\n",
+	).Replace(string(example))
+	s.run(t, text)
 	return s
 }
 
