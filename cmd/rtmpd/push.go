@@ -74,5 +74,6 @@ func (in *instance) push(do, app, stream, push string) (text string, ok bool) {
 	case changed == 0:
 		return fmt.Sprintf("%s/%s: nothing to %s\n", app, stream, do), true
 	}
-	return fmt.Sprintf("%s/%s: %d to %s\n", app, stream, changed, do), true
+	done := map[string]string{"start": "started", "stop": "stopped"}[do]
+	return fmt.Sprintf("%s/%s: %s %d of %d\n", app, stream, done, changed, found), true
 }
