@@ -65,10 +65,10 @@ func (a *Application) openFile(ctx context.Context, r *PlayRequest, name string,
 	case err == nil:
 	case errors.Is(err, context.Canceled) && (ctx.Err() != nil || r.Away()):
 		return ErrGone
-	case errors.Is(err, vod.ErrNotFound) && cfg.Live && len(cfg.Pulls) > 0:
+	case errors.Is(err, vod.ErrNotFound) && cfg.Live && len(cfg.Pulls) > 0 && value.ValidStreamName(name) == nil:
 		return a.join(name, p, cfg) // another server may have it
 	case errors.Is(err, vod.ErrNotFound):
-		if detail := errors.Unwrap(err); detail != nil && err != vod.ErrNotFound { //nolint:errorlint // is there more to say?
+		if err != vod.ErrNotFound { //nolint:errorlint // is there more to say?
 			r.Log.Warn("file can't be opened", zap.String("stream", name), zap.Error(err))
 		}
 		return &Refusal{RuleNoStream, "Video on demand stream not found"} // nginx-rtmp's words

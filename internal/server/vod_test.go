@@ -152,6 +152,10 @@ func TestAFileThatIsNotThere(t *testing.T) {
 		}
 	}
 	r.playFile("in", time.Hour).toEnd(1)
+	r.logged("file can't be opened", "escapes")
+	if n := r.logs.FilterMessage("file can't be opened").Len(); n != 1 {
+		t.Errorf("%d lines about files that can't be opened, want one", n)
+	}
 	if strings.Contains(r.allText(), "panic") {
 		t.Error(r.allText())
 	}

@@ -81,7 +81,7 @@ func (l *Library) Open(ctx context.Context, r Request) (File, string, error) {
 		for _, c := range candidates(r.Name, r.Prefix) {
 			f, err := l.find(ctx, source, c, r)
 			if err != nil {
-				if !errors.Is(err, fs.ErrNotExist) {
+				if !missing(err) {
 					why = fmt.Errorf("%w: %w", ErrNotFound, err)
 				}
 				continue
@@ -95,6 +95,11 @@ func (l *Library) Open(ctx context.Context, r Request) (File, string, error) {
 		}
 	}
 	return nil, "", why
+}
+
+// missing reports whether err says no more than that there is no such file.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR)
 }
 
 // find opens the file of a candidate in one source.
@@ -162,7 +167,15 @@ func openIn(dir, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		f.Close()
+		return nil, err
+	case st.IsDir():
+		f.Close()
+		return nil, syscall.EISDIR
+	case !st.Mode().IsRegular():
 		f.Close()
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}
