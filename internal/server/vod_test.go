@@ -271,6 +271,35 @@ func TestAFileIsPlayedInRealTime(t *testing.T) {
 	}
 }
 
+// on_play is asked about files: it refuses, and names another file.
+func TestOnPlayIsAskedAboutAFile(t *testing.T) {
+	t.Parallel()
+	var done atomic.Int32
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.FormValue("call") == "play_done":
+			done.Add(1)
+		case r.FormValue("name") == "denied":
+			w.WriteHeader(http.StatusForbidden)
+		case r.FormValue("name") == "alias":
+			w.Header().Set("Location", "card")
+			w.WriteHeader(http.StatusFound)
+		}
+	}))
+	defer hook.Close()
+	r := vodRig(t, `on_play = "`+hook.URL+`"
+    on_play_done = "`+hook.URL+`"`)
+	if st := r.playFile("denied", time.Hour).told(); st.Code != rtmp.StatusPlayFailed {
+		t.Errorf("%v", st)
+	}
+	for _, name := range []string{"alias", "sub/card"} {
+		v := r.playFile(name, time.Hour)
+		v.toEnd(1)
+		v.Close()
+	}
+	r.eventually("play_done is called for both", func() bool { return done.Load() == 2 })
+}
+
 // Timestamps that leap do not make a player wait, or a file rush by.
 func TestTimestampsOfAFileLeap(t *testing.T) {
 	t.Parallel()
