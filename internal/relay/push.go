@@ -293,11 +293,12 @@ func (p *Push) failed(err error, wait time.Duration) time.Duration {
 
 const (
 	readAhead = 64 // packets at a time
-	// sendEvery is how often packets are sent: one write for all that came.
-	sendEvery = 50 * time.Millisecond
+	// sendEvery is how often packets are sent: one write for all that came, as often
+	// as players are sent to (flush_interval).
+	sendEvery = 100 * time.Millisecond
 	// patience is for how long the sender looks at each tick whether there is
 	// something, before it waits until the stream wakes it.
-	patience = 20 // ticks
+	patience = 10 // ticks
 	maxDrain = 32 // readings at the end: some seconds of media
 )
 
