@@ -123,7 +123,7 @@ func TestPushToAServerThatResets(t *testing.T) {
 			warned++
 		}
 	}
-	if warned > 2 { // closed, or reset
+	if warned > 4 { // closed, reset, a broken pipe: each once, or again after another
 		t.Errorf("%d warnings", warned)
 	}
 }
