@@ -33,12 +33,12 @@ lint:
 	done
 
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
 
 # The real binary against ffmpeg, GStreamer, VLC, mpv, Chromium and the proxies;
 # what they leave behind (screenshots, logs) is in test/artefacts.
 interop:
-	cd test/interop && $(GO) test -count=1 -parallel 8 -timeout 10m ./...
+	cd test/interop && $(GO) test -count=1 -parallel 8 -timeout 20m ./...
 
 cross:
 	@for p in $(PLATFORMS); do \
