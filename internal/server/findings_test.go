@@ -149,7 +149,7 @@ rtmp {
 	bad, good := r.publish("bad", "cam"), r.publish("good", "cam")
 	bad.seconds(2)
 	good.seconds(2)
-	r.shown(api.FindingOutputFailing, "can&#39;t write")
+	r.shown(api.FindingOutputFailing, "the stream goes on without it")
 	r.answers("/health", "200\nok\nerror output_failing 1\n")
 	for _, a := range r.srv.Snapshot().Servers[0].Applications {
 		for _, st := range a.Streams {
