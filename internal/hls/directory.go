@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,8 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rtmpd/rtmpd/internal/segstore"
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // DirectoryOptions are what a Directory needs besides its path.
@@ -113,6 +115,11 @@ func (d *Directory) Lookup(name string) (segstore.File, bool) {
 	f, ok := d.main.Lookup(name)
 	f.Dir = d.path
 	return f, ok
+}
+
+// Wait returns what Lookup does, as soon as there is such a file. Errors: ctx.Err().
+func (d *Directory) Wait(ctx context.Context, name string) (segstore.File, error) {
+	return d.main.Wait(ctx, name)
 }
 
 // LookupKey is Lookup for a key in a keys.path outside of the directory.

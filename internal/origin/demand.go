@@ -1,13 +1,26 @@
 package origin
 
 import (
+	"context"
 	"path"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // Demand implements web.Demander: somebody asks for a playlist that is not there. A
-// stream that is pulled on demand is pulled then; it reports whether it is one.
-func (au *Audience) Demand(playlist string) bool {
+// stream that is pulled on demand is pulled then, and its playlist is waited for until
+// ctx ends. ok is false for any other stream, and where it does not come in time.
+func (au *Audience) Demand(ctx context.Context, playlist string) (f segstore.File, ok bool) {
+	if !au.demand(playlist) {
+		return f, false
+	}
+	f, err := au.origin.dirs.Wait(ctx, playlist)
+	return f, err == nil
+}
+
+// demand has the stream of a playlist pulled, if it is one that is.
+func (au *Audience) demand(playlist string) bool {
 	services := *au.origin.services.Load()
 	for _, v := range services {
 		cfg := v.rules.Load().cfg

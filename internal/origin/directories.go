@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -128,6 +129,28 @@ func (ds *Directories) Lookup(absPath string) (segstore.File, bool) {
 	}
 	return segstore.File{}, false
 }
+
+// Wait returns what Lookup does, as soon as there is such a file in a directory that is
+// in use. Errors: ctx.Err(); errNoDirectory.
+func (ds *Directories) Wait(ctx context.Context, absPath string) (segstore.File, error) {
+	ds.mu.RLock()
+	var in *Directory
+	name := ""
+	for dir := filepath.Dir(absPath); in == nil; dir = filepath.Dir(dir) {
+		if in = ds.byPath[dir]; in != nil {
+			name = filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/"))
+		} else if dir == "/" || dir == "." {
+			break
+		}
+	}
+	ds.mu.RUnlock()
+	if in == nil {
+		return segstore.File{}, errNoDirectory
+	}
+	return in.Directory.Wait(ctx, name)
+}
+
+var errNoDirectory = errors.New("no hls path in use")
 
 // Streams implements web.Live.
 func (ds *Directories) Streams(absDir string) []string {

@@ -42,6 +42,8 @@ type Dir struct {
 	mu    sync.RWMutex
 	files map[string]*file
 	due   dueHeap
+	// appeared is closed when a file becomes visible; nil: nobody waits.
+	appeared chan struct{}
 }
 
 // A file is one name of ours.
@@ -121,6 +123,7 @@ func (s *Dir) adopt(fresh *Dir) {
 	l.closeLocked()
 	l.file, l.lines, l.torn, l.live = fresh.ledger.file, fresh.ledger.lines, fresh.ledger.torn, fresh.ledger.live
 	s.files, s.due = fresh.files, fresh.due
+	s.showLocked()
 	s.disk.hold(fresh.disk.held.Load())
 }
 
@@ -211,6 +214,9 @@ func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
 	unseen := f != nil && !f.visible
 	if err == nil && f != nil {
 		f.live, f.visible = live, true
+		if unseen {
+			s.showLocked()
+		}
 	}
 	s.mu.Unlock()
 	if err != nil && unseen {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/segstore"
@@ -9,37 +10,22 @@ import (
 // A Demander is an Audience that can bring about a stream that somebody asks for:
 // one that is pulled from another server.
 type Demander interface {
-	// Demand reports whether a playlist that is not there will be.
-	Demand(playlist string) bool
+	// Demand begins the stream of a playlist that is not there, if it is such a
+	// stream, and waits for the playlist until ctx ends.
+	Demand(ctx context.Context, playlist string) (f segstore.File, ok bool)
 }
 
-const (
-	// demandWait is how long who asks for the playlist of such a stream waits for it:
-	// its first fragment has to come. Players ask again after that.
-	demandWait = 15 * time.Second
-	demandLook = 100 * time.Millisecond
-)
+// demandWait is how long a request for the playlist of such a stream waits: its first
+// fragment has to come. Players ask again after that.
+const demandWait = 15 * time.Second
 
 // demanded waits for the playlist of a stream that begins because it is asked for.
-func (x *exchange) demanded(path string) (lf segstore.File, ok bool) {
+func (x *exchange) demanded(path string) (segstore.File, bool) {
 	d, can := x.site.deps.Audience.(Demander)
-	if !can || !d.Demand(path) {
-		return lf, false
+	if !can {
+		return segstore.File{}, false
 	}
-	look := time.NewTicker(demandLook)
-	defer look.Stop()
-	late := time.NewTimer(demandWait)
-	defer late.Stop()
-	for {
-		if lf, ok = x.site.deps.Live.Lookup(path); ok {
-			return lf, true
-		}
-		select {
-		case <-look.C:
-		case <-late.C:
-			return lf, false
-		case <-x.r.Context().Done():
-			return lf, false
-		}
-	}
+	ctx, cancel := context.WithTimeout(x.r.Context(), demandWait)
+	defer cancel()
+	return d.Demand(ctx, path)
 }
