@@ -298,7 +298,7 @@ func TestAFloodOfLinesIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newExecRig(t)
 	q := r.Queue()
-	q.Run(r.script(`head -c 1000000000 /dev/zero | tr '\0' 'x' >&2; echo >&2; yes 'a line' | head -c 20000000 >&2`))
+	q.Run(r.script(`head -c 200000000 /dev/zero | tr '\0' 'x' >&2; echo >&2; yes 'a line' | head -c 5000000 >&2`))
 	q.Run(r.script(`i=0; while [ $i -lt 20000 ]; do printf 'frame=%d\r' $i; i=$((i+1)); done >&2; echo 'last one' >&2`))
 	eventually(t, "both have ended", func() bool { return r.logs.FilterMessage("exec ended").Len() == 2 })
 	said := r.logs.FilterMessage("exec stderr").All()
