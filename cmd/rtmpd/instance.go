@@ -48,12 +48,14 @@ func socketOf(o *options) (string, error) {
 type serviceDirs struct {
 	state, runtime string
 	units          []string // where its unit may be installed
+	root           bool     // whether this process is root's: what it leaves the service can't write
 }
 
 func systemdDirs() serviceDirs {
 	return serviceDirs{
 		state: "/var/lib/rtmpd", runtime: "/run/rtmpd",
 		units: []string{"/etc/systemd/system/rtmpd.service", "/usr/lib/systemd/system/rtmpd.service", "/lib/systemd/system/rtmpd.service"},
+		root:  os.Geteuid() == 0,
 	}
 }
 

@@ -51,7 +51,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	if o.config == "" && os.Geteuid() == 0 && l.env["STATE_DIRECTORY"] == "" && o.service.installed() {
+	if o.config == "" && o.service.root && l.env["STATE_DIRECTORY"] == "" && o.service.installed() {
 		return errByHand
 	}
 	cfg, files, diags := l.load(config.LoadOptions{})

@@ -38,7 +38,7 @@ func TestHTTPLeavesDescriptorsForTheOutputs(t *testing.T) {
 func leavesDescriptors(t *testing.T, secure bool) {
 	limit := syscall.Rlimit{Cur: 500, Max: 500}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	pair(t, dir, 1)

@@ -3,26 +3,49 @@
 package interop
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
 // mountOver mounts a file system of its own over dir, and returns what takes it
-// off again. Without the right to mount the test is skipped.
+// off again. Without the right to mount it puts another directory in the place of dir
+// and back, which is the same to a program: the path names another directory.
 func mountOver(t *testing.T, dir string) (unmount func()) {
 	t.Helper()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
-		t.Skipf("mounting is not permitted here: %v", err)
+		t.Logf("mounting is not permitted here (%v): the directory is exchanged", err)
+		return exchange(t, dir)
 	}
 	unmount = func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }
 	t.Cleanup(unmount)
 	return unmount
+}
+
+// exchange puts an empty directory in the place of dir, until undo.
+func exchange(t *testing.T, dir string) (undo func()) {
+	t.Helper()
+	below, over := dir+".below", dir+".over"
+	if err := errors.Join(os.Rename(dir, below), os.Mkdir(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	undo = func() {
+		once.Do(func() {
+			if err := errors.Join(os.Rename(dir, over), os.Rename(below, dir)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(undo)
+	return undo
 }
 
 // A file system that is mounted over hls.path or the path of recordings while they
