@@ -150,6 +150,8 @@ func TestRingsOfLocals(t *testing.T) {
 		"locals {\n  a = Disabled\n}\n":                    "write false",
 		"locals {\n  a = env\n}\n":                         `it is a function: env("NAME")`,
 		"locals {\n  a = word\n}\n":                        "quote it; only local.x is a variable",
+		"locals {\n  a = \"${name}_low\"\n}\n":             "a placeholder has no braces: write $name",
+		"locals {\n  a = [\"x\", \"y${ app.x}\"]\n}\n":     "a placeholder has no braces: write $name",
 		"locals {\n  a = local.x\n  b = local.y\n}\n":      "there is no local.y",
 		"locals {\n  a = [local.x, local.y]\n  x = 1\n}\n": "there is no local.y",
 	} {

@@ -127,7 +127,7 @@ func (l *loader) checkVariables(expr hcl.Expression) bool {
 	good := true
 	for _, t := range expr.Variables() {
 		if t.RootName() != "local" {
-			l.errorAt(t.SourceRange(), "a name without quotes is not a value", bareWord(t.RootName()))
+			l.errorAt(t.SourceRange(), "a name without quotes is not a value", l.bareWord(t))
 			return false
 		}
 		name, ok := localName(t)

@@ -181,14 +181,18 @@ func bareValue(at hcl.Range, name string, from int, value string) *hcl.Diagnosti
 
 // bareWord advises about a name that stands where a value should. It does not
 // repeat the name: it may be a secret that lacks its quotes.
-func bareWord(name string) string {
-	switch strings.ToLower(name) {
+func (l *loader) bareWord(t hcl.Traversal) string {
+	switch name := t.RootName(); strings.ToLower(name) {
 	case "on", "yes", "enable", "enabled":
 		return fmt.Sprintf("write true (or %q where a word is asked for)", name)
 	case "off", "no", "disable", "disabled":
 		return fmt.Sprintf("write false (or %q where a word is asked for)", name)
 	case "env", "file", "credential":
 		return fmt.Sprintf("it is a function: %s(\"NAME\")", name)
+	}
+	at := t.SourceRange()
+	if f := l.files[at.Filename]; f != nil && at.Start.Byte <= len(f.Bytes) && bytes.HasSuffix(bytes.TrimRight(f.Bytes[:at.Start.Byte], " "), []byte("${")) {
+		return "a placeholder has no braces: write $name; it ends at the first character that is not a letter"
 	}
 	return "quote it; only local.x is a variable"
 }
