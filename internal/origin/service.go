@@ -171,6 +171,7 @@ func (v *Service) Commit(r *Rules) (gone []*Application) {
 		}
 	}
 	v.mu.Unlock()
+	v.origin.goes.Go(func() { v.origin.checkFiles(r.cfg) })
 	for _, a := range slices.Concat(stay, fresh) {
 		named := slices.ContainsFunc(r.cfg.Applications, func(cfg config.Application) bool { return cfg.Name == a.name })
 		a.execs.apply(r.cfg.Application(a.name), named)

@@ -55,3 +55,37 @@ rtmp {
 		}
 	}
 }
+
+// What can't be read is told at the start and at a reload, not only when it is needed.
+func TestFilesThatAreNotThereAreToldAhead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := os.WriteFile(filepath.Join(r.dir, "text.mp4"), []byte("no movie"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.cfg = r.load(`
+rtmp {
+  listen = "127.0.0.1:0"
+  application "live" {
+    fallback = "$DIR/none.flv"
+    stream "a" {
+      fallback = "b"
+    }
+    stream "b*" {
+      fallback = "$DIR/text.mp4"
+    }
+    vod {
+      path = ["$DIR", "$DIR/nowhere", "http://127.0.0.1:1/files"]
+    }
+  }
+}`)
+	if _, err := r.srv.Apply(r.cfg); err != nil {
+		t.Fatal(err)
+	}
+	r.logged("fallback can't be shown when it is needed", "none.flv")
+	r.logged("directory of files on demand can't be read", "nowhere")
+	r.logged("fallback can't be shown when it is needed", "text.mp4")
+	if n := r.logs.FilterMessageSnippet("can't be").Len(); n != 3 {
+		t.Errorf("%d lines, want 3: %v", n, r.logs.All())
+	}
+}

@@ -118,6 +118,19 @@ func remote(source string) bool {
 	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
 }
 
+// CheckSource returns an error for a directory that can't be opened. Of URLs it knows
+// nothing.
+func CheckSource(source string) error {
+	if remote(source) {
+		return nil
+	}
+	root, err := os.OpenRoot(source)
+	if err != nil {
+		return err
+	}
+	return root.Close()
+}
+
 // Has reports whether a directory has the file that r may mean. Nothing is fetched.
 func (l *Library) Has(r Request) bool {
 	if CheckName(r.Name) != nil {
