@@ -11,6 +11,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // Annex E.4.2.1: what the first byte of a legacy audio body says, and where it
@@ -253,7 +254,7 @@ func TestTagSizes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewRecording(&memFile{}, 4)
+	r := NewRecording(&mediatest.MemFile{}, 4)
 	for size, ok := range map[int]bool{1<<24 - 1: true, 1 << 24: false} {
 		tag := FileTag{TagVideo, 1, make([]byte, size)}
 		if err := w.WriteTag(tag); (err == nil) != ok {
@@ -270,14 +271,14 @@ func TestOnMetaDataKeepsItsSize(t *testing.T) {
 	t.Parallel()
 	for expected := range 60 {
 		for _, gops := range []int{0, 1, expected, expected + 1, 3 * expected} {
-			f := &memFile{}
+			f := &mediatest.MemFile{}
 			r := NewRecording(f, expected)
 			r.Describe(&media.Track{Kind: media.Video, LegacyID: LegacyNone, FourCC: FourCCHEVC, Width: 3840, Height: 2160, FrameRate: 59.94}, &media.Track{Kind: media.Audio, LegacyID: LegacyNone, FourCC: FourCCOpus, SampleRate: 48000, OutputRate: 96000, Channels: 2})
 			writeGOPs(t, r, gops, 0)
 			if err := r.Finish(); err != nil {
 				t.Fatal(err)
 			}
-			meta, tags := metadataOf(t, f.b) // reads to the end
+			meta, tags := metadataOf(t, f.B) // reads to the end
 			if len(tags) != 3*gops {
 				t.Fatalf("room for %d, %d groups: %d tags", expected, gops, len(tags))
 			}
@@ -295,7 +296,7 @@ func TestOnMetaDataKeepsItsSize(t *testing.T) {
 func TestARecordingThatRunsFull(t *testing.T) {
 	t.Parallel()
 	for room := 2000; room < 2400; room += 7 {
-		f := &memFile{room: room}
+		f := &mediatest.MemFile{Room: room}
 		r := NewRecording(f, 20)
 		writeGOPs(t, r, 5, 0)
 		first := r.Flush()
@@ -312,13 +313,13 @@ func TestARecordingThatRunsFull(t *testing.T) {
 		if first != nil {
 			whole = 0
 		}
-		if r.Size() != whole || int64(len(f.b)) != whole {
-			t.Fatalf("room for %d: %d bytes in a file of %d, want %d", room, r.Size(), len(f.b), whole)
+		if r.Size() != whole || int64(len(f.B)) != whole {
+			t.Fatalf("room for %d: %d bytes in a file of %d, want %d", room, r.Size(), len(f.B), whole)
 		}
 		if err := r.Finish(); err != nil || whole == 0 {
 			continue
 		}
-		meta, tags := metadataOf(t, f.b)
+		meta, tags := metadataOf(t, f.B)
 		keys := 0
 		for _, tag := range tags {
 			if tag.Body[0] == 0x17 {
@@ -331,7 +332,7 @@ func TestARecordingThatRunsFull(t *testing.T) {
 		if meta.Get("duration") != last || meta.Get("filesize") != float64(whole) || keys <= 20 && len(times) != keys || times[len(times)-1].(float64) > last {
 			t.Fatalf("room for %d: duration %v of %v, %d bytes of %v, %d keyframes of %d", room, meta.Get("duration"), last, whole, meta.Get("filesize"), len(times), keys)
 		}
-		checkIndex(t, f.b, meta, len(times))
+		checkIndex(t, f.B, meta, len(times))
 	}
 }
 
@@ -378,7 +379,7 @@ func TestWhichHeadersMakeAnotherTrack(t *testing.T) {
 // A tag of a recording byte by byte (annex E.4.1).
 func TestATagOfARecording(t *testing.T) {
 	t.Parallel()
-	f := &memFile{}
+	f := &mediatest.MemFile{}
 	r := NewRecording(f, 1)
 	if err := r.WriteTag(FileTag{TagAudio, 0x81020304, []byte{0xaf, 0x01, 0x21}}, false); err != nil {
 		t.Fatal(err)
@@ -386,16 +387,16 @@ func TestATagOfARecording(t *testing.T) {
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if want := unhex("08 000003 020304 81 000000 af0121 0000000e"); !bytes.HasSuffix(f.b, want) {
-		t.Errorf("the file ends with % x, want % x", f.b[len(f.b)-len(want):], want)
+	if want := unhex("08 000003 020304 81 000000 af0121 0000000e"); !bytes.HasSuffix(f.B, want) {
+		t.Errorf("the file ends with % x, want % x", f.B[len(f.B)-len(want):], want)
 	}
-	if want := unhex("464c56 01 05 00000009 00000000 12"); !bytes.HasPrefix(f.b, want) {
-		t.Errorf("the file begins with % x, want % x", f.b[:len(want)], want)
+	if want := unhex("464c56 01 05 00000009 00000000 12"); !bytes.HasPrefix(f.B, want) {
+		t.Errorf("the file begins with % x, want % x", f.B[:len(want)], want)
 	}
 	// Room for four keyframes, where one was expected; for 1024 where nothing is
 	// known.
 	for expected, size := range map[int]int{1: 640 + 4*18, 4: 640 + 4*18, 5: 640 + 5*18, 1024: 640 + 1024*18, 1025: 640 + 1024*18, 0: 640 + 1024*18, -1: 640 + 1024*18} {
-		if got := NewRecording(&memFile{}, expected).Size(); got != int64(13+11+size+4) {
+		if got := NewRecording(&mediatest.MemFile{}, expected).Size(); got != int64(13+11+size+4) {
 			t.Errorf("%d keyframes expected: a file of %d bytes, want %d", expected, got, 13+11+size+4)
 		}
 	}
@@ -403,25 +404,25 @@ func TestATagOfARecording(t *testing.T) {
 
 // countingFile counts how often it is read.
 type countingFile struct {
-	memFile
+	mediatest.MemFile
 	reads int
 }
 
 func (c *countingFile) ReadAt(p []byte, off int64) (int, error) {
 	c.reads++
-	return c.memFile.ReadAt(p, off)
+	return c.MemFile.ReadAt(p, off)
 }
 
 // A file that is whole is gone on with from its end, however long it is.
 func TestAWholeFileIsNotReadThrough(t *testing.T) {
 	t.Parallel()
-	own := &memFile{}
+	own := &mediatest.MemFile{}
 	r := NewRecording(own, 0)
 	writeGOPs(t, r, 500, 0)
 	if err := r.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	files := map[string][]byte{"ours": own.b}
+	files := map[string][]byte{"ours": own.B}
 	for name, first := range map[string]FileTag{
 		"other software's":     {TagScript, 0, amf.Append(amf.Append(nil, "onMetaData"), amf.ECMAArray{{Name: "duration", Value: 9.0}, {Name: "title", Value: strings.Repeat("x", 2000)}})},
 		"another script first": {TagScript, 0, amf.Append(amf.Append(nil, "onTextData"), strings.Repeat("x", 2000))},
@@ -445,7 +446,7 @@ func TestAWholeFileIsNotReadThrough(t *testing.T) {
 		files[name] = b.Bytes()
 	}
 	for name, b := range files {
-		f := &countingFile{memFile: memFile{b: b}}
+		f := &countingFile{MemFile: mediatest.MemFile{B: b}}
 		r, err := ResumeRecording(f, int64(len(b)))
 		if err != nil || r.Last() != 499_050 || r.Size() != int64(len(b)) {
 			t.Errorf("%s: %v, newest %d, goes on at %d of %d", name, err, r.Last(), r.Size(), len(b))

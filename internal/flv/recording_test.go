@@ -11,46 +11,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
-
-// memFile is a file in memory that can run full.
-type memFile struct {
-	b    []byte
-	room int // 0: no limit
-}
-
-var errFull = errors.New("no space left")
-
-func (m *memFile) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(m.b)) {
-		return 0, io.EOF
-	}
-	n := copy(p, m.b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (m *memFile) WriteAt(p []byte, off int64) (int, error) {
-	n := len(p)
-	if m.room > 0 && int(off)+n > m.room {
-		n = max(m.room-int(off), 0)
-	}
-	if grow := int(off) + n - len(m.b); grow > 0 {
-		m.b = append(m.b, make([]byte, grow)...)
-	}
-	copy(m.b[off:], p[:n])
-	if n < len(p) {
-		return n, errFull
-	}
-	return n, nil
-}
-
-func (m *memFile) Truncate(size int64) error {
-	m.b = append(m.b[:min(int(size), len(m.b))], make([]byte, max(0, int(size)-len(m.b)))...)
-	return nil
-}
 
 var (
 	keyTag   = []byte{0x17, 1, 0, 0, 0, 0xaa}
@@ -116,7 +78,7 @@ func checkIndex(t *testing.T, b []byte, meta amf.ECMAArray, want int) {
 	if len(times) != want || len(places) != want {
 		t.Fatalf("an index of %d times and %d places, want %d", len(times), len(places), want)
 	}
-	r := &Recording{f: &memFile{b: b}}
+	r := &Recording{f: &mediatest.MemFile{B: b}}
 	for i := range times {
 		kind, _, at, ok := r.tagAt(int64(places[i].(float64)), int64(len(b)))
 		if !ok || kind != TagVideo || float64(at)/1000 != times[i] || b[int(places[i].(float64))+tagHeaderSize] != 0x17 {
@@ -140,40 +102,40 @@ func TestAFinishedRecordingSaysHowLongItIsAndWhereTheKeyframesAre(t *testing.T) 
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := &memFile{}
+			f := &mediatest.MemFile{}
 			r := NewRecording(f, c.expected)
 			r.Describe(&media.Track{Kind: media.Video, LegacyID: 7, Width: 1280, Height: 720, FrameRate: 25}, &media.Track{Kind: media.Audio, LegacyID: 10, SampleRate: 48000, Channels: 2})
 			writeGOPs(t, r, c.gops, 0)
 			if err := r.Finish(); err != nil {
 				t.Fatal(err)
 			}
-			meta, tags := metadataOf(t, f.b)
+			meta, tags := metadataOf(t, f.B)
 			if len(tags) != 3*c.gops {
 				t.Errorf("%d tags, want %d", len(tags), 3*c.gops)
 			}
 			if got, want := meta.Get("duration"), float64(c.gops-1)+.05; got != want {
 				t.Errorf("duration %v, want %v", got, want)
 			}
-			if got := meta.Get("filesize"); got != float64(len(f.b)) {
-				t.Errorf("filesize %v, want %d", got, len(f.b))
+			if got := meta.Get("filesize"); got != float64(len(f.B)) {
+				t.Errorf("filesize %v, want %d", got, len(f.B))
 			}
 			if meta.Get("width") != 1280.0 || meta.Get("audiosamplerate") != 48000.0 {
 				t.Errorf("it describes itself as %v", meta)
 			}
-			checkIndex(t, f.b, meta, c.index)
+			checkIndex(t, f.B, meta, c.index)
 		})
 	}
 }
 
 func TestARecordingThatIsNotFinishedIsAPlainFile(t *testing.T) {
 	t.Parallel()
-	f := &memFile{}
+	f := &mediatest.MemFile{}
 	r := NewRecording(f, 0)
 	writeGOPs(t, r, 3, 0)
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	meta, tags := metadataOf(t, f.b)
+	meta, tags := metadataOf(t, f.B)
 	if len(tags) != 9 || meta.Get("duration") != 0.0 || meta.Get("filesize") != nil {
 		t.Errorf("%d tags, %v", len(tags), meta)
 	}
@@ -181,8 +143,8 @@ func TestARecordingThatIsNotFinishedIsAPlainFile(t *testing.T) {
 
 func TestARecordingIsGoneOnWith(t *testing.T) {
 	t.Parallel()
-	whole := func() *memFile {
-		f := &memFile{}
+	whole := func() *mediatest.MemFile {
+		f := &mediatest.MemFile{}
 		r := NewRecording(f, 20)
 		writeGOPs(t, r, 3, 0)
 		if err := r.Finish(); err != nil {
@@ -190,27 +152,27 @@ func TestARecordingIsGoneOnWith(t *testing.T) {
 		}
 		return f
 	}
-	crashed := func(torn int) *memFile {
-		f := &memFile{}
+	crashed := func(torn int) *mediatest.MemFile {
+		f := &mediatest.MemFile{}
 		r := NewRecording(f, 20)
 		writeGOPs(t, r, 3, 0)
 		if err := r.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		f.b = append(f.b, keyTag...)
-		f.b = f.b[:len(f.b)-len(keyTag)-torn]
+		f.B = append(f.B, keyTag...)
+		f.B = f.B[:len(f.B)-len(keyTag)-torn]
 		return f
 	}
-	foreign := &memFile{}
+	foreign := &mediatest.MemFile{}
 	b := bytes.NewBuffer(nil)
 	w, _ := NewWriter(b, true, true)
 	_ = w.WriteTag(FileTag{TagScript, 0, amf.Append(amf.Append(nil, "onMetaData"), amf.ECMAArray{{Name: "duration", Value: 9.0}})})
 	_ = w.WriteTag(FileTag{TagVideo, 2000, keyTag})
 	_ = w.WriteTag(FileTag{TagAudio, 2050, soundTag})
-	foreign.b = b.Bytes()
+	foreign.B = b.Bytes()
 	for _, c := range []struct {
 		name        string
-		f           *memFile
+		f           *mediatest.MemFile
 		last        uint32
 		tags, index int
 	}{
@@ -218,12 +180,12 @@ func TestARecordingIsGoneOnWith(t *testing.T) {
 		{"one that a crash left", crashed(0), 2050, 9 + 6, 5},
 		{"one that a crash tore in a tag", crashed(5), 2040, 8 + 6, 5},
 		{"one of other software", foreign, 2050, 2 + 6, 0},
-		{"an empty file", &memFile{}, 0, 6, 2},
-		{"a file header that was torn", &memFile{b: []byte("FLV\x01\x05")}, 0, 6, 2},
+		{"an empty file", &mediatest.MemFile{}, 0, 6, 2},
+		{"a file header that was torn", &mediatest.MemFile{B: []byte("FLV\x01\x05")}, 0, 6, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := ResumeRecording(c.f, int64(len(c.f.b)))
+			r, err := ResumeRecording(c.f, int64(len(c.f.B)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +196,7 @@ func TestARecordingIsGoneOnWith(t *testing.T) {
 			if err := r.Finish(); err != nil {
 				t.Fatal(err)
 			}
-			meta, tags := metadataOf(t, c.f.b)
+			meta, tags := metadataOf(t, c.f.B)
 			if len(tags) != c.tags {
 				t.Errorf("%d tags, want %d", len(tags), c.tags)
 			}
@@ -247,7 +209,7 @@ func TestARecordingIsGoneOnWith(t *testing.T) {
 			if got, want := meta.Get("duration"), float64(c.last+1060)/1000; got != want {
 				t.Errorf("duration %v, want %v", got, want)
 			}
-			checkIndex(t, c.f.b, meta, c.index)
+			checkIndex(t, c.f.B, meta, c.index)
 		})
 	}
 }
@@ -255,9 +217,9 @@ func TestARecordingIsGoneOnWith(t *testing.T) {
 func TestWhatIsNoFLVIsNotGoneOnWith(t *testing.T) {
 	t.Parallel()
 	for _, b := range []string{"#!/bin/sh\nexit 1\n", "FLX", "FLV\x02\x05\x00\x00\x00\x09\x00\x00\x00\x00\x00", "FLV\x01\x05\x00\x00\x0f\x09\x00\x00\x00\x00\x00"} {
-		f := &memFile{b: []byte(b)}
-		if _, err := ResumeRecording(f, int64(len(b))); !errors.Is(err, ErrNotFLV) || string(f.b) != b {
-			t.Errorf("%q: %v, and the file is %q", b, err, f.b)
+		f := &mediatest.MemFile{B: []byte(b)}
+		if _, err := ResumeRecording(f, int64(len(b))); !errors.Is(err, ErrNotFLV) || string(f.B) != b {
+			t.Errorf("%q: %v, and the file is %q", b, err, f.B)
 		}
 	}
 }
@@ -265,7 +227,7 @@ func TestWhatIsNoFLVIsNotGoneOnWith(t *testing.T) {
 func TestAFullDiskLeavesWholeTags(t *testing.T) {
 	t.Parallel()
 	for room := 1; room < 1600; room += 7 {
-		f := &memFile{room: room}
+		f := &mediatest.MemFile{Room: room}
 		r := NewRecording(f, 4)
 		var err error
 		for i := range uint32(80) {
@@ -276,41 +238,41 @@ func TestAFullDiskLeavesWholeTags(t *testing.T) {
 				break
 			}
 		}
-		if !errors.Is(err, errFull) {
+		if !errors.Is(err, mediatest.ErrFull) {
 			t.Fatalf("room for %d bytes: %v", room, err)
 		}
 		if err := r.Finish(); err != nil {
 			t.Errorf("room for %d bytes: finish: %v", room, err)
 		}
-		if len(f.b) == 0 {
+		if len(f.B) == 0 {
 			continue // nothing had room
 		}
-		meta, tags := metadataOf(t, f.b)
+		meta, tags := metadataOf(t, f.B)
 		if n := len(tags); n > 0 && meta.Get("duration") != float64(tags[n-1].Timestamp)/1000 {
 			t.Errorf("room for %d bytes: %d tags, %v s", room, n, meta.Get("duration"))
 		}
 		if len(tags) > 0 && len(tags) < 4 {
-			checkIndex(t, f.b, meta, len(tags))
+			checkIndex(t, f.B, meta, len(tags))
 		}
 	}
 }
 
 func FuzzResumeRecording(f *testing.F) {
 	for _, gops := range []int{0, 1, 5, 9} {
-		m := &memFile{}
+		m := &mediatest.MemFile{}
 		r := NewRecording(m, 4)
 		for i := range uint32(gops) {
 			_ = r.WriteTag(FileTag{TagVideo, i * 1000, keyTag}, true)
 		}
 		_ = r.Flush()
-		f.Add(bytes.Clone(m.b))
+		f.Add(bytes.Clone(m.B))
 		_ = r.Finish()
-		f.Add(m.b)
+		f.Add(m.B)
 	}
 	f.Add([]byte("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztime.Bound(t)
-		m := &memFile{b: bytes.Clone(b)}
+		m := &mediatest.MemFile{B: bytes.Clone(b)}
 		r, err := ResumeRecording(m, int64(len(b)))
 		if err != nil {
 			return

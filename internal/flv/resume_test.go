@@ -10,6 +10,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/amf"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // tagEnds lists where the tags of a whole file end, that of onMetaData first.
@@ -25,7 +26,7 @@ func tagEnds(b []byte) (ends []int) {
 // recorded is a recording of two groups, finished or as a crash leaves it.
 func recorded(t *testing.T, finished bool) []byte {
 	t.Helper()
-	f := &memFile{}
+	f := &mediatest.MemFile{}
 	r := NewRecording(f, 20)
 	r.Describe(&media.Track{Kind: media.Video, LegacyID: 7}, &media.Track{Kind: media.Audio, LegacyID: 10})
 	writeGOPs(t, r, 2, 0)
@@ -36,7 +37,7 @@ func recorded(t *testing.T, finished bool) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.b
+	return f.B
 }
 
 // A recording that ends at any byte is gone on with behind its last whole tag.
@@ -53,7 +54,7 @@ func TestARecordingThatEndsAnywhereIsGoneOnWith(t *testing.T) {
 			for kept < len(ends) && ends[kept] <= n {
 				kept++
 			}
-			f := &memFile{b: bytes.Clone(whole[:n])}
+			f := &mediatest.MemFile{B: bytes.Clone(whole[:n])}
 			r, err := ResumeRecording(f, int64(n))
 			if err != nil {
 				t.Fatalf("%s recording cut at %d: %v", name, n, err)
@@ -75,15 +76,15 @@ func TestARecordingThatEndsAnywhereIsGoneOnWith(t *testing.T) {
 			if err := r.Finish(); err != nil {
 				t.Fatal(err)
 			}
-			meta, tags := metadataOf(t, f.b)
+			meta, tags := metadataOf(t, f.B)
 			if want := max(kept, 1) - 1 + 3; len(tags) != want {
 				t.Fatalf("%s recording cut at %d has %d tags in the end, want %d", name, n, len(tags), want)
 			}
 			if got, want := meta.Get("duration"), float64(last+60)/1000; got != want {
 				t.Fatalf("%s recording cut at %d: duration %v, want %v", name, n, got, want)
 			}
-			if meta.Get("filesize") != float64(len(f.b)) || meta.Get("hasVideo") != true || meta.Get("hasAudio") != true {
-				t.Fatalf("%s recording cut at %d says %v of %d bytes", name, n, meta, len(f.b))
+			if meta.Get("filesize") != float64(len(f.B)) || meta.Get("hasVideo") != true || meta.Get("hasAudio") != true {
+				t.Fatalf("%s recording cut at %d says %v of %d bytes", name, n, meta, len(f.B))
 			}
 			keys := 1
 			if kept > 1 {
@@ -92,7 +93,7 @@ func TestARecordingThatEndsAnywhereIsGoneOnWith(t *testing.T) {
 			if kept > 4 {
 				keys++
 			}
-			checkIndex(t, f.b, meta, keys)
+			checkIndex(t, f.B, meta, keys)
 		}
 	}
 }
@@ -110,16 +111,16 @@ func TestRubbishBehindAFinishedRecordingIsCutOff(t *testing.T) {
 		"a size that leads into the header":    binary.BigEndian.AppendUint32(nil, uint32(len(whole)-5)),
 		"a size that leads to no tag's header": {0, 0, 0, 20},
 	} {
-		f := &memFile{b: append(bytes.Clone(whole), rubbish...)}
-		r, err := ResumeRecording(f, int64(len(f.b)))
-		if err != nil || r.Size() != int64(len(whole)) || !bytes.Equal(f.b, whole) || r.Last() != 1050 {
+		f := &mediatest.MemFile{B: append(bytes.Clone(whole), rubbish...)}
+		r, err := ResumeRecording(f, int64(len(f.B)))
+		if err != nil || r.Size() != int64(len(whole)) || !bytes.Equal(f.B, whole) || r.Last() != 1050 {
 			t.Errorf("%s: %v, goes on at %d of %d, newest %d", name, err, r.Size(), len(whole), r.Last())
 		}
 	}
 	// A whole tag behind it is one more, whoever wrote it.
-	f := &memFile{b: appendTag(bytes.Clone(whole), FileTag{Type: TagAudio, Timestamp: 2000, Body: soundTag})}
-	if r, err := ResumeRecording(f, int64(len(f.b))); err != nil || r.Size() != int64(len(f.b)) || r.Last() != 2000 {
-		t.Errorf("a whole tag behind it: %v, goes on at %d of %d, newest %d", err, r.Size(), len(f.b), r.Last())
+	f := &mediatest.MemFile{B: appendTag(bytes.Clone(whole), FileTag{Type: TagAudio, Timestamp: 2000, Body: soundTag})}
+	if r, err := ResumeRecording(f, int64(len(f.B))); err != nil || r.Size() != int64(len(f.B)) || r.Last() != 2000 {
+		t.Errorf("a whole tag behind it: %v, goes on at %d of %d, newest %d", err, r.Size(), len(f.B), r.Last())
 	}
 }
 
@@ -149,12 +150,12 @@ func TestWhichFileHeadersAreGoneOnWith(t *testing.T) {
 		{"twelve bytes of it", head(9, 5)[:12], 0, nil},
 		{"twelve bytes of something else", []byte("FLV\x02\x05\x00\x00\x00\x09\x00\x00\x00"), 0, ErrNotFLV},
 	} {
-		f := &memFile{b: bytes.Clone(c.in)}
-		r, err := ResumeRecording(f, int64(len(f.b)))
+		f := &mediatest.MemFile{B: bytes.Clone(c.in)}
+		r, err := ResumeRecording(f, int64(len(f.B)))
 		if !errors.Is(err, c.err) || err == nil && r.Last() != c.last {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if err != nil && !bytes.Equal(f.b, c.in) {
+		if err != nil && !bytes.Equal(f.B, c.in) {
 			t.Errorf("%s: refused and changed", c.name)
 		}
 		if err != nil {
@@ -164,7 +165,7 @@ func TestWhichFileHeadersAreGoneOnWith(t *testing.T) {
 		if err := r.Finish(); err != nil {
 			t.Fatal(err)
 		}
-		rd, err := NewReader(bytes.NewReader(f.b))
+		rd, err := NewReader(bytes.NewReader(f.B))
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -214,7 +215,7 @@ func TestWhichFramesOfACrashedRecordingAreInTheIndex(t *testing.T) {
 		{"Enhanced: an inter frame", "a1 61766331 000000 aa", TagVideo, false},
 		{"audio with the same bytes", "17 01 000000 aa", TagAudio, false},
 	} {
-		f := &memFile{}
+		f := &mediatest.MemFile{}
 		r := NewRecording(f, 20)
 		if err := r.WriteTag(FileTag{c.kind, 500, unhex(c.body)}, false); err != nil {
 			t.Fatal(err)
@@ -222,14 +223,14 @@ func TestWhichFramesOfACrashedRecordingAreInTheIndex(t *testing.T) {
 		if err := r.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		r, err := ResumeRecording(f, int64(len(f.b)))
+		r, err := ResumeRecording(f, int64(len(f.B)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := r.Finish(); err != nil {
 			t.Fatal(err)
 		}
-		meta, _ := metadataOf(t, f.b)
+		meta, _ := metadataOf(t, f.B)
 		o, _ := meta.Get("keyframes").(amf.Object)
 		times, _ := o.Get("times").(amf.StrictArray)
 		if got := slices.Equal(times, amf.StrictArray{0.5}); got != c.want || len(times) > 1 {
@@ -267,7 +268,7 @@ func TestAnIndexThatMakesNoSenseIsNotTakenOver(t *testing.T) {
 			}
 			copy(b[at:], c.to)
 		}
-		f := &memFile{b: b}
+		f := &mediatest.MemFile{B: b}
 		r, err := ResumeRecording(f, int64(len(b)))
 		if err != nil || r.Last() != 1050 {
 			t.Fatalf("%s: %v, newest %d", name, err, r.Last())
@@ -276,7 +277,7 @@ func TestAnIndexThatMakesNoSenseIsNotTakenOver(t *testing.T) {
 		if err := r.Finish(); err != nil {
 			t.Fatal(err)
 		}
-		meta, tags := metadataOf(t, f.b)
+		meta, tags := metadataOf(t, f.B)
 		if len(tags) != 9 {
 			t.Errorf("%s: %d tags", name, len(tags))
 		}
@@ -289,7 +290,7 @@ func TestAnIndexThatMakesNoSenseIsNotTakenOver(t *testing.T) {
 		if meta.Get("duration") != 2.05 || meta.Get("lastkeyframetimestamp") != 2.0 {
 			t.Errorf("%s: %v", name, meta)
 		}
-		checkIndex(t, f.b, meta, c.index)
+		checkIndex(t, f.B, meta, c.index)
 	}
 }
 
@@ -297,7 +298,7 @@ func TestAnIndexThatMakesNoSenseIsNotTakenOver(t *testing.T) {
 func TestAnEmptyTagAtTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, finished := range map[string]bool{"unfinished": false, "finished": true} {
-		f := &memFile{}
+		f := &mediatest.MemFile{}
 		r := NewRecording(f, 4)
 		for i := range uint32(2) {
 			if err := r.WriteTag(FileTag{Type: TagAudio, Timestamp: 700 + i}, false); err != nil {
@@ -311,8 +312,8 @@ func TestAnEmptyTagAtTheEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := ResumeRecording(f, int64(len(f.b))); err != nil || r.Last() != 701 || r.Size() != int64(len(f.b)) {
-			t.Errorf("%s: %v, newest %d, goes on at %d of %d", name, err, r.Last(), r.Size(), len(f.b))
+		if r, err := ResumeRecording(f, int64(len(f.B))); err != nil || r.Last() != 701 || r.Size() != int64(len(f.B)) {
+			t.Errorf("%s: %v, newest %d, goes on at %d of %d", name, err, r.Last(), r.Size(), len(f.B))
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package mkv
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -10,30 +9,8 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
-
-// A memFile is a file in memory that can be full.
-type memFile struct {
-	b    []byte
-	room int // 0: any
-}
-
-func (m *memFile) WriteAt(p []byte, off int64) (int, error) {
-	n := len(p)
-	if m.room > 0 && int(off)+n > m.room {
-		n = max(m.room-int(off), 0)
-	}
-	if end := int(off) + n; end > len(m.b) {
-		m.b = append(m.b, make([]byte, end-len(m.b))...)
-	}
-	copy(m.b[off:], p[:n])
-	if n < len(p) {
-		return n, errors.New("no space left on device")
-	}
-	return n, nil
-}
-
-func (m *memFile) Truncate(n int64) error { m.b = m.b[:min(int(n), len(m.b))]; return nil }
 
 // An element is one of a file. at is where its ID stands.
 type element struct {
@@ -187,9 +164,9 @@ func TestARecordingHasWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		file := new(memFile)
+		file := new(mediatest.MemFile)
 		if seed%3 == 0 {
-			file.room = 10_000 + rng.IntN(1_000_000)
+			file.Room = 10_000 + rng.IntN(1_000_000)
 		}
 		packets := minute()
 		n := 200 + rng.IntN(2000)
@@ -214,21 +191,21 @@ func TestARecordingHasWhatWasWritten(t *testing.T) {
 			want = append(want, block{q.Track.Kind, at.Round(time.Millisecond), q.Keyframe || q.Track.Kind == media.Audio, string(q.Data)})
 		}
 		for range 20 {
-			if cut := rng.IntN(len(file.b) + 1); err == nil {
-				if err := same(read(t, file.b[:cut], false), want); err != nil {
+			if cut := rng.IntN(len(file.B) + 1); err == nil {
+				if err := same(read(t, file.B[:cut], false), want); err != nil {
 					t.Fatalf("seed %d, cut at %d: %v", seed, cut, err)
 				}
 			}
 		}
 		if err != nil {
-			file.room = 0
+			file.Room = 0
 		}
 		ferr := r.Finish()
-		if len(file.b) == 0 {
+		if len(file.B) == 0 {
 			continue
 		}
 		finished := ferr == nil
-		got := read(t, file.b, finished)
+		got := read(t, file.B, finished)
 		if serr := same(got, want); serr != nil || err == nil && finished && len(got) != len(want) {
 			t.Fatalf("seed %d: %d blocks of %d: %v; %v, %v", seed, len(got), len(want), serr, err, ferr)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // Another implementation reads what the initialisation segment says of each codec.
@@ -38,19 +39,19 @@ func TestInitialisationSegmentsOfAllCodecs(t *testing.T) {
 		frame []byte
 		check func(codecs.Codec) bool
 	}{
-		{"H.264", track(t, media.CodecH264, avcHigh1080), nil, func(c codecs.Codec) bool {
+		{"H.264", mediatest.Track(t, media.CodecH264, mediatest.AVCHigh1080), nil, func(c codecs.Codec) bool {
 			x, ok := c.(*codecs.H264)
 			return ok && len(x.SPS) == 25 && len(x.PPS) == 6
 		}},
-		{"AAC", track(t, media.CodecAAC, aacLC44), nil, func(c codecs.Codec) bool {
+		{"AAC", mediatest.Track(t, media.CodecAAC, mediatest.AACLC44), nil, func(c codecs.Codec) bool {
 			x, ok := c.(*codecs.MPEG4Audio)
 			return ok && x.Config.SampleRate == 44100 && x.Config.ChannelConfig == 2
 		}},
-		{"Opus", track(t, media.CodecOpus, "4f70757348656164"+"0102380180bb0000000000"), nil, func(c codecs.Codec) bool {
+		{"Opus", mediatest.Track(t, media.CodecOpus, "4f70757348656164"+"0102380180bb0000000000"), nil, func(c codecs.Codec) bool {
 			x, ok := c.(*codecs.Opus)
 			return ok && x.ChannelCount == 2
 		}},
-		{"FLAC", track(t, media.CodecFLAC, stream), nil, func(c codecs.Codec) bool {
+		{"FLAC", mediatest.Track(t, media.CodecFLAC, stream), nil, func(c codecs.Codec) bool {
 			x, ok := c.(*codecs.FLAC)
 			return ok && x.StreamInfo.SampleRate == 44100
 		}},

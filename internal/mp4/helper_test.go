@@ -2,72 +2,14 @@ package mp4
 
 import (
 	"bytes"
-	"encoding/hex"
-	"errors"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
-
-// Decoder configurations as encoders send them.
-const (
-	avcHigh1080 = "01640028ffe1001967640028acd940780227e5c04400000fa40003a9803c60c65801000668ebe3cb22c0fdf8f800"
-	aacLC44     = "1210"
-)
-
-func track(t testing.TB, c media.Codec, config string) *media.Track {
-	t.Helper()
-	b, err := hex.DecodeString(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := media.ParseConfig(c, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tr
-}
-
-// A memFile is a file in memory that can be full.
-type memFile struct {
-	b    []byte
-	room int // bytes that it may have; 0: any
-}
-
-var errFull = errors.New("no space left on device")
-
-func (m *memFile) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(m.b)) {
-		return 0, io.EOF
-	}
-	n := copy(p, m.b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (m *memFile) WriteAt(p []byte, off int64) (int, error) {
-	n := len(p)
-	if m.room > 0 && int(off)+n > m.room {
-		n = max(m.room-int(off), 0)
-	}
-	if end := int(off) + n; end > len(m.b) {
-		m.b = append(m.b, make([]byte, end-len(m.b))...)
-	}
-	copy(m.b[off:], p[:n])
-	if n < len(p) {
-		return n, errFull
-	}
-	return n, nil
-}
-
-func (m *memFile) Truncate(n int64) error { m.b = m.b[:min(int(n), len(m.b))]; return nil }
-func (m *memFile) Sync() error            { return nil }
 
 // A sample is what a test wrote, or read back.
 type sample struct {
@@ -91,7 +33,7 @@ type source struct {
 
 func newSource(t testing.TB, seed uint64) *source {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	return &source{rng: rng, video: track(t, media.CodecH264, avcHigh1080), audio: track(t, media.CodecAAC, aacLC44), gop: 1 + rng.IntN(80), b: rng.IntN(2) == 0}
+	return &source{rng: rng, video: mediatest.Track(t, media.CodecH264, mediatest.AVCHigh1080), audio: mediatest.Track(t, media.CodecAAC, mediatest.AACLC44), gop: 1 + rng.IntN(80), b: rng.IntN(2) == 0}
 }
 
 func (s *source) next() *media.Packet {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // same compares what was read with the beginning of what was written. Sound is at
@@ -77,35 +78,35 @@ func readFragments(t testing.TB, file []byte) (out [2][]sample) {
 func TestARecordingHasWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(30) {
-		file := new(memFile)
+		file := new(mediatest.MemFile)
 		r := NewRecording(file, time.Unix(1_700_000_000, 0))
 		s := newSource(t, seed)
 		s.feed(t, r, 50+s.rng.IntN(2000))
 		for range 20 {
-			cut := s.rng.IntN(len(file.b) + 1)
-			got := readFragments(t, file.b[:cut])
+			cut := s.rng.IntN(len(file.B) + 1)
+			got := readFragments(t, file.B[:cut])
 			for kind, g := range got {
 				if err := same(g, s.of(media.Kind(kind))); err != nil {
-					t.Fatalf("seed %d, cut at %d of %d, kind %d: %v", seed, cut, len(file.b), kind, err)
+					t.Fatalf("seed %d, cut at %d of %d, kind %d: %v", seed, cut, len(file.B), kind, err)
 				}
 			}
 		}
 		// A second and a frame is all that a crash takes.
-		if got := readFragments(t, file.b); len(got[0]) > 0 && s.v-len(got[0]) > 27 || s.a-len(got[1]) > 46 {
+		if got := readFragments(t, file.B); len(got[0]) > 0 && s.v-len(got[0]) > 27 || s.a-len(got[1]) > 46 {
 			t.Errorf("seed %d: %d pictures of %d and %d sounds of %d are in the file", seed, len(got[0]), s.v, len(got[1]), s.a)
 		}
 		if err := r.Finish(); err != nil {
 			t.Fatal(err)
 		}
-		got := readTables(t, file.b)
+		got := readTables(t, file.B)
 		for kind, g := range got {
 			want := s.of(media.Kind(kind))
 			if err := same(g, want); err != nil || len(g) != len(want) {
 				t.Fatalf("seed %d, kind %d: %d samples of %d: %v", seed, kind, len(g), len(want), err)
 			}
 		}
-		if r.Size() != int64(len(file.b)) {
-			t.Errorf("size %d, the file has %d", r.Size(), len(file.b))
+		if r.Size() != int64(len(file.B)) {
+			t.Errorf("size %d, the file has %d", r.Size(), len(file.B))
 		}
 	}
 }
@@ -113,7 +114,7 @@ func TestARecordingHasWhatWasWritten(t *testing.T) {
 // The index of a long recording is in the file, not in memory.
 func TestTheIndexOfALongRecordingIsInTheFile(t *testing.T) {
 	t.Parallel()
-	file := new(memFile)
+	file := new(mediatest.MemFile)
 	r := NewRecording(file, time.Now())
 	s := newSource(t, 7)
 	s.feed(t, r, 60_000)
@@ -125,7 +126,7 @@ func TestTheIndexOfALongRecordingIsInTheFile(t *testing.T) {
 	if err := r.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	got := readTables(t, file.b)
+	got := readTables(t, file.B)
 	for kind, g := range got {
 		if err := same(g, s.of(media.Kind(kind))); err != nil || len(g) != len(s.of(media.Kind(kind))) {
 			t.Errorf("kind %d: %d samples: %v", kind, len(g), err)
@@ -138,7 +139,7 @@ func TestAFullDiskLeavesWholeFragments(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
-		file := &memFile{room: 500 + rng.IntN(1_500_000)}
+		file := &mediatest.MemFile{Room: 500 + rng.IntN(1_500_000)}
 		r := NewRecording(file, time.Now())
 		s := newSource(t, rng.Uint64())
 		var err error
@@ -154,18 +155,18 @@ func TestAFullDiskLeavesWholeFragments(t *testing.T) {
 				t.Fatal("it goes on after an error")
 			}
 			if rng.IntN(2) == 0 {
-				file.room = 0 // somebody made room
+				file.Room = 0 // somebody made room
 			}
 		}
 		err = r.Finish()
 		var got [2][]sample
-		if top := boxes(file.b); err == nil && len(top) == 3 {
-			got = readTables(t, file.b)
+		if top := boxes(file.B); err == nil && len(top) == 3 {
+			got = readTables(t, file.B)
 		} else {
-			got = readFragments(t, file.b)
+			got = readFragments(t, file.B)
 		}
-		if n := len(boxes(file.b)); n > 0 {
-			if last := boxes(file.b)[n-1]; last.at+8+len(last.body) != len(file.b) && last.kind != "mdat" {
+		if n := len(boxes(file.B)); n > 0 {
+			if last := boxes(file.B)[n-1]; last.at+8+len(last.body) != len(file.B) && last.kind != "mdat" {
 				t.Errorf("the file ends in the middle of a box")
 			}
 		}
@@ -202,7 +203,7 @@ func TestARecordingAllocatesNothing(t *testing.T) {
 	}
 }
 
-type nullFile struct{ memFile }
+type nullFile struct{ mediatest.MemFile }
 
 func (n *nullFile) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
