@@ -11,11 +11,11 @@ const module = "github.com/rtmpd/rtmpd/"
 // layer is where each package stands (docs/architecture.md): it imports packages of
 // lower layers only.
 var layer = map[string]int{
-	"cmd/rtmpd": 8, "bench": 8,
-	"internal/server": 7, "internal/rtmpserver": 6, "internal/web": 6, "internal/origin": 5,
-	"internal/nginxconf": 5, "internal/top": 5,
+	"cmd/rtmpd": 9, "bench": 9,
+	"internal/server": 8, "internal/rtmpserver": 7, "internal/web": 7, "internal/origin": 6,
+	"internal/hls": 5, "internal/dash": 5, "internal/nginxconf": 5, "internal/top": 5,
 	"internal/web/http1": 3, "internal/control": 4, "internal/listen": 2, "internal/acme": 3,
-	"internal/fanout": 4, "internal/hls": 4, "internal/dash": 4, "internal/record": 4, "internal/relay": 4, "internal/ingest": 4, "internal/vod": 4,
+	"internal/fanout": 4, "internal/packager": 4, "internal/record": 4, "internal/relay": 4, "internal/ingest": 4, "internal/vod": 4,
 	"internal/hooks": 4, "internal/api": 4, "internal/pages": 4, "internal/demo": 4, "internal/snippet": 4,
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/segmenter": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3,

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
 func TestACodecThatCannotGoIntoTheFormatIsSaidOnce(t *testing.T) {
@@ -64,39 +63,6 @@ func TestAForcedCutTellsTheKeyframeIntervalOnce(t *testing.T) {
 	}
 }
 
-func TestDatesGoOnByMediaTime(t *testing.T) {
-	type frag struct {
-		start, delay time.Duration
-		wall         time.Duration // how far the wall clock was set on meanwhile
-		disc         bool
-	}
-	ms := time.Millisecond
-	tests := []struct {
-		name  string
-		frags []frag
-		want  []time.Duration // after testStart
-	}{
-		{"jitter does not show", []frag{{0, 50 * ms, 0, false}, {2 * sec, 400 * ms, 0, false}, {4 * sec, 0, 0, false}}, []time.Duration{50 * ms, 2*sec + 50*ms, 4*sec + 50*ms}},
-		{"drift is slewed", []frag{{0, 0, 0, false}, {2 * sec, 1500 * ms, 0, false}, {4 * sec, 1500 * ms, 0, false}}, []time.Duration{0, 2040 * ms, 4080 * ms}},
-		{"up to the second that is allowed", []frag{{0, 0, 0, false}, {2 * sec, 1010 * ms, 0, false}, {4 * sec, 1010 * ms, 0, false}}, []time.Duration{0, 2010 * ms, 4010 * ms}},
-		{"a wall clock that is set is no leap", []frag{{0, 0, 0, false}, {2 * sec, 0, time.Hour, false}, {4 * sec, 0, time.Hour, false}}, []time.Duration{0, 2040 * ms, 4080 * ms}},
-		{"nor one that is set back", []frag{{0, 0, 0, false}, {2 * sec, 0, -time.Hour, false}, {4 * sec, 0, -time.Hour, false}}, []time.Duration{0, 1960 * ms, 3920 * ms}},
-		{"a discontinuity sets it anew", []frag{{0, 0, 0, false}, {2 * sec, 600 * ms, time.Hour, true}}, []time.Duration{0, time.Hour + 2600*ms}},
-		{"it does not run back over what was dated", []frag{{0, 500 * ms, 0, false}, {2 * sec, 0, 0, true}, {4 * sec, 0, 0, false}}, []time.Duration{500 * ms, 2500 * ms, 4500 * ms}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var c wallClock
-			for i, f := range tt.frags {
-				g := &segmenter.Segment{Start: f.start, Duration: 2 * sec, Delay: f.delay, Discontinuity: f.disc}
-				if got := c.date(g, time.Duration(testStart.UnixNano())+f.wall).Sub(testStart); got != tt.want[i] {
-					t.Errorf("fragment %d: %v, want %v", i, got, tt.want[i])
-				}
-			}
-		})
-	}
-}
-
 func TestAudioIsBatchedUpToMaxAudioDelay(t *testing.T) {
 	count := func(delay time.Duration, video bool) int {
 		b := newBench(t)
@@ -128,21 +94,6 @@ func TestASlowPackagerSaysWhatItPassedOver(t *testing.T) {
 	}
 	if n := strings.Count(string(b.read("test.m3u8")), "DISCONTINUITY\n"); n != 1 {
 		t.Errorf("%s", b.read("test.m3u8"))
-	}
-}
-
-func TestTinyFragmentsAreRationed(t *testing.T) {
-	var bk bucket
-	now := testStart
-	took := 0
-	for range 1000 { // ten seconds
-		if bk.take(now) {
-			took++
-		}
-		now = now.Add(10 * time.Millisecond)
-	}
-	if took < 20 || took > 35 {
-		t.Errorf("%d tiny fragments in ten seconds", took)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -233,7 +234,7 @@ func TestAfterAnEndTheNextPublishBeginsAPlaylistOfItsOwn(t *testing.T) {
 func TestPlaylistsAreCachedForHalfOfATargetAtMost(t *testing.T) {
 	b := newBench(t)
 	for target, want := range map[int]time.Duration{0: 0, 1: 0, 2: time.Second, 3: time.Second, 5: 2 * time.Second, 10: 5 * time.Second} {
-		if f := b.d.livePlaylist(segstore.Entry{Kind: kindPlaylist}, []byte("x"), b.clock.Now(), target); f.MaxAge != want {
+		if f := b.d.TextFile(segstore.Entry{Kind: packager.KindPlaylist}, []byte("x"), b.clock.Now(), time.Duration(target)*time.Second); f.MaxAge != want {
 			t.Errorf("a target of %d s: max-age %v, want %v", target, f.MaxAge, want)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -154,7 +155,7 @@ func TestOneFailedStepIsSurvivedWithoutARestart(t *testing.T) {
 			b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { v.poll() }})
 			v.poll()
 			v.check(s.Packets, p.Snapshot())
-			if st := p.Snapshot(); st.Failing != "" || st.Fragments+st.Lost != 10 {
+			if st := p.Snapshot(); st.Failing != "" || st.Segments+st.Lost != 10 {
 				t.Errorf("%+v", st)
 			}
 			for _, f := range b.files() {
@@ -236,7 +237,7 @@ func TestAPathThatCannotBeWrittenIsAClearError(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := OpenDirectory(filepath.Join(file, "hls"), DirectoryOptions{Log: zap.NewNop()})
+	_, err := openDirectory(filepath.Join(file, "hls"), packager.DirectoryOptions{Log: zap.NewNop()})
 	if err == nil || !strings.Contains(err.Error(), "hls path "+file) {
 		t.Errorf("got %v", err)
 	}

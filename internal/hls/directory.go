@@ -1,200 +1,67 @@
+// Package hls names the segments of streams in playlists (RFC 8216), laid out as
+// nginx-rtmp does it. internal/packager writes segments and decides when a playlist is
+// written.
+//
+//	packager.Writer → Manifest → media playlist
+//	                          └→ Directory → multivariant playlist
 package hls
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// DirectoryOptions are what a Directory needs besides its path.
-type DirectoryOptions struct {
-	Log     *zap.Logger
-	Now     func() time.Time // default time.Now
-	Metrics *Metrics         // default: metrics that are not registered
-
-	fault func(op, name string) error // tests
-}
-
-// A Directory owns one hls.path: which files in it are ours, which are live,
-// and when they are removed. There is one for each distinct path.
+// A Directory is the HLS of one hls.path: its multivariant playlists name the renditions
+// of several streams. It is a packager.Format.
 type Directory struct {
-	path  string
-	log   *zap.Logger
-	now   func() time.Time
-	count *Metrics
-	fault func(op, name string) error
-	main  *segstore.Dir
-	wake  chan struct{} // wakes Run
+	*packager.Directory
 
-	// slots holds one scratch buffer for each core: as many fragments are
-	// muxed at once, however many streams cut at the same moment.
-	slots chan []byte
-	gzip  segstore.Gzipper
-
-	mu        sync.Mutex
-	claims    map[string]*Packager     // by playlist name: its only writer
-	keyStores map[string]*segstore.Dir // by absolute path, outside of main
-	masters   map[string]*master       // by file name
+	mu      sync.Mutex
+	masters map[string]*master // by file name
 }
 
-// OpenDirectory makes path (0755) if it is missing, checks that it is writable, and
-// schedules the removal of what an earlier process left there. The caller runs Run and
-// calls Close when Run and every packager have returned.
+// NewDirectory makes the HLS of a directory that packager.OpenDirectory then opens with
+// it.
+func NewDirectory() *Directory { return &Directory{masters: make(map[string]*master)} }
+
+// Attach implements packager.Format.
+func (d *Directory) Attach(p *packager.Directory) { d.Directory = p }
+
+// Removed implements packager.Format.
+func (d *Directory) Removed(rec segstore.Entry) {
+	if rec.Kind == packager.KindPlaylist {
+		d.dropVariant(rec.Name)
+	}
+}
+
+// Moved implements packager.Format. The multivariant playlists of the old directory are
+// forgotten: they are written again with the next playlists of their renditions.
+func (d *Directory) Moved() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.masters)
+}
+
+// Settings are those of an hls block, for streams in d.
+func (d *Directory) Settings(cfg config.HLS) packager.Settings {
+	s := settings(cfg)
+	s.Manifests = []packager.Spec{&spec{d: d, cfg: cfg}}
+	return s
+}
+
+// NewPackager makes the packager of a stream. Nothing is written before its first segment
+// is complete.
 //
-// A directory that can't be used now (its disk is full, read-only, not mounted, or not
-// ours) is no error: one line is logged, and Run and the packagers try again. Errors: a
-// path that can't be a directory.
-func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
-	if o.Log == nil {
-		o.Log = zap.NewNop()
+// Errors: a name that can't be a file's; a format that is not built.
+func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logger) (*packager.Packager, error) {
+	if cfg.LowLatency {
+		return nil, fmt.Errorf("hls %s/%s: low_latency is not built", app, name)
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Metrics == nil {
-		o.Metrics = NewMetrics()
-	}
-	wake := make(chan struct{}, 1)
-	d := &Directory{
-		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.fault, wake: wake,
-		slots:     make(chan []byte, runtime.GOMAXPROCS(0)),
-		claims:    make(map[string]*Packager),
-		keyStores: make(map[string]*segstore.Dir),
-		masters:   make(map[string]*master),
-	}
-	for range cap(d.slots) {
-		d.slots <- nil
-	}
-	d.main = d.newStore(path, segstore.LedgerName)
-	if err := d.main.Settle(); segstore.Mistyped(err) {
-		return nil, err
-	}
-	return d, nil
-}
-
-func (d *Directory) newStore(path, ledger string) *segstore.Dir {
-	return segstore.New(segstore.Options{
-		Path: path, What: "hls path", Ledger: ledger, Kinds: kinds, Log: d.log, Now: d.now, Wake: d.wake,
-		Sweep: d.sweep, Moving: d.moving, Moved: d.moved, Removed: d.removed, InUse: d.claimed, Fault: d.fault,
-	})
-}
-
-// Close closes the directory. The files stay.
-func (d *Directory) Close() {
-	for _, s := range d.stores() {
-		s.Close()
-	}
-}
-
-// Empty says that nothing of ours is left in the directory and nobody writes to it.
-func (d *Directory) Empty() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, s := range d.keyStores {
-		if !s.Empty() {
-			return false
-		}
-	}
-	return len(d.claims) == 0 && d.main.Empty()
-}
-
-// Lookup returns the live file of that name, relative to the directory and slash
-// separated. It allocates nothing.
-func (d *Directory) Lookup(name string) (segstore.File, bool) {
-	f, ok := d.main.Lookup(name)
-	f.Dir = d.path
-	return f, ok
-}
-
-// Wait returns what Lookup does, as soon as there is such a file. Errors: ctx.Err().
-func (d *Directory) Wait(ctx context.Context, name string) (segstore.File, error) {
-	return d.main.Wait(ctx, name)
-}
-
-// LookupKey is Lookup for a key in a keys.path outside of the directory.
-func (d *Directory) LookupKey(absPath string) (segstore.File, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for path, s := range d.keyStores {
-		if name, below := strings.CutPrefix(absPath, path+"/"); below {
-			if f, ok := s.Lookup(filepath.ToSlash(name)); ok {
-				f.Dir = d.path
-				return f, true
-			}
-		}
-	}
-	return segstore.File{}, false
-}
-
-// Streams returns the names of the playlists that exist, sorted.
-func (d *Directory) Streams() []string {
-	return d.main.Names(func(f segstore.File) bool { return f.Kind == segstore.Playlist || f.Kind == segstore.Master })
-}
-
-var errTaken = errors.New("being written")
-
-// claim makes p the only writer of a playlist.
-func (d *Directory) claim(playlist string, p *Packager) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if other := d.claims[playlist]; other != nil && other != p {
-		return fmt.Errorf("%s: %w by stream %s/%s", playlist, errTaken, other.app, other.name)
-	}
-	d.claims[playlist] = p
-	return nil
-}
-
-// claimed says whether somebody writes a playlist.
-func (d *Directory) claimed(playlist string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.claims[playlist] != nil
-}
-
-func (d *Directory) unclaim(playlist string, p *Packager) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.claims[playlist] == p {
-		delete(d.claims, playlist)
-	}
-}
-
-// keyStore returns where keys under path (absolute) are written, and the prefix of their
-// names there. If path is in the directory that is d.main, so that HTTP knows them as
-// keys and does not serve them.
-func (d *Directory) keyStore(path string) (*segstore.Dir, string, error) {
-	if rel, err := filepath.Rel(d.path, path); err == nil && filepath.IsLocal(rel) {
-		if rel == "." {
-			return d.main, "", nil
-		}
-		rel = filepath.ToSlash(rel)
-		if !segstore.CleanName(rel) {
-			return nil, "", fmt.Errorf("hls keys path %s: a directory below hls path must not start with a dot", path)
-		}
-		return d.main, rel + "/", nil
-	}
-	d.mu.Lock()
-	s := d.keyStores[path]
-	if s == nil {
-		// Two hls paths may share a keys path: a ledger for each.
-		sum := sha256.Sum256([]byte(d.path))
-		s = d.newStore(path, segstore.LedgerName+"-"+hex.EncodeToString(sum[:6]))
-		d.keyStores[path] = s
-	}
-	d.mu.Unlock()
-	if err := s.Settle(); err != nil {
-		return nil, "", fmt.Errorf("hls keys: %w", err)
-	}
-	return s, "", nil
+	return d.Directory.NewPackager(app, name, d.Settings(cfg), log)
 }

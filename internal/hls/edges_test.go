@@ -12,6 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // What an earlier run, nginx-rtmp or somebody else has left decides how a
@@ -100,19 +101,21 @@ func TestHowAPlaylistThatIsFoundGoesOn(t *testing.T) {
 	}
 }
 
+func file(uri string) [2]packager.File { return [2]packager.File{{URI: uri}} }
+
 // RFC 8216 §4.3 line by line.
 func TestAPlaylistLineByLine(t *testing.T) {
-	k := &key{uri: "a.key", iv: "0x00000000000000000000000000000001"}
+	k := &packager.Key{URI: "a.key", IV: "0x00000000000000000000000000000001"}
 	date := time.Date(2026, 5, 1, 14, 0, 0, 7_900_000, time.FixedZone("", 7200))
-	l := playlist{
-		seq: 12, disc: 3, target: 4,
-		entries: []entry{
-			{uri: "a.ts", duration: 2 * time.Second, independent: true},
-			{uri: "b.ts", duration: 3999 * time.Millisecond, independent: true, discontinuity: true, date: date, key: k},
-			{uri: "c.ts", duration: 70 * time.Millisecond, independent: true, key: &key{uri: k.uri, iv: k.iv}},
-			{uri: "d.ts", duration: 12345678 * time.Microsecond, independent: true},
+	l := playlist{target: 4, datetime: true, Window: packager.Window{
+		Seq: 12, Disc: 3,
+		Segments: []packager.Segment{
+			{Files: file("a.ts"), Duration: 2 * time.Second, Independent: true},
+			{Files: file("b.ts"), Duration: 3999 * time.Millisecond, Independent: true, Discontinuity: true, Date: date, Key: k},
+			{Files: file("c.ts"), Duration: 70 * time.Millisecond, Independent: true, Key: &packager.Key{URI: k.URI, IV: k.IV}},
+			{Files: file("d.ts"), Duration: 12345678 * time.Microsecond, Independent: true},
 		},
-	}
+	}}
 	const want = `#EXTM3U
 #EXT-X-VERSION:3
 #EXT-X-TARGETDURATION:4
@@ -135,13 +138,13 @@ d.ts
 	if got := string(l.text()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	l.entries[2].independent, l.event, l.ended = false, true, true
+	l.Segments[2].Independent, l.Event, l.Ended = false, true, true
 	changed := strings.Replace(want, "#EXT-X-INDEPENDENT-SEGMENTS\n", "#EXT-X-PLAYLIST-TYPE:EVENT\n", 1) + "#EXT-X-ENDLIST\n"
 	if got := string(l.text()); got != changed {
 		t.Errorf("an event that has ended:\n%s\nwant\n%s", got, changed)
 	}
-	if l.next() != 16 || l.nextDisc() != 4 || l.duration() != 18414678*time.Microsecond {
-		t.Errorf("it goes on with %d and %d after %s", l.next(), l.nextDisc(), l.duration())
+	if l.Next() != 16 || l.NextDisc() != 4 || l.Duration() != 18414678*time.Microsecond {
+		t.Errorf("it goes on with %d and %d after %s", l.Next(), l.NextDisc(), l.Duration())
 	}
 }
 
@@ -270,18 +273,17 @@ func TestURIsOfFragmentsAndKeys(t *testing.T) {
 		{true, "", "", "0.ts", "0.key"},
 		{true, "http://cdn/x/", "http://keys/", "http://cdn/x/%C3%BC/0.ts", "http://keys/%C3%BC/0.key"},
 	} {
-		cfg := config.HLS{Nested: c.nested, BaseURL: value.Base(c.base), Keys: &config.Keys{URL: value.Base(c.keys)}}
-		n, err := namesFor("show", "ü", &cfg)
-		if err != nil {
-			t.Fatal(err)
+		b := newBench(t)
+		cfg := testConfig(b.dir)
+		cfg.Nested, cfg.BaseURL = c.nested, value.Base(c.base)
+		cfg.Keys = &config.Keys{Path: value.Path(filepath.Join(b.dir, "keys")), URL: value.Base(c.keys)}
+		b.run(b.packager("ü", cfg), mediatest.NewScript(t).Play(2*time.Second).Packets, eof)
+		got := b.playlist(PlaylistName("ü", &cfg)).Segments[0]
+		if got.URI != c.fragment {
+			t.Errorf("nested %t, base %q: %s, want %s", c.nested, c.base, got.URI, c.fragment)
 		}
-		want := c.fragment
-		if got := n.uri + "0.ts"; got != want {
-			t.Errorf("nested %t, base %q: %s, want %s", c.nested, c.base, got, want)
-		}
-		want = c.key
-		if got := n.keyURI + "0.key"; got != want {
-			t.Errorf("nested %t, keys %q: %s, want %s", c.nested, c.keys, got, want)
+		if got.Key == nil || got.Key.URI != c.key {
+			t.Errorf("nested %t, keys %q: %+v, want %s", c.nested, c.keys, got.Key, c.key)
 		}
 	}
 }

@@ -11,52 +11,8 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
-
-// A date follows the wall clock once that is more than a second away, by at most a
-// fiftieth of the fragment's length; at a discontinuity at once, but not back over
-// what was dated already.
-func TestHowDatesFollowTheWallClock(t *testing.T) {
-	t.Parallel()
-	const start = 1000 * time.Hour // Unix time
-	for _, c := range []struct {
-		name string
-		away time.Duration // the wall clock is set by that, before the second fragment
-		disc bool
-		want time.Duration // how far the second fragment, of 2 s, is from where the first ended
-	}{
-		{"set forward by a second", sec, false, 0},
-		{"by a second and 10 ms", 1010 * ms, false, 10 * ms},
-		{"by a second and 40 ms", 1040 * ms, false, 40 * ms},
-		{"by an hour", time.Hour, false, 40 * ms},
-		{"set back by a second", -sec, false, 0},
-		{"back by a second and 10 ms", -1010 * ms, false, -10 * ms},
-		{"back by an hour", -time.Hour, false, -40 * ms},
-		{"a discontinuity an hour later", time.Hour, true, time.Hour},
-		{"one 400 ms later", 400 * ms, true, 400 * ms},
-		{"one 999 ms before", -999 * ms, true, 0},
-		{"one a second before", -sec, true, -sec},
-	} {
-		var w wallClock
-		first := segmenter.Segment{Start: 5 * sec, Duration: 2 * sec, Delay: 3 * sec}
-		// It arrived 3 s after its place on the timeline.
-		if got := w.date(&first, start); !got.Equal(time.Unix(0, int64(start+8*sec))) {
-			t.Errorf("%s: the first fragment is of %s", c.name, got.UTC())
-		}
-		second := segmenter.Segment{Start: 7 * sec, Duration: 2 * sec, Delay: 3 * sec, Discontinuity: c.disc}
-		got := w.date(&second, start+c.away)
-		if d := got.Sub(time.Unix(0, int64(start+10*sec))); d != c.want {
-			t.Errorf("%s: the second fragment is %s off, want %s", c.name, d, c.want)
-		}
-		// A third at the same drift of the clock is slewed once more, or follows.
-		third := segmenter.Segment{Start: 9 * sec, Duration: 2 * sec, Delay: 3 * sec}
-		next := w.date(&third, start+c.away).Sub(got)
-		if want := 2 * sec; c.disc && next != want || (next-want).Abs() > 40*ms {
-			t.Errorf("%s: the third is %s after it", c.name, next)
-		}
-	}
-}
 
 // hls_variant comes and goes with a reload: the multivariant playlist as well.
 func TestAReloadMakesAStreamARenditionAndBack(t *testing.T) {
@@ -76,11 +32,11 @@ func TestAReloadMakesAStreamARenditionAndBack(t *testing.T) {
 		}
 		switch at / sec {
 		case 5:
-			p.Reconfigure(low, b.d)
+			p.Reconfigure(b.d.Settings(low), b.d.Directory)
 		case 11:
-			p.Reconfigure(fixed, b.d)
+			p.Reconfigure(b.d.Settings(fixed), b.d.Directory)
 		case 17:
-			p.Reconfigure(plain, b.d)
+			p.Reconfigure(b.d.Settings(plain), b.d.Directory)
 		}
 		b.clean()
 		master, err := os.ReadFile(filepath.Join(b.dir, "cam.m3u8"))
@@ -125,7 +81,7 @@ func TestTheTargetDurationOfAPlaylistThatMoves(t *testing.T) {
 	} {
 		b := newBench(t)
 		other := filepath.Join(t.TempDir(), "other")
-		d, err := OpenDirectory(other, DirectoryOptions{Log: b.log, Now: b.clock.Now})
+		d, err := openDirectory(other, packager.DirectoryOptions{Log: b.log, Now: b.clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +102,7 @@ func TestTheTargetDurationOfAPlaylistThatMoves(t *testing.T) {
 		p := b.packager("test", cfg)
 		b.runFeed(p, &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(i int) {
 			if s.Packets[i].DTS == 8*sec && s.Packets[i].Track == s.Video {
-				p.Reconfigure(next, d)
+				p.Reconfigure(d.Settings(next), d.Directory)
 			}
 		}})
 		m := (&bench{TB: t, dir: other}).playlist("test.m3u8")

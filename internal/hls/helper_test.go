@@ -18,6 +18,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -52,6 +53,7 @@ type bench struct {
 	dir   string
 	clock *testClock
 	d     *Directory
+	count *packager.Metrics
 	log   *zap.Logger
 	logs  *observer.ObservedLogs
 	fault func(op, name string) error
@@ -71,9 +73,10 @@ func newBench(t testing.TB) *bench {
 // open opens the directory, as a new process would.
 func (b *bench) open() {
 	b.Helper()
-	d, err := OpenDirectory(b.dir, DirectoryOptions{
-		Log: b.log, Now: b.clock.Now,
-		fault: func(op, name string) error {
+	b.count = packager.NewMetrics()
+	d, err := openDirectory(b.dir, packager.DirectoryOptions{
+		Log: b.log, Now: b.clock.Now, Metrics: b.count,
+		Fault: func(op, name string) error {
 			if b.fault == nil {
 				return nil
 			}
@@ -86,6 +89,13 @@ func (b *bench) open() {
 	b.d = d
 }
 
+func openDirectory(path string, o packager.DirectoryOptions) (*Directory, error) {
+	d := NewDirectory()
+	o.Formats = []packager.Format{d}
+	_, err := packager.OpenDirectory(path, o)
+	return d, err
+}
+
 // reopen is a restart of the process.
 func (b *bench) reopen() {
 	b.Helper()
@@ -96,7 +106,7 @@ func (b *bench) reopen() {
 // clean does what Run does when everything due has come.
 func (b *bench) clean() {
 	b.Helper()
-	if _, err := b.d.clean(context.Background()); err != nil {
+	if _, err := b.d.Clean(context.Background()); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -146,7 +156,7 @@ func testConfig(dir string) config.HLS {
 	}
 }
 
-func (b *bench) packager(name string, cfg config.HLS) *Packager {
+func (b *bench) packager(name string, cfg config.HLS) *packager.Packager {
 	b.Helper()
 	p, err := b.d.NewPackager("show", name, cfg, b.log)
 	if err != nil {
@@ -192,17 +202,17 @@ func (f *feed) TryNext([]*media.Packet) (int, uint64, error) { return 0, 0, nil 
 
 // run runs a packager over packets to the end of the stream (io.EOF) or, with a
 // nil stop, until it is cancelled.
-func (b *bench) run(p *Packager, packets []*media.Packet, stop error) {
+func (b *bench) run(p *packager.Packager, packets []*media.Packet, stop error) {
 	b.Helper()
 	b.runFeed(p, &feed{packets: packets, clock: b.clock, stop: stop})
 }
 
-func (b *bench) runFeed(p *Packager, f *feed) {
+func (b *bench) runFeed(p *packager.Packager, f *feed) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	f.end = cancel
-	if err := p.run(ctx, f); err != nil {
+	if err := p.Run(ctx, f); err != nil {
 		b.Fatal(err)
 	}
 }

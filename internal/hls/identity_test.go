@@ -16,6 +16,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // consistent fails the test if a playlist names what is not there, or HTTP is
@@ -210,7 +211,7 @@ func TestADirectoryThatCannotBeUsedIsTriedAgain(t *testing.T) {
 					broken = false
 				}
 				if i%20 == 0 {
-					b.d.look()
+					b.d.Look()
 				}
 			}})
 			if got := b.logged("can't be used"); got != 1 {
@@ -219,7 +220,7 @@ func TestADirectoryThatCannotBeUsedIsTriedAgain(t *testing.T) {
 			if got := b.logged("can be used"); got != 1 {
 				t.Errorf("%v: logged %d times that it is over", why, got)
 			}
-			if st := p.Snapshot(); st.Failing != "" || !st.FailingSince.IsZero() || st.Fragments < 14 {
+			if st := p.Snapshot(); st.Failing != "" || !st.FailingSince.IsZero() || st.Segments < 14 {
 				t.Errorf("%v: %+v", why, st)
 			}
 			first := b.read(b.files()[0])
@@ -274,7 +275,7 @@ func TestADirectoryNobodyWritesToIsLookedAt(t *testing.T) {
 	cfg := testConfig(b.dir)
 	b.run(b.packager("test", cfg), mediatest.NewScript(t).Play(8*time.Second).Packets, eof)
 	b.must(os.Remove(filepath.Join(b.dir, "test.m3u8")))
-	b.d.look()
+	b.d.Look()
 	if _, ok := b.d.Lookup("test.m3u8"); ok {
 		t.Error("a playlist that was deleted is still served")
 	}
@@ -284,7 +285,7 @@ func TestADirectoryNobodyWritesToIsLookedAt(t *testing.T) {
 	}
 
 	b.must(os.Rename(b.dir, b.dir+".old"))
-	b.d.look()
+	b.d.Look()
 	if _, ok := b.d.Lookup("test.m3u8"); ok {
 		t.Error("a playlist that was moved away is still served")
 	}
@@ -292,12 +293,12 @@ func TestADirectoryNobodyWritesToIsLookedAt(t *testing.T) {
 		t.Error("a directory is in the way of whoever moves another one there")
 	}
 	b.must(os.Rename(b.dir+".old", b.dir))
-	b.d.look()
+	b.d.Look()
 	b.consistent("test.m3u8")
 
 	b.must(os.Rename(b.dir, b.dir+".old"))
 	b.must(os.Mkdir(b.dir, 0o755))
-	b.d.look()
+	b.d.Look()
 	if names := b.d.Streams(); len(names) != 0 {
 		t.Errorf("streams %v in an empty directory", names)
 	}
@@ -384,7 +385,7 @@ func TestASettingThatCannotBeHadIsTriedAgain(t *testing.T) {
 	b := newBench(t)
 	other := filepath.Join(t.TempDir(), "other")
 	broken := true
-	d, err := OpenDirectory(other, DirectoryOptions{Log: zap.NewNop(), Now: b.clock.Now, fault: func(op, _ string) error {
+	d, err := openDirectory(other, packager.DirectoryOptions{Log: zap.NewNop(), Now: b.clock.Now, Fault: func(op, _ string) error {
 		if broken && op == "open" {
 			return syscall.EROFS
 		}
@@ -400,7 +401,7 @@ func TestASettingThatCannotBeHadIsTriedAgain(t *testing.T) {
 		if i > 0 && at >= 9*time.Second && s.Packets[i-1].DTS < 9*time.Second {
 			next := cfg
 			next.Path = value.Path(other)
-			p.Reconfigure(next, d)
+			p.Reconfigure(d.Settings(next), d.Directory)
 		}
 		if at >= 13*time.Second && at < 20*time.Second {
 			if st := p.Snapshot(); !strings.Contains(st.Failing, "read-only") || st.Path != b.dir {
@@ -410,7 +411,7 @@ func TestASettingThatCannotBeHadIsTriedAgain(t *testing.T) {
 		}
 		broken = at < 20*time.Second
 	}})
-	if st := p.Snapshot(); st.Failing != "" || st.Path != other || st.Lost != 0 || st.Fragments != 20 {
+	if st := p.Snapshot(); st.Failing != "" || st.Path != other || st.Lost != 0 || st.Segments != 20 {
 		t.Errorf("%+v", st)
 	}
 	if got := b.logged("keeps its old settings"); got != 1 {
@@ -448,7 +449,7 @@ func TestAPathThatIsNoDirectoryIsAnErrorOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, filepath.Join(file, "hls"), filepath.Join(filepath.Dir(file), strings.Repeat("x", 300))} {
-		if _, err := OpenDirectory(path, DirectoryOptions{}); err == nil {
+		if _, err := openDirectory(path, packager.DirectoryOptions{}); err == nil {
 			t.Error(fmt.Sprint(path, " is a directory"))
 		}
 	}

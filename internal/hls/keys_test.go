@@ -14,6 +14,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -144,10 +145,10 @@ func TestKeysStayAsLongAsFragmentsNeedThem(t *testing.T) {
 }
 
 func TestEncryptionThatEndsIsSaid(t *testing.T) {
-	l := playlist{target: 2, entries: []entry{
-		{uri: "a.ts", duration: time.Second, key: &key{uri: "k", iv: "0x01"}},
-		{uri: "b.ts", duration: time.Second},
-	}}
+	l := playlist{target: 2, Window: packager.Window{Segments: []packager.Segment{
+		{Files: file("a.ts"), Duration: time.Second, Key: &packager.Key{URI: "k", IV: "0x01"}},
+		{Files: file("b.ts"), Duration: time.Second},
+	}}}
 	if text := string(l.text()); !strings.Contains(text, "#EXT-X-KEY:METHOD=NONE\n#EXTINF:1.000,\nb.ts\n") {
 		t.Errorf("%s", text)
 	}

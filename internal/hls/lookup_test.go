@@ -17,6 +17,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -75,7 +76,7 @@ func TestOneWriterForAPlaylist(t *testing.T) {
 	s := mediatest.NewScript(t).Play(4 * time.Second)
 	p, second := b.packager("test", cfg), b.packager("test", cfg)
 	b.runFeed(p, &feed{packets: s.Packets, each: func(int) {
-		if err := second.run(t.Context(), &feed{stop: eof}); err == nil {
+		if err := second.Run(t.Context(), &feed{stop: eof}); err == nil {
 			t.Error("two packagers write one playlist")
 		}
 	}})
@@ -90,7 +91,7 @@ func TestOneWriterForAPlaylist(t *testing.T) {
 
 func TestAReaderInATightLoopNeverSeesALie(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hls")
-	d, err := OpenDirectory(dir, DirectoryOptions{Log: zap.NewNop()})
+	d, err := openDirectory(dir, packager.DirectoryOptions{Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func TestAReaderInATightLoopNeverSeesALie(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	go func() {
-		done <- p.run(ctx, &feed{packets: s.Packets, stop: eof})
+		done <- p.Run(ctx, &feed{packets: s.Packets, stop: eof})
 		cancel()
 	}()
 	go func() { done <- d.Run(ctx) }()
@@ -133,7 +134,7 @@ func TestAReaderInATightLoopNeverSeesALie(t *testing.T) {
 func TestFirstPlaylistIsThereWhenTheFirstGOPEnds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hls")
 	synctest.Test(t, func(t *testing.T) {
-		d, err := OpenDirectory(dir, DirectoryOptions{Log: zap.NewNop()})
+		d, err := openDirectory(dir, packager.DirectoryOptions{Log: zap.NewNop()})
 		if err != nil {
 			t.Fatal(err)
 		}

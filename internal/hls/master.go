@@ -7,10 +7,12 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -19,7 +21,7 @@ import (
 type master struct {
 	rec        segstore.Entry
 	renditions map[string]rendition // by playlist name
-	target     int                  // the longest TARGETDURATION of the renditions
+	target     time.Duration        // the longest TARGETDURATION of the renditions
 	text       []byte               // on disk; nil: not known
 	writing    bool                 // a goroutine writes it, and will write what changes meanwhile
 	warned     bool                 // the log has the warning that the base name is published
@@ -44,50 +46,49 @@ func newRendition(n *names, cfg *config.HLS) *rendition {
 	return &rendition{base: base, index: index, uri: n.variantURI(cfg), block: cfg.Variants[index]}
 }
 
-// updateMaster puts r, whose playlist was just written, into its master.
-func (d *Directory) updateMaster(o *playlistWriter, r *rendition) error {
+// updateMaster puts the rendition of o, whose playlist was just written, into its master.
+func (d *Directory) updateMaster(o *manifest) error {
+	r := o.variant
 	name := masterName(r.base)
-	d.main.KeepIfDue(name)
+	d.Store().KeepIfDue(name)
 	d.mu.Lock()
 	m := d.masters[name]
 	if m == nil {
 		m = &master{renditions: make(map[string]rendition)}
 		d.masters[name] = m
 	}
-	m.rec = segstore.Entry{Name: name, Kind: kindMaster, App: o.names.app, Stream: r.base, Keep: o.keep().Milliseconds()}
+	m.rec = o.w.Entry(name, packager.KindMaster)
+	m.rec.Stream = r.base
 	m.renditions[o.names.playlist] = *r
-	m.target = max(m.target, o.list.target)
+	m.target = max(m.target, time.Duration(o.target)*time.Second)
 	d.mu.Unlock()
 	return d.writeMaster(m)
 }
 
 // dropVariant removes a playlist that is gone from its master. A master without
 // renditions is removed.
-func (d *Directory) dropVariant(rec segstore.Entry) {
+func (d *Directory) dropVariant(playlist string) {
 	d.mu.Lock()
 	var left *master
 	gone := ""
 	for name, m := range d.masters {
-		if _, ok := m.renditions[rec.Name]; !ok {
+		if _, ok := m.renditions[playlist]; !ok {
 			continue
 		}
-		delete(m.renditions, rec.Name)
+		delete(m.renditions, playlist)
 		if left = m; len(m.renditions) == 0 {
 			left, gone = nil, name
 			delete(d.masters, name)
 		}
 		break
 	}
-	if d.claims[gone] != nil {
-		gone = "" // the base name's own playlist by now
-	}
 	d.mu.Unlock()
-	if gone != "" {
-		d.main.Schedule(d.now(), gone)
+	if gone != "" && !d.Claimed(gone) { // else it is the base name's own playlist by now
+		d.Store().Schedule(d.Now(), gone)
 	}
 	if left != nil {
 		if err := d.writeMaster(left); err != nil {
-			d.log.Warn("hls multivariant playlist is out of date", zap.String("path", d.path), zap.Error(err))
+			d.Log().Warn("hls multivariant playlist is out of date", zap.String("path", d.Path()), zap.Error(err))
 		}
 	}
 }
@@ -100,10 +101,10 @@ func (d *Directory) writeMaster(m *master) error {
 		if m.writing || len(m.renditions) == 0 {
 			return nil
 		}
-		if d.claims[m.rec.Name] != nil {
+		if d.Claimed(m.rec.Name) {
 			if !m.warned {
 				m.warned = true
-				d.log.Warn("hls multivariant playlist not written: a stream is published under the base name itself",
+				d.Log().Warn("hls multivariant playlist not written: a stream is published under the base name itself",
 					zap.String("app", m.rec.App), zap.String("stream", m.rec.Stream))
 			}
 			m.text = nil
@@ -115,7 +116,7 @@ func (d *Directory) writeMaster(m *master) error {
 		}
 		m.writing = true
 		d.mu.Unlock()
-		err := d.main.Write(rec, text, d.livePlaylist(rec, text, d.now(), target))
+		err := d.Store().Write(rec, text, d.TextFile(rec, text, d.Now(), target))
 		d.mu.Lock()
 		m.writing = false
 		if err != nil {

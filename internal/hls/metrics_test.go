@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
 	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
@@ -15,7 +16,7 @@ import (
 func (b *bench) metric(name, label string) float64 {
 	b.Helper()
 	r := prometheus.NewPedanticRegistry()
-	if err := b.d.count.Register(r); err != nil {
+	if err := b.count.Register(r); err != nil {
 		b.Fatal(err)
 	}
 	families, err := r.Gather()
@@ -47,9 +48,9 @@ func TestMetricsCountWhatIsWritten(t *testing.T) {
 		name, label string
 		want        float64
 	}{
-		{"rtmpd_hls_fragment_write_seconds", "", float64(st.Fragments)},
+		{"rtmpd_hls_fragment_write_seconds", "", float64(st.Segments)},
 		{"rtmpd_hls_fragment_bytes_total", "", float64(st.Bytes)},
-		{"rtmpd_hls_playlists_written_total", "", float64(st.Fragments) + 1}, // and the one with ENDLIST
+		{"rtmpd_hls_playlists_written_total", "", float64(st.Segments) + 1}, // and the one with ENDLIST
 		{"rtmpd_hls_write_errors_total", "", 0},
 		{"rtmpd_hls_fragments_lost_total", "disk", 0},
 		{"rtmpd_hls_skipped_packets_total", "lapped", 33},
@@ -59,7 +60,7 @@ func TestMetricsCountWhatIsWritten(t *testing.T) {
 			t.Errorf("%s %s: %v, want %v", c.name, c.label, got, c.want)
 		}
 	}
-	if st.Fragments == 0 || st.Dropped == 33 {
+	if st.Segments == 0 || st.Dropped == 33 {
 		t.Errorf("nothing was tried: %+v", st)
 	}
 }

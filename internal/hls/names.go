@@ -1,100 +1,46 @@
 package hls
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"path"
-	"strconv"
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/segmenter"
-	"github.com/rtmpd/rtmpd/internal/segstore"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
-// names are the files and URIs of one stream (docs/nginx-rtmp.md):
+// names are the playlist of one stream, and what its segments are called in it
+// (docs/nginx-rtmp.md):
 //
 //	            plain         nested
 //	playlist    NAME.m3u8     NAME/index.m3u8
 //	fragment    NAME-ID.ts    NAME/ID.ts
-//	key         NAME-ID.key   NAME/ID.key       below keys.path
 type names struct {
-	app, stream string
-	nested      bool
-	naming      string
-	granularity uint64
-
+	stream   string
+	nested   bool
 	playlist string // relative to the directory
-	prefix   string // of fragments and keys: followed by the ID
-	uri      string // of fragments: the same as players are to ask for it
-	keyURI   string
+	uri      string // of fragments: what stands before packager.Writer.Tail
 }
-
-var errBadName = errors.New("stream name can't be a file name")
 
 // PlaylistName is the name of a stream's playlist in cfg.Path.
-func PlaylistName(app, stream string, cfg *config.HLS) (string, error) {
-	n, err := namesFor(app, stream, cfg)
-	return n.playlist, err
+func PlaylistName(stream string, cfg *config.HLS) string {
+	if cfg.Nested {
+		return stream + "/index.m3u8"
+	}
+	return stream + ".m3u8"
 }
 
-// namesFor returns the names of the stream's files.
-func namesFor(app, stream string, cfg *config.HLS) (names, error) {
-	if stream == "" || strings.HasPrefix(stream, ".") || strings.Contains(stream, "..") ||
-		strings.ContainsFunc(stream, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
-		return names{}, fmt.Errorf("%w: %q", errBadName, stream)
-	}
-	n := names{
-		app: app, stream: stream, nested: cfg.Nested,
-		naming: cfg.FragmentNaming, granularity: uint64(max(cfg.FragmentNamingGranularity, 0)),
-	}
+func namesFor(stream string, cfg *config.HLS) names {
+	n := names{stream: stream, nested: cfg.Nested, playlist: PlaylistName(stream, cfg)}
 	// Names may have letters beyond ASCII; URIs may not.
 	escaped := url.PathEscape(stream)
-	if !n.nested {
-		n.playlist, n.prefix = stream+".m3u8", stream+"-"
+	switch {
+	case !n.nested:
 		n.uri = string(cfg.BaseURL) + escaped + "-"
-		if cfg.Keys != nil {
-			n.keyURI = string(cfg.Keys.URL) + escaped + "-"
-		}
-		return n, nil
-	}
-	n.playlist, n.prefix = stream+"/index.m3u8", stream+"/"
-	if cfg.BaseURL != "" {
+	case cfg.BaseURL != "":
 		n.uri = string(cfg.BaseURL) + escaped + "/"
 	}
-	if cfg.Keys != nil && cfg.Keys.URL != "" {
-		n.keyURI = string(cfg.Keys.URL) + escaped + "/"
-	}
-	return n, nil
-}
-
-// id is the number of a fragment's name, as in nginx (docs/nginx-rtmp.md): its media
-// sequence number, the publisher's timestamp in 90 kHz units, or the wall clock in
-// milliseconds; then rounded down.
-func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
-	id := seq
-	switch n.naming {
-	case "timestamp":
-		id = uint64(g.Timestamp) * 90
-	case "system":
-		id = uint64(g.Opened.UnixMilli())
-	}
-	if n.granularity > 1 {
-		id -= id % n.granularity
-	}
-	return id
-}
-
-// free returns the first ID from id on whose name is not used: a name that a playlist
-// may have used for other content is not used again.
-func (n *names) free(s *segstore.Dir, id uint64) (uint64, string) {
-	for ; ; id++ {
-		name := n.prefix + strconv.FormatUint(id, 10) + ".ts"
-		if !s.Taken(name) {
-			return id, name
-		}
-	}
+	return n
 }
 
 // masterName is the file of a base name's multivariant playlist.
@@ -124,4 +70,19 @@ func (n *names) variantURI(cfg *config.HLS) string {
 		return string(cfg.BaseURL) + path.Join(url.PathEscape(n.stream), "index.m3u8")
 	}
 	return string(cfg.BaseURL) + url.PathEscape(n.stream) + ".m3u8"
+}
+
+// settings are what the packager needs to know of cfg.
+func settings(cfg config.HLS) packager.Settings {
+	format := cfg.Format
+	if format == "" {
+		format = "mpegts"
+	}
+	return packager.Settings{
+		What: "hls", Format: format,
+		Fragment: cfg.Fragment, MaxFragment: cfg.MaxFragment, Aligned: cfg.FragmentSlicing == "aligned",
+		Sync: cfg.Sync, MaxAudioDelay: cfg.MaxAudioDelay, PlaylistLength: cfg.PlaylistLength,
+		Nested: cfg.Nested, Naming: cfg.FragmentNaming, Granularity: cfg.FragmentNamingGranularity,
+		Event: cfg.Type == "event", Continuous: cfg.Continuous, Cleanup: cfg.Cleanup, Endlist: cfg.Endlist, Keys: cfg.Keys,
+	}
 }

@@ -13,52 +13,6 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-func entries(durations ...float64) []entry {
-	var l []entry
-	for _, d := range durations {
-		l = append(l, entry{uri: "x.ts", duration: time.Duration(d * float64(time.Second))})
-	}
-	return l
-}
-
-func TestWindow(t *testing.T) {
-	tests := []struct {
-		name      string
-		durations []float64
-		target    int
-		length    time.Duration
-		gone      int
-	}{
-		{"as many as fill playlist_length", []float64{3, 3, 3, 3, 3, 3}, 3, 12 * time.Second, 2},
-		{"none goes while what is left would be too short", []float64{3, 3, 3, 3}, 3, 10 * time.Second, 0},
-		{"three target durations at least", []float64{2, 2, 2, 2, 2, 2}, 4, time.Second, 0},
-		{"three target durations exactly", []float64{4, 4, 4, 4}, 4, time.Second, 1},
-		{"three entries at least", []float64{9, 9, 9}, 3, time.Second, 0},
-		{"a playlist shorter than a fragment", []float64{5, 5, 5, 5}, 5, time.Second, 1},
-		{"two entries", []float64{5, 5}, 5, 0, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			l := playlist{seq: 7, target: tt.target, entries: entries(tt.durations...)}
-			l.entries[0].discontinuity = true
-			if got := len(l.trim(tt.length)); got != tt.gone {
-				t.Errorf("%d entries went, want %d", got, tt.gone)
-			}
-			wantDisc := uint64(0)
-			if tt.gone > 0 {
-				wantDisc = 1
-			}
-			if l.seq != 7+uint64(tt.gone) || l.disc != wantDisc || len(l.entries) != len(tt.durations)-tt.gone {
-				t.Errorf("%+v", l)
-			}
-		})
-	}
-	event := playlist{event: true, target: 1, entries: entries(1, 1, 1, 1, 1, 1, 1, 1)}
-	if len(event.trim(time.Second)) != 0 {
-		t.Error("an event playlist lost entries")
-	}
-}
-
 func TestTargetDuration(t *testing.T) {
 	for _, tt := range []struct {
 		fragment, first time.Duration
@@ -127,7 +81,7 @@ func FuzzResume(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztime.Bound(t)
-		l, err := parsePlaylist(b)
+		l, err := parsePlaylist(b, "test-")
 		if err != nil {
 			return
 		}
@@ -136,16 +90,16 @@ func FuzzResume(f *testing.F) {
 		if err := m.Unmarshal(text); err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}
-		again, err := parsePlaylist(text)
+		again, err := parsePlaylist(text, "test-")
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}
 		if !bytes.Equal(again.text(), text) {
 			t.Errorf("%s\nbecame\n%s", text, again.text())
 		}
-		for _, e := range l.entries {
-			if name := localName("test.m3u8", e.uri); name != "" && !segstore.CleanName(name) {
-				t.Errorf("%q is called %q", e.uri, name)
+		for _, e := range l.Segments {
+			if name := localName("test.m3u8", e.Files[0].URI); name != "" && !segstore.CleanName(name) {
+				t.Errorf("%q is called %q", e.Files[0].URI, name)
 			}
 		}
 	})

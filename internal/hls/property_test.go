@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // A viewer polls a playlist and checks each version against all before.
@@ -97,7 +98,7 @@ func (v *viewer) poll() {
 
 // check demands that every packet is in exactly one fragment and in order, but
 // for as many as the packager says it dropped.
-func (v *viewer) check(packets []*media.Packet, stats Snapshot) {
+func (v *viewer) check(packets []*media.Packet, stats packager.Snapshot) {
 	v.Helper()
 	seen := make(map[int]string)
 	last := make(map[int]time.Duration)

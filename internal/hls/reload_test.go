@@ -10,10 +10,11 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // reloaded runs 20 s of a stream and changes the config at 9 s, between two cuts.
-func reloaded(b *bench, s *mediatest.Script, change func(*config.HLS), d *Directory) (*Packager, *viewer) {
+func reloaded(b *bench, s *mediatest.Script, change func(*config.HLS), d *Directory) (*packager.Packager, *viewer) {
 	b.Helper()
 	cfg := testConfig(b.dir)
 	cfg.PlaylistLength = time.Minute
@@ -27,7 +28,7 @@ func reloaded(b *bench, s *mediatest.Script, change func(*config.HLS), d *Direct
 			if d == nil {
 				d = b.d
 			}
-			p.Reconfigure(next, d)
+			p.Reconfigure(d.Settings(next), d.Directory)
 		}
 		v.poll()
 	}})
@@ -102,7 +103,7 @@ func TestReloadToAShorterFragmentCutsAtTheNextKeyframe(t *testing.T) {
 		if s.Packets[i].DTS == 9*time.Second {
 			next := cfg
 			next.Fragment = 2 * time.Second
-			p.Reconfigure(next, b.d)
+			p.Reconfigure(b.d.Settings(next), b.d.Directory)
 		}
 	}})
 	var got []time.Duration
@@ -117,7 +118,7 @@ func TestReloadToAShorterFragmentCutsAtTheNextKeyframe(t *testing.T) {
 func TestReloadToAnotherPathLosesNothingAndGoesOnCounting(t *testing.T) {
 	b := newBench(t)
 	other := filepath.Join(t.TempDir(), "other")
-	d, err := OpenDirectory(other, DirectoryOptions{Log: b.log, Now: b.clock.Now})
+	d, err := openDirectory(other, packager.DirectoryOptions{Log: b.log, Now: b.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestSettingsChangedBeforeTheStartAreTheOnesUsed(t *testing.T) {
 	cfg := testConfig(b.dir)
 	p := b.packager("test", cfg)
 	cfg.Nested = true
-	p.Reconfigure(cfg, b.d)
+	p.Reconfigure(b.d.Settings(cfg), b.d.Directory)
 	b.run(p, mediatest.NewScript(t).Play(5*time.Second).Packets, eof)
 	b.playlist("test/index.m3u8")
 }

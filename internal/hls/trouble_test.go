@@ -32,7 +32,7 @@ func TestAFileThatCannotBeDeletedIsTriedAgain(t *testing.T) {
 		return nil
 	}
 	b.clock.advance(2 * cfg.PlaylistLength)
-	if _, err := b.d.clean(context.Background()); err == nil || !strings.Contains(err.Error(), "the disk says no") {
+	if _, err := b.d.Clean(context.Background()); err == nil || !strings.Contains(err.Error(), "the disk says no") {
 		t.Errorf("got %v", err)
 	}
 	if got := b.files(); !slices.Equal(got, []string{"test-1.ts"}) {
@@ -87,7 +87,7 @@ func TestHowOftenAnOutputThatCannotWriteTries(t *testing.T) {
 			breaks++
 		}
 	}
-	if int(st.Fragments) != len(m.Segments) || st.Fragments+st.Lost != 700 || breaks != 1 || st.Errors != uint64(len(tries)) || st.Failing != "" || !st.FailingSince.IsZero() {
+	if int(st.Segments) != len(m.Segments) || st.Segments+st.Lost != 700 || breaks != 1 || st.Errors != uint64(len(tries)) || st.Failing != "" || !st.FailingSince.IsZero() {
 		t.Errorf("%+v, with %d entries and %d discontinuities", st, len(m.Segments), breaks)
 	}
 	for _, line := range b.logs.FilterMessageSnippet("hls output can't write").All() {
@@ -128,8 +128,8 @@ func TestWhichFragmentsAreRationed(t *testing.T) {
 		}
 		p := b.packager("test", cfg)
 		b.run(p, s.Packets[:80], nil)
-		if got := p.Snapshot(); int(got.Fragments) < c.want-1 || int(got.Fragments) > c.want+2 {
-			t.Errorf("%s: %d of 40 were written (%d lost), want %d", c.name, got.Fragments, got.Lost, c.want)
+		if got := p.Snapshot(); int(got.Segments) < c.want-1 || int(got.Segments) > c.want+2 {
+			t.Errorf("%s: %d of 40 were written (%d lost), want %d", c.name, got.Segments, got.Lost, c.want)
 		}
 	}
 }
@@ -172,7 +172,7 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 		if got := b.files(); len(got) > 0 {
 			t.Errorf("%s: %v", why, got)
 		}
-		if st := p.Snapshot(); !strings.Contains(st.Failing, why) || st.Fragments > 0 {
+		if st := p.Snapshot(); !strings.Contains(st.Failing, why) || st.Segments > 0 {
 			t.Errorf("%s: %+v", why, st)
 		}
 	}
@@ -226,7 +226,7 @@ func TestAnOutputThatBeginsLate(t *testing.T) {
 			if st := p.Snapshot(); !strings.Contains(st.Failing, "not mounted") && !strings.Contains(st.Failing, "can't be used") {
 				t.Errorf("meanwhile: %+v", st)
 			}
-			p.Reconfigure(next, b.d)
+			p.Reconfigure(b.d.Settings(next), b.d.Directory)
 		}
 	}})
 	m := b.playlist("test/index.m3u8")
@@ -248,7 +248,7 @@ func TestAnOutputThatBeginsLate(t *testing.T) {
 func TestAStreamThatEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	err := b.packager("test", testConfig(b.dir)).run(context.Background(), &feed{packets: mediatest.NewScript(t).Play(5 * time.Second).Packets, clock: b.clock, stop: errors.New("lost")})
+	err := b.packager("test", testConfig(b.dir)).Run(context.Background(), &feed{packets: mediatest.NewScript(t).Play(5 * time.Second).Packets, clock: b.clock, stop: errors.New("lost")})
 	if err == nil || err.Error() != "hls show/test: lost" {
 		t.Errorf("Run: %v", err)
 	}
@@ -308,7 +308,7 @@ func TestTheEndOfAStreamIsOneMoreTry(t *testing.T) {
 	if len(m.Segments) != 2 || !m.Segments[1].Discontinuity || !m.Endlist {
 		t.Errorf("got\n%s", b.read("test.m3u8"))
 	}
-	if st := p.Snapshot(); st.Lost != 3 || st.Fragments != 2 || st.Failing != "" {
+	if st := p.Snapshot(); st.Lost != 3 || st.Segments != 2 || st.Failing != "" {
 		t.Errorf("got %+v", st)
 	}
 }
@@ -354,7 +354,7 @@ func TestACancelledPackagerWritesWhatTheStreamHolds(t *testing.T) {
 	first, all := len(s.Packets), s.Play(2*time.Second).Packets
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &feedWithRest{feed{packets: all[:first], clock: b.clock, end: cancel}, all[first:]}
-	if err := b.packager("test", testConfig(b.dir)).run(ctx, f); err != nil {
+	if err := b.packager("test", testConfig(b.dir)).Run(ctx, f); err != nil {
 		t.Fatal(err)
 	}
 	video, audio := 0, 0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // A quietFeed delivers each packet when it is due, and lets time pass for those
@@ -93,12 +94,12 @@ func TestPlaylistGoesOnWhileAPictureStandsWithoutSound(t *testing.T) {
 	}
 }
 
-func (b *bench) runQuiet(p *Packager, f *quietFeed) {
+func (b *bench) runQuiet(p *packager.Packager, f *quietFeed) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	f.end = cancel
-	if err := p.run(ctx, f); err != nil {
+	if err := p.Run(ctx, f); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -166,17 +167,29 @@ func TestTimestampsThatStopWithThePicture(t *testing.T) {
 
 // A sleeper is a stream that is quiet for as long as the process stands still.
 type sleeper struct {
-	clock *testClock
+	feed
+	b     *bench
 	sleep time.Duration
+	slept bool
+	ended time.Duration // where the fragments end afterwards
 }
 
-func (s *sleeper) Next(context.Context, []*media.Packet) (int, uint64, error) {
-	time.Sleep(s.sleep)
-	s.clock.advance(s.sleep)
-	return 0, 0, context.DeadlineExceeded
+func (s *sleeper) Next(ctx context.Context, buf []*media.Packet) (int, uint64, error) {
+	switch {
+	case s.i < len(s.packets):
+		return s.feed.Next(ctx, buf)
+	case !s.slept:
+		s.slept = true
+		s.clock.set(testStart.Add(5 * sec))
+		time.Sleep(s.sleep)
+		s.clock.advance(s.sleep)
+		return 0, 0, context.DeadlineExceeded
+	}
+	for _, x := range s.b.playlist("test.m3u8").Segments {
+		s.ended += x.Duration
+	}
+	return s.feed.Next(ctx, buf)
 }
-
-func (*sleeper) TryNext([]*media.Packet) (int, uint64, error) { return 0, 0, nil }
 
 // A process that stood still, or its machine, does not take that for a picture that
 // stands: what the publisher sent meanwhile is in the socket.
@@ -185,24 +198,17 @@ func TestAPauseOfTheProcessIsNoStillPicture(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			p := b.packager("test", testConfig(b.dir))
-			if err := p.open(); err != nil {
-				t.Fatal(err)
-			}
 			s := mediatest.NewScript(t)
 			s.Audio = nil
 			s.Play(5 * sec)
-			for _, pkt := range s.Packets {
-				b.clock.set(testStart.Add(pkt.DTS))
-				p.take([]*media.Packet{pkt}, 0)
-			}
-			b.clock.set(testStart.Add(5 * sec))
-			if _, _, err := p.next(t.Context(), &sleeper{b.clock, sleep}, make([]*media.Packet, 1)); err != nil {
+			ctx, cancel := context.WithCancel(t.Context())
+			f := &sleeper{feed: feed{packets: s.Packets, clock: b.clock, end: cancel}, b: b, sleep: sleep}
+			if err := p.Run(ctx, f); err != nil {
 				t.Fatal(err)
 			}
-			if got := p.out.list.duration(); got != want {
-				t.Errorf("after %v the fragments end at %v, want %v", sleep, got, want)
+			if f.ended != want {
+				t.Errorf("after %v the fragments end at %v, want %v", sleep, f.ended, want)
 			}
-			p.finish(false)
 			b.d.Close()
 		})
 	}

@@ -49,3 +49,11 @@ func AppendFileType(b []byte, brands ...string) []byte {
 	shut(b, at, 0)
 	return b
 }
+
+// AppendSegmentType appends the styp (§8.16.2) of a CMAF segment of DASH.
+func AppendSegmentType(b []byte) []byte {
+	b, at := open(b, "styp")
+	b = append(b, "msdh\x00\x00\x00\x00msdhcmfsiso6"...)
+	shut(b, at, 0)
+	return b
+}

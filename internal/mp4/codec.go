@@ -43,8 +43,8 @@ func Timescale(t *media.Track) uint32 {
 	return videoTimescale
 }
 
-// frameSamples is how many samples the frame data of t holds; 0: nobody knows.
-func frameSamples(t *media.Track, data []byte) int64 {
+// FrameSamples is how many samples the frame data of t holds; 0: nobody knows.
+func FrameSamples(t *media.Track, data []byte) int64 {
 	if t.Codec == media.CodecOpus {
 		return opus.PacketDuration2(data)
 	}

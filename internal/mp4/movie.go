@@ -56,6 +56,13 @@ func AppendInit(b []byte, created time.Time, tracks ...Track) ([]byte, error) {
 	return b, nil
 }
 
+// AppendTrackInit appends the initialisation segment of a track in a file of its own, a
+// CMAF header (ISO 23000-19 §7.3.1). The same track makes the same bytes.
+func AppendTrackInit(b []byte, t Track) ([]byte, error) {
+	b = AppendFileType(b, "iso6", "cmfc", "dash")
+	return AppendInit(b, time.Unix(-epoch1904, 0), t)
+}
+
 // appendMovieHeader appends mvhd (§8.2.2). duration is in movieTimescale.
 func appendMovieHeader(b []byte, created time.Time, duration int64, nextID uint32) []byte {
 	when := uint64(created.Unix() + epoch1904)

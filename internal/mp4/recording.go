@@ -190,7 +190,7 @@ func (r *Recording) header(b []byte) ([]byte, error) {
 	}
 	for _, t := range r.tracks {
 		if t != nil {
-			t.shift = ticks(t.first-r.zero, int64(Timescale(t.Media)))
+			t.shift = Ticks(t.first-r.zero, int64(Timescale(t.Media)))
 			t.lead = max(t.waiting[0].offset, 0)
 			t.start, t.end = t.shift, t.shift
 		}

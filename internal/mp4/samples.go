@@ -36,10 +36,10 @@ type waiting struct {
 // take puts p behind the waiting samples.
 func (t *recordedTrack) take(p *media.Packet) {
 	scale := int64(Timescale(t.Media))
-	at := ticks(p.DTS-t.first, scale)
+	at := Ticks(p.DTS-t.first, scale)
 	if p.Track.Kind == media.Audio {
-		if n := frameSamples(p.Track, p.Data); n > 0 {
-			if drift := at - t.grid; drift > -ticks(maxDrift, scale) && drift < ticks(maxDrift, scale) {
+		if n := FrameSamples(p.Track, p.Data); n > 0 {
+			if drift := at - t.grid; drift > -Ticks(maxDrift, scale) && drift < Ticks(maxDrift, scale) {
 				at = t.grid
 			}
 			at = max(at, t.last)
@@ -53,11 +53,11 @@ func (t *recordedTrack) take(p *media.Packet) {
 		t.usual = at - t.last
 	}
 	t.last = at
-	t.waiting = append(t.waiting, waiting{data: p.Data, came: p.DTS, dts: at, offset: ticks(p.CTS, scale), sync: p.Keyframe || p.Track.Kind == media.Audio})
+	t.waiting = append(t.waiting, waiting{data: p.Data, came: p.DTS, dts: at, offset: Ticks(p.CTS, scale), sync: p.Keyframe || p.Track.Kind == media.Audio})
 }
 
-// ticks is d in a timescale, rounded.
-func ticks(d time.Duration, scale int64) int64 {
+// Ticks is d in a timescale, rounded.
+func Ticks(d time.Duration, scale int64) int64 {
 	whole, rest := int64(d/time.Second), int64(d%time.Second)
 	rest *= scale
 	if rest < 0 {
@@ -74,9 +74,9 @@ func (t *recordedTrack) durationOf(j int, end bool, now time.Duration) int64 {
 	case j+1 < len(t.waiting):
 		return min(t.waiting[j+1].dts-w.dts, math.MaxUint32)
 	case !end:
-		return min(max(ticks(now-w.came, int64(Timescale(t.Media))), 1), math.MaxUint32)
+		return min(max(Ticks(now-w.came, int64(Timescale(t.Media))), 1), math.MaxUint32)
 	}
-	if n := frameSamples(t.Media, w.data); n > 0 && t.Media.Kind == media.Audio {
+	if n := FrameSamples(t.Media, w.data); n > 0 && t.Media.Kind == media.Audio {
 		return n
 	}
 	if t.usual > 0 {

@@ -223,7 +223,7 @@ func (r *Recording) writeMovie(s *sink) error {
 			rows += b.size()
 		}
 		scale := int64(Timescale(t.Media))
-		m := movieTrack{delay: ticks(t.begins()-begins, scale), lead: t.lead, duration: t.end - t.start}
+		m := movieTrack{delay: Ticks(t.begins()-begins, scale), lead: t.lead, duration: t.end - t.start}
 		longest = max(longest, (m.delay+m.duration)*movieTimescale/scale)
 		b, boxes, err := appendTrack(nil, &t.Track, m)
 		if err != nil {

@@ -66,9 +66,5 @@ func (p *Publication) watchURL() string {
 	if cfg == nil || p.app.origin.WatchURL == nil {
 		return ""
 	}
-	name, err := hls.PlaylistName(p.app.name, p.stream.name, cfg)
-	if err != nil {
-		return ""
-	}
-	return p.app.origin.WatchURL(string(cfg.Path), name, p.publisher.Describe().Local)
+	return p.app.origin.WatchURL(string(cfg.Path), hls.PlaylistName(p.stream.name, cfg), p.publisher.Describe().Local)
 }

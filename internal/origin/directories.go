@@ -11,15 +11,16 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// Directories are the hls.paths in use, one hls.Directory for each: who writes
+// Directories are the paths of outputs in use, one packager.Directory for each: who writes
 // below it and what is still to be cleaned up there. HTTP asks it which files
 // are live.
 type Directories struct {
 	log     *zap.Logger
-	metrics *hls.Metrics // of all of them
+	metrics *packager.Metrics // of all of them
 
 	mu     sync.RWMutex
 	byPath map[string]*Directory
@@ -28,14 +29,15 @@ type Directories struct {
 
 // A Directory is one of them.
 type Directory struct {
-	*hls.Directory
+	*packager.Directory
+	hls  *hls.Directory
 	path string
 	refs int // guarded by Directories.mu: configurations and packagers
 	stop context.CancelFunc
 }
 
 func newDirectories(log *zap.Logger) *Directories {
-	return &Directories{log: log, metrics: hls.NewMetrics(), byPath: make(map[string]*Directory)}
+	return &Directories{log: log, metrics: packager.NewMetrics(), byPath: make(map[string]*Directory)}
 }
 
 // Open returns the directory of path, created if need be, and holds it until
@@ -45,18 +47,19 @@ func (ds *Directories) Open(path string) (*Directory, error) {
 	defer ds.mu.Unlock()
 	d := ds.byPath[path]
 	if d == nil {
-		h, err := hls.OpenDirectory(path, hls.DirectoryOptions{Log: ds.log, Metrics: ds.metrics})
+		h := hls.NewDirectory()
+		p, err := packager.OpenDirectory(path, packager.DirectoryOptions{Log: ds.log, Metrics: ds.metrics, Formats: []packager.Format{h}})
 		if err != nil {
 			return nil, err
 		}
 		ctx, stop := context.WithCancel(context.Background())
-		d = &Directory{Directory: h, path: path, stop: stop}
+		d = &Directory{Directory: p, hls: h, path: path, stop: stop}
 		ds.byPath[path] = d
 		ds.done.Go(func() {
-			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
+			if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 				ds.log.Error("hls clean-up stopped", zap.String("path", path), zap.Error(err))
 			}
-			h.Close()
+			p.Close()
 		})
 	}
 	d.refs++
@@ -175,4 +178,4 @@ func (ds *Directories) Paths() []string {
 }
 
 // Metrics are of all directories.
-func (ds *Directories) Metrics() *hls.Metrics { return ds.metrics }
+func (ds *Directories) Metrics() *packager.Metrics { return ds.metrics }

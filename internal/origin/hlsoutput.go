@@ -6,9 +6,9 @@ import (
 	"sync"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/output"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 var hlsKind = OutputKind{
@@ -26,7 +26,7 @@ var hlsKind = OutputKind{
 // to.
 type hlsOutput struct {
 	dirs     *Directories
-	packager *hls.Packager
+	packager *packager.Packager
 
 	mu  sync.Mutex
 	dir *Directory // of the newest block
@@ -40,12 +40,12 @@ func openHLS(st *Stream, block any) (Output, error) {
 		return nil, err
 	}
 	h.dir = dir
-	h.packager, err = dir.NewPackager(st.app.name, st.name, cfg, st.log())
+	h.packager, err = dir.hls.NewPackager(st.app.name, st.name, cfg, st.log())
 	if err != nil {
 		h.dirs.Release(dir)
 		return nil, err
 	}
-	h.packager.OnPlaylist = st.sayPlaylist
+	h.packager.OnManifest = st.sayPlaylist
 	return h, nil
 }
 
@@ -78,12 +78,12 @@ func (h *hlsOutput) Reconfigure(block any) error {
 	}
 	h.dirs.Release(h.dir)
 	h.dir = dir
-	h.packager.Reconfigure(cfg, dir.Directory)
+	h.packager.Reconfigure(dir.hls.Settings(cfg), dir.Directory)
 	return nil
 }
 
 // State implements Output.
 func (h *hlsOutput) State() output.State {
 	s := h.packager.Snapshot()
-	return output.State{Target: s.Playlist, Bytes: s.Bytes, Files: s.Fragments, Failing: s.Failing, FailingSince: s.FailingSince}
+	return output.State{Target: s.Manifest, Bytes: s.Bytes, Files: s.Segments, Failing: s.Failing, FailingSince: s.FailingSince}
 }

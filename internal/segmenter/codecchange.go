@@ -1,7 +1,10 @@
 package segmenter
 
 import (
+	"time"
+
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mp4"
 )
 
 // mustWait says whether p is audio of another codec than the open segment's. A segment
@@ -13,7 +16,33 @@ func (s *Segmenter) mustWait(p *media.Packet) bool {
 		return false
 	}
 	audio := g.Tracks[media.Audio]
-	return audio != nil && audio.Codec != p.Track.Codec || len(s.delayed) > 0
+	return audio != nil && !s.fitsBeside(audio, p.Track) || len(s.delayed) > 0
+}
+
+// fitsBeside says whether sound of a and b can be in one segment.
+func (s *Segmenter) fitsBeside(a, b *media.Track) bool {
+	if s.rules.Apart {
+		return mp4.SameCoding(a, b) // one initialisation section is for both
+	}
+	return a.Codec == b.Codec
+}
+
+// split takes the sound from t on out of the open segment, which ends there.
+func (s *Segmenter) split(t time.Duration) {
+	g := s.open
+	if g == nil || !s.rules.Apart || g.Frames == 0 {
+		return
+	}
+	kept := g.packets[:0]
+	for _, p := range g.packets {
+		if p.Track.Kind == media.Audio && g.shifted(p) >= t {
+			s.delayed = append(s.delayed, p)
+			continue
+		}
+		kept = append(kept, p)
+	}
+	clear(g.packets[len(kept):])
+	g.packets = kept
 }
 
 // delay keeps p for the next segment.
@@ -30,7 +59,7 @@ func (s *Segmenter) addDelayed(g *Segment) {
 	}
 	newest := s.delayed[len(s.delayed)-1].Track
 	for _, p := range s.delayed {
-		if p.Track.Codec != newest.Codec {
+		if !s.fitsBeside(p.Track, newest) {
 			s.dropped++
 			continue
 		}

@@ -6,6 +6,10 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
+// Files are what a container makes of a segment: one file for each media.Kind, or the
+// first one for all media.
+type Files [2][]byte
+
 // A Container writes the segments of one stream in one file format. It is used for
 // all segments of the stream, in order: its clocks and counters go on from one to the
 // next. It belongs to the goroutine that calls it.
@@ -16,13 +20,28 @@ type Container interface {
 	// samples (beyond that the count begins again), and the longest duration of sound
 	// that is written in one piece (MPEG-TS: one PES packet).
 	SetAudio(sync, maxDelay time.Duration)
-	// Size is about how many bytes g will be.
-	Size(g *Segment) int
-	// Append appends g to dst. It keeps neither. It is called once for each segment,
+	// Size is about how many bytes the files of g will be.
+	Size(g *Segment) [2]int
+	// Apart says that sound and pictures are in files of their own. Then sound belongs to
+	// the segment of its time, and not to that of its arrival.
+	Apart() bool
+	// Append appends g to dst, and says what the files hold. It keeps neither. It is called once for each segment,
 	// when that is complete. For low latency, where the parts of a segment are written
 	// before its end, it would be called with the open segment as well, and append the
 	// packets that came since the call before.
-	Append(dst []byte, g *Segment) []byte
+	Append(dst *Files, g *Segment) [2]Piece
 	// Dropped is how many packets it left out.
 	Dropped() uint64
+}
+
+// A Piece is what Append wrote into one file.
+type Piece struct {
+	Track *media.Track
+	// Init is the initialisation section that the file needs; nil: it needs none, as
+	// in MPEG-TS. It is the same slice as long as it does not change.
+	Init []byte
+	// Start and Duration are of the media in the file, in ticks of the timescale. The next
+	// file begins where this one ends, unless there is a discontinuity or a hole.
+	Start, Duration uint64
+	Timescale       uint32
 }

@@ -116,6 +116,7 @@ func (s *Segmenter) closeNear(p *media.Packet, head time.Duration) {
 	wait := head - g.head
 	switch {
 	case !over || wait <= hole:
+		s.split(head)
 		s.close(head)
 	case s.line.soundless() && wait <= maxStill:
 		s.fill(p, head)
@@ -132,6 +133,7 @@ func (s *Segmenter) fill(p *media.Packet, head time.Duration) {
 		s.goOnFrom(s.pieceEnd())
 	}
 	if g := s.open; g != nil && !s.beforeNext(p, head) && p.Keyframe && s.full(p, head-g.Start) {
+		s.split(head)
 		s.close(head)
 	}
 }
@@ -147,6 +149,7 @@ func (s *Segmenter) beforeNext(p *media.Packet, head time.Duration) bool {
 	if !p.Keyframe {
 		head -= roomAgain
 	}
+	s.split(head)
 	s.close(head)
 	return true
 }

@@ -59,12 +59,21 @@ func (x *MPEGTS) SetAudio(sync, maxDelay time.Duration) { x.sync, x.maxDelay = s
 func (x *MPEGTS) Dropped() uint64 { return x.left }
 
 // Size implements Container.
-func (x *MPEGTS) Size(g *Segment) int {
-	return int(g.bytes) + int(g.bytes)/20 + 220*len(g.packets) + 4096
+func (x *MPEGTS) Size(g *Segment) [2]int {
+	return [2]int{int(g.bytes) + int(g.bytes)/20 + 220*len(g.packets) + 4096}
 }
 
 // Append implements Container.
-func (x *MPEGTS) Append(dst []byte, g *Segment) []byte {
+func (x *MPEGTS) Append(dst *Files, g *Segment) [2]Piece {
+	dst[0] = x.append(dst[0], g)
+	ticks := func(t time.Duration) uint64 { return uint64(max(t, 0)/time.Millisecond) * 90 }
+	return [2]Piece{{Start: ticks(g.Start), Duration: ticks(g.Duration), Timescale: 90000}}
+}
+
+// Apart implements Container.
+func (x *MPEGTS) Apart() bool { return false }
+
+func (x *MPEGTS) append(dst []byte, g *Segment) []byte {
 	video, audio := g.Tracks[media.Video], g.Tracks[media.Audio]
 	switch {
 	case x.muxer == nil:

@@ -66,9 +66,9 @@ func TestAFragmentFitsIntoTheBufferMadeForIt(t *testing.T) {
 			g.packets, g.bytes, g.Tracks[tr.Kind] = append(g.packets, p), g.bytes+int64(len(p.Data)), tr
 		}
 		var x MPEGTS
-		want := x.Size(g)
+		want := x.Size(g)[0]
 		buf := make([]byte, 0, want)
-		if b := x.Append(buf, g); len(b) > want {
+		if b := x.append(buf, g); len(b) > want {
 			t.Errorf("%s: %d bytes, grow says %d", name, len(b), want)
 		}
 	}

@@ -32,6 +32,9 @@ type Rules struct {
 	Fragment    time.Duration
 	MaxFragment time.Duration // a segment without a keyframe ends here; at least Fragment
 	Aligned     bool
+	// Apart: sound after a cut belongs to the next segment, even if it came before the
+	// picture that the next segment begins with.
+	Apart bool
 }
 
 // A Segmenter turns packets into segments.

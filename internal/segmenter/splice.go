@@ -15,9 +15,13 @@ const (
 // splices says whether decoders that have gone on beyond the keyframe p may meet it
 // again. H.264 wants an IDR picture for that: the frame numbers and picture order
 // counts of other I pictures go on from those before (§8.2.1, §8.2.5.2). Every
-// IRAP picture of H.265 will do: see spliced. Other codecs are in no fragment.
+// IRAP picture of H.265 will do: see spliced. A key frame of AV1 and VP9 refreshes
+// everything.
 func splices(p *media.Packet) bool {
 	c := p.Track.Codec
+	if c == media.CodecAV1 || c == media.CodecVP9 {
+		return true
+	}
 	return (c == media.CodecH264 || c == media.CodecHEVC) && media.ReadUnits(c, p.Data, p.Track.NALULength).Random
 }
 

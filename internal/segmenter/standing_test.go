@@ -92,7 +92,7 @@ func (c *stillStream) check(t *testing.T) {
 	var all []int64
 	for i := range cut.segs {
 		g := &cut.segs[i]
-		b := x.Append(nil, g)
+		b := x.append(nil, g)
 		if g.Duration <= standing {
 			continue // the last one may be a frame of sound
 		}

@@ -107,7 +107,9 @@ func (s *Segmenter) pieceEnd() time.Duration {
 func (s *Segmenter) goOnFrom(t time.Duration) {
 	g := s.open
 	timestamp, opened, delay := g.Timestamp+uint32((t-g.Start).Milliseconds()), g.Opened.Add(t-g.Start), g.Delay
+	s.split(t)
 	s.close(t)
 	g = s.begin(timestamp, t, opened)
+	s.addDelayed(g)
 	g.Delay, g.head, g.end = delay, t, t
 }

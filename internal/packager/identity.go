@@ -1,4 +1,4 @@
-package hls
+package packager
 
 import (
 	"time"
@@ -14,25 +14,24 @@ const lookEvery = 2 * time.Second
 // them.
 func (d *Directory) moving(from, to *segstore.Dir) {
 	from.Each(func(r segstore.Entry, n segstore.Numbers) {
-		if r.Kind == kindPlaylist && !to.Ours(r.Name) {
+		if r.Kind == KindPlaylist && !to.Ours(r.Name) {
 			d.retire(to, r, n)
 		}
 	})
 }
 
-// moved forgets the masters of another directory: they are written again with the next
-// playlists of their renditions.
+// moved tells the formats that the files are in another directory.
 func (d *Directory) moved(s *segstore.Dir) {
 	if s != d.main {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	clear(d.masters)
+	for _, f := range d.formats {
+		f.Moved()
+	}
 }
 
-// look checks whether paths still name the directories in use.
-func (d *Directory) look() {
+// Look checks whether paths still name the directories in use.
+func (d *Directory) Look() {
 	for _, s := range d.stores() {
 		s.Look()
 	}

@@ -1,4 +1,4 @@
-package hls
+package packager
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
-// A codecFilter decides which of a stream's tracks go into its fragments. It logs once
+// A codecFilter decides which of a stream's tracks go into its segments. It logs once
 // for each codec that can't.
 type codecFilter struct {
 	log    *zap.Logger
@@ -18,7 +18,7 @@ type codecFilter struct {
 	warned map[media.Codec]bool
 }
 
-// carries says whether packets of t go into fragments. It is called for every packet.
+// carries says whether packets of t go into segments. It is called for every packet.
 func (c *codecFilter) carries(t *media.Track, by segmenter.Container) bool {
 	if t.Kind > media.Audio || t.ID != 0 {
 		return false // data, or another track of a multitrack stream

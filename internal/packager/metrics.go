@@ -1,4 +1,4 @@
-package hls
+package packager
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ type Metrics struct {
 	errors    prometheus.Counter
 	playlists prometheus.Counter
 
-	// Fragments that were not written, and packets that are in none.
+	// Segments that were not written, and packets that are in none.
 	unwritable, rationed prometheus.Counter
 	lapped, unfit        prometheus.Counter
 
@@ -65,7 +65,7 @@ func (m *Metrics) Register(r prometheus.Registerer) error {
 	return errors.Join(errs...)
 }
 
-// wrote counts a fragment that took so long.
+// wrote counts a segment that took so long.
 func (m *Metrics) wrote(took time.Duration, size int) {
 	m.writing.Observe(took.Seconds())
 	m.bytes.Add(float64(size))

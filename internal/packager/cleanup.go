@@ -1,13 +1,17 @@
-package hls
+package packager
 
 import (
 	"context"
 	"strings"
 	"time"
 
-	"github.com/rtmpd/rtmpd/internal/segstore"
 	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
+
+// MaxManifestSize is more than a day of an event's segments.
+const MaxManifestSize = 16 << 20
 
 // sweptMaxAge is how long caches may keep a segment of an earlier process.
 const sweptMaxAge = 30 * time.Second
@@ -25,11 +29,11 @@ func (d *Directory) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
-			d.look()
+			d.Look()
 		case <-d.wake:
 		case <-timer.C:
 		}
-		at, err := d.clean(ctx)
+		at, err := d.Clean(ctx)
 		if err != nil && !stuck {
 			d.log.Error("hls file can't be deleted", zap.String("path", d.path), zap.Error(err))
 		}
@@ -42,8 +46,8 @@ func (d *Directory) Run(ctx context.Context) error {
 	}
 }
 
-// clean removes what is due in every store and returns when the next is.
-func (d *Directory) clean(ctx context.Context) (next time.Time, err error) {
+// Clean removes what is due in every store and returns when the next is.
+func (d *Directory) Clean(ctx context.Context) (next time.Time, err error) {
 	for _, s := range d.stores() {
 		at, e := s.Clean(ctx)
 		if e != nil {
@@ -58,11 +62,13 @@ func (d *Directory) clean(ctx context.Context) (next time.Time, err error) {
 
 // removed is called when s has removed a file.
 func (d *Directory) removed(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
-	if rec.Kind != kindPlaylist {
+	if !isManifest(rec.Kind) {
 		return
 	}
 	d.retire(s, rec, n)
-	d.dropVariant(rec)
+	for _, f := range d.formats {
+		f.Removed(rec)
+	}
 }
 
 func (d *Directory) stores() []*segstore.Dir {
@@ -75,8 +81,8 @@ func (d *Directory) stores() []*segstore.Dir {
 	return all
 }
 
-// retire keeps the numbers of a removed playlist for as long as the playlist stayed:
-// caches may have old content under the names of its fragments.
+// retire keeps the numbers of a removed manifest for as long as the manifest stayed:
+// caches may have old content under the names of its segments.
 func (d *Directory) retire(s *segstore.Dir, rec segstore.Entry, n segstore.Numbers) {
 	if n.Next == 0 {
 		return
@@ -94,10 +100,10 @@ func retiredName(playlist string) string {
 }
 
 // sweep schedules the removal of what an earlier process left in s. Temporary files go
-// at once. Playlists and what they name stay long enough for their publisher to return.
+// at once. Manifests and what they name stay long enough for their publisher to return.
 func (d *Directory) sweep(s *segstore.Dir) {
 	now := d.now()
-	named := make(map[string]time.Time) // files that a playlist names: when the playlist goes
+	named := make(map[string]time.Time) // files that a manifest names: when the manifest goes
 	var gone []string
 	for _, rec := range entriesOf(s) {
 		if rec.Kind == kindRetired || rec.Kind == segstore.KindDirectory {
@@ -105,7 +111,7 @@ func (d *Directory) sweep(s *segstore.Dir) {
 		}
 		name := rec.Name
 		s.RemoveTemporary(name)
-		if rec.Kind != kindPlaylist && rec.Kind != kindMaster {
+		if !isManifest(rec.Kind) {
 			info, err := s.Stat(name)
 			if err != nil || !info.Mode().IsRegular() {
 				gone = append(gone, name)
@@ -114,17 +120,20 @@ func (d *Directory) sweep(s *segstore.Dir) {
 			s.Show(name, liveFile(rec, info.Size(), info.ModTime(), sweptMaxAge))
 			continue
 		}
-		body, info, err := s.Read(name, maxPlaylistSize)
+		body, info, err := s.Read(name, MaxManifestSize)
 		if err != nil {
 			gone = append(gone, name)
 			continue
 		}
-		s.Show(name, d.livePlaylist(rec, body, info.ModTime(), 0))
-		if rec.Kind == kindPlaylist {
-			old, _ := parsePlaylist(body)
-			s.SetNumbers(name, segstore.Numbers{Next: old.next(), Disc: old.nextDisc()})
-			for _, e := range old.entries {
-				named[localName(name, e.uri)] = rec.GraceFrom(now)
+		s.Show(name, d.TextFile(rec, body, info.ModTime(), 0))
+		for _, f := range d.formats {
+			files, n, ok := f.Names(rec, body)
+			if !ok {
+				continue
+			}
+			s.SetNumbers(name, n)
+			for _, file := range files {
+				named[file] = rec.GraceFrom(now)
 			}
 		}
 	}
@@ -134,13 +143,13 @@ func (d *Directory) sweep(s *segstore.Dir) {
 	for _, rec := range entriesOf(s) {
 		at := rec.Removal()
 		switch grace := rec.GraceFrom(now); rec.Kind {
-		case kindPlaylist, kindMaster, kindKey:
+		case KindPlaylist, KindMaster, kindKey:
 			at = later(at, grace)
 		case kindSegment:
-			playlistGoes, isNamed := named[rec.Name]
+			manifestGoes, isNamed := named[rec.Name]
 			switch {
 			case isNamed:
-				at = playlistGoes
+				at = manifestGoes
 			case at.IsZero() && rec.Keep == 0:
 				s.Forget(rec.Name) // it stays, as the user's
 				continue

@@ -1,14 +1,18 @@
-// Package hls turns a stream into MPEG-TS fragments and playlists on disk
-// (RFC 8216), named and laid out as nginx-rtmp does it.
+// Package packager turns a stream into segments on disk. It decides when a segment is
+// written, where, and when it goes, and knows no playlist: the manifests of a stream
+// (internal/hls, internal/dash) name what it wrote. Several manifests of one stream name
+// the same files.
 //
-//	cursor → segmenter.Segmenter → segmenter.Container → segstore.Dir → playlist
+//	cursor → segmenter.Segmenter → segmenter.Container → Writer → segstore.Dir
+//	                                                       │
+//	                                                       └─► Manifest…
 //
-// A Packager belongs to one stream, a Directory to one hls.path. The packager
-// holds the stream's own packets until a fragment ends, muxes them in one pass
-// into one of the directory's few scratch buffers and writes the file whole,
-// under a temporary name first. A playlist is replaced only when every fragment
-// it names is there.
-package hls
+// A Packager belongs to one stream, a Directory to one path, a Writer to one stream in
+// one directory. The packager holds the stream's own packets until a segment ends, muxes
+// them in one pass into one of the directory's few scratch buffers and writes the files
+// whole, under temporary names first. A manifest is replaced only when every file that it
+// names is there.
+package packager
 
 import (
 	"context"
@@ -21,37 +25,35 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
-// A Packager writes the HLS output of one stream.
+// A Packager writes the segments of one stream.
 type Packager struct {
-	// OnPlaylist, set before Run, is called with the playlist's path after
-	// each time it was written. It must not block.
-	OnPlaylist func(path string)
+	// OnManifest, set before Run, is called with the path of the first manifest
+	// after each time it was written. It must not block.
+	OnManifest func(path string)
 
 	app, name string
 	log       *zap.Logger
 	pending   atomic.Pointer[change] // what Reconfigure asked for
 
 	// Owned by the goroutine in Run.
-	cfg      config.HLS
+	set      Settings
 	dir      *Directory
-	out      *playlistWriter // nil until it could be opened
+	out      *Writer // nil until it could be opened
 	seg      *segmenter.Segmenter
 	rules    segmenter.Rules // of seg
 	lapped   uint64          // packets lost because the stream's ring overwrote them
 	pictures media.Pictures
-	ts       segmenter.Container
+	box      segmenter.Container
 	clock    wallClock
 	began    time.Time // when elapsed was 0
 	codecs   codecFilter
 	fault    fault
 	tiny     bucket
-	ending   bool // the last fragment ends: settings do not change any more
+	ending   bool // the last segment ends: settings do not change any more
 	warned   bool // the log has the warning about the keyframe interval
 	video    bool // a picture came before out could be opened
 	late     bool // out was opened after a picture: it begins with the next keyframe
@@ -64,48 +66,45 @@ type Packager struct {
 }
 
 type change struct {
-	cfg config.HLS
+	set Settings
 	dir *Directory
 }
 
 // Snapshot is what a packager has done so far.
 type Snapshot struct {
-	Playlist     string // relative to Path
+	Manifest     string // the first, relative to Path
 	Path         string
-	Fragments    uint64        // written
-	Bytes        uint64        // of all fragments written
-	LastDuration time.Duration // of the newest fragment
-	Lost         uint64        // fragments that could not be written
-	Dropped      uint64        // packets that fit into no fragment
+	Segments     uint64        // written
+	Bytes        uint64        // of all segments written
+	LastDuration time.Duration // of the newest segment
+	Lost         uint64        // segments that could not be written
+	Dropped      uint64        // packets that fit into no segment
 	Errors       uint64        // failed writes
 	Failing      string        // why it can't write, or can't apply its new settings; empty: it can
 	FailingSince time.Time     // zero: nothing fails
 }
 
-// NewPackager makes the packager of a stream. Nothing is written before its
-// first fragment is complete.
+// NewPackager makes the packager of a stream. Nothing is written before its first segment
+// is complete.
 //
-// Errors: a name that can't be a file's; a format that is not built.
-func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logger) (*Packager, error) {
-	if cfg.Format != "" && cfg.Format != "mpegts" || cfg.LowLatency {
-		return nil, fmt.Errorf("hls format %s, low_latency %t: only plain mpegts is built", cfg.Format, cfg.LowLatency)
-	}
-	if _, err := namesFor(app, name, &cfg); err != nil {
-		return nil, fmt.Errorf("hls %s/%s: %w", app, name, err)
+// Errors: a name that can't be a file's.
+func (d *Directory) NewPackager(app, name string, s Settings, log *zap.Logger) (*Packager, error) {
+	if err := s.check(app, name); err != nil {
+		return nil, fmt.Errorf("%s %s/%s: %w", s.What, app, name, err)
 	}
 	if log == nil {
 		log = zap.NewNop()
 	}
-	p := &Packager{app: app, name: name, log: log, cfg: cfg, dir: d, ts: segmenter.NewMPEGTS(), codecs: codecFilter{log: log}}
+	p := &Packager{app: app, name: name, log: log, set: s, dir: d, box: s.container(), codecs: codecFilter{log: log}}
 	p.seg = segmenter.New(p.write, p.forced)
 	return p, nil
 }
 
-// Reconfigure changes the settings of a running packager at its next cut: no
-// packet is lost or repeated. d is the directory of cfg.Path. A fragment that
-// would round above the playlist's TARGETDURATION waits for the next publish.
-func (p *Packager) Reconfigure(cfg config.HLS, d *Directory) {
-	p.pending.Store(&change{cfg: cfg, dir: d})
+// Reconfigure changes the settings of a running packager at its next cut: no packet is
+// lost or repeated. d is the directory of the path. A segment that would be longer than a
+// manifest allows waits for the next publish.
+func (p *Packager) Reconfigure(s Settings, d *Directory) {
+	p.pending.Store(&change{set: s, dir: d})
 }
 
 // Snapshot may be called from any goroutine.
@@ -118,23 +117,21 @@ func (p *Packager) Snapshot() Snapshot {
 // readAhead is how many packets are taken from the cursor at a time.
 const readAhead = 64
 
-// A source is where packets come from: *live.Cursor.
-type source interface {
+// A Source is where packets come from: *live.Cursor.
+type Source interface {
 	Next(ctx context.Context, buf []*media.Packet) (n int, skipped uint64, err error)
 	TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
 }
 
-// Run writes what cur delivers. It returns nil when the stream has ended (the playlist
-// gets ENDLIST, and the files are removed later) or ctx has ended (the open fragment is
-// closed, and another run can continue the playlist).
-func (p *Packager) Run(ctx context.Context, cur *live.Cursor) error { return p.run(ctx, cur) }
-
-func (p *Packager) run(ctx context.Context, cur source) error {
+// Run writes what cur delivers. It returns nil when the stream has ended (the manifests
+// say so, and the files are removed later) or ctx has ended (the open segment is closed,
+// and another run can go on).
+func (p *Packager) Run(ctx context.Context, cur Source) error {
 	if c := p.pending.Swap(nil); c != nil {
-		p.cfg, p.dir = c.cfg, c.dir
+		p.set, p.dir = c.set, c.dir
 	}
 	if err := p.open(); errors.Is(err, errTaken) {
-		return fmt.Errorf("hls %s/%s: %w", p.app, p.name, err)
+		return fmt.Errorf("%s %s/%s: %w", p.set.What, p.app, p.name, err)
 	}
 	buf := make([]*media.Packet, readAhead)
 	for {
@@ -143,7 +140,7 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			p.finish(p.cfg.Endlist)
+			p.finish(p.set.Endlist)
 			return nil
 		case ctx.Err() != nil:
 			p.drain(cur, buf)
@@ -151,22 +148,22 @@ func (p *Packager) run(ctx context.Context, cur source) error {
 			return nil
 		default:
 			p.finish(false)
-			return fmt.Errorf("hls %s/%s: %w", p.app, p.name, err)
+			return fmt.Errorf("%s %s/%s: %w", p.set.What, p.app, p.name, err)
 		}
 	}
 }
 
 // open begins the output. After an error openLate tries again.
 func (p *Packager) open() error {
-	out, err := openPlaylistWriter(p, p.dir, p.cfg)
+	out, err := openWriter(p, p.dir, p.set)
 	if err != nil {
 		p.failed(err)
 		return err
 	}
 	p.out = out
 	p.begin()
-	if n := len(out.list.entries); n > 0 && !out.renew {
-		p.log.Info("hls playlist goes on", zap.String("path", p.dir.path+"/"+out.names.playlist), zap.Int("fragments", n))
+	if n := len(out.Window.Segments); n > 0 && !out.renew {
+		p.log.Info(p.set.What+" playlist goes on", zap.String("path", p.dir.path+"/"+out.Main()), zap.Int("fragments", n))
 	}
 	if out.unsaved {
 		p.publish()
@@ -184,14 +181,14 @@ func (p *Packager) openLate(packets []*media.Packet) bool {
 		return false
 	}
 	if c := p.pending.Swap(nil); c != nil {
-		p.cfg, p.dir = c.cfg, c.dir
+		p.set, p.dir = c.set, c.dir
 	}
 	p.late = p.video
 	return p.open() == nil
 }
 
 // drain takes the packets that the stream holds already.
-func (p *Packager) drain(cur source, buf []*media.Packet) {
+func (p *Packager) drain(cur Source, buf []*media.Packet) {
 	for range maxDrain {
 		n, skipped, err := cur.TryNext(buf)
 		p.take(buf[:n], skipped)
@@ -218,30 +215,26 @@ func (p *Packager) begin() {
 	}
 	p.applyRules()
 	p.mu.Lock()
-	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
+	p.stats.Manifest, p.stats.Path = p.out.Main(), p.dir.path
 	p.mu.Unlock()
 }
 
 // applyRules passes the settings to segmenter and container.
 func (p *Packager) applyRules() {
-	c := &p.cfg
-	p.ts.SetAudio(c.Sync, c.MaxAudioDelay)
-	target := p.out.target()
-	r := segmenter.Rules{Fragment: c.Fragment, MaxFragment: c.MaxFragment, Aligned: c.FragmentSlicing == "aligned"}
+	s := &p.set
+	p.box.SetAudio(s.Sync, s.MaxAudioDelay)
+	limits := p.out.limits()
+	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned}
 	r.MaxFragment = max(r.MaxFragment, r.Fragment)
-	limit := time.Duration(0)
-	if target > 0 {
-		limit = limitFor(target)
-		if targetFor(r.Fragment, 0) > target {
-			r.Fragment = p.rules.Fragment
-			if r.Fragment == 0 {
-				r.Fragment = time.Duration(target) * time.Second
-			}
+	if limits.Fragment > 0 && r.Fragment > limits.Fragment {
+		r.Fragment = p.rules.Fragment
+		if r.Fragment == 0 {
+			r.Fragment = limits.Fragment
 		}
 	}
 	p.rules = r
 	p.seg.SetRules(r)
-	p.seg.SetLimit(limit)
+	p.seg.SetLimit(limits.Longest)
 }
 
 func (p *Packager) take(packets []*media.Packet, skipped uint64) {
@@ -250,7 +243,7 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		return
 	}
 	if skipped > 0 {
-		p.log.Warn("hls output was too slow and passed over packets", zap.Uint64("packets", skipped))
+		p.log.Warn(p.set.What+" output was too slow and passed over packets", zap.Uint64("packets", skipped))
 		p.pictures.Reset()
 		p.seg.Lose()
 		p.lapped += skipped
@@ -260,13 +253,13 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		if !p.seg.Open() {
 			p.reconfigure()
 		} else if p.refused != c {
-			p.seg.CutSooner(c.cfg.Fragment)
+			p.seg.CutSooner(c.set.Fragment)
 		}
 	}
 	now, before := p.dir.now(), p.unfit()
 	for i, pkt := range packets {
 		p.late = p.late && !(pkt.Track.Kind == media.Video && pkt.Keyframe)
-		if !p.late && p.codecs.carries(pkt.Track, p.ts) {
+		if !p.late && p.codecs.carries(pkt.Track, p.box) {
 			if pkt := p.pictures.Add(pkt); pkt != nil {
 				p.push(pkt, now)
 			}
@@ -282,10 +275,10 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 	p.mu.Unlock()
 }
 
-// unfit is how many packets came and went into no fragment.
-func (p *Packager) unfit() uint64 { return p.seg.Dropped() + p.ts.Dropped() }
+// unfit is how many packets came and went into no segment.
+func (p *Packager) unfit() uint64 { return p.seg.Dropped() + p.box.Dropped() }
 
-// reconfigure applies the change of Reconfigure, between two fragments. A change that
+// reconfigure applies the change of Reconfigure, between two segments. A change that
 // fails is tried again at the next cut.
 func (p *Packager) reconfigure() {
 	c := p.pending.Load()
@@ -294,7 +287,7 @@ func (p *Packager) reconfigure() {
 	}
 	if err := p.apply(c); err != nil {
 		if p.refused != c {
-			p.log.Error("hls output keeps its old settings until it can have the new ones", zap.String("path", string(c.cfg.Path)), zap.Error(err))
+			p.log.Error(p.set.What+" output keeps its old settings until it can have the new ones", zap.String("path", c.dir.path), zap.Error(err))
 		}
 		p.refused, p.refusal = c, err.Error()
 		p.showFailing()
@@ -302,27 +295,28 @@ func (p *Packager) reconfigure() {
 	}
 	p.pending.CompareAndSwap(c, nil)
 	if p.refused != nil {
-		p.log.Info("hls output has its new settings", zap.String("path", string(c.cfg.Path)))
+		p.log.Info(p.set.What+" output has its new settings", zap.String("path", c.dir.path))
 		p.refused, p.refusal = nil, ""
 	}
-	p.cfg = c.cfg
+	p.set = c.set
 	p.applyRules()
 	p.showFailing()
 	p.mu.Lock()
-	p.stats.Playlist, p.stats.Path = p.out.names.playlist, p.dir.path
+	p.stats.Manifest, p.stats.Path = p.out.Main(), p.dir.path
 	p.mu.Unlock()
 }
 
+// apply makes the writer of c the one in use.
 func (p *Packager) apply(c *change) error {
-	if c.dir == p.dir && c.cfg.Nested == p.cfg.Nested {
-		return p.out.change(c.cfg)
+	if c.dir == p.dir && p.out.same(&c.set) {
+		return p.out.change(c.set)
 	}
-	out, err := openPlaylistWriter(p, c.dir, c.cfg)
+	out, err := openWriter(p, c.dir, c.set)
 	if err != nil {
 		return err
 	}
 	old := p.out
-	out.carry(&old.list)
+	out.follow(old)
 	old.end()
 	p.out, p.dir = out, c.dir
 	if p.out.follows {
@@ -332,16 +326,17 @@ func (p *Packager) apply(c *change) error {
 	return nil
 }
 
-// finish closes the open fragment and schedules the removal of the files.
-func (p *Packager) finish(endlist bool) {
+// finish closes the open segment and schedules the removal of the files. ended: the
+// manifests say that the stream has ended.
+func (p *Packager) finish(ended bool) {
 	if p.out == nil {
 		return
 	}
 	p.ending = true
 	p.fault.retryAt = time.Time{} // a last try
 	p.seg.Finish()
-	if endlist && len(p.out.list.entries) > 0 {
-		p.out.list.ended = true
+	if ended && len(p.out.Window.Segments) > 0 {
+		p.out.Window.Ended = true
 		p.out.unsaved = true
 	}
 	if p.out.unsaved {
@@ -355,7 +350,7 @@ func (p *Packager) forced(gop time.Duration) {
 		return
 	}
 	p.warned = true
-	want := max(p.cfg.Fragment.Truncate(time.Second), time.Second)
-	p.log.Warn("hls fragment cut where there is no keyframe: set the keyframe interval of the encoder to the fragment's length",
+	want := max(p.set.Fragment.Truncate(time.Second), time.Second)
+	p.log.Warn(p.set.What+" fragment cut where there is no keyframe: set the keyframe interval of the encoder to the fragment's length",
 		zap.Duration("keyframe_interval", want), zap.Duration("since_keyframe", gop.Round(time.Millisecond)))
 }

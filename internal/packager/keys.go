@@ -1,4 +1,4 @@
-package hls
+package packager
 
 import (
 	"crypto/aes"
@@ -14,38 +14,23 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// A key encrypts fragments (RFC 8216 §4.3.2.4, METHOD=AES-128).
-type key struct {
-	uri, iv string        // as in EXT-X-KEY
-	store   *segstore.Dir // where its file is; nil when it is not ours
-	name    string
+// A Key encrypts segments (RFC 8216 §4.3.2.4, METHOD=AES-128).
+type Key struct {
+	URI, IV string // as in EXT-X-KEY
+
+	// Local is, for a key that a manifest on disk names, the file that URI may stand
+	// for; empty: it can't be ours.
+	Local string
+	store *segstore.Dir // where its file is; nil when it is not ours
+	name  string
 
 	block cipher.Block // nil for a key of an earlier run
 	ivRaw [aes.BlockSize]byte
 }
 
-// same says whether two keys, either of which may be nil, have the same tag.
-func (k *key) same(l *key) bool {
-	if k == nil || l == nil {
-		return k == l
-	}
-	return k.uri == l.uri && k.iv == l.iv
-}
-
-func (k *key) appendTag(b []byte) []byte {
-	if k == nil {
-		return append(b, "#EXT-X-KEY:METHOD=NONE\n"...)
-	}
-	b = append(b, `#EXT-X-KEY:METHOD=AES-128,URI="`...)
-	b = append(b, k.uri...)
-	b = append(b, `",IV=`...)
-	b = append(b, k.iv...)
-	return append(b, '\n')
-}
-
 // encrypt turns b into AES-128-CBC with PKCS7 padding, in place but for the
 // padding.
-func (k *key) encrypt(b []byte) []byte {
+func (k *Key) encrypt(b []byte) []byte {
 	pad := aes.BlockSize - len(b)%aes.BlockSize
 	for range pad {
 		b = append(b, byte(pad))
@@ -58,9 +43,9 @@ func (k *key) encrypt(b []byte) []byte {
 type keyring struct {
 	store   *segstore.Dir
 	prefix  string // of key files' names in the store, before the stream's own
-	every   int    // fragments per key; 0: one for the whole run
-	current *key
-	used    int // fragments encrypted with current
+	every   int    // segments per key; 0: one for the whole run
+	current *Key
+	used    int // segments encrypted with current
 }
 
 // openKeyring is nil without a keys block.
@@ -78,11 +63,11 @@ func openKeyring(d *Directory, cfg *config.Keys) (*keyring, error) {
 	return &keyring{store: s, prefix: prefix, every: cfg.FragmentsPerKey}, nil
 }
 
-// next returns the key for the fragment of that ID. A new key is written to its file: 16
+// next returns the key for the segment of that ID. A new key is written to its file: 16
 // random bytes, readable for other users (0644, like nginx's) because another server may
-// serve keys.url. As in nginx the key's number, which is the ID of its first fragment, is
-// the IV of all its fragments.
-func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (*key, error) {
+// serve keys.url. As in nginx the key's number, which is the ID of its first segment, is
+// the IV of all its segments.
+func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (*Key, error) {
 	if r.current != nil && (r.every <= 0 || r.used < r.every) && r.store.Whole(r.current.name) {
 		r.used++
 		return r.current, nil
@@ -97,8 +82,8 @@ func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (
 	for r.store.Taken(name()) {
 		id++
 	}
-	k := &key{
-		uri: n.keyURI + strconv.FormatUint(id, 10) + ".key", iv: fmt.Sprintf("0x%032x", id),
+	k := &Key{
+		URI: n.keyURI + strconv.FormatUint(id, 10) + ".key", IV: fmt.Sprintf("0x%032x", id),
 		store: r.store, name: name(), block: block,
 	}
 	binary.BigEndian.PutUint64(k.ivRaw[8:], id)
@@ -111,33 +96,29 @@ func (r *keyring) next(n *names, id uint64, rec segstore.Entry, now time.Time) (
 	return k, nil
 }
 
-// adopt finds the files of the keys in a resumed playlist, and cancels their removal.
-func (r *keyring) adopt(n *names, entries []entry) {
-	for i := range entries {
-		k := entries[i].key
-		if k == nil || k.store != nil {
+// adopt finds the files of the keys in a resumed window, and cancels their removal.
+func (r *keyring) adopt(segments []Segment) {
+	for i := range segments {
+		k := segments[i].Key
+		if k == nil || k.store != nil || k.Local == "" {
 			continue
 		}
-		name := localName(n.playlist, k.uri)
-		if name == "" {
-			continue
-		}
-		if name = r.prefix + name; r.store.Ours(name) {
+		if name := r.prefix + k.Local; r.store.Ours(name) {
 			r.store.Keep(name)
 			k.store, k.name = r.store, name
 		}
 	}
 }
 
-// unused returns the keys of gone that no entry still listed needs.
-func unused(gone, listed []entry, current *key) []*key {
-	var keys []*key
+// unused returns the keys of gone that no segment still listed needs.
+func unused(gone, listed []Segment, current *Key) []*Key {
+	var keys []*Key
 	for i := range gone {
-		k := gone[i].key
+		k := gone[i].Key
 		if k == nil || k.store == nil || k == current || slices.Contains(keys, k) {
 			continue
 		}
-		if !slices.ContainsFunc(listed, func(e entry) bool { return e.key == k }) {
+		if !slices.ContainsFunc(listed, func(s Segment) bool { return s.Key == k }) {
 			keys = append(keys, k)
 		}
 	}

@@ -1,4 +1,4 @@
-package hls
+package packager
 
 import (
 	"context"
@@ -16,8 +16,8 @@ const (
 	maxOverslept = time.Second
 )
 
-// next waits for packets, at most until the open fragment is due: n may be 0.
-func (p *Packager) next(ctx context.Context, cur source, buf []*media.Packet) (n int, skipped uint64, err error) {
+// next waits for packets, at most until the open segment is due: n may be 0.
+func (p *Packager) next(ctx context.Context, cur Source, buf []*media.Packet) (n int, skipped uint64, err error) {
 	at, ok := p.seg.Due()
 	if !ok || p.out == nil {
 		return cur.Next(ctx, buf)

@@ -1,4 +1,4 @@
-package hls
+package packager
 
 import (
 	"cmp"
@@ -6,22 +6,23 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
 	"github.com/rtmpd/rtmpd/internal/output"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
-	"go.uber.org/zap"
 )
 
-// A fault is the state of a packager that can't write. Fragments that end before the
+// A fault is the state of a packager that can't write. Segments that end before the
 // next try are dropped, so that memory stays bounded.
 type fault struct {
 	why     string // empty: none
 	retryAt time.Time
 	backoff output.Backoff
-	lost    uint64 // fragments dropped since it began
-	gap     bool   // the next fragment written does not follow the last
+	lost    uint64 // segments dropped since it began
+	gap     bool   // the next segment written does not follow the last
 }
 
-// write writes a segment of the segmenter as a fragment.
+// write writes a segment of the segmenter.
 func (p *Packager) write(g *segmenter.Segment) {
 	now := p.dir.now()
 	if p.fault.gap {
@@ -29,15 +30,15 @@ func (p *Packager) write(g *segmenter.Segment) {
 	}
 	date := p.clock.date(g, time.Duration(now.UnixNano())-p.elapsed(now))
 	switch {
-	case g.Duration < tinyDuration && g.Duration < p.cfg.Fragment/2 && !p.ending && !p.tiny.take(now):
+	case g.Duration < tinyDuration && g.Duration < p.set.Fragment/2 && !p.ending && !p.tiny.take(now):
 		p.lose(p.dir.count.rationed)
 	case now.Before(p.fault.retryAt):
 		p.lose(p.dir.count.unwritable)
 	default:
 		p.add(g, date)
 	}
-	if target := p.out.target(); target > 0 {
-		p.seg.SetLimit(limitFor(target))
+	if limit := p.out.limits().Longest; limit > 0 {
+		p.seg.SetLimit(limit)
 	}
 	if !p.ending {
 		p.reconfigure()
@@ -46,7 +47,7 @@ func (p *Packager) write(g *segmenter.Segment) {
 
 func (p *Packager) add(g *segmenter.Segment, date time.Time) {
 	start := time.Now() // not dir.now: a duration needs the monotonic clock
-	size, err := p.out.add(g, date, p.ts)
+	size, err := p.out.add(g, date, p.box)
 	if err != nil {
 		p.lose(p.dir.count.unwritable)
 		p.failed(err)
@@ -55,33 +56,33 @@ func (p *Packager) add(g *segmenter.Segment, date time.Time) {
 	p.dir.count.wrote(time.Since(start), size)
 	p.fault.gap = false
 	p.mu.Lock()
-	p.stats.Fragments++
+	p.stats.Segments++
 	p.stats.Bytes += uint64(size)
 	p.stats.LastDuration = g.Duration
 	p.mu.Unlock()
 	p.publish()
 }
 
-// publish writes the playlist. If that fails, the playlist of the next fragment has the
-// entry of this one too.
+// publish has the manifests written. If that fails, those of the next segment name this
+// one too.
 func (p *Packager) publish() {
 	if err := p.out.publish(); err != nil {
 		p.failed(err)
 		return
 	}
 	p.dir.count.playlists.Inc()
-	if p.OnPlaylist != nil && len(p.out.list.entries) > 0 {
-		p.OnPlaylist(filepath.Join(p.dir.path, p.out.names.playlist))
+	if p.OnManifest != nil && len(p.out.Window.Segments) > 0 {
+		p.OnManifest(filepath.Join(p.dir.path, p.out.Main()))
 	}
 	if p.fault.why == "" {
 		return
 	}
-	p.log.Info("hls output writes again", zap.Uint64("fragments_lost", p.fault.lost))
+	p.log.Info(p.set.What+" output writes again", zap.Uint64("fragments_lost", p.fault.lost))
 	p.fault = fault{gap: p.fault.gap}
 	p.showFailing()
 }
 
-// lose drops a fragment, and counts it.
+// lose drops a segment, and counts it.
 func (p *Packager) lose(why prometheus.Counter) {
 	why.Inc()
 	p.fault.gap = true
@@ -100,7 +101,7 @@ func (p *Packager) failed(err error) {
 	p.stats.Errors++
 	p.mu.Unlock()
 	if p.fault.why == "" {
-		p.log.Error("hls output can't write; the stream goes on without it until it can",
+		p.log.Error(p.set.What+" output can't write; the stream goes on without it until it can",
 			zap.String("finding", "output_failing"), zap.String("path", p.dir.path), zap.Error(err))
 	}
 	p.fault.why = err.Error()
@@ -122,7 +123,7 @@ func (p *Packager) showFailing() {
 }
 
 const (
-	// tinyDuration: fragments shorter than this are rationed, so that a
+	// tinyDuration: segments shorter than this are rationed, so that a
 	// publisher whose timestamps or tracks change all the time does not
 	// fill the disk with files.
 	tinyDuration = 200 * time.Millisecond
@@ -130,7 +131,7 @@ const (
 	tinyEvery    = 500 * time.Millisecond
 )
 
-// A bucket rations tiny fragments by wall clock.
+// A bucket rations tiny segments by wall clock.
 type bucket struct {
 	used int
 	last time.Time

@@ -1,0 +1,119 @@
+package packager
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// dropMissing removes segments whose files were deleted by somebody else, and all
+// segments before them: media sequence numbers have no gaps (RFC 8216 §6.2.2).
+func (w *Writer) dropMissing() {
+	l := &w.Window
+	last := -1
+	for i := len(l.Segments) - 1; i >= 0 && last < 0; i-- {
+		if !w.there(&l.Segments[i]) {
+			last = i
+		}
+	}
+	if last < 0 {
+		return
+	}
+	w.gone = append(w.gone, l.remove(last+1)...)
+	w.owner.log.Warn(w.set.What+" fragments were deleted under us: they leave the playlist", zap.String("path", w.d.path), zap.Int("entries", last+1))
+	if len(l.Segments) > 0 && l.Segments[0].longest == 0 { // no manifest has named it so far
+		l.Segments[0].Discontinuity = true
+	}
+}
+
+// there says whether the files of s exist: its media, and its key if that is ours. It
+// cancels their removal, which sweep may have scheduled in a new directory.
+func (w *Writer) there(s *Segment) bool {
+	some := false
+	for i := range s.Files {
+		name := s.Files[i].Name
+		switch {
+		case name != "" && w.d.main.Whole(name):
+			some = true
+			w.d.main.KeepIfDue(name)
+		case name != "" || s.Files[i].URI != "":
+			return false
+		}
+	}
+	if k := s.Key; k != nil && k.store != nil {
+		if !k.store.Whole(k.name) {
+			return false
+		}
+		k.store.KeepIfDue(k.name)
+	}
+	return some
+}
+
+// lateness is how much longer a file stays than RFC 8216 §6.2.2 requires: a player may
+// have the manifest from a cache, and may be slow.
+func (w *Writer) lateness() time.Duration { return max(w.limits().Late, minLateness) }
+
+const minLateness = 5 * time.Second
+
+// letGo schedules the removal of files that no manifest names any more. RFC 8216 §6.2.2:
+// each stays for its duration plus that of the longest playlist that named it. It stays
+// longer by lateness.
+func (w *Writer) letGo() {
+	now := w.d.now()
+	var at time.Time
+	for i := range w.gone {
+		s := &w.gone[i]
+		at = now.Add(s.Duration + s.longest + w.lateness())
+		w.release(at, s)
+	}
+	for _, k := range unused(w.gone, w.Window.Segments, w.currentKey()) {
+		k.store.Release(at, w.keep(), k.name)
+	}
+	w.gone = nil
+}
+
+func (w *Writer) release(at time.Time, s *Segment) {
+	for i := range s.Files {
+		if name := s.Files[i].Name; name != "" {
+			w.d.main.Release(at, w.keep(), name)
+		}
+	}
+}
+
+func (w *Writer) currentKey() *Key {
+	if w.keys == nil {
+		return nil
+	}
+	return w.keys.current
+}
+
+// end schedules the removal of all files at the end of the stream, or when it goes on in
+// another directory: after twice the window's length, unless it is an event or clean-up is
+// off.
+func (w *Writer) end() {
+	defer w.d.unclaim(w.files, w.owner)
+	if w.Window.Event {
+		return
+	}
+	w.letGo()
+	sum := w.Window.Duration()
+	at := w.d.now().Add(max(w.keep(), sum))
+	names := append(make([]string, 0, len(w.Window.Segments)+len(w.files)), w.files...)
+	for i := range w.Window.Segments {
+		s := &w.Window.Segments[i]
+		for k := range s.Files {
+			if name := s.Files[k].Name; name != "" {
+				names = append(names, name)
+			}
+		}
+		at = later(at, w.d.now().Add(s.Duration+sum+w.lateness()))
+	}
+	keys := unused(w.Window.Segments, nil, nil)
+	if k := w.currentKey(); k != nil {
+		keys = append(keys, k)
+	}
+	for _, k := range keys {
+		k.store.Release(at, w.keep(), k.name)
+	}
+	w.d.main.Release(at, w.keep(), names...)
+}

@@ -1,0 +1,131 @@
+package packager
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/segstore"
+)
+
+// names are the segments and keys of one stream (docs/nginx-rtmp.md):
+//
+//	            plain         nested
+//	segment     NAME-ID.ts    NAME/ID.ts
+//	key         NAME-ID.key   NAME/ID.key       below keys.path
+type names struct {
+	app, stream string
+	nested      bool
+	naming      string
+	granularity uint64
+
+	prefix string // of segments and keys: followed by the ID
+	keyURI string
+}
+
+var errBadName = errors.New("stream name can't be a file name")
+
+// namesFor returns the names of the stream's files.
+func namesFor(app, stream string, s *Settings) (names, error) {
+	if stream == "" || strings.HasPrefix(stream, ".") || strings.Contains(stream, "..") ||
+		strings.ContainsFunc(stream, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
+		return names{}, fmt.Errorf("%w: %q", errBadName, stream)
+	}
+	n := names{app: app, stream: stream, nested: s.Nested, naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
+	if s.Keys == nil {
+		return n, nil
+	}
+	// Names may have letters beyond ASCII; URIs may not.
+	escaped := url.PathEscape(stream)
+	switch {
+	case !s.Nested:
+		n.keyURI = string(s.Keys.URL) + escaped + "-"
+	case s.Keys.URL != "":
+		n.keyURI = string(s.Keys.URL) + escaped + "/"
+	}
+	return n, nil
+}
+
+// Prefix begins the names of a stream's segments.
+func Prefix(stream string, nested bool) string {
+	if nested {
+		return stream + "/"
+	}
+	return stream + "-"
+}
+
+// id is the number of a segment's name, as in nginx (docs/nginx-rtmp.md): its media
+// sequence number, the publisher's timestamp in 90 kHz units, or the wall clock in
+// milliseconds; then rounded down.
+func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
+	id := seq
+	switch n.naming {
+	case "timestamp":
+		id = uint64(g.Timestamp) * 90
+	case "system":
+		id = uint64(g.Opened.UnixMilli())
+	}
+	if n.granularity > 1 {
+		id -= id % n.granularity
+	}
+	return id
+}
+
+// numbered says that IDs are media sequence numbers.
+func (n *names) numbered() bool { return n.naming != "timestamp" && n.naming != "system" }
+
+// file is the name of a segment's file.
+func (n *names) file(id uint64) string {
+	return n.prefix + strconv.FormatUint(id, 10) + ".ts"
+}
+
+// free returns the first ID from id on whose name is not used: a name that a manifest may
+// have used for other content is not used again.
+func (n *names) free(s *segstore.Dir, id uint64) uint64 {
+	for s.Taken(n.file(id)) {
+		id++
+	}
+	return id
+}
+
+// LocalName is the name, in the directory, of the segment or key that uri refers to in a
+// manifest of a stream, whose segments have that prefix; empty if it can't be one of ours.
+func LocalName(prefix, uri string) string {
+	if i := strings.IndexAny(uri, "?#"); i >= 0 {
+		uri = uri[:i]
+	}
+	base, err := url.PathUnescape(uri[strings.LastIndexByte(uri, '/')+1:])
+	if err != nil {
+		return ""
+	}
+	dir := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	id, ok := strings.CutPrefix(base, prefix[len(dir):])
+	if _, number := idOf(id); !ok || !number {
+		return ""
+	}
+	return dir + base
+}
+
+// idOf is the number in a name, which is digits and one of our suffixes.
+func idOf(s string) (id uint64, ok bool) {
+	digits, ok := strings.CutSuffix(s, ".ts")
+	if !ok {
+		digits, ok = strings.CutSuffix(s, ".key")
+	}
+	if !ok || digits == "" || len(digits) > 20 {
+		return 0, false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return 0, false
+		}
+	}
+	if id, err := strconv.ParseUint(digits, 10, 64); err == nil {
+		return id, true
+	}
+	return math.MaxUint64, true
+}

@@ -1,0 +1,121 @@
+package packager
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/rtmpd/rtmpd/internal/segstore"
+)
+
+// resume takes over what the first manifest on disk names, and cancels the removal of the
+// files. Numbers never go back: if the manifest can't be used they begin beyond every
+// number that it or its segments may have used. What is not taken over goes to w.gone.
+func (w *Writer) resume() {
+	l, err := w.manifests[0].Resume()
+	for _, m := range w.manifests[1:] {
+		_, _ = m.Resume() // it keeps for itself what it wants
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		w.Window = w.afresh(false)
+		return
+	case err != nil && !errors.Is(err, ErrForeign):
+		w.Window = w.afresh(true)
+		return
+	}
+	sum := l.Duration()
+	last := -1 // newest segment whose files have gone
+	for i := range l.Segments {
+		s := &l.Segments[i]
+		s.longest = sum
+		if !w.take(s) {
+			last = i
+		}
+	}
+	if err != nil || !w.set.Continuous {
+		last = len(l.Segments) - 1
+	}
+	w.gone = l.remove(last + 1)
+	w.Window = l
+}
+
+// take cancels the removal of the files of s, and says whether they are there.
+func (w *Writer) take(s *Segment) bool {
+	there := false
+	for i := range s.Files {
+		f := &s.Files[i]
+		if f.Name == "" {
+			if f.URI != "" {
+				return false
+			}
+			continue
+		}
+		if w.d.main.Ours(f.Name) {
+			w.d.main.Keep(f.Name)
+		}
+		if !w.d.main.Whole(f.Name) {
+			return false
+		}
+		there = true
+	}
+	return there
+}
+
+// afresh is an empty window whose numbers were not used before. garbage: there is a
+// manifest that can't be read, and players may know its numbers.
+func (w *Writer) afresh(garbage bool) Window {
+	var l Window
+	n := &w.names
+	w.d.main.Each(func(r segstore.Entry, _ segstore.Numbers) {
+		if r.App != n.app || r.Stream != n.stream {
+			return
+		}
+		switch r.Kind {
+		case kindSegment:
+			l.Seq = max(l.Seq, r.Seq+1)
+		case kindRetired:
+			l.Seq, l.Disc = max(l.Seq, r.Seq), max(l.Disc, r.Disc)
+		}
+	})
+	if !garbage {
+		return l
+	}
+	// The next discontinuity sequence number is unknown. It is not above the one that
+	// every segment would have led to.
+	if n.naming == "sequential" {
+		l.Seq = max(l.Seq, w.highest()+1)
+	} else if l.Seq == 0 {
+		// The names of files say nothing about numbers here. One number a second
+		// since 2020 is more than any manifest has used.
+		l.Seq = uint64(max(w.d.now().Unix()-1577836800, 0))
+	}
+	l.Disc = max(l.Disc, l.Seq)
+	return l
+}
+
+// maxSequence: larger numbers may be too large for players.
+const maxSequence = 1 << 31
+
+// highest is the highest number of a segment of the stream, ours or not.
+func (w *Writer) highest() uint64 {
+	dir := "."
+	if w.names.nested {
+		dir = w.names.stream
+	}
+	files, err := w.d.main.List(dir)
+	if err != nil {
+		return 0
+	}
+	var top uint64
+	for _, f := range files {
+		if w.names.nested {
+			f = w.names.stream + "/" + f
+		}
+		tail, ok := strings.CutPrefix(f, w.names.prefix)
+		if id, number := idOf(tail); ok && number && id < maxSequence-1 {
+			top = max(top, id)
+		}
+	}
+	return top
+}

@@ -1,0 +1,86 @@
+package packager
+
+import (
+	"time"
+)
+
+// A Segment is one segment as manifests name it.
+type Segment struct {
+	Files         [2]File       // by media.Kind; MPEG-TS has all media in the first
+	Duration      time.Duration // whole milliseconds
+	Discontinuity bool
+	Independent   bool
+	Date          time.Time // of its beginning; zero: not known
+	Key           *Key      // nil: in the clear
+	// longest is the duration of the longest window published that had it.
+	longest time.Duration
+}
+
+// A File is one file of a segment.
+type File struct {
+	Name string // in the directory; empty: the segment has no such file
+	URI  string // as a playlist names it; other manifests do not use it
+	Size int    // bytes; 0: of an earlier run
+}
+
+// A Window is the segments that the manifests of a stream name.
+type Window struct {
+	Seq      uint64 // media sequence number of the first segment
+	Disc     uint64 // discontinuity sequence number
+	Event    bool   // nothing leaves
+	Ended    bool   // no segment will follow
+	Segments []Segment
+}
+
+// Next is the media sequence number of the segment to come.
+func (l *Window) Next() uint64 { return l.Seq + uint64(len(l.Segments)) }
+
+// NextDisc is the discontinuity sequence number at the end.
+func (l *Window) NextDisc() uint64 {
+	n := l.Disc
+	for i := range l.Segments {
+		if l.Segments[i].Discontinuity {
+			n++
+		}
+	}
+	return n
+}
+
+// Duration is that of all segments.
+func (l *Window) Duration() time.Duration {
+	var sum time.Duration
+	for i := range l.Segments {
+		sum += l.Segments[i].Duration
+	}
+	return sum
+}
+
+// Trim takes the oldest segments out and returns them. What stays is at least keep long,
+// and at least three segments. An event keeps all.
+func (l *Window) Trim(keep time.Duration) []Segment {
+	if l.Event {
+		return nil
+	}
+	n, left := 0, l.Duration()
+	for len(l.Segments)-n > 3 && left-l.Segments[n].Duration >= keep {
+		left -= l.Segments[n].Duration
+		n++
+	}
+	return l.remove(n)
+}
+
+// remove takes the first n segments out and returns them.
+func (l *Window) remove(n int) []Segment {
+	out := l.Segments[:n:n]
+	for i := range out {
+		l.Seq++
+		if out[i].Discontinuity {
+			l.Disc++
+		}
+	}
+	// A fresh array: the old one would keep every segment there ever was.
+	if n > 0 {
+		l.Segments = append(make([]Segment, 0, len(l.Segments)-n+4), l.Segments[n:]...)
+	}
+	return out
+}

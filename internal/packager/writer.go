@@ -1,0 +1,295 @@
+package packager
+
+import (
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/segstore"
+)
+
+// A Writer writes the segments of one stream into one directory, and has their manifests
+// written. It belongs to the goroutine of its packager. When the path changes the
+// packager opens another one.
+type Writer struct {
+	Window Window // what the manifests are to name
+
+	d         *Directory
+	owner     *Packager
+	set       Settings
+	names     names
+	files     []string // of the manifests
+	manifests []Manifest
+	// gone are segments that a manifest on disk still names and the next one will not.
+	gone    []Segment
+	keys    *keyring
+	nextID  uint64 // sequential names: the ID of the next segment is not below
+	follows bool   // there were segments before the next one
+	unsaved bool   // the manifests on disk are older than Window
+	renew   bool   // the first segment begins new manifests, without the segments of Window
+}
+
+// openWriter makes owner the writer of its stream in d. What is there is continued.
+func openWriter(owner *Packager, d *Directory, s Settings) (*Writer, error) {
+	n, err := namesFor(owner.app, owner.name, &s)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.main.Settle(); err != nil {
+		return nil, err
+	}
+	keys, err := openKeyring(d, s.Keys)
+	if err != nil {
+		return nil, err
+	}
+	files := s.files(owner.app, owner.name)
+	if err := d.claim(files, owner); err != nil {
+		return nil, err
+	}
+	w := &Writer{d: d, owner: owner, set: s, names: n, files: files, keys: keys}
+	for _, m := range s.Manifests {
+		w.manifests = append(w.manifests, m.Open(w))
+	}
+	w.resume()
+	// Players that load a manifest of a stream that has ended do not load it again, so
+	// the end is taken back at once. The first segment then begins a new manifest, which
+	// only continues the numbers.
+	w.renew = w.Window.Ended
+	w.unsaved = w.Window.Ended && len(w.Window.Segments) > 0
+	w.Window.Ended = false
+	w.follows = w.Window.Next() > 0 || w.Window.Disc > 0
+	w.Window.Event = s.Event
+	w.findKeys()
+	return w, nil
+}
+
+// Directory is where the files are.
+func (w *Writer) Directory() *Directory { return w.d }
+
+// Main is the file of the first manifest.
+func (w *Writer) Main() string { return w.files[0] }
+
+// Stream is whose segments w writes.
+func (w *Writer) Stream() (app, name string) { return w.names.app, w.names.stream }
+
+// Tail is the name of a segment's file without the stream's prefix.
+func (w *Writer) Tail(f File) string { return f.Name[len(w.names.prefix):] }
+
+func (w *Writer) findKeys() {
+	if w.keys != nil {
+		w.keys.adopt(w.Window.Segments)
+		w.keys.adopt(w.gone)
+	}
+}
+
+// limits are what all manifests require.
+func (w *Writer) limits() (l Limits) {
+	for _, m := range w.manifests {
+		l = l.and(m.Limits())
+	}
+	return l
+}
+
+// same says whether s can be had by change.
+func (w *Writer) same(s *Settings) bool {
+	if s.Nested != w.set.Nested || s.Format != w.set.Format || len(s.Manifests) != len(w.manifests) {
+		return false
+	}
+	files := s.files(w.names.app, w.names.stream)
+	if len(files) != len(w.files) {
+		return false
+	}
+	for i := range files {
+		if files[i] != w.files[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// follow makes w continue the numbers of the writer that it replaces. Players may load
+// both under the same URL, and numbers must not go back.
+func (w *Writer) follow(old *Writer) {
+	from := &old.Window
+	if from.Next() > w.Window.Next() {
+		w.gone = append(w.gone, w.Window.remove(len(w.Window.Segments))...)
+		w.Window.Seq = from.Next()
+		w.Window.Disc = max(w.Window.Disc, from.NextDisc())
+	}
+	w.follows = w.follows || from.Next() > 0
+	w.followManifests(old.manifests)
+}
+
+func (w *Writer) followManifests(old []Manifest) {
+	for i, m := range w.manifests {
+		if i < len(old) {
+			m.Follow(old[i])
+		}
+	}
+}
+
+// change applies settings that leave the files where they are.
+func (w *Writer) change(s Settings) error {
+	n, err := namesFor(w.names.app, w.names.stream, &s)
+	if err != nil {
+		return err
+	}
+	if !equalKeys(w.set.Keys, s.Keys) {
+		keys, err := openKeyring(w.d, s.Keys)
+		if err != nil {
+			return err
+		}
+		w.keys = keys
+	}
+	w.names, w.set = n, s
+	w.Window.Event = s.Event
+	old := w.manifests
+	w.manifests = nil
+	for _, m := range s.Manifests {
+		w.manifests = append(w.manifests, m.Open(w))
+	}
+	w.followManifests(old)
+	return nil
+}
+
+func equalKeys(a, b *config.Keys) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// keep is how long the files stay after the end of the stream, 0 for ever.
+func (w *Writer) keep() time.Duration {
+	if !w.set.Cleanup || w.Window.Event {
+		return 0
+	}
+	return 2 * w.set.PlaylistLength
+}
+
+// Entry is the ledger entry of a file of the stream.
+func (w *Writer) Entry(name, kind string) segstore.Entry {
+	return segstore.Entry{Name: name, Kind: kind, App: w.names.app, Stream: w.names.stream, Keep: w.keep().Milliseconds()}
+}
+
+// add writes g and adds it to the window. It returns the size of its files.
+func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container) (int, error) {
+	if err := w.d.main.Settle(); err != nil {
+		return 0, err
+	}
+	seq := w.Window.Next()
+	id := w.names.id(seq, g)
+	if w.names.numbered() {
+		id = max(id, w.nextID)
+	}
+	id = w.names.free(w.d.main, id)
+	var k *Key
+	if w.keys != nil {
+		var err error
+		if err = w.keys.store.Settle(); err != nil {
+			return 0, err
+		}
+		if k, err = w.keys.next(&w.names, id, w.Entry("", kindKey), w.d.now()); err != nil {
+			return 0, err
+		}
+	}
+	s := Segment{Duration: g.Duration, Independent: g.Independent, Date: date, Key: k}
+	if err := w.write(&s, id, seq, g, x); err != nil {
+		return 0, err
+	}
+	w.nextID = id + 1
+	if w.renew {
+		w.renew = false
+		w.gone = append(w.gone, w.Window.remove(len(w.Window.Segments))...)
+	}
+	s.Discontinuity = g.Discontinuity && (w.follows || len(w.Window.Segments) > 0)
+	w.follows = true
+	w.Window.Segments = append(w.Window.Segments, s)
+	w.Window.Ended = false
+	added := &w.Window.Segments[len(w.Window.Segments)-1]
+	for _, m := range w.manifests {
+		m.Add(added, g)
+	}
+	size := added.Size()
+	w.gone = append(w.gone, w.Window.Trim(max(w.set.PlaylistLength, w.limits().Least))...)
+	w.unsaved = true
+	return size, nil
+}
+
+// Size is the size of all files.
+func (s *Segment) Size() (n int) {
+	for i := range s.Files {
+		n += s.Files[i].Size
+	}
+	return n
+}
+
+// write muxes g in one of the directory's scratch buffers and writes its files.
+func (w *Writer) write(s *Segment, id, seq uint64, g *segmenter.Segment, x segmenter.Container) error {
+	bufs := <-w.d.slots
+	defer func() { w.d.slots <- bufs }()
+	sizes := x.Size(g)
+	for i := range bufs {
+		bufs[i] = bufs[i][:0]
+		if cap(bufs[i]) < sizes[i] {
+			bufs[i] = make([]byte, 0, sizes[i])
+		}
+	}
+	x.Append(&bufs, g)
+	var err error
+	for i := range bufs {
+		if len(bufs[i]) == 0 || err != nil {
+			continue
+		}
+		f := &s.Files[i]
+		f.Name = w.names.file(id)
+		if s.Key != nil {
+			bufs[i] = s.Key.encrypt(bufs[i])
+		}
+		f.Size = len(bufs[i])
+		rec := w.Entry(f.Name, kindSegment)
+		rec.Seq = seq
+		err = w.d.main.Write(rec, bufs[i], liveFile(rec, int64(f.Size), w.d.now(), 2*w.set.PlaylistLength))
+		if cap(bufs[i]) > maxScratch {
+			bufs[i] = nil
+		}
+	}
+	return err
+}
+
+// maxScratch is the largest buffer kept between two segments.
+const maxScratch = 8 << 20
+
+// publish has the manifests written, then schedules the removal of what they no longer
+// name.
+func (w *Writer) publish() error {
+	w.dropMissing()
+	if len(w.Window.Segments) == 0 {
+		return nil
+	}
+	for _, m := range w.manifests {
+		if err := m.Publish(); err != nil {
+			return err
+		}
+	}
+	w.unsaved = false
+	sum := w.Window.Duration()
+	for i := range w.Window.Segments {
+		s := &w.Window.Segments[i]
+		s.longest = max(s.longest, sum)
+	}
+	w.letGo()
+	return nil
+}
+
+// WriteText writes a manifest's file and makes it live. target is how soon there will
+// be a newer one; 0: nobody knows.
+func (w *Writer) WriteText(name, kind string, body []byte, target time.Duration) error {
+	rec := w.Entry(name, kind)
+	return w.d.main.Write(rec, body, w.d.TextFile(rec, body, w.d.now(), target))
+}
+
+// SetNumbers notes in the manifest's file where the numbers go on.
+func (w *Writer) SetNumbers(name string) {
+	w.d.main.SetNumbers(name, segstore.Numbers{Next: w.Window.Next(), Disc: w.Window.NextDisc()})
+}
