@@ -400,15 +400,15 @@ func TestALedgerThatEndsWithHalfALineOnAFullDisk(t *testing.T) {
 	}
 }
 
-// Silence is AAC-LC of one or two channels; a track of another kind is not filled.
+// Silence is AAC of a standard channel configuration; other sound is not filled.
 func TestWhichSoundIsFilledWithSilence(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		config string
 		filled bool
 	}{
-		"AAC-LC, stereo": {mediatest.AACLC44, true}, "AAC-LC, mono": {"1208", true}, "AAC-LC, four channels": {"1220", false},
-		"HE-AAC": {"2b920800", false}, "AAC Main": {"0a10", false},
+		"AAC-LC, stereo": {mediatest.AACLC44, true}, "AAC-LC, mono": {"1208", true}, "AAC-LC, four channels": {"1220", true},
+		"HE-AAC": {"2b920800", true}, "AAC Main": {"0a10", true}, "AAC-LC of four corners": {"118004c40400211000", false},
 	} {
 		b := newBench(t)
 		s := mediatest.NewScript(t)

@@ -34,6 +34,10 @@ type MPEGTS struct {
 	newest   time.Duration // DTS of the newest picture
 	late     time.Duration // how far the sound was behind it
 	mute     bool          // the segment has no sound of its own
+	at       int           // index of the first packet of the segment that is not written
+	searched bool          // sound and more are soundFrom(at)
+	sound    time.Duration
+	more     bool
 	silenced time.Duration // where the silence ends; 0: there was none
 	left     uint64        // packets left out because silence was written in their place
 
@@ -88,12 +92,16 @@ func (x *MPEGTS) append(dst []byte, g *Segment) []byte {
 	x.order.begin(g)
 	x.standing.begin(g)
 	dst = x.muxer.AppendTables(dst)
-	x.mute = !g.heard()
+	x.at, x.searched = 0, true
+	x.sound, x.more = g.soundFrom(0)
+	x.mute = !x.more
 	if video != nil {
 		dst = x.showAgain(dst, g, x.standing.first(g, x.order.lead))
 	}
 	for i, p := range g.packets {
+		x.at = i + 1
 		if p.Track.Kind == media.Audio {
+			x.searched = false
 			pts := g.shifted(p) + p.CTS
 			if x.tooLate(pts) {
 				continue
@@ -123,10 +131,8 @@ func (x *MPEGTS) beforeVideo(dst []byte, g *Segment, dts time.Duration) []byte {
 	if len(x.pending) > 0 && dts >= x.pendingStart+x.maxDelay {
 		dst = x.flush(dst)
 	}
-	if x.mute {
-		dst = x.silence(dst, g.Start, dts)
-	}
-	return dst
+	x.newest = dts
+	return x.silence(dst, g, dts)
 }
 
 // showAgain appends pictures that were written before: see standingPicture.

@@ -1,7 +1,6 @@
 package segmenter
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -17,19 +16,12 @@ const (
 	maxSilentRun = 2 * maxForward
 )
 
-// silent are raw data blocks of AAC-LC without sound, by channel configuration.
-var silent = [...][]byte{
-	1: {0x00, 0xc8, 0x00, 0x80, 0x23, 0x80},
-	2: {0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80},
-}
-
-// silence appends silence up to about dts, where the next picture is decoded. Players
-// of a stream with an audio track play only where they have both: hls.js stops for good
-// at a segment without audio, as a muted encoder makes it.
-func (x *MPEGTS) silence(dst []byte, start, dts time.Duration) []byte {
+// silence appends silence up to about dts, where the next picture of g is decoded, or to
+// the next sound. Players of a stream with an audio track play only where they have
+// both: hls.js stops for good at a segment without audio, as a muted encoder makes it.
+func (x *MPEGTS) silence(dst []byte, g *Segment, dts time.Duration) []byte {
 	t := x.audio
-	x.newest = dts
-	if !x.clocked || t == nil || t.Codec != media.CodecAAC || t.AudioObjectType != 2 || t.FrameSamples == 0 || t.SampleRate == 0 ||
+	if !x.clocked || t == nil || t.Codec != media.CodecAAC || t.FrameSamples == 0 || t.SampleRate == 0 ||
 		t.ChannelConfig < 1 || int(t.ChannelConfig) >= len(silent) {
 		return dst
 	}
@@ -38,19 +30,31 @@ func (x *MPEGTS) silence(dst []byte, start, dts time.Duration) []byte {
 	if gap < maxSilence && !x.filling || gap > maxSilentRun {
 		return dst
 	}
-	if first := start - max(x.late, 0); x.base+Samples(x.count, t) < first {
+	if !x.searched {
+		x.searched = true
+		x.sound, x.more = g.soundFrom(x.at)
+	}
+	switch {
+	case x.more:
+		until = min(until, x.sound-Samples(1, t))
+	case x.mute:
+		until -= silenceSlack
+	default: // what is missing may come in the next segment
+		return dst
+	}
+	pts := x.base + Samples(x.count, t)
+	if first := g.Start - max(x.late, 0); pts < first {
+		pts = first
 		x.base, x.count = first, 0
 	}
-	x.filling = true
-	for {
-		pts := x.base + Samples(x.count, t)
-		if pts > until-silenceSlack {
-			return dst
-		}
+	for pts <= until {
+		x.filling = true
 		x.count++
 		x.silenced = pts + Samples(1, t)
 		dst = x.appendAudio(dst, &media.Packet{Track: t, DTS: pts, Data: silent[t.ChannelConfig]}, pts)
+		pts = x.base + Samples(x.count, t)
 	}
+	return dst
 }
 
 // tooLate says whether silence was already written at pts: the sound came back with a
@@ -69,7 +73,16 @@ func (x *MPEGTS) heard(pts time.Duration) {
 	x.late = x.newest - pts
 }
 
-// heard says whether the segment has sound of its own.
-func (g *Segment) heard() bool {
-	return slices.ContainsFunc(g.packets, func(p *media.Packet) bool { return p.Track.Kind == media.Audio })
+// soundFrom returns the earliest time of the sound among the packets from index i on;
+// false: there is none.
+func (g *Segment) soundFrom(i int) (pts time.Duration, ok bool) {
+	for _, p := range g.packets[i:] {
+		if p.Track.Kind != media.Audio {
+			continue
+		}
+		if at := g.shifted(p) + p.CTS; !ok || at < pts {
+			pts, ok = at, true
+		}
+	}
+	return pts, ok
 }

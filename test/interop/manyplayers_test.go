@@ -17,7 +17,8 @@ const manyPage = `<!doctype html><title>many</title><body>
 <script src="/hls.js/hls.min.js"></script>
 <script src="/video.js/video.min.js"></script>
 <script>
-const { player, base, names, begun } = %s;
+const { player, base } = %s;
+let names, begun;
 
 function begin(name) {
 	const w = { name, fatal: [], trace: [], furthest: 0, behind: 0, edge: 0, last: 0, freeze: 0, first: 0, samples: [] };
@@ -84,17 +85,16 @@ function begin(name) {
 	};
 	return w;
 }
-const all = names.map(begin);
+let all;
+window.start = (streams, at) => { names = streams; begun = at; all = names.map(begin); };
 window.report = () => JSON.stringify(all.map(w => w.report()));
 </script>`
 
-// watchMany opens one page that plays all streams and says at the end of the
-// time, which counts from begun, what a viewer had of each.
-func (s *server) watchMany(t *testing.T, player string, names []string, begun time.Time, until time.Duration) (all []watched) {
+// openMany opens the page. It plays nothing yet: a browser can take half a minute to
+// start on a busy machine, which is no time of the show.
+func (s *server) openMany(t *testing.T, player string) *page {
 	t.Helper()
-	data, err := json.Marshal(map[string]any{
-		"player": player, "names": names, "begun": begun.UnixMilli(), "base": "http://" + s.http + "/live/",
-	})
+	data, err := json.Marshal(map[string]string{"player": player, "base": "http://" + s.http + "/live/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,20 @@ func (s *server) watchMany(t *testing.T, player string, names []string, begun ti
 	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, manyPage, data) })
 	site := httptest.NewServer(mux)
 	t.Cleanup(site.Close)
-	p := open(t, site.URL+"/page")
+	return open(t, site.URL+"/page")
+}
+
+// watchMany has the page of openMany play all streams, which are live, and says at the
+// end of the time, which counts from begun, what a viewer had of each.
+func (p *page) watchMany(t *testing.T, names []string, begun time.Time, until time.Duration) (all []watched) {
+	t.Helper()
+	streams, err := json.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf("start(%s, %d)", streams, begun.UnixMilli()), nil)); err != nil {
+		t.Fatalf("start the players: %v", err)
+	}
 	time.Sleep(time.Until(begun.Add(until))) // the length of the show, not a synchronisation
 	var text string
 	if err := chromedp.Run(p.ctx, chromedp.Evaluate("report()", &text)); err != nil {

@@ -70,7 +70,7 @@ const motion = "1"
 // oddStreams are for one player each where both would be too much for a small
 // machine.
 var oddStreams = []oddStream{
-	{name: "plain", selects: motion, players: []string{"hls.js"}},
+	{name: "plain", selects: motion, players: []string{"hls.js", "video.js"}},
 	{name: "frame-each-1.5s", selects: "lt(t,6)+not(mod(n,15))+gte(t,34)", players: []string{"video.js"}},
 	{name: "motion-3s-still-5s", selects: "lt(mod(t,8),3)", players: []string{"hls.js"}},
 	{name: "frame-each-4s", selects: "lt(t,6)+not(mod(n,40))+gte(t,40)", players: []string{"hls.js", "video.js"}},
@@ -165,55 +165,95 @@ type watched struct {
 }
 
 // TestBrowsersWatchOddStreams has hls.js and video.js watch the streams, each in one
-// page, and wants the clock to go on.
+// page, and wants the clock to go on. If a page can't even play the plain stream, the
+// machine has too much else to do: then there is another show.
 func TestBrowsersWatchOddStreams(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	clips := make([][]sentTag, len(oddStreams))
+	clips := make(map[string][]sentTag)
 	for i := range oddStreams {
-		clips[i] = oddStreams[i].encode(t)
+		clips[oddStreams[i].name] = oddStreams[i].encode(t)
 	}
-	t.Logf("encoded")
+	var shown map[string][]watched // by player
+	for n := 1; n <= 3 && !playsPlain(shown); n++ {
+		t.Run(fmt.Sprint("show ", n), func(t *testing.T) { shown = s.show(t, clips, fmt.Sprint("-", n)) })
+	}
+	for player, all := range shown {
+		for _, w := range all {
+			t.Run(player+"/"+w.Name, func(t *testing.T) {
+				for _, f := range w.faults(t) {
+					t.Error(f)
+				}
+				w.checkPictures(t, shownTimes(clips[w.Name]))
+			})
+		}
+	}
+}
+
+func playsPlain(shown map[string][]watched) bool {
+	for _, all := range shown {
+		for _, w := range all {
+			if w.Name == "plain" && (len(w.faults(nil)) > 0 || w.Watched < fewWatched) {
+				return false
+			}
+		}
+	}
+	return len(shown) > 0
+}
+
+// show publishes the clips, with the suffix to their names, while the browsers watch.
+func (s *server) show(t *testing.T, clips map[string][]sentTag, suffix string) map[string][]watched {
 	ctx, cancel := context.WithCancel(t.Context())
 	var publishers sync.WaitGroup
-	t.Cleanup(func() { cancel(); publishers.Wait() })
-	begun := time.Now()
-	var names []string
-	for i, o := range oddStreams {
-		names = append(names, o.name)
-		publishers.Go(func() {
-			if err := sendInTime(ctx, s, o.name, clips[i], begun); err != nil {
-				t.Errorf("publish %s: %v", o.name, err)
-			}
-		})
-	}
-	for _, name := range names {
-		s.waitLive(t, name)
-	}
-	t.Run("watch", func(t *testing.T) {
-		for _, player := range []string{"hls.js", "video.js"} {
-			t.Run(player, func(t *testing.T) {
-				t.Parallel()
-				var names []string
-				for _, o := range oddStreams {
-					if slices.Contains(o.players, player) {
-						names = append(names, o.name)
-					}
-				}
-				for _, w := range s.watchMany(t, player, names, begun, (oddLength-2)*time.Second) {
-					t.Run(w.Name, func(t *testing.T) {
-						w.check(t)
-						i := slices.IndexFunc(oddStreams, func(o oddStream) bool { return o.name == w.Name })
-						w.checkPictures(t, shownTimes(clips[i]))
-					})
+	defer func() { cancel(); publishers.Wait() }()
+	players := []string{"hls.js", "video.js"}
+	var opened sync.WaitGroup // browsers
+	opened.Add(len(players))
+	publish := sync.OnceValue(func() (begun time.Time) {
+		opened.Wait()
+		begun = time.Now()
+		for name, clip := range clips {
+			publishers.Go(func() {
+				if err := sendInTime(ctx, s, name+suffix, clip, begun); err != nil {
+					t.Errorf("publish %s: %v", name, err)
 				}
 			})
 		}
+		return begun
 	})
-	for _, name := range names {
-		body, _ := get(s.hlsURL(name))
+	shown := make(map[string][]watched)
+	var mu sync.Mutex
+	t.Run("watch", func(t *testing.T) {
+		for _, player := range players {
+			t.Run(player, func(t *testing.T) {
+				t.Parallel()
+				browser := func() *page {
+					defer opened.Done()
+					return s.openMany(t, player)
+				}()
+				begun := publish()
+				var names []string
+				for _, o := range oddStreams {
+					if slices.Contains(o.players, player) {
+						names = append(names, o.name+suffix)
+						s.waitLive(t, o.name+suffix)
+					}
+				}
+				all := browser.watchMany(t, names, begun, (oddLength-2)*time.Second)
+				for i := range all {
+					all[i].Name = strings.TrimSuffix(all[i].Name, suffix)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				shown[player] = all
+			})
+		}
+	})
+	for name := range clips {
+		body, _ := get(s.hlsURL(name + suffix))
 		keep(t, name+".m3u8", body)
 	}
+	return shown
 }
 
 // Bounds with slack for a machine that has much else to do. What they are for
@@ -225,18 +265,22 @@ const (
 	fewWatched = 25  // s: less says nothing about pictures that are over
 )
 
-func (w *watched) check(t *testing.T) {
-	t.Logf("%5.1f of %5.1f s played, longest freeze %4.1f, %4.1f s behind at the end, %4.1f at most, %4.1f to the edge at most, %d frames, the last of %.1f s\n%s",
-		w.Played, w.Watched, w.Freeze, w.Behind, w.Furthest, w.Edge, w.Decoded, w.Last, w.Trace)
+// faults says what a viewer would complain of. t may be nil.
+func (w *watched) faults(t *testing.T) (faults []string) {
+	if t != nil {
+		t.Logf("%5.1f of %5.1f s played, longest freeze %4.1f, %4.1f s behind at the end, %4.1f at most, %4.1f to the edge at most, %d frames, the last of %.1f s\n%s",
+			w.Played, w.Watched, w.Freeze, w.Behind, w.Furthest, w.Edge, w.Decoded, w.Last, w.Trace)
+	}
 	for _, f := range w.Fatal {
-		t.Errorf("fatal: %s", f)
+		faults = append(faults, "fatal: "+f)
 	}
 	switch {
 	case w.Watched == 0 || w.Played < leastShare*w.Watched:
-		t.Errorf("the clock went on by %.1f s in %.1f s", w.Played, w.Watched)
+		faults = append(faults, fmt.Sprintf("the clock went on by %.1f s in %.1f s", w.Played, w.Watched))
 	case w.Freeze > mostFreeze:
-		t.Errorf("the clock stood for %.1f s", w.Freeze)
+		faults = append(faults, fmt.Sprintf("the clock stood for %.1f s", w.Freeze))
 	}
+	return faults
 }
 
 // checkPictures wants the newest picture to be shown, give or take what it takes
