@@ -81,11 +81,14 @@ func block(t *testing.T, path, language, has string) string {
 
 func load(t *testing.T, text string) *config.Config {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "rtmpd.hcl")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rtmpd.hcl")
+	for name, text := range map[string]string{path: text, filepath.Join(dir, "show-key"): "a-secret-of-root\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	cfg, files, diags := config.Load(path, config.LoadOptions{Env: map[string]string{"STATE_DIRECTORY": "/state"}})
+	cfg, files, diags := config.Load(path, config.LoadOptions{Env: map[string]string{"STATE_DIRECTORY": "/state", "CREDENTIALS_DIRECTORY": dir}})
 	if len(diags) > 0 {
 		var b bytes.Buffer
 		config.WriteDiagnostics(&b, files, diags)

@@ -21,6 +21,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/control"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
@@ -33,6 +34,7 @@ type instance struct {
 	logs   *logOutput
 	log    *zap.Logger
 	notify notifier
+	hold   *listen.Sockets    // listening sockets that the service manager keeps
 	stop   context.CancelFunc // ends run: a stop
 	quit   func()             // starts a drain that ends in a stop
 
@@ -94,10 +96,12 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, opts server.Optio
 	defer signal.Stop(sig)
 	opts.Log, opts.Level, opts.Version, opts.Built = logs.logger, logs.level, version(), built()
 	opts.Announce = func(line string) { fmt.Fprintln(os.Stderr, line) }
-	in := &instance{
-		load: l, logs: logs, log: logs.logger, cfg: cfg, reading: cfg.Reading, stop: stop, notify: newNotifier(),
-		server: server.New(opts),
+	in := &instance{load: l, logs: logs, log: logs.logger, cfg: cfg, reading: cfg.Reading, stop: stop, notify: newNotifier()}
+	in.inherit()
+	if opts.Bind == nil {
+		opts.Bind = in.hold.Bind
 	}
+	in.server = server.New(opts)
 	in.quit = sync.OnceFunc(func() {
 		go func() {
 			in.server.Drain(ctx)
@@ -118,13 +122,20 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, opts server.Optio
 	if _, err := in.server.Apply(cfg); err != nil {
 		return errors.Join(err, in.server.Shutdown())
 	}
+	for _, unit := range in.hold.Unused() {
+		in.log.Warn("a socket that the service manager listens on is not used: no listen names its address", zap.String("socket", unit))
+	}
 	in.log.Info("rtmpd started", zap.String("version", version()), zap.String("config", configName(l.path)))
 	in.notify.send("READY=1")
 	if ready != nil {
 		ready(in.server)
 	}
 	in.untilStopped(ctx, sig)
-	in.notify.send("STOPPING=1")
+	in.mu.Lock()
+	timeout := in.cfg.ShutdownTimeout
+	in.mu.Unlock()
+	in.notify.stopping(timeout)
+	in.hold.Stay()
 	in.log.Info("stopping")
 	if err := in.server.Shutdown(); err != nil {
 		return err
@@ -153,6 +164,7 @@ func (in *instance) untilStopped(ctx context.Context, sig <-chan os.Signal) {
 	if in.load.path != "" {
 		running.Go(func() { in.watch(ctx) })
 	}
+	running.Go(func() { in.inform(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

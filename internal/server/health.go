@@ -46,6 +46,16 @@ func (s *Server) lookAtHealth() {
 	})
 	h.OK = failing == 0 || failing < outputs
 	s.healthNow.Store(&h)
+	s.examined.Store(new(time.Now()))
+}
+
+// Examined is when every stream was last looked at. That is once a second, unless the
+// server stands still.
+func (s *Server) Examined() time.Time {
+	if at := s.examined.Load(); at != nil {
+		return *at
+	}
+	return s.started
 }
 
 // Health is how the server was a second ago, at most.

@@ -67,6 +67,7 @@ type Server struct {
 	shownOut atomic.Uint64 // bytes sent, as the latest snapshot showed them
 
 	healthNow atomic.Pointer[api.Health] // of the last second; nil before the first
+	examined  atomic.Pointer[time.Time]  // when that was made
 
 	applying sync.Mutex // one Apply at a time
 	cfg      atomic.Pointer[config.Config]
