@@ -136,7 +136,7 @@ and drops nobody. Without a command it serves, as "rtmpd run" does.`,
 			Use: "run", Short: "Serve (the default)", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), &o) },
 		},
-		newCheck(&o), newFmt(), newPlan(&o), newKick(&o), newPush(&o), newHealth(&o), newKey(&o), newTop(&o), newDemo(), newSnippet(&o), newImport(),
+		newCheck(&o), newFmt(), newPlan(&o), newKick(&o), newPush(&o), newHealth(&o), newKey(&o), newTop(&o), newDemo(), newSnippet(&o), newImport(), newMan(),
 		verbCommand(&o, "reload", "Reload the configuration of the running instance of -c"),
 		verbCommand(&o, "stop", "Stop the running instance of -c: segments are closed, playlists stay resumable"),
 		verbCommand(&o, "quit", "Let the running instance of -c finish its streams, then stop it"),
@@ -151,9 +151,6 @@ and drops nobody. Without a command it serves, as "rtmpd run" does.`,
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		if instead := unbuilt(args[0]); instead != "" && !cmd.HasParent() {
-			return usage{fmt.Errorf("%s is not built yet: %s", args[0], instead)}
-		}
 		return usage{fmt.Errorf("unknown command or argument %q for %q%s", args[0], cmd.CommandPath(), meant(cmd, args[0]))}
 	}
 	return nil
@@ -169,16 +166,6 @@ func meant(cmd *cobra.Command, arg string) string {
 	}
 	if _, err := os.Stat(arg); err == nil || strings.HasSuffix(arg, ".hcl") {
 		return fmt.Sprintf(": write %s -c %s", cmd.CommandPath(), arg)
-	}
-	return ""
-}
-
-// unbuilt says what to do for want of a command that is promised and that advice
-// names, but that this version does not have; empty for any other.
-func unbuilt(command string) string {
-	switch command {
-	case "man":
-		return "every command has --help"
 	}
 	return ""
 }

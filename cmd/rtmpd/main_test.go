@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -79,23 +78,6 @@ func TestAnArgumentTooMuchIsAnsweredWithWhatWasMeant(t *testing.T) {
 		root.SetArgs(strings.Fields(c.args))
 		if err := root.Execute(); err == nil || err.Error() != c.want {
 			t.Errorf("rtmpd %s: %v, want %s", c.args, err, c.want)
-		}
-	}
-}
-
-// What a diagnostic or the documentation advises must not end in "unknown command".
-func TestCommandsThatAreNotBuiltSaySo(t *testing.T) {
-	for _, command := range []string{"man"} {
-		root := newRoot()
-		if cmd, _, err := root.Find([]string{command}); err == nil && cmd != root {
-			t.Errorf("%s is built: unbuilt need not name it", command)
-			continue
-		}
-		root.SetArgs([]string{command, "x"})
-		err := root.Execute()
-		var u usage
-		if !errors.As(err, &u) || !strings.Contains(err.Error(), command+" is not built yet: ") {
-			t.Errorf("rtmpd %s: %v", command, err)
 		}
 	}
 }
