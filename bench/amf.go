@@ -62,3 +62,15 @@ func amfProperty(b []byte, name string) string {
 	n := int(binary.BigEndian.Uint16(value))
 	return string(value[2:min(2+n, len(value))])
 }
+
+// amfText reads a string.
+func amfText(b []byte) (s string, rest []byte, ok bool) {
+	if len(b) < 3 || b[0] != 2 {
+		return "", nil, false
+	}
+	n := 3 + int(binary.BigEndian.Uint16(b[1:]))
+	if len(b) < n {
+		return "", nil, false
+	}
+	return string(b[3:n]), b[n:], true
+}

@@ -90,6 +90,7 @@ func compared(g goal, ours, other []float64, ok1, ok2 []bool) goal {
 
 // The sizes of the goals that come with RTMP in, HLS out.
 func goalPublishers() []int { return []int{100, 300} }
+func goalOutputs() []int    { return []int{300} } // streams that are recorded, or pushed
 func goalViewers() []int    { return []int{500, 1000} }
 
 // runGoals takes the measurements for checkGoals.
@@ -109,11 +110,17 @@ func (c *command) runGoals(ctx context.Context) error {
 		func(ctx context.Context, t *target) ([]Result, error) {
 			return measureHLS(ctx, t, goalViewers(), quick)
 		},
+		func(ctx context.Context, t *target) ([]Result, error) {
+			return measurePush(ctx, t, c.sinks, goalOutputs(), quick)
+		},
 	}
 	for _, step := range steps {
 		if err := c.turns(ctx, step); err != nil {
 			return err
 		}
+	}
+	if err := c.turnsOfRecording(ctx, []string{"flv", "mp4"}, goalOutputs(), quick); err != nil {
+		return err
 	}
 	return c.runCount(ctx, goalViewers()[0])
 }
@@ -141,7 +148,8 @@ func countGoal(results []Result, viewers int, rate int64, mss int) goal {
 	return compared(goal{name: fmt.Sprintf("%d HLS viewers counted: CPU for each GB", viewers), limit: 1.1, unit: "x root"}, live, root, ok1, ok2)
 }
 
-// checkGoals sets the goals of publishing and HLS beside the results.
+// checkGoals sets the goals of publishing, recording, pushing and HLS beside the
+// results.
 func checkGoals(results []Result) []goal {
 	var goals []goal
 	rate, mss := int64(0), 0
@@ -159,6 +167,17 @@ func checkGoals(results []Result) []goal {
 				absolute(results, fmt.Sprintf("%d publishers, %s: memory of a stream", n, app.name), 0.9, "MB", p,
 					func(r *Result) float64 { return r.perStream() / mega }))
 		}
+	}
+	for _, n := range goalOutputs() {
+		for _, f := range []struct {
+			format string
+			limit  float64
+		}{{"flv", 1.0}, {"mp4", 1.3}} {
+			p := point{scenario: "publish-" + appRecord + f.format, streams: n, bitRate: rate}
+			goals = append(goals, relative(results, fmt.Sprintf("%d streams recorded, %s: CPU", n, f.format), f.limit, p, (*Result).perGB))
+		}
+		p := point{"push", n, n, rate, mss}
+		goals = append(goals, relative(results, fmt.Sprintf("%d streams pushed: CPU", n), 0.7, p, (*Result).perGB))
 	}
 	for _, n := range goalViewers() {
 		p := point{"hls", 1, n, rate, mss}

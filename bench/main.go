@@ -7,6 +7,8 @@
 //	go run ./bench goals                          the goals beside the results; what make bench runs
 //	go run ./bench peers                          players against nginx-rtmp; what make bench-peers runs
 //	go run ./bench publish -server rtmpd -n 100,300 [-hls]
+//	go run ./bench record  -server nginx,rtmpd -n 300 -format flv,mp4   publishers whose streams are recorded on tmpfs
+//	go run ./bench push    -server nginx,rtmpd -n 300 -mss 1448         publishers whose streams are pushed to this tool
 //	go run ./bench play    -server nginx,rtmpd -n 100,500 -mss 1448 -rounds 3
 //	go run ./bench play    -server rtmpd -n 500 -stopped 1   the same again with a player stopped by SIGSTOP
 //	go run ./bench floor   -server nginx,rtmpd -n 500 -flush 100ms   beside what the kernel takes for the sends alone
@@ -73,6 +75,9 @@ type command struct {
 	rates []int64 // peers only
 	sizes []int   // peers only: TCP_MAXSEG
 
+	formats []string // record only
+	sinks   *sink    // push only
+
 	results []Result // so far
 }
 
@@ -80,7 +85,7 @@ type command struct {
 // wrong usage.
 func run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
-		return 2, errors.New("usage: bench goals|peers|publish|play|floor|hls|count|churn|start [flags]; -h after one of them lists its flags")
+		return 2, errors.New("usage: bench goals|peers|publish|record|push|play|floor|hls|count|churn|start [flags]; -h after one of them lists its flags")
 	}
 	switch args[0] {
 	case holdMode:
@@ -105,6 +110,13 @@ func run(ctx context.Context, args []string) (int, error) {
 		if err := c.build(ctx); err != nil {
 			return 1, err
 		}
+	}
+	if mode := args[0]; mode == "goals" || mode == "push" {
+		if c.sinks, err = listenSink(ctx, c.mss); err != nil {
+			return 1, err
+		}
+		defer c.sinks.listener.Close()
+		c.sink = c.sinks.addr()
 	}
 	var goals []goal
 	switch args[0] {
@@ -148,24 +160,29 @@ func parse(mode string, args []string) (*command, error) {
 	window, limit, n := 8*time.Second, 10*time.Minute, "100"
 	switch mode {
 	case "goals":
-		limit = 15 * time.Minute
+		limit = 30 * time.Minute
 	case "peers":
 		n, limit = "100,500,1000", time.Hour
 	case "publish":
+	case "record", "push":
+		n = "300"
 	case "play", "hls", "count", "floor":
 		n = "500"
 	case "churn":
 	case "start":
 	default:
-		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, play, floor, hls, count, churn, start", mode)
+		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, record, push, play, floor, hls, count, churn, start", mode)
 	}
 	f := flag.NewFlagSet("bench "+mode, flag.ContinueOnError)
 	servers, rounds, flush := "rtmpd", 1, ""
 	if both {
 		servers, rounds = "nginx,rtmpd", 3
 	}
-	if mode == "floor" {
+	switch mode {
+	case "floor":
 		servers, flush = "nginx,rtmpd", "100ms"
+	case "record", "push":
+		servers, rounds = "nginx,rtmpd", 3
 	}
 	f.StringVar(&servers, "server", servers, "servers, taken in turns: rtmpd, nginx or a rtmp:// URL")
 	f.IntVar(&c.rounds, "rounds", rounds, "how often each server is measured")
@@ -181,16 +198,17 @@ func parse(mode string, args []string) (*command, error) {
 	f.StringVar(&c.shm, "shm", "/dev/shm", "directory on tmpfs for the servers' files")
 	f.IntVar(&c.pid, "pid", 0, "process of a server given by URL")
 	f.StringVar(&c.http, "http", "", "host:port of the HLS of a server given by URL")
-	f.StringVar(&n, "n", n, "publishers (publish), players or viewers: increasing numbers, one window each")
+	f.StringVar(&n, "n", n, "publishers (publish, record, push), players or viewers: increasing numbers, one window each")
 	rates, sizes := "2.65M", "1448"
 	if mode == "peers" {
 		rates, sizes = "2.65M,200k", "1448,0"
 	}
 	f.StringVar(&rates, "bitrate", rates, "bit rate of a stream, audio included")
-	f.StringVar(&sizes, "mss", sizes, "TCP_MAXSEG of players and viewers; 0 is the loopback's 64 KiB")
+	f.StringVar(&sizes, "mss", sizes, "TCP_MAXSEG of players, viewers and pushes; 0 is the loopback's 64 KiB")
 	f.IntVar(&c.streams, "streams", 1, "streams that players are dealt out over")
 	f.BoolVar(&c.hls, "hls", false, "publish into the application that writes HLS")
-	f.StringVar(&c.record, "record", "", "publish into the application that records, rtmpd in this format (nginx: FLV)")
+	formats := "flv,mp4"
+	f.StringVar(&formats, "format", formats, "format of rtmpd's recordings (record): "+strings.Join(recordFormats, ", ")+"; nginx's are FLV")
 	f.IntVar(&c.stopped, "stopped", 0, "players that are stopped (SIGSTOP) for a second window (play)")
 	f.IntVar(&c.parallel, "parallel", 64, "set-ups in flight (churn)")
 	if err := f.Parse(args); err != nil {
@@ -200,7 +218,12 @@ func parse(mode string, args []string) (*command, error) {
 		return nil, fmt.Errorf("%q is no flag", f.Arg(0))
 	}
 	var err error
-	c.servers = strings.Split(servers, ",")
+	c.servers, c.formats = strings.Split(servers, ","), strings.Split(formats, ",")
+	for _, format := range c.formats {
+		if !slices.Contains(recordFormats, format) {
+			return nil, fmt.Errorf("-format %s: want some of %s", format, strings.Join(recordFormats, ", "))
+		}
+	}
 	if c.steps, err = list(n, strconv.Atoi); err != nil {
 		return nil, fmt.Errorf("-n: %w", err)
 	}
@@ -274,16 +297,19 @@ func (c *command) open(ctx context.Context, name string) (*target, error) {
 
 // repeat measures one mode on each server in turns.
 func (c *command) repeat(ctx context.Context, mode string) error {
+	if mode == "record" {
+		return c.turnsOfRecording(ctx, c.formats, c.steps, c.options)
+	}
 	return c.turns(ctx, func(ctx context.Context, t *target) ([]Result, error) {
 		switch mode {
 		case "publish":
 			app := appLive
 			if c.hls {
 				app = appHLS
-			} else if c.record != "" {
-				app = appRecord
 			}
 			return measurePublish(ctx, t, app, c.steps, c.options)
+		case "push":
+			return measurePush(ctx, t, c.sinks, c.steps, c.options)
 		case "play":
 			return measurePlay(ctx, t, c.steps, c.streams, c.options)
 		case "hls":
@@ -294,6 +320,19 @@ func (c *command) repeat(ctx context.Context, mode string) error {
 			return single(measureStart(ctx, t, c.options))
 		}
 	})
+}
+
+// turnsOfRecording measures publishers of recorded streams on each server in turns, one
+// format after the other.
+func (c *command) turnsOfRecording(ctx context.Context, formats []string, steps []int, o options) error {
+	for _, format := range formats {
+		if err := c.turns(ctx, func(ctx context.Context, t *target) ([]Result, error) {
+			return measurePublish(ctx, t, appRecord+format, steps, o)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // turns runs measure on a fresh server of each name, A B A B, c.rounds times.

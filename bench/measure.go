@@ -33,7 +33,7 @@ func (t *target) snapshot() (s snapshot, err error) {
 // A Result is one measured window. Figures that do not apply are zero.
 type Result struct {
 	Server   string `json:"server"`
-	Scenario string `json:"scenario"` // publish-live, publish-hls, play, hls, churn, start
+	Scenario string `json:"scenario"` // publish-live, publish-hls, publish-record-flv, push, play, hls, churn, start
 	Streams  int    `json:"streams,omitempty"`
 	Clients  int    `json:"clients,omitempty"` // players or viewers
 	BitRate  int64  `json:"bit_rate,omitempty"`

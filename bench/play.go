@@ -111,7 +111,13 @@ func (c *crowd) enter(ctx context.Context, index, streams int, admitted func()) 
 		return err
 	}
 	admitted()
-	if !sampled {
+	return c.keep(ctx, w, index, stream, asked)
+}
+
+// keep reads from a connection over which the stream comes until ctx ends. It closes
+// w.
+func (c *crowd) keep(ctx context.Context, w *wire, index, stream int, asked time.Time) error {
+	if index%sampleOf != 0 {
 		if index%firstOf == 0 {
 			if err := c.awaitVideo(w, asked); err != nil {
 				w.conn.Close()

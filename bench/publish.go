@@ -37,8 +37,10 @@ func newPublishers(t *target, app string, bitsPerSecond int64, c clock) *publish
 	}
 }
 
+const streamPrefix = "bench"
+
 // streamName is the name of the n-th stream.
-func streamName(n int) string { return fmt.Sprintf("bench%d", n) }
+func streamName(n int) string { return fmt.Sprintf("%s%d", streamPrefix, n) }
 
 // add starts n more publishers, spread over one GOP so that their keyframes
 // do not coincide, and returns when all are sending. They end with ctx.

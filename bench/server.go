@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +18,17 @@ import (
 )
 
 // The applications every server under test has: one without outputs, one that
-// writes HLS and one that records.
+// writes HLS, and appRecord with the name of each of recordFormats, which records.
+// One that pushes is there if the launcher has a sink.
 const (
 	appLive   = "live"
 	appHLS    = "hls"
-	appRecord = "record"
+	appRecord = "record-"
+	appPush   = "push"
 )
+
+// recordFormats are those of rtmpd; nginx writes FLV in each application.
+var recordFormats = []string{"flv", "mp4", "mkv", "ts"}
 
 // The HLS settings of every server under test.
 const (
@@ -52,7 +56,7 @@ type launcher struct {
 	nginx  string // binary
 	module string // ngx_rtmp_module.so
 	flush  string // rtmpd's flush_interval; empty for its default
-	record string // the format of rtmpd's recordings
+	sink   string // host:port that streams are pushed to; empty: nowhere
 	shm    string // parent of the servers' directories
 
 	built string // directory of the binary that build made
@@ -241,6 +245,13 @@ func (l *launcher) nginxConfig(t *target) string {
 	if os.Getuid() == 0 {
 		user = "user root;\n"
 	}
+	var outputs strings.Builder
+	for _, format := range recordFormats {
+		fmt.Fprintf(&outputs, "    application %s%s { live on; record all; record_path %s; }\n", appRecord, format, t.records())
+	}
+	if l.sink != "" {
+		fmt.Fprintf(&outputs, "    application %s { live on; push rtmp://%s/%s; }\n", appPush, l.sink, appLive)
+	}
 	return fmt.Sprintf(`%sload_module %s;
 daemon off;
 worker_processes 1;
@@ -259,8 +270,7 @@ rtmp {
       live on;
       hls on; hls_path %s; hls_fragment %s; hls_playlist_length %s; hls_cleanup on;
     }
-    application %[11]s { live on; record all; record_path %[12]s; }
-  }
+%[11]s  }
 }
 http {
   access_log off;
@@ -274,7 +284,7 @@ http {
     location /hls { alias %[7]s; add_header Cache-Control no-cache; }
   }
 }
-`, user, l.module, t.dir, t.rtmp, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, appRecord, t.records())
+`, user, l.module, t.dir, t.rtmp, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, outputs.String())
 }
 
 // rtmpdConfig is the same for rtmpd, with everything else at its default.
@@ -282,6 +292,27 @@ func (l *launcher) rtmpdConfig(t *target) string {
 	flush := ""
 	if l.flush != "" {
 		flush = fmt.Sprintf("  flush_interval = %q\n", l.flush)
+	}
+	var outputs strings.Builder
+	for _, format := range recordFormats {
+		fmt.Fprintf(&outputs, `
+  application %q {
+    record "all" {
+      path     = %q
+      format   = %q
+      min_free = 0
+    }
+  }
+`, appRecord+format, t.records(), format)
+	}
+	if l.sink != "" {
+		fmt.Fprintf(&outputs, `
+  application %q {
+    push "sink" {
+      url = "rtmp://%s/%s"
+    }
+  }
+`, appPush, l.sink, appLive)
 	}
 	return fmt.Sprintf(`state_dir   = "%[1]s/state"
 runtime_dir = "%[1]s/run"
@@ -303,15 +334,7 @@ rtmp {
       playlist_length = %[8]q
     }
   }
-
-  application %[11]q {
-    record "all" {
-      path     = %[12]q
-      format   = %[13]q
-      min_free = 0
-    }
-  }
-}
+%[11]s}
 
 http {
   listen = %[9]q
@@ -324,5 +347,5 @@ http {
     root = %[10]q
   }
 }
-`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), appRecord, t.records(), cmp.Or(l.record, "flv"))
+`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), outputs.String())
 }

@@ -16,10 +16,10 @@ type clock struct{ base time.Time }
 
 func (c clock) now() time.Duration { return time.Since(c.base) }
 
-// dialTCP connects to addr; mss, if not 0, is TCP_MAXSEG, so that the server's
-// segments are as small as on an Ethernet.
-func dialTCP(ctx context.Context, addr string, mss int) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: 10 * time.Second, Control: func(_, _ string, c syscall.RawConn) error {
+// limitSegments sets TCP_MAXSEG on a socket that is about to connect or listen; 0
+// leaves the loopback's.
+func limitSegments(mss int) func(network, address string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error {
 		if mss == 0 {
 			return nil
 		}
@@ -30,7 +30,13 @@ func dialTCP(ctx context.Context, addr string, mss int) (*net.TCPConn, error) {
 			return err
 		}
 		return failed
-	}}
+	}
+}
+
+// dialTCP connects to addr; mss, if not 0, is TCP_MAXSEG, so that the server's
+// segments are as small as on an Ethernet.
+func dialTCP(ctx context.Context, addr string, mss int) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, Control: limitSegments(mss)}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
