@@ -123,6 +123,9 @@ func (x *MPEGTS) append(dst []byte, g *Segment) []byte {
 	if video != nil {
 		dst = x.showAgain(dst, g, x.standing.last(g, x.order.lead))
 	}
+	if g.keyNext { // a GOP is much memory
+		x.standing.forget()
+	}
 	return x.flush(dst)
 }
 

@@ -22,6 +22,7 @@ type Segment struct {
 	head            time.Duration // where its newest packet is: timeline.head
 	Discontinuity   bool
 	Independent     bool          // its first video frame is a keyframe, or it has none
+	keyNext         bool          // the next segment begins with a keyframe
 	loose           bool          // it began with audio: Start is an audio timestamp
 	audioShift      time.Duration // is added to audio timestamps
 

@@ -54,6 +54,7 @@ type Segmenter struct {
 	epoch    uint32
 	broken   bool            // the next segment begins with a discontinuity
 	turned   bool            // the segment after the open one too: the audio coding changed
+	atKey    bool            // the packet in Push is a keyframe
 	moves    bool            // the packet in Push follows a picture that stood still
 	keyTrack *media.Track    // track of the newest keyframe: frames of it can be decoded
 	keyTime  time.Duration   // time of the newest keyframe
@@ -118,6 +119,7 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 		return
 	}
 	kind, sent := p.Track.Kind, p
+	s.atKey = kind == media.Video && p.Keyframe
 	if kind == media.Video {
 		s.picture.first = nil
 	}
@@ -234,6 +236,7 @@ func (s *Segmenter) close(t time.Duration) {
 	}
 	s.open = nil
 	s.picture.first = nil
+	g.keyNext = s.atKey
 	g.Duration = max(t.Round(time.Millisecond)-g.Start, time.Millisecond)
 	if s.limit > 0 {
 		g.Duration = min(g.Duration, s.limit)

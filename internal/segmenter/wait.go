@@ -108,7 +108,10 @@ func (s *Segmenter) goOnFrom(t time.Duration) {
 	g := s.open
 	timestamp, opened, delay := g.Timestamp+uint32((t-g.Start).Milliseconds()), g.Opened.Add(t-g.Start), g.Delay
 	s.split(t)
+	atKey := s.atKey
+	s.atKey = false
 	s.close(t)
+	s.atKey = atKey
 	g = s.begin(timestamp, t, opened)
 	s.addDelayed(g)
 	g.Delay, g.head, g.end = delay, t, t
