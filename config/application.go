@@ -158,9 +158,12 @@ type StreamKey struct {
 // Hooks are the HTTP callbacks of an application; empty means none.
 type Hooks struct {
 	// The URL that is called before a client publishes. 2xx allows, 3xx names
-	// another public name, anything else refuses.
+	// another public name, or by rtmp:// a server that the stream is pushed to;
+	// anything else refuses.
 	OnPublish value.URL `hcl:"on_publish" nginx:"on_publish"`
-	// The URL that is called before a client plays.
+	// The URL that is called before a client plays. 2xx allows, 3xx names another
+	// stream, or by rtmp:// a server that the stream is pulled from; anything else
+	// refuses.
 	OnPlay value.URL `hcl:"on_play" nginx:"on_play"`
 	// The URL that is called after a publisher or player has left.
 	OnDone value.URL `hcl:"on_done" nginx:"on_done"`

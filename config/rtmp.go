@@ -92,7 +92,9 @@ type Notify struct {
 	// Whether a failing on_update ends the session. Otherwise only an answer of
 	// 4xx does.
 	UpdateStrict bool `hcl:"notify_update_strict" nginx:"notify_update_strict"`
-	// Whether a 3xx answer that names rtmp:// makes a relay.
+	// Whether a stream that an answer of on_publish or on_play (3xx with a Location of
+	// rtmp:// or rtmps://) pushes or pulls is called after that URL: 32 hexadecimal
+	// digits, its MD5. All names with the same URL share one stream then.
 	RelayRedirect bool `hcl:"notify_relay_redirect" nginx:"notify_relay_redirect"`
 	// Headers that every call of a hook carries, a token for example.
 	Headers value.SecretHeaders `hcl:"notify_headers"`

@@ -16,7 +16,6 @@ import (
 const unbuiltTable = `
 trigger
 
-notify_relay_redirect
 application.dash
 application.sessions
 

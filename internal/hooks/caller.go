@@ -81,7 +81,7 @@ func (c *Caller) Ask(ctx context.Context, target value.URL, n *config.Notify, e 
 	}
 	var v Verdict
 	if err == nil {
-		v, err = a.verdict(e.Hook, n.UpdateStrict)
+		v, err = a.verdict(e.Hook, n)
 	} else {
 		err = &Refusal{Hook: e.Hook, Reason: noAnswer(e.Hook, err), Err: err}
 	}

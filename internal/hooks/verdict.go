@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
@@ -14,6 +15,9 @@ type Verdict struct {
 	// Name is the new name of the stream (for on_connect: of the application); empty:
 	// unchanged. It has passed value.ValidStreamName.
 	Name string
+	// Relay is where the stream is pushed to (on_publish), or pulled from (on_play),
+	// beside what the configuration says; empty: nowhere. It holds no placeholder.
+	Relay value.RTMPURL
 }
 
 // NameOr returns the verdict's name, or name if it has none.
@@ -59,9 +63,9 @@ func (a answer) gatewayError() error {
 }
 
 // verdict interprets an answer as nginx-rtmp does: 2xx is a yes; 3xx is a yes, with a
-// new name if it has a Location; everything else is a no. on_update cannot rename: a
-// 3xx is a yes, or a no if strict.
-func (a answer) verdict(h Hook, strict bool) (Verdict, error) {
+// new name if it has a Location, or a relay if that names an RTMP server; everything
+// else is a no. on_update cannot rename: a 3xx is a yes, or a no if strict.
+func (a answer) verdict(h Hook, n *config.Notify) (Verdict, error) {
 	no := func(format string, args ...any) (Verdict, error) {
 		return Verdict{}, &Refusal{Hook: h, Status: a.status, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -69,7 +73,7 @@ func (a answer) verdict(h Hook, strict bool) (Verdict, error) {
 	case 2:
 		return Verdict{}, nil
 	case 3:
-		if h == OnUpdate && strict {
+		if h == OnUpdate && n.UpdateStrict {
 			return no("refused by %s: %s", h, statusText(a.status))
 		}
 		if a.location == "" || h == OnUpdate {
@@ -79,7 +83,7 @@ func (a answer) verdict(h Hook, strict bool) (Verdict, error) {
 		return no("refused by %s: %s", h, statusText(a.status))
 	}
 	if isRelay(a.location) {
-		return no("%s redirects to another server: relay is not built yet", h)
+		return a.relay(h, n)
 	}
 	name := value.NormalName(nameIn(a.location))
 	if err := value.ValidStreamName(name); err != nil {
@@ -88,17 +92,25 @@ func (a answer) verdict(h Hook, strict bool) (Verdict, error) {
 	return Verdict{Name: name}, nil
 }
 
+// relay interprets a Location that names a stream on an RTMP server.
+func (a answer) relay(h Hook, n *config.Notify) (v Verdict, err error) {
+	if h != OnPublish && h != OnPlay {
+		return v, &Refusal{Hook: h, Status: a.status, Reason: fmt.Sprintf("%s redirects to another server, which only on_publish and on_play can do", h)}
+	}
+	if v.Relay, err = relayURL(a.location); err != nil {
+		return v, &Refusal{Hook: h, Status: a.status, Reason: fmt.Sprintf("%s redirects to another server by a wrong URL: %s", h, err)}
+	}
+	if n.RelayRedirect {
+		v.Name = sharedName(a.location)
+	}
+	return v, nil
+}
+
 func statusText(status int) string {
 	if text := http.StatusText(status); text != "" {
 		return fmt.Sprintf("%d %s", status, text)
 	}
 	return fmt.Sprintf("status %d", status)
-}
-
-// isRelay reports whether a Location is the URL of a stream on an RTMP server.
-func isRelay(location string) bool {
-	scheme, _, ok := strings.Cut(location, "://")
-	return ok && (strings.EqualFold(scheme, "rtmp") || strings.EqualFold(scheme, "rtmps"))
 }
 
 // nameIn returns the name in a Location: the last segment of a path or URL, because

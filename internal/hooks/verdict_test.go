@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
@@ -37,14 +40,12 @@ func TestVerdicts(t *testing.T) {
 		{name: "302 to a dot file", status: 302, location: ".hidden", no: "redirects to what is no name"},
 		{name: "302 to a name with a NUL", status: 302, location: "a%00b", no: "redirects to what is no name"},
 		{name: "302 to a name of 200 bytes", status: 302, location: strings.Repeat("a", 200), no: "redirects to what is no name"},
-		{name: "302 to another server", status: 302, location: "rtmp://10.0.0.1/live/key", no: "relay is not built yet"},
-		{name: "302 to another server in capitals", status: 302, location: "RTMPS://10.0.0.1/live/key", no: "relay is not built yet"},
 		{name: "403", status: 403, no: "refused by on_publish: 403 Forbidden"},
 		{name: "500", status: 500, no: "500 Internal Server Error"},
 		{name: "a status nobody knows", status: 799, no: "status 799"},
 		{name: "101", status: 101, no: "101 Switching Protocols"},
 	} {
-		v, err := answer{c.status, c.location}.verdict(OnPublish, false)
+		v, err := answer{c.status, c.location}.verdict(OnPublish, &config.Notify{})
 		var r *Refusal
 		switch {
 		case c.no == "" && (err != nil || v.Name != c.want):
@@ -76,7 +77,7 @@ func TestVerdictsOfUpdates(t *testing.T) {
 		{404, "", false, false},
 	} {
 		for _, strict := range []bool{false, true} {
-			v, err := answer{c.status, c.location}.verdict(OnUpdate, strict)
+			v, err := answer{c.status, c.location}.verdict(OnUpdate, &config.Notify{UpdateStrict: strict})
 			want := c.lenient
 			if strict {
 				want = c.strict
@@ -101,16 +102,22 @@ func TestHooksHaveTheirNames(t *testing.T) {
 
 // For any response, the name in a verdict is a valid stream name.
 func FuzzVerdict(f *testing.F) {
-	for _, location := range []string{"alice", "/a/b?c#d", "http://h/%2e%2e", "RTMP://h/a/b", "https:///", "a%00b", "//", "%", "..%2f..%2fx"} {
+	for _, location := range []string{"alice", "/a/b?c#d", "http://h/%2e%2e", "RTMP://h/a/b", "rtmps://[::1]:443/a?$b#c", "rtmp://u:p@h/", "rtmp:///x", "https:///", "a%00b", "//", "%", "..%2f..%2fx"} {
 		f.Add(302, location)
 	}
 	f.Add(404, "")
 	f.Fuzz(func(t *testing.T, status int, location string) {
 		fuzztime.Bound(t)
 		for h := range numHooks {
-			v, err := answer{status, location}.verdict(h, status%2 == 0)
+			v, err := answer{status, location}.verdict(h, &config.Notify{UpdateStrict: status%2 == 0, RelayRedirect: status%3 == 0})
 			if v.Name != "" && (err != nil || value.ValidStreamName(v.Name) != nil || status/100 != 3) {
 				t.Errorf("%s: %d %q gives %q, %v", h, status, location, v.Name, err)
+			}
+			if v.Relay != "" {
+				var url value.RTMPURL // as a configuration may have it
+				if err != nil || status/100 != 3 || h != OnPublish && h != OnPlay || url.Decode(cty.StringVal(v.Relay.Reveal()), value.Context{}) != nil {
+					t.Errorf("%s: %d %q gives a relay to %q, %v", h, status, location, v.Relay.Reveal(), err)
+				}
 			}
 			if err == nil && status/100 != 2 && status/100 != 3 {
 				t.Errorf("%s: %d is a yes", h, status)

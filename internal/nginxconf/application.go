@@ -67,10 +67,9 @@ func (im *importer) application(rtmp *item, d *directive, s *scope) {
 	im.applied = append(im.applied, app)
 
 	im.simple(b, own)
-	for _, name := range []string{"notify_method", "notify_update_timeout", "notify_update_strict"} {
+	for _, name := range []string{"notify_method", "notify_update_timeout", "notify_update_strict", "notify_relay_redirect"} {
 		im.set(b, own.get(name), serverAttributes[name])
 	}
-	im.relayRedirect(b, own)
 	if len(own.nearest("allow", "deny")) > 0 {
 		im.accessRules(b, s.all("allow", "deny"))
 	}

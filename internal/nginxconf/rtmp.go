@@ -15,11 +15,12 @@ var serverAttributes = map[string]attribute{
 	"on_connect": {"on_connect", hook, 0}, "on_disconnect": {"on_disconnect", hook, 0},
 	"notify_method": {"notify_method", word1, 0}, "netcall_timeout": {"notify_timeout", duration, 0},
 	"notify_update_timeout": {"notify_update_timeout", timer, 0}, "notify_update_strict": {"notify_update_strict", onOff, 0},
-	"max_connections": {"max_connections", count, 0},
+	"notify_relay_redirect": {"notify_relay_redirect", onOff, 0},
+	"max_connections":       {"max_connections", count, 0},
 }
 
 var serverNames = strings.Fields("ack_window max_message timeout ping ping_timeout on_connect on_disconnect " +
-	"notify_method netcall_timeout notify_update_timeout notify_update_strict max_connections")
+	"notify_method netcall_timeout notify_update_timeout notify_update_strict notify_relay_redirect max_connections")
 
 // rtmp maps the rtmp block: one block for each of its servers.
 func (im *importer) rtmp(root *item, d *directive) {
@@ -68,7 +69,6 @@ func (im *importer) server(root *item, d *directive, s *scope) *item {
 		}
 		im.set(b, s.get(name), serverAttributes[name])
 	}
-	im.relayRedirect(b, s)
 	im.rtmpLog(b, s)
 	im.serverTLS(b, s)
 
@@ -99,20 +99,6 @@ func (im *importer) chunkSize(s *scope) {
 		im.note(c, better, "rtmpd sends chunks of 65536 bytes, which cost less")
 		s.drop("chunk_size")
 	}
-}
-
-// relayRedirect maps notify_relay_redirect, if this version has it.
-func (im *importer) relayRedirect(b *item, s *scope) {
-	d := s.get("notify_relay_redirect")
-	if d == nil {
-		return
-	}
-	on := strings.EqualFold(d.arg(0), "on")
-	if on && !im.o.Built("notify_relay_redirect") {
-		im.note(d, unbuilt, "an answer of a hook that names rtmp:// is refused meanwhile")
-		return
-	}
-	im.set(b, d, attribute{"notify_relay_redirect", onOff, 0})
 }
 
 // listen maps the addresses of a server.

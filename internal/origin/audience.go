@@ -141,7 +141,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (token string
 	rules := h.app.rules.Load()
 	cfg := rules.cfg
 	if len(cfg.Pulls) > 0 {
-		h.app.demand(h.name) // what is there may be of the last time
+		h.app.demand(h.name, "") // what is there may be of the last time
 	}
 	counted := v.File.Kind != segstore.Master
 	if asksHTTP(cfg) {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -26,15 +27,12 @@ func (au *Audience) demand(playlist string) bool {
 		cfg := v.rules.Load().cfg
 		for i := range cfg.Applications {
 			app := &cfg.Applications[i]
-			if len(app.Pulls) == 0 {
-				continue
-			}
 			for _, c := range app.WithStreams() {
 				if c.HLS == nil {
 					continue
 				}
 				in, below := strings.CutPrefix(playlist, path.Clean(string(c.HLS.Path))+"/")
-				if a := v.Application(app.Name); below && a != nil && a.demand(playlistOf(in)) {
+				if a := v.Application(app.Name); below && a != nil && a.demand(playlistOf(in), "") {
 					return true
 				}
 			}
@@ -50,9 +48,10 @@ func playlistOf(in string) string {
 	return strings.TrimSuffix(name, "/index")
 }
 
-// demand has a stream pulled that somebody wants to watch, if it is one that is.
-func (a *Application) demand(name string) bool {
+// demand has a stream pulled that somebody wants to watch, if it is one that is. from is
+// what on_play has answered for them.
+func (a *Application) demand(name string, from value.RTMPURL) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.demandLocked(name, nil)
+	return a.demandLocked(name, nil, from)
 }

@@ -47,10 +47,12 @@ func newOutputs(st, before *Stream) *outputs {
 // wait blocks until every output has ended.
 func (o *outputs) wait() { o.done.Wait() }
 
-// apply starts, changes and stops outputs so that they are what cfg says.
+// apply starts, changes and stops outputs so that they are what cfg and on_publish
+// say.
 func (o *outputs) apply(cfg *config.Application) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	cfg = o.stream.withAnswer(cfg)
 	wanted := make(map[outputKey]bool)
 	for i := range o.stream.app.origin.outputKinds {
 		kind := &o.stream.app.origin.outputKinds[i]

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
@@ -46,6 +47,7 @@ type Playing struct {
 	set    *playerSet
 	file   vod.File // nil: it plays a stream
 	hooks  *hookSession
+	from   value.RTMPURL // what on_play answered; empty: no other server
 }
 
 // Name is the stream's public name.
@@ -95,7 +97,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if err != nil {
 		return nil, err
 	}
-	out := &Playing{app: a, player: p, addr: r.Address, via: r.Via, hooks: session}
+	out := &Playing{app: a, player: p, addr: r.Address, via: r.Via, from: verdict.Relay, hooks: session}
 	if verdict.Name != "" {
 		if verdict.Name != name {
 			p.Hide(name, false)
@@ -113,7 +115,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 		session.end()
 		return nil, err
 	}
-	if cfg := rules.cfg.For(name); a.isFile(cfg, name) {
+	if cfg := rules.cfg.For(name); out.from == "" && a.isFile(cfg, name) {
 		err = a.openFile(ctx, r, name, out, cfg)
 	} else {
 		err = a.join(name, out, cfg)

@@ -49,7 +49,7 @@ func (set *playerSet) remove(p *Playing) {
 func (a *Application) join(name string, p *Playing, cfg *config.Application) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	demanded := a.demandLocked(name, p.via)
+	demanded := a.demandLocked(name, p.via, p.from)
 	if a.gone {
 		return &Refusal{RuleDenied, errAppGone.Error()}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/live"
@@ -22,8 +23,9 @@ type Publication struct {
 	log       *zap.Logger
 	seen      presented
 	owner     owner
-	keyName   string   // what the key made of what was typed, before any hook
-	via       []string // of the request
+	keyName   string        // what the key made of what was typed, before any hook
+	via       []string      // of the request
+	pushTo    value.RTMPURL // what on_publish answered; empty: no other server
 
 	hooks     *hookSession
 	line      *publishLine

@@ -83,7 +83,7 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 		session.end()
 		return nil, err
 	}
-	pub := &Publication{app: a, publisher: p, log: r.Log, seen: r.seen, owner: r.owner, keyName: r.name, via: r.Via, hooks: session}
+	pub := &Publication{app: a, publisher: p, log: r.Log, seen: r.seen, owner: r.owner, keyName: r.name, via: r.Via, pushTo: verdict.Relay, hooks: session}
 	if err := a.claim(name, pub); err != nil { // 6. take it; looked at again, for others ask too
 		session.end() // the hook had agreed
 		return nil, &Refusal{RuleName, err.Error()}

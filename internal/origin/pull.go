@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/ingest"
 	"github.com/rtmpd/rtmpd/internal/output"
@@ -42,11 +43,13 @@ type puller struct {
 	asked atomic.Int64 // Unix ns of the last sign that somebody watches
 
 	pull atomic.Pointer[relay.Pull]
+	wake chan struct{} // there is another source to try at once
 
 	mu     sync.Mutex   // guards what follows; taken after app.mu
 	block  *config.Pull // that is at work; nil: none yet
 	cancel context.CancelCauseFunc
-	via    []string // the marks of those who watch
+	via    []string      // the marks of those who watch
+	from   value.RTMPURL // what on_play has answered; empty: no other server
 }
 
 // pullsOf are the pull blocks for a stream, in the order of the configuration: one is
@@ -71,18 +74,17 @@ func static(blocks []config.Pull) bool {
 }
 
 // demandLocked has a stream pulled that somebody wants to watch, if it is one that
-// is, and says whether it is. a.mu is held.
-func (a *Application) demandLocked(name string, via []string) bool {
+// is, and says whether it is. from is what on_play has answered for them. a.mu is held.
+func (a *Application) demandLocked(name string, via []string, from value.RTMPURL) bool {
 	rules := a.rules.Load()
-	if len(rules.cfg.Pulls) == 0 {
-		return false
-	}
 	if p := a.pullers[name]; p != nil {
 		p.asked.Store(time.Now().UnixNano())
-		p.watchedVia(via, a.streams[name] != nil)
+		live := a.streams[name] != nil
+		p.watchedVia(via, live)
+		p.answered(from, live)
 		return true
 	}
-	if a.gone || !rules.cfg.Live || len(pullsOf(rules.cfg, name)) == 0 {
+	if a.gone || !rules.cfg.Live || from == "" && len(pullsOf(rules.cfg, name)) == 0 {
 		return false
 	}
 	if st := a.streams[name]; st != nil && st.publication != nil && !st.publication.slate {
@@ -92,7 +94,7 @@ func (a *Application) demandLocked(name string, via []string) bool {
 		return false
 	}
 	ctx, stop := context.WithCancel(a.origin.ctx)
-	p := &puller{app: a, name: name, id: a.origin.NextID(), since: time.Now(), log: a.log.With(zap.String("stream", name)), stop: stop, via: slices.Clone(via)}
+	p := &puller{app: a, name: name, id: a.origin.NextID(), since: time.Now(), log: a.log.With(zap.String("stream", name)), stop: stop, wake: make(chan struct{}, 1), via: slices.Clone(via), from: from}
 	p.asked.Store(time.Now().UnixNano())
 	a.pullers[name] = p
 	running := a.origin.goes.Go(func() {
@@ -101,6 +103,9 @@ func (a *Application) demandLocked(name string, via []string) bool {
 		a.mu.Lock()
 		if a.pullers[name] == p {
 			delete(a.pullers, name)
+			if a.players[name] != nil && a.origin.ctx.Err() == nil { // who came while it ended
+				a.demandLocked(name, p.via, p.from)
+			}
 		}
 		a.mu.Unlock()
 		a.svc.tidy(a)
@@ -116,12 +121,12 @@ func (a *Application) reloadPulls() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	cfg := a.rules.Load().cfg
-	for name, p := range a.pullers {
-		p.reload(pullsOf(cfg, name))
+	for _, p := range a.pullers {
+		p.reload(p.blocks())
 	}
 	for i := range cfg.Pulls {
 		if name := relay.LocalName(&cfg.Pulls[i]); cfg.Pulls[i].Static && name != "" {
-			a.demandLocked(name, nil)
+			a.demandLocked(name, nil, "")
 		}
 	}
 }
@@ -156,6 +161,39 @@ func (p *puller) watchedVia(via []string, live bool) {
 	}
 }
 
+// blocks are where the stream is pulled from, to be tried in this order: what on_play
+// has answered, then what the configuration says.
+func (p *puller) blocks() []config.Pull {
+	all := pullsOf(p.app.rules.Load().cfg, p.name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.from != "" {
+		all = slices.Insert(all, 0, answeredPull(p.from))
+	}
+	return all
+}
+
+// answered notes what on_play has answered for one more who watches. Another URL than
+// before is tried at once if nothing has come, otherwise when the session ends.
+func (p *puller) answered(from value.RTMPURL, live bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if from == "" || from == p.from {
+		return
+	}
+	p.from = from
+	if live {
+		return
+	}
+	if p.cancel != nil {
+		p.cancel(errPullChanged)
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
 // maxPullVia bounds the marks of a pull; others go unnoticed.
 const maxPullVia = 24
 
@@ -178,7 +216,11 @@ func (p *puller) run(ctx context.Context) {
 	pause := output.Backoff{Max: time.Minute, Spread: true}
 	logged := ""
 	for {
-		blocks := pullsOf(p.app.rules.Load().cfg, p.name)
+		select {
+		case <-p.wake:
+		default:
+		}
+		blocks := p.blocks()
 		if len(blocks) == 0 {
 			return
 		}
@@ -214,6 +256,8 @@ func (p *puller) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-p.wake:
+			pause.Reset()
 		case <-time.After(pause.Next()):
 		}
 	}
@@ -358,7 +402,7 @@ func (t *taking) leave(clean bool) {
 }
 
 // publishPulled gives p its stream. Neither access nor keys nor hooks are asked: the
-// configuration says that it is to be there.
+// configuration, or on_play, says that it is to be there.
 func (a *Application) publishPulled(p *puller) (*Publication, error) {
 	cfg := a.rules.Load().cfg.For(p.name)
 	session := a.newHookSession(p, func() bool { return false })

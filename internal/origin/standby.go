@@ -109,8 +109,12 @@ func (st *Stream) onAirLocked(p *Publication) {
 			st.waitLocked(old, false)
 		}
 	}
+	pushed := st.answeredPush()
 	st.attachLocked(p)
 	p.log.Info("publisher is on air", zap.String("stream", st.name))
+	if st.answeredPush() != pushed {
+		st.app.origin.goes.Go(func() { st.outputs.apply(st.app.Config(st.name)) })
+	}
 }
 
 // goOnAir writes what p kept while it waited. write is held, and p is the writer.

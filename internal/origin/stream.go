@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/fanout"
@@ -32,8 +33,9 @@ type Stream struct {
 	grace       *awake.Timer
 
 	outputs *outputs
-	hooks   atomic.Pointer[hookSession] // of the last publisher, for on_playlist
-	cameBy  atomic.Pointer[[]string]    // the marks that the last publisher brought
+	hooks   atomic.Pointer[hookSession]   // of the last publisher, for on_playlist
+	cameBy  atomic.Pointer[[]string]      // the marks that the last publisher brought
+	pushTo  atomic.Pointer[value.RTMPURL] // what on_publish answered for the last publisher
 
 	// write guards what a publisher does to live, so that the one taken over
 	// can never write behind its successor.
@@ -80,6 +82,9 @@ func (st *Stream) attachLocked(p *Publication) {
 	st.hooks.Store(p.hooks)
 	st.owner = p.owner
 	st.cameBy.Store(&p.via)
+	if !p.slate { // the stream is still that of the publisher before
+		st.pushTo.Store(&p.pushTo)
+	}
 	st.before = p.publisher.Describe().BytesIn
 	st.publishedAt.Store(time.Now().UnixNano())
 	st.write.Lock()

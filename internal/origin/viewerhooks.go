@@ -82,6 +82,8 @@ func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q view
 			// The player would go on asking for this URL, and the other name
 			// may be nobody's to know.
 			return life, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
+		case verdict.Relay != "":
+			h.app.demand(h.name, verdict.Relay)
 		}
 		return life, nil
 	})

@@ -83,7 +83,7 @@ func TestWhomAHookRefuses(t *testing.T) {
 		code, words string
 	}{
 		{"a publisher", "publish", 403, "", rtmp.StatusPublishDenied, "refused by on_publish: 403 Forbidden"},
-		{"a publisher who is to go elsewhere", "publish", 302, "rtmp://10.0.0.1/a/b", rtmp.StatusPublishDenied, "relay is not built yet"},
+		{"a publisher who is to go to no server", "publish", 302, "rtmp:///a/b", rtmp.StatusPublishDenied, "names no host"},
 		{"a publisher with a way out of the directory", "publish", 302, "../../x", rtmp.StatusPublishDenied, "no name"},
 		{"a connection", "connect", 500, "", rtmp.StatusConnectRejected, "refused by on_connect: 500"},
 		{"a connection to an application that is none", "connect", 302, "elsewhere", rtmp.StatusConnectRejected, `no application "elsewhere"`},

@@ -291,6 +291,9 @@ func (s *side) waitListening() {
 	})
 }
 
+// testFlashVer is what the clients of the tests call themselves, unless they say more.
+const testFlashVer = "FMLE/3.0 (compatible; Lavf59.27"
+
 // connect connects to an application as the same client on both sides.
 func (s *side) connect(app string, o rtmp.ClientOptions) (*rtmp.Client, error) {
 	s.t.Helper()
@@ -301,7 +304,7 @@ func (s *side) connect(app string, o rtmp.ClientOptions) (*rtmp.Client, error) {
 		o.TCURL = "rtmp://live.example/" + app
 	}
 	if o.FlashVer == "" {
-		o.FlashVer = "FMLE/3.0 (compatible; Lavf59.27"
+		o.FlashVer = testFlashVer
 	}
 	c, err := rtmp.Dial(ctx, "rtmp://"+s.address+"/x", o)
 	if err == nil {

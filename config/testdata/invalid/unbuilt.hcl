@@ -2,7 +2,6 @@ trigger "USER_NEW" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {
-  notify_relay_redirect = true
   defaults {
     on_record_done = "http://127.0.0.1:5000/done"
   }

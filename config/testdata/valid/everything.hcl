@@ -43,7 +43,7 @@ rtmp {
   notify_timeout        = "3s"
   notify_update_timeout = "10s"
   notify_update_strict  = true
-  notify_relay_redirect = false # unbuilt, at its default
+  notify_relay_redirect = true
   notify_headers        = { Authorization = "Bearer abc" }
   notify_concurrency    = 8
 
