@@ -117,7 +117,7 @@ func (l *ledger) valid(r *Entry) bool {
 	if !CleanName(r.Name) {
 		return false
 	}
-	if r.Kind == KindDirectory {
+	if r.Gone || r.Kind == KindDirectory { // what is gone has no kind: see Dir.Forget
 		return true
 	}
 	i := kindIndex(l.kinds, r.Kind)
