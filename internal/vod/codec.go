@@ -105,7 +105,8 @@ func readEntry(r io.ReaderAt, entry box, kind media.Kind) (coding, error) {
 		if len(c.config) < 8+34 {
 			return c, errors.New("box \"dfLa\" is too short")
 		}
-		c.config = c.config[4 : 8+34]
+		// Enhanced RTMP v2 "FlacSequenceHeader": behind the signature of a file.
+		c.config = append([]byte("fLaC"), c.config[4:8+34]...)
 	}
 	if c.track, err = media.ParseConfig(codec, c.config); err != nil && !errors.Is(err, media.ErrNoSPS) {
 		return c, fmt.Errorf("box %q: %w", config, err)

@@ -208,11 +208,8 @@ func (v *flvFile) Seek(ctx context.Context, ms uint32) error {
 		if tag.Timestamp > ms && (k == isKeyframe || k == isSound && !v.video) {
 			break
 		}
-		if k == isHeader && size <= maxHeader {
-			body := make([]byte, size)
-			if _, err := v.f.ReadAt(body, at+flv.TagHeaderSize); err == nil {
-				begin = body
-			}
+		if k == isHeader {
+			begin = v.headerAt(at+flv.TagHeaderSize, size)
 		}
 		v.look(tag.Type, tag.Timestamp, begin, at)
 		if k == isKeyframe || k == isSound && !v.video {
@@ -262,10 +259,19 @@ func (v *flvFile) headersBefore(at int64, limit int) {
 		return
 	}
 	v.headersBefore(place, limit-1)
-	body := make([]byte, length)
-	if _, err := v.f.ReadAt(body, place+flv.TagHeaderSize); err == nil {
-		v.headers.add(tag.Type, body, place)
+	v.headers.add(tag.Type, v.headerAt(place+flv.TagHeaderSize, length), place)
+}
+
+// headerAt reads the body of a sequence header; nil: it is too long, or cut off.
+func (v *flvFile) headerAt(place int64, size int) []byte {
+	if size > maxHeader {
+		return nil
 	}
+	body := make([]byte, size)
+	if _, err := v.f.ReadAt(body, place); err != nil {
+		return nil
+	}
+	return body
 }
 
 // keyframeAt reports whether there is a tag at k's place that playing may begin with.

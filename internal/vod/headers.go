@@ -46,11 +46,12 @@ func (h *headers) add(typ uint8, body []byte, at int64) {
 	}
 }
 
-// goTo puts those in force that are so at a place. The first of each medium are in
+// goTo puts those in force that are so at a place. Those before the place first are in
 // force before they come: players begin with them.
 func (h *headers) goTo(at, first int64) {
+	h.list = nil
 	for i := len(h.changes) - 1; i >= 0; i-- {
-		if c := h.changes[i]; c.at < at || c.at <= first {
+		if c := h.changes[i]; c.at < max(at, first) {
 			h.list = c.list
 			return
 		}

@@ -165,7 +165,9 @@ func (v *mp4File) Next() (flv.FileTag, error) {
 		return flv.FileTag{}, io.EOF
 	}
 	tag, err := v.read(lead)
-	v.heads[lead] = nil
+	if !errors.Is(err, io.EOF) { // else the frame comes when the file has grown
+		v.heads[lead] = nil
+	}
 	return tag, err
 }
 
@@ -235,7 +237,7 @@ func (v *mp4File) read(i int) (flv.FileTag, error) {
 	n := len(head) + int(s.size)
 	if n > cap(head) {
 		if s.at+int64(s.size) > v.Size() { // before memory is taken for it
-			return tag, errShort("a frame")
+			return tag, v.cutOff()
 		}
 		head = append(make([]byte, 0, n), head...)
 	}
@@ -245,15 +247,21 @@ func (v *mp4File) read(i int) (flv.FileTag, error) {
 	}
 	if _, err := v.f.ReadAt(body[len(head):], s.at); err != nil {
 		if errors.Is(err, io.EOF) {
-			err = errShort("a frame")
-			if v.frags != nil {
-				err = io.EOF // it is being written
-			}
+			err = v.cutOff()
 		}
 		return tag, err
 	}
 	tag.Body = body
 	return tag, nil
+}
+
+// cutOff is the error of a frame behind the end of the file. A fragmented file is being
+// written: that is its end so far.
+func (v *mp4File) cutOff() error {
+	if v.frags != nil {
+		return io.EOF
+	}
+	return errShort("a frame")
 }
 
 // Seek implements File.
