@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -112,7 +113,42 @@ func (c *checker) location(b *node, loc *Location) {
 	if a := b.attrs["basic_auth"]; a != nil && a.value != nil && len(loc.BasicAuth) == 0 {
 		c.errorAt(a.rng, "basic_auth names nobody", "write { USER = \"BCRYPT HASH\" }")
 	}
+	if p := loc.Player; p != nil {
+		c.player(b.one("player"), p)
+	}
 	if loc.Autoindex && loc.Root == "" && loc.Alias == "" && !b.bad("root") && !b.bad("alias") {
 		c.errorAt(b.at("autoindex"), "autoindex needs root or alias", "")
 	}
+}
+
+// player checks a player block.
+func (c *checker) player(b *node, p *Player) {
+	if p.Poster != "" && !b.bad("poster") {
+		if _, err := ParsePoster(p.Poster); err != nil {
+			c.errorAt(b.at("poster"), err.Error(), "write \"/poster.jpg\" or \"https://HOST/poster.jpg\"")
+		}
+	}
+	for _, name := range p.Applications {
+		there := func(r RTMP) bool {
+			return slices.ContainsFunc(r.Applications, func(a Application) bool { return a.Name == name })
+		}
+		if !slices.ContainsFunc(c.cfg.RTMP, there) && !b.bad("applications") && !c.broken {
+			c.errorAt(b.at("applications"), fmt.Sprintf("there is no application %q", name), "write the names of application blocks; \"*\" means those that have none")
+		}
+	}
+}
+
+// ParsePoster reads the poster attribute: http(s)://HOST/PATH, a path on this server, or
+// a path below the location.
+func ParsePoster(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Opaque != "" || u.User != nil || u.Path == "":
+		return nil, fmt.Errorf("poster: %q is not the URL of a picture", s)
+	case u.Host == "" && u.Scheme == "":
+		return u, nil
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", strings.Trim(strings.ToLower(u.Host), "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != "":
+		return nil, fmt.Errorf("poster: %q is not http(s)://HOST/PATH", s) // it becomes a part of the pages' Content-Security-Policy
+	}
+	return u, nil
 }

@@ -143,7 +143,7 @@ var docs = map[string]string{
 	"Player.Autoplay":               "Whether it plays by itself.",
 	"Player.EmbedFrom":              "The sites that may show it in a frame.",
 	"Player.OfflineText":            "What is said while there is no stream.",
-	"Player.Poster":                 "The picture that is shown before the stream.",
+	"Player.Poster":                 "The picture that is shown before the stream: a URL, a path on this server, or a file name below the location.",
 	"Player.Title":                  "The title of the page.",
 	"Pull.Live":                     "Whether the other server is asked for a live stream.",
 	"Pull.Start":                    "Where to begin in a file over there.",

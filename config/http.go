@@ -86,7 +86,7 @@ type Stat struct {
 // Control is a control block.
 type Control struct {
 	// Which commands there are.
-	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect push stage" one:"record drop redirect push stage"`
+	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect push stage title" one:"record drop redirect push stage title"`
 }
 
 // Player is a player block.
@@ -95,7 +95,8 @@ type Player struct {
 	Applications []string `hcl:"applications" example:"[\"show\"]"`
 	// The title of the page.
 	Title string `hcl:"title" example:"\"The show\""`
-	// The picture that is shown before the stream.
+	// The picture that is shown before the stream: a URL, a path on this server, or
+	// a file name below the location.
 	Poster string `hcl:"poster" example:"\"/poster.jpg\""`
 	// What is said while there is no stream.
 	OfflineText string `hcl:"offline_text" example:"\"Back on Friday at 20:00\""`

@@ -21,7 +21,7 @@ application.sessions
 
 hls.format=fmp4 hls.low_latency hls.part
 
-location.api location.player
+location.api
 `
 
 // unbuilt is the table as a set. stream and defaults blocks hold an

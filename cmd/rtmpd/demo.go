@@ -21,7 +21,6 @@ import (
 	"github.com/rtmpd/rtmpd/internal/demo"
 	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/origin"
-	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/server"
 )
 
@@ -59,10 +58,6 @@ func runDemo(ctx context.Context, d demoOptions) error {
 	if err != nil {
 		return err
 	}
-	page, err := pages.Handler(pages.Page{Playlist: "live/demo.m3u8", Title: "rtmpd demo"})
-	if err != nil {
-		return err
-	}
 	var publishing sync.WaitGroup
 	defer publishing.Wait()
 	defer cancel()
@@ -71,7 +66,7 @@ func runDemo(ctx context.Context, d demoOptions) error {
 		return fmt.Errorf("the addresses of this machine: %w", err)
 	}
 	rtmpHosts, httpHosts := hostsOf(cfg.RTMP[0].Listen[0].Host, local), hostsOf(cfg.HTTP[0].Listen[0].Host, local)
-	return serve(ctx, &loader{fixed: cfg}, cfg, server.Options{Player: page, Bind: d.bind}, func(s *server.Server) {
+	return serve(ctx, &loader{fixed: cfg}, cfg, server.Options{Bind: d.bind}, func(s *server.Server) {
 		rtmpPort := s.Port("rtmp", cfg.RTMP[0].Listen[0])
 		httpPort := s.Port("http", cfg.HTTP[0].Listen[0])
 		publishing.Go(func() {
@@ -128,7 +123,7 @@ func demoText(httpHosts []string, httpPort int, rtmpHosts []string, rtmpPort int
 	line := func(url, what string) { fmt.Fprintf(&b, "      %-40s %s\n", url, what) }
 	b.WriteString("\n  A test card is live. Open\n\n")
 	for _, h := range httpHosts {
-		line(fmt.Sprintf("http://%s:%d/", h, httpPort), "in a browser")
+		line(fmt.Sprintf("http://%s:%d/demo.html", h, httpPort), "in a browser")
 		line(fmt.Sprintf("http://%s:%d/live/demo.m3u8", h, httpPort), "in VLC or any player")
 	}
 	b.WriteString("\n  It is published over RTMP, as your own stream would be, to\n\n")
@@ -168,7 +163,7 @@ func demoConfig(d demoOptions, dir, key string) (*config.Config, error) {
 	cfg.RTMP[0].Listen = value.Addresses{rtmpAddr}
 	cfg.HTTP[0].Listen = value.Addresses{httpAddr}
 	cfg.RTMP[0].Applications[0].StreamKeys = []config.StreamKey{{Holder: "demo", Stream: "demo", Secret: value.Secret(key)}}
-	cfg.HTTP[0].Locations = append(cfg.HTTP[0].Locations, config.Location{Path: "/", Player: &config.Player{}})
+	cfg.HTTP[0].Locations = append(cfg.HTTP[0].Locations, config.Location{Path: "/", Player: &config.Player{Title: "rtmpd demo", Autoplay: true, EmbedFrom: value.Origins{"*"}}})
 	return cfg, nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rtmpd/rtmpd/config/value"
 )
@@ -17,7 +19,7 @@ import (
 // A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the end of
 // the path, and filters in the query. An empty filter matches everything.
 type Command struct {
-	Section string // record, drop, redirect, push or stage
+	Section string // record, drop, redirect, push, stage or title
 	Method  string // start or stop; publisher, subscriber or client (both)
 
 	Server   int // which rtmp block, from 0
@@ -32,6 +34,9 @@ type Command struct {
 	// Publisher, of stage, is a client ID or the label of a stream key; empty: the
 	// next in the queue.
 	Publisher string
+	// Title and Description, of title, are what viewers read about the stream; empty:
+	// what its publisher says.
+	Title, Description string
 }
 
 // An Outcome is the result of a Command.
@@ -60,7 +65,7 @@ func controlMethods(section string) []string {
 		return []string{"start", "stop"}
 	case "drop", "redirect":
 		return []string{"publisher", "subscriber", "client"}
-	case "stage":
+	case "stage", "title":
 		return []string{""}
 	}
 	return nil
@@ -117,7 +122,7 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	segments := strings.Split(r.URL.Path, "/")
 	if n := len(segments); n >= 2 {
 		c.Section, c.Method = segments[n-2], segments[n-1]
-		if c.Method == "stage" {
+		if c.Method == "stage" || c.Method == "title" {
 			c.Section, c.Method = c.Method, ""
 		}
 	}
@@ -125,6 +130,8 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	switch {
 	case methods == nil || !slices.Contains(allow, c.Section):
 		return c, &ControlError{http.StatusNotFound, "no such call: a path ends in one of " + calls(allow)}
+	case !slices.Contains(methods, c.Method) && methods[0] == "":
+		return c, badCall("%s has no %q: it stands alone", c.Section, c.Method)
 	case !slices.Contains(methods, c.Method):
 		return c, badCall("%s has no %q: it has %s", c.Section, c.Method, strings.Join(methods, ", "))
 	case r.ContentLength != 0:
@@ -134,12 +141,12 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	if err != nil {
 		return c, badCall("the query can't be read: %v", err)
 	}
-	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "push", "publisher"} {
+	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "push", "publisher", "title", "description"} {
 		values := args[name]
 		switch {
 		case len(values) > 1:
 			return c, badCall("%s is there %d times", name, len(values))
-		case len(values) == 1 && values[0] == "":
+		case len(values) == 1 && values[0] == "" && name != "title" && name != "description":
 			return c, badCall("%s is empty: leave it out to mean all", name)
 		case len(values) == 1:
 			if err := c.set(name, values[0]); err != nil {
@@ -150,8 +157,8 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	switch {
 	case c.Section == "redirect" && c.NewName == "":
 		return c, badCall("newname is missing: where to?")
-	case c.Section == "stage" && (c.App == "" || c.Name == ""):
-		return c, badCall("stage needs app and name: which stream?")
+	case (c.Section == "stage" || c.Section == "title") && (c.App == "" || c.Name == ""):
+		return c, badCall("%s needs app and name: which stream?", c.Section)
 	}
 	return c, nil
 }
@@ -184,14 +191,39 @@ func (c *Command) set(name, text string) (err error) {
 		c.Push = text
 	case "publisher":
 		c.Publisher = text
+	case "title":
+		c.Title, err = viewersText(name, text, MaxTitle, "")
+	case "description":
+		c.Description, err = viewersText(name, text, MaxDescription, "\n")
 	}
-	return nil
+	return err
+}
+
+// MaxTitle and MaxDescription bound what viewers read about a stream, in bytes.
+const (
+	MaxTitle       = 256
+	MaxDescription = 1024
+)
+
+// viewersText returns a text for viewers without blanks around it. Of control characters
+// it may have those of allowed.
+func viewersText(name, text string, most int, allowed string) (string, error) {
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	switch {
+	case len(text) > most:
+		return "", badCall("%s is longer than %d bytes", name, most)
+	case !utf8.ValidString(text):
+		return "", badCall("%s is not UTF-8", name)
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune(allowed, r) }):
+		return "", badCall("%s holds a control character", name)
+	}
+	return text, nil
 }
 
 // calls lists the calls that allow permits.
 func calls(allow []string) string {
 	var out []string
-	for _, section := range []string{"record", "drop", "redirect", "push", "stage"} {
+	for _, section := range []string{"record", "drop", "redirect", "push", "stage", "title"} {
 		if slices.Contains(allow, section) {
 			for _, method := range controlMethods(section) {
 				out = append(out, strings.TrimSuffix("/"+section+"/"+method, "/"))

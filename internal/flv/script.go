@@ -20,10 +20,19 @@ type Metadata struct {
 	FrameRate                    float64 // frames a second; 0 unknown
 	VideoDataRate, AudioDataRate float64 // kbit/s; 0 unknown
 	Encoder                      string  // at most maxEncoder bytes
+	// Title and Description are what the publisher calls the stream; at most
+	// MaxTitle and MaxDescription bytes.
+	Title, Description string
 }
 
 // maxEncoder bounds a text that ends up in status pages.
 const maxEncoder = 256
+
+// MaxTitle and MaxDescription bound texts about a stream, which stand in pages.
+const (
+	MaxTitle       = 256
+	MaxDescription = 1024
+)
 
 // MaxMetadata bounds onMetaData: every player that joins is sent it. Encoders
 // send about half a KiB.
@@ -81,12 +90,20 @@ func ParseMetadata(payload []byte) (m Metadata, ok bool, err error) {
 		case "audiodatarate":
 			m.AudioDataRate = number(p.Value)
 		case "encoder":
-			if s, ok := p.Value.(string); ok {
-				m.Encoder = strings.ToValidUTF8(s[:min(len(s), maxEncoder)], "")
-			}
+			m.Encoder = bounded(p.Value, maxEncoder)
+		case "title":
+			m.Title = bounded(p.Value, MaxTitle)
+		case "description":
+			m.Description = bounded(p.Value, MaxDescription)
 		}
 	}
 	return m, true, nil
+}
+
+// bounded returns at most n bytes of a text, and nothing of any other value.
+func bounded(v amf.Value, n int) string {
+	s, _ := v.(string)
+	return strings.ToValidUTF8(s[:min(len(s), n)], "")
 }
 
 // maxName is far longer than the name of any data message.

@@ -43,6 +43,9 @@ func namesFor(stream string, cfg *config.HLS) names {
 	return n
 }
 
+// MasterName is the file of a base name's multivariant playlist in cfg.Path.
+func MasterName(base string) string { return masterName(base) }
+
 // masterName is the file of a base name's multivariant playlist.
 func masterName(base string) string { return base + ".m3u8" }
 

@@ -31,6 +31,7 @@ type Application struct {
 	players  map[string]*playerSet // by stream name
 	files    map[string]*playerSet // by the path of the file that they play
 	viewers  map[string]*viewerSet // over HTTP, by stream name
+	titles   map[string]title      // that an operator has set, by stream name; nil: none
 	claimed  int                   // publishers attached
 	sessions int                   // connections that named it, and viewer sets
 	gone     bool

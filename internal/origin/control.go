@@ -33,6 +33,8 @@ func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 	switch c.Section {
 	case "stage":
 		return og.stage(services[c.Server], c)
+	case "title":
+		return og.entitle(services[c.Server], c)
 	case "push":
 		return pushControl(services[c.Server], c)
 	case "record":

@@ -37,6 +37,8 @@ type Stream struct {
 	cameBy  atomic.Pointer[[]string]      // the marks that the last publisher brought
 	pushTo  atomic.Pointer[value.RTMPURL] // what on_publish answered for the last publisher
 
+	described atomic.Pointer[described] // of the newest metadata that was asked about
+
 	// write guards what a publisher does to live, so that the one taken over
 	// can never write behind its successor.
 	write   sync.Mutex

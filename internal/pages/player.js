@@ -1,109 +1,570 @@
 "use strict";
 
-// Plays the playlist named by the video element and goes on trying for as long
-// as the page is open: with hls.js where there are Media Source Extensions,
-// else (Safari on iOS) with the browser's own HLS.
+// A player for live streams. Put it into any page:
+//
+//   <div data-rtmpd="NAME"></div>
+//   <script src="https://HOST/player.js" async></script>
+//
+// or by a script, as often as you like:
+//
+//   rtmpdPlay("NAME", { target: document.getElementById("here") });
+//
+// Options: target (an element or a selector), autoplay, muted, controls, poster, width,
+// height, fill (take the size of the target), params (added to the query of what is asked
+// for). It returns { video, play(), destroy() }. The target gets the event "rtmpd:state",
+// whose detail is what the server says about the stream. mistPlay is the same function
+// under the name that MistServer's embed code uses.
 (() => {
-  const video = document.getElementById("video");
-  const status = document.getElementById("status");
-  const unmute = document.getElementById("unmute");
-  const playlist = new URL(video.dataset.playlist, document.baseURI).href;
-  const retryAfter = 3000; // ms
+  if (window.rtmpdPlay) return;
 
-  let hls = null;
-  let timer = 0;
-  let recoveredAt = -Infinity; // when a media error was last repaired, ms
+  const script = document.currentScript;
+  const base = new URL(".", script?.src || document.baseURI);
+  const HLS = "application/vnd.apple.mpegurl";
 
-  function say(text) {
-    if (status.textContent !== text) status.textContent = text;
-  }
+  const css = `
+    :host { all: initial; display: block; position: relative; width: 100%; aspect-ratio: 16 / 9; overflow: hidden;
+      background: #000; color: #fff; font: 1rem/1.4 system-ui, sans-serif; color-scheme: dark; }
+    :host([data-fill]) { position: absolute; inset: 0; width: auto; height: auto; aspect-ratio: auto !important; }
+    video, .still { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; background: #000; }
+    [hidden] { display: none !important; }
+    .top { position: absolute; inset: 0 0 auto; display: flex; gap: .5rem; align-items: flex-start; padding: .5rem; pointer-events: none; }
+    .top > * { pointer-events: auto; }
+    .badge { padding: .1rem .5rem; border-radius: .25rem; background: #444; font-size: .8rem; font-weight: 600; }
+    :host([data-state="live"]) .badge { background: #b3001b; }
+    .space { flex: 1; }
+    .message { position: absolute; inset: 0; display: flex; flex-direction: column; gap: .75rem; align-items: center; justify-content: center;
+      padding: 2.5rem 1rem; box-sizing: border-box; text-align: center; background: rgb(0 0 0 / 65%); background-size: contain; pointer-events: none; overflow: auto; }
+    .message p { margin: 0; max-width: 40rem; font-size: clamp(.9rem, 2.5vw, 1.15rem); overflow-wrap: anywhere; }
+    .message a { color: #9cd1ff; pointer-events: auto; }
+    .spinner { width: 2rem; height: 2rem; border: .25rem solid #fff4; border-top-color: #fff; border-radius: 50%; animation: turn 1s linear infinite; }
+    @keyframes turn { to { transform: rotate(1turn); } }
+    @media (prefers-reduced-motion: reduce) { .spinner { animation-duration: 4s; } }
+    button, select { min-height: 2rem; padding: .25rem .75rem; border: 1px solid #fff8; border-radius: .25rem; background: rgb(20 20 20 / 85%); color: #fff; font: inherit; font-size: .9rem; cursor: pointer; }
+    button:hover, select:hover { background: #333; }
+    :focus-visible { outline: 3px solid #ffb000; outline-offset: 2px; }
+    .play { position: absolute; inset: 0; margin: auto; width: 5rem; height: 5rem; border-radius: 50%; font-size: 2rem; line-height: 1; }
+    .sound { min-height: 2.75rem; font-weight: 600; background: #fff; color: #000; }
+    .sound:hover { background: #ddd; }
+    .quiet { transition: opacity .3s; }
+    :host([data-idle]) .quiet:not(:focus-within) { opacity: 0; }
+  `;
 
-  function stop() {
-    if (hls) hls.destroy();
-    hls = null;
-    video.removeAttribute("src");
-    video.load();
-    unmute.hidden = true;
-  }
-
-  function offline() {
-    say(video.dataset.offline);
-    clearTimeout(timer);
-    timer = setTimeout(start, retryAfter);
-  }
-
-  function restart() {
-    stop();
-    offline();
-  }
-
-  // A playlist that has ended is last time's show: wait for the next one
-  // instead of playing its last seconds again.
-  async function onAir() {
-    try {
-      const answer = await fetch(playlist, { cache: "no-store" });
-      return answer.ok && !(await answer.text()).includes("#EXT-X-ENDLIST");
-    } catch {
-      return false;
+  // element makes an element with attributes and children.
+  function element(tag, attributes = {}, ...children) {
+    const e = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value !== false && value !== undefined) e.setAttribute(name, value === true ? "" : value);
     }
+    e.append(...children);
+    return e;
   }
 
-  async function play() {
-    try {
-      await video.play();
-    } catch (err) {
-      if (err.name === "NotAllowedError") say("Press play to start.");
-    }
+  // loadHls loads hls.js once for all players. A page that has one of its own keeps it.
+  let hlsLoading = null;
+  function loadHls() {
+    hlsLoading ??= new Promise((resolve, reject) => {
+      const before = window.Hls;
+      const s = element("script", { src: new URL("hls.min.js", base), async: true });
+      s.onload = () => {
+        const ours = window.Hls;
+        if (before) window.Hls = before;
+        resolve(ours);
+      };
+      s.onerror = () => {
+        hlsLoading = null;
+        s.remove();
+        reject(new Error("hls.js could not be loaded"));
+      };
+      document.head.append(s);
+    });
+    return hlsLoading;
   }
 
-  async function start() {
-    if (!(await onAir())) {
-      offline();
-      return;
-    }
-    if (window.Hls && Hls.isSupported()) {
-      startHls();
-    } else if (video.canPlayType("application/vnd.apple.mpegurl")) {
-      video.src = playlist;
-      play();
-    } else {
-      say("This browser can't play HLS. The playlist below opens in VLC and other players.");
-    }
+  // engine says how this browser plays HLS. hls.js does it with Media Source Extensions;
+  // phones of Apple have their own player, which also speaks to AirPlay.
+  function engine(video) {
+    if (window.MediaSource?.isTypeSupported?.('video/mp4; codecs="avc1.42E01E,mp4a.40.2"')) return "hls.js";
+    if (video.canPlayType(HLS)) return "native";
+    return window.ManagedMediaSource ? "hls.js" : "";
   }
 
-  function startHls() {
-    hls = new Hls();
-    hls.on(Hls.Events.MANIFEST_PARSED, play);
-    hls.on(Hls.Events.ERROR, (_, data) => {
-      if (!data.fatal) return;
-      const now = performance.now();
-      if (data.type === Hls.ErrorTypes.MEDIA_ERROR && now - recoveredAt > 5000) {
-        recoveredAt = now;
-        hls.recoverMediaError();
+  // streamURL is the URL of a file of the stream NAME or APP/NAME.
+  function streamURL(name, before, behind, params) {
+    const [file, app] = name.split("/").reverse();
+    const url = new URL(before + encodeURIComponent(file) + behind, base);
+    if (app) url.searchParams.set("app", app);
+    for (const [key, value] of params) url.searchParams.append(key, value);
+    return url;
+  }
+
+  class Player {
+    constructor(name, target, options) {
+      this.name = name;
+      this.options = options;
+      this.params = new URLSearchParams(options.params || "");
+      this.info = null;
+      this.source = ""; // URL that is played; empty: none
+      this.hls = null;
+      this.wanted = options.autoplay; // somebody wants to see it
+      this.failures = 0;
+      this.repairedAt = -Infinity;
+      this.samples = [];
+      this.timers = new Map();
+      this.closed = false;
+      this.build(target);
+      this.show("loading", "Loading…");
+      if (options.info) this.update(options.info);
+      this.follow();
+      this.every("watch", 1000, () => this.watch());
+    }
+
+    // build makes the elements, in a shadow tree: styles of the page don't reach it.
+    build(target) {
+      const o = this.options;
+      this.host = element("div", { class: "rtmpd-player", role: "group", "aria-label": `Player: ${this.name}`, "data-fill": o.fill });
+      if (o.width) this.host.style.maxWidth = typeof o.width === "number" ? `${o.width}px` : o.width;
+      if (o.height) this.host.style.maxHeight = typeof o.height === "number" ? `${o.height}px` : o.height;
+      this.video = element("video", { playsinline: true, controls: o.controls, preload: "none", "aria-label": this.name });
+      this.video.muted = o.muted;
+      this.still = element("video", { class: "still", playsinline: true, preload: "auto", tabindex: "-1", "aria-hidden": "true", hidden: true });
+      this.still.muted = true;
+      this.badge = element("span", { class: "badge" });
+      this.goLive = element("button", { type: "button", hidden: true }, "Back to live");
+      this.quality = element("select", { "aria-label": "Quality", hidden: true });
+      this.sound = element("button", { type: "button", class: "sound", hidden: true }, "Turn the sound on");
+      this.spinner = element("div", { class: "spinner", "aria-hidden": "true" });
+      this.text = element("p", { role: "status" });
+      this.message = element("div", { class: "message" }, this.spinner, this.text);
+      this.playButton = element("button", { type: "button", class: "play", "aria-label": "Play", hidden: true }, "▶");
+      const top = element("div", { class: "top quiet" }, this.badge, element("span", { class: "space" }), this.goLive, this.quality);
+      this.notice = element("div", { class: "top" }, element("span", { class: "space" }), this.sound, element("span", { class: "space" }));
+      this.notice.style.top = "3rem";
+      const root = this.host.attachShadow({ mode: "open" });
+      root.append(this.still, this.video, this.message, top, this.notice, this.playButton);
+      try {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(css);
+        root.adoptedStyleSheets = [sheet];
+      } catch { // browsers before 2023
+        root.append(element("style", {}, css));
+      }
+      target.append(this.host);
+
+      const v = this.video;
+      v.addEventListener("playing", () => this.playing());
+      v.addEventListener("waiting", () => this.stalled());
+      v.addEventListener("ended", () => this.ended());
+      v.addEventListener("error", () => this.videoError());
+      v.addEventListener("play", () => (this.wanted = true));
+      v.addEventListener("volumechange", () => { if (!v.muted) this.sound.hidden = true; });
+      v.addEventListener("loadedmetadata", () => this.shape(v.videoWidth, v.videoHeight));
+      this.sound.addEventListener("click", () => { v.muted = false; v.focus(); });
+      this.playButton.addEventListener("click", () => this.play());
+      this.goLive.addEventListener("click", () => this.seekLive());
+      this.quality.addEventListener("change", () => { if (this.hls) this.hls.currentLevel = Number(this.quality.value); });
+      this.host.addEventListener("keydown", (e) => this.key(e));
+      for (const event of ["pointermove", "pointerdown", "keydown", "focusin"]) this.host.addEventListener(event, () => this.awake());
+      this.awake();
+    }
+
+    // key gives the video keys that browsers don't. They have space and arrows themselves.
+    key(e) {
+      if (e.ctrlKey || e.metaKey || e.altKey || e.composedPath()[0] === this.quality) return;
+      const v = this.video;
+      switch (e.key) {
+        case "m": v.muted = !v.muted; break;
+        case "f": document.fullscreenElement ? document.exitFullscreen() : v.requestFullscreen?.(); break;
+        case "k": v.paused ? this.play() : v.pause(); break;
+        default: return;
+      }
+      e.preventDefault();
+    }
+
+    // awake shows the badge and the menu for some seconds.
+    awake() {
+      this.host.removeAttribute("data-idle");
+      this.after("idle", 4000, () => { if (this.state === "live" && !this.video.paused) this.host.setAttribute("data-idle", ""); });
+    }
+
+    shape(width, height) {
+      if (width > 0 && height > 0) this.host.style.aspectRatio = `${width} / ${height}`;
+    }
+
+    // after and every keep one timer of each kind.
+    after(kind, ms, f) {
+      clearTimeout(this.timers.get(kind));
+      this.timers.set(kind, setTimeout(f, ms));
+    }
+
+    every(kind, ms, f) {
+      this.timers.set(kind, setInterval(f, ms));
+    }
+
+    cancel(kind) {
+      clearTimeout(this.timers.get(kind));
+    }
+
+    // show says what is going on. Without a text the picture is seen.
+    show(state, text, busy = state === "loading" || state === "reconnecting") {
+      const names = { live: "LIVE", offline: "OFFLINE", error: "ERROR", reconnecting: "RECONNECTING", loading: "", ready: "LIVE" };
+      if (this.state !== state) this.host.dataset.state = state;
+      this.state = state;
+      this.badge.textContent = names[state];
+      this.badge.hidden = !names[state];
+      this.message.hidden = !text;
+      this.spinner.hidden = !busy;
+      if (this.text.textContent !== text) this.text.textContent = text;
+      const poster = state === "offline" && (this.options.poster || this.info?.poster);
+      this.message.style.background = poster ? `linear-gradient(rgb(0 0 0 / 55%), rgb(0 0 0 / 55%)), center / contain no-repeat url(${JSON.stringify(new URL(poster, base).href)}) #000` : "";
+      if (text) this.awake();
+    }
+
+    // follow hears by WebSocket when something changes. Where there is none, it asks.
+    follow() {
+      if (this.closed) return;
+      const url = streamURL(this.name, "json_", ".js", this.params);
+      url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+      let heard = false;
+      let socket;
+      try {
+        socket = this.socket = new WebSocket(url);
+      } catch {
+        this.poll();
         return;
       }
-      restart();
-    });
-    hls.loadSource(playlist);
-    hls.attachMedia(video);
+      socket.onmessage = (e) => {
+        heard = true;
+        this.cancel("poll");
+        this.update(JSON.parse(e.data));
+      };
+      socket.onclose = () => {
+        if (this.closed) return;
+        if (!heard) this.poll();
+        // Not all at the same moment: a server that was restarted has much to do.
+        this.after("follow", heard ? 500 + 2000 * Math.random() : 60000, () => this.follow());
+      };
+    }
+
+    async poll() {
+      if (this.closed) return;
+      this.after("poll", this.source ? 15000 : 4000, () => this.poll());
+      try {
+        const answer = await fetch(streamURL(this.name, "json_", ".js", this.params), { cache: "no-store" });
+        if (answer.ok) this.update(await answer.json());
+        else if (!this.source) this.show("error", answer.status === 404 ? "There is no such stream here." : this.refused(answer.status));
+      } catch {
+        if (!this.source) this.show("reconnecting", "The server can't be reached. Trying again…");
+      }
+    }
+
+    refused(status) {
+      switch (status) {
+        case 401: case 403: return "You may not watch this stream.";
+        case 404: return "The stream is not there yet.";
+        case 503: return "The stream has as many viewers as it can take. Trying again…";
+      }
+      return `The server answers ${status}. Trying again…`;
+    }
+
+    // update takes what the server says.
+    update(info) {
+      this.info = info;
+      const title = info.title || this.name;
+      this.host.setAttribute("aria-label", `Player: ${title}`);
+      this.video.setAttribute("aria-label", title);
+      this.host.dispatchEvent(new CustomEvent("rtmpd:state", { detail: info, bubbles: true, composed: true }));
+      if (this.closed) return;
+      const source = this.choose(info);
+      if (!source) {
+        if (!this.source) this.offline();
+        return; // else the end of the video, or of its fragments, says when it is over
+      }
+      if (source === this.source || this.state === "error" && source === this.failed) return;
+      this.failures = 0;
+      this.shape(info.width, info.height);
+      if (this.wanted) this.load(source);
+      else this.offer(info);
+    }
+
+    // choose returns the URL of the best source that this browser plays; "" if there is none.
+    choose(info) {
+      const found = info?.source?.find((s) => s.type.endsWith(HLS));
+      if (!found) return "";
+      const url = new URL(found.relurl, base);
+      for (const [key, value] of this.params) url.searchParams.append(key, value);
+      return url.href;
+    }
+
+    offline() {
+      this.cancel("retry");
+      this.playButton.hidden = this.still.hidden = true;
+      if (this.info?.state === "waiting") this.show("offline", "The stream is about to begin…", true);
+      else this.show("offline", this.info?.on_error || "The stream is offline. It starts here by itself.");
+    }
+
+    // offer waits for somebody to press play.
+    offer(info) {
+      this.show("ready", "");
+      const poster = this.options.poster || info.poster;
+      if (poster) this.video.poster = new URL(poster, base).href;
+      else if (info.picture) {
+        const url = new URL(info.picture, base).href;
+        if (this.still.src !== url) this.still.src = url;
+        this.still.hidden = false;
+      }
+      this.video.style.visibility = this.still.hidden ? "" : "hidden";
+      this.playButton.hidden = false;
+    }
+
+    play() {
+      this.wanted = true;
+      this.playButton.hidden = true;
+      const source = this.choose(this.info);
+      if (this.source) this.start();
+      else if (source) this.load(source);
+    }
+
+    async load(source) {
+      this.stop();
+      this.source = source;
+      this.video.style.visibility = "";
+      this.show("loading", "Loading…");
+      switch (engine(this.video)) {
+        case "native":
+          this.video.src = source;
+          this.start();
+          return;
+        case "":
+          this.fail("This browser can't play the stream. ", "The playlist", " opens in VLC and other players.");
+          return;
+      }
+      let Hls;
+      try {
+        Hls = await loadHls();
+      } catch {
+        this.retry("The player could not be loaded. Trying again…");
+        return;
+      }
+      if (this.closed || this.source !== source || this.hls) return;
+      if (!Hls.isSupported()) {
+        this.fail("This browser can't play the stream. ", "The playlist", " opens in VLC and other players.");
+        return;
+      }
+      this.loadWith(Hls, source);
+    }
+
+    loadWith(Hls, source) {
+      const hls = this.hls = new Hls({ liveDurationInfinity: true, backBufferLength: 30 });
+      hls.on(Hls.Events.MANIFEST_PARSED, () => {
+        this.menu();
+        this.start();
+      });
+      hls.on(Hls.Events.LEVEL_SWITCHED, () => this.menu());
+      hls.on(Hls.Events.ERROR, (_, data) => {
+        if (data.fatal && this.hls === hls) this.hlsError(Hls, data);
+      });
+      hls.loadSource(source);
+      hls.attachMedia(this.video);
+    }
+
+    hlsError(Hls, data) {
+      const now = performance.now();
+      const unplayable = [Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR, Hls.ErrorDetails.BUFFER_ADD_CODEC_ERROR, Hls.ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR];
+      if (unplayable.includes(data.details)) {
+        this.fail(`This browser can't play ${this.codecs()}. `, "The playlist", " opens in VLC and other players.");
+      } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && now - this.repairedAt > 5000) {
+        this.repairedAt = now;
+        this.hls.recoverMediaError();
+      } else if (data.response?.code >= 400) {
+        this.retry(this.refused(data.response.code), data.response.code);
+      } else {
+        this.retry("The connection was lost. Trying again…");
+      }
+    }
+
+    codecs() {
+      const tracks = Object.values(this.info?.meta?.tracks || {});
+      return tracks.map((t) => t.codec).join(" with ") || "this stream";
+    }
+
+    // start plays, without sound if the browser allows no other way, or waits for a click.
+    async start() {
+      const v = this.video;
+      try {
+        await v.play();
+      } catch (err) {
+        if (err.name !== "NotAllowedError" || this.closed) return; // AbortError: something else is loaded
+        if (!v.muted) {
+          v.muted = true;
+          try {
+            await v.play();
+            this.sound.hidden = false;
+            return;
+          } catch { // not even so
+            v.muted = false;
+          }
+        }
+        this.show("ready", "");
+        this.playButton.hidden = false;
+      }
+    }
+
+    playing() {
+      this.failures = 0;
+      this.playButton.hidden = this.still.hidden = true;
+      this.show("live", "");
+    }
+
+    stalled() {
+      if (this.state !== "live") return;
+      const interrupted = this.info?.state === "interrupted";
+      this.show("reconnecting", interrupted ? "The stream was interrupted. It goes on by itself." : "Waiting for the stream…");
+    }
+
+    ended() {
+      this.stop();
+      if (this.choose(this.info)) this.retry("");
+      else this.offline();
+    }
+
+    videoError() {
+      if (this.hls || !this.video.hasAttribute("src")) return;
+      const unplayable = this.video.error?.code === MediaError.MEDIA_ERR_DECODE && ++this.decodeErrors > 3;
+      if (unplayable) this.fail(`This browser can't play ${this.codecs()}. `, "The playlist", " opens in VLC and other players.");
+      else this.retry("The connection was lost. Trying again…");
+    }
+
+    // fail gives up on a source. Words around a link to it.
+    fail(before, link, behind) {
+      const source = this.failed = this.source;
+      this.stop();
+      this.show("error", before + link + behind);
+      this.text.replaceChildren(before, element("a", { href: source, target: "_blank", rel: "noopener" }, link), behind);
+    }
+
+    // retry plays again in a while: after 1, 2, 4, 8, 10 … seconds.
+    retry(text, status) {
+      this.stop();
+      const wait = Math.min(status === 403 ? 30 : 10, 2 ** this.failures++) * 1000 * (0.75 + Math.random() / 2);
+      if (!this.choose(this.info)) {
+        this.offline();
+        return;
+      }
+      this.show(status === 403 || status === 401 ? "error" : "reconnecting", text || "Waiting for the stream…");
+      this.after("retry", wait, () => {
+        const source = this.choose(this.info);
+        if (this.closed || this.source) return;
+        if (source) this.load(source);
+        else this.offline();
+      });
+    }
+
+    stop() {
+      this.cancel("retry");
+      this.hls?.destroy();
+      this.hls = null;
+      this.source = "";
+      this.samples = [];
+      this.quality.hidden = this.goLive.hidden = this.sound.hidden = true;
+      if (this.video.hasAttribute("src")) {
+        this.video.removeAttribute("src");
+        this.video.load();
+      }
+    }
+
+    // menu fills the list of qualities.
+    menu() {
+      const levels = this.hls?.levels || [];
+      this.quality.hidden = levels.length < 2;
+      if (this.quality.hidden) return;
+      const label = (l) => (l.height ? `${l.height}p` : "Sound") + (l.frameRate > 31 ? ` ${Math.round(l.frameRate)}` : "") + ` · ${(l.bitrate / 1e6).toFixed(1)} Mb/s`;
+      const auto = this.hls.autoLevelEnabled;
+      const now = levels[this.hls.currentLevel];
+      const options = [element("option", { value: -1, selected: auto }, auto && now ? `Auto (${now.height ? `${now.height}p` : "sound"})` : "Auto")];
+      const order = levels.map((l, i) => [l, i]).sort(([a], [b]) => b.bitrate - a.bitrate);
+      for (const [l, i] of order) options.push(element("option", { value: i, selected: !auto && i === this.hls.manualLevel }, label(l)));
+      this.quality.replaceChildren(...options);
+    }
+
+    seekLive() {
+      const v = this.video;
+      const end = v.seekable.length ? v.seekable.end(v.seekable.length - 1) : v.currentTime;
+      v.currentTime = this.hls?.liveSyncPosition ?? Math.max(0, end - 6);
+      this.goLive.hidden = true;
+      this.start();
+    }
+
+    // watch looks once a second at how well it plays.
+    watch() {
+      const v = this.video;
+      if (!this.source || v.paused || document.hidden) {
+        this.samples = [];
+        return;
+      }
+      this.samples.push(v.currentTime);
+      if (this.samples.length > 21) this.samples.shift();
+      const behind = this.hls ? this.hls.latency - Math.max(15, 3 * (this.hls.targetLatency || 0)) : 0;
+      this.goLive.hidden = !(behind > 0);
+      if (this.samples.length < 21 || this.info?.state !== "live") return;
+      const played = (this.samples[20] - this.samples[0]) / 20;
+      if (played < 0 || played > 0.75) return;
+      this.samples = [];
+      if (this.hls && !this.hls.autoLevelEnabled && this.hls.levels.length > 1) {
+        this.hls.currentLevel = -1; // the chosen quality is too much
+        this.menu();
+      }
+      if (this.state === "reconnecting") this.show("reconnecting", "The connection is too slow for this stream…");
+    }
+
+    destroy() {
+      this.closed = true;
+      this.stop();
+      for (const t of this.timers.values()) clearTimeout(t);
+      if (this.socket) {
+        this.socket.onclose = this.socket.onmessage = null;
+        this.socket.close();
+      }
+      this.host.remove();
+    }
   }
 
-  video.addEventListener("playing", () => {
-    say("");
-    unmute.hidden = !video.muted;
-  });
-  video.addEventListener("waiting", () => say("Waiting for the stream…"));
-  video.addEventListener("ended", restart);
-  video.addEventListener("error", () => {
-    if (!hls && video.hasAttribute("src")) restart();
-  });
-  video.addEventListener("volumechange", () => {
-    if (!video.muted) unmute.hidden = true;
-  });
-  unmute.addEventListener("click", () => {
-    video.muted = false;
-    video.focus();
-  });
+  // rtmpdPlay puts a player for the stream NAME or APP/NAME into the target; without one
+  // it stands where the script does.
+  function rtmpdPlay(name, options = {}) {
+    let target = options.target;
+    if (typeof target === "string") target = document.querySelector(target);
+    if (!target) {
+      target = element("div");
+      const at = document.currentScript;
+      if (at?.parentElement && at.parentElement !== document.head) at.before(target);
+      else document.body.append(target);
+    }
+    const p = new Player(String(name), target, {
+      ...options,
+      autoplay: options.autoplay ?? true,
+      muted: options.muted ?? false,
+      controls: options.controls ?? true,
+      fill: options.fill ?? options.fillSpace ?? false,
+      params: options.params ?? options.urlappend ?? "",
+    });
+    return { video: p.video, play: () => p.play(), destroy: () => p.destroy() };
+  }
+  window.rtmpdPlay = rtmpdPlay;
+  window.mistPlay ??= rtmpdPlay;
+  window.mistplayers ??= {}; // by this MistServer's embed code knows that player.js is there
 
-  start();
+  // scan starts the players that stand in the page as elements.
+  function scan() {
+    for (const target of document.querySelectorAll("[data-rtmpd]:not([data-rtmpd-on])")) {
+      const d = target.dataset;
+      d.rtmpdOn = "";
+      const yes = (value) => (value === undefined ? undefined : value !== "false");
+      rtmpdPlay(d.rtmpd, {
+        target, autoplay: yes(d.autoplay), muted: yes(d.muted), controls: yes(d.controls), fill: yes(d.fill),
+        poster: d.poster, width: d.width, height: d.height, params: d.params, info: d.info && JSON.parse(d.info),
+      });
+    }
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", scan);
+  else scan();
 })();

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
 
@@ -13,9 +14,16 @@ import (
 // which no root may serve.
 func (s *Server) webDeps(cfg *config.Config) web.Deps {
 	return web.Deps{
-		Live: s.origin.Directories(), Audience: s.origin.Audience(), KeyPaths: keyPaths(cfg), Log: s.log, Player: s.opts.Player, ACME: s.acme,
+		Live: s.origin.Directories(), Audience: s.origin.Audience(), KeyPaths: keyPaths(cfg), Log: s.log, ACME: s.acme,
 		Metrics: s.metrics, Health: http.HandlerFunc(s.serveHealth), IsKey: s.origin.IsKey,
-		Stat:    func(c config.Stat) http.Handler { return api.Stat(s.Snapshot, c.Stylesheet) },
+		Stat: func(c config.Stat) http.Handler { return api.Stat(s.Snapshot, c.Stylesheet) },
+		Player: func(c config.Player) (web.PageFunc, error) {
+			h, err := pages.New(c, s.origin.Pages())
+			if err != nil {
+				return nil, err
+			}
+			return h.Serve, nil
+		},
 		Control: func(c config.Control) http.Handler { return api.Control(c.Allow, s.origin.Control) },
 	}
 }

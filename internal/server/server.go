@@ -35,8 +35,7 @@ type Options struct {
 	// stream key that was just made.
 	Announce func(line string)
 	Version  string
-	Built    time.Time    // for stat; the zero time: not known
-	Player   http.Handler // serves player locations; nil: they are an error
+	Built    time.Time // for stat; the zero time: not known
 	// Bind listens on an address of the configuration; nil: listen.Bind.
 	Bind func(value.Address) (net.Listener, error)
 }

@@ -42,7 +42,7 @@ func TestAccessIsJudgedFirst(t *testing.T) {
 		all = append(all, l)
 	}
 	s := site(t, Deps{
-		Stat: func(config.Stat) http.Handler { return inner }, Player: inner,
+		Stat: func(config.Stat) http.Handler { return inner }, Player: player(inner),
 		Control: func(config.Control) http.Handler { return inner },
 	}, locations(all...))
 	bearer := "Authorization: Bearer " + token

@@ -35,7 +35,7 @@ func behind(t *testing.T) (addr string, s *Site) {
 		config.Location{Path: "/near", Health: true, Access: rules("198.51.100.0/24")},
 	)
 	cfg.TrustedProxies = loopback()
-	s = site(t, Deps{Live: live, Player: page, Stat: func(config.Stat) http.Handler { return page }}, cfg)
+	s = site(t, Deps{Live: live, Player: player(page), Stat: func(config.Stat) http.Handler { return page }}, cfg)
 	addr, _ = serveSite(t, s)
 	return addr, s
 }

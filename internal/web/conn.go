@@ -44,7 +44,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		_ = nc.Close()
 		return nil, fdlimit.Error{}
 	}
-	c := &conn{Conn: nc, traffic: l.server.site.Load().traffic}
+	c := &conn{Conn: nc, server: l.server, traffic: l.server.site.Load().traffic}
 	c.traffic.conns.Add(1)
 	c.rtmp = func() {
 		site, at := l.server.site.Load(), nc.LocalAddr()
@@ -75,6 +75,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // recognises an encoder that uses the wrong port.
 type conn struct {
 	net.Conn
+	server  *Server
 	proxied bool   // its address comes from a PROXY header
 	begun   bool   // something was read
 	rtmp    func() // reports that RTMP is spoken here

@@ -41,13 +41,16 @@ func (c cors) set(h http.Header, origin string) {
 		return
 	default:
 		h["Vary"] = varyOrigin
-		if !slices.Contains(c.origins, origin) {
+		if !c.allows(origin) {
 			return
 		}
 		h["Access-Control-Allow-Origin"] = []string{origin}
 	}
 	h["Access-Control-Expose-Headers"] = corsExpose
 }
+
+// allows reports whether pages of an origin may read the answers.
+func (c cors) allows(origin string) bool { return c.any || slices.Contains(c.origins, origin) }
 
 // preflight answers OPTIONS; l may be nil. No credentials come with one, so it comes
 // before they are asked for. The headers attribute is part of it: a browser sends

@@ -25,6 +25,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -45,6 +46,13 @@ func site(tb testing.TB, d Deps, cfg config.HTTP) *Site {
 		}
 	})
 	return s
+}
+
+// player has h answer for player locations.
+func player(h http.Handler) func(config.Player) (PageFunc, error) {
+	return func(config.Player) (PageFunc, error) {
+		return func(w http.ResponseWriter, r *http.Request, _ pages.Visit) { h.ServeHTTP(w, r) }, nil
+	}
 }
 
 func locations(l ...config.Location) config.HTTP { return config.HTTP{Locations: l} }

@@ -78,7 +78,7 @@ func TestALocationNobodyBuiltIsAnError(t *testing.T) {
 		}
 	}
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "page") })
-	s := site(t, Deps{Player: page}, locations(config.Location{Path: "/", Player: &config.Player{}, CacheControl: "max-age=1"}))
+	s := site(t, Deps{Player: player(page)}, locations(config.Location{Path: "/", Player: &config.Player{}, CacheControl: "max-age=1"}))
 	r := ask(t, s, "GET /", "peer: 192.0.2.7")
 	differs(t, "player", bodyOf(t, r), "page")
 	differs(t, "player's Cache-Control", r.Header.Get("Cache-Control"), "max-age=1")

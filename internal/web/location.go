@@ -31,7 +31,8 @@ type location struct {
 	tree      *tree // root and alias
 	autoindex bool
 	redirect  string
-	inner     http.Handler // stat, control, metrics, player
+	inner     http.Handler // stat, control, metrics
+	pages     PageFunc     // player
 	control   bool         // acts: pages of other sites must not reach it
 }
 
@@ -88,7 +89,11 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 	case c.Metrics && s.deps.Metrics != nil:
 		l.inner, l.serve = s.deps.Metrics, (*exchange).serveStat
 	case c.Player != nil && s.deps.Player != nil:
-		l.inner, l.serve = s.deps.Player, (*exchange).serveInner
+		var err error
+		if l.pages, err = s.deps.Player(*c.Player); err != nil {
+			return err
+		}
+		l.serve = (*exchange).servePages
 	default:
 		return errors.New("this kind of location is not built into this server")
 	}

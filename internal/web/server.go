@@ -32,6 +32,8 @@ type Server struct {
 	closed    bool
 	listeners []net.Listener
 	silent    map[net.Conn]struct{} // https connections without a request so far
+	held      map[*conn]struct{}    // that have become WebSockets
+	holding   sync.WaitGroup        // of held
 }
 
 // NewServer makes a server for site, which stays the caller's to close.
@@ -39,7 +41,7 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	s := &Server{silent: make(map[net.Conn]struct{})}
+	s := &Server{silent: make(map[net.Conn]struct{}), held: make(map[*conn]struct{})}
 	s.plain = http1.NewServer(s, log, withConn)
 	s.site.Store(site)
 	errorLog, _ := zap.NewStdLogAt(log, zap.DebugLevel) // fails for unknown levels only
@@ -134,6 +136,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.closed = true
 	listeners := s.listeners
 	s.mu.Unlock()
+	s.site.Load().hangUp()
 	defer func() {
 		for _, l := range listeners {
 			_ = l.Close()
@@ -145,6 +148,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		if err != nil {
 			_ = s.tls.Close()
 		}
+		s.endHeld(ctx) // net/http does not wait for them
 		done <- err
 	}()
 	return errors.Join(s.plain.Shutdown(ctx), <-done)

@@ -225,7 +225,7 @@ func TestShutdownLetsRequestsEndAndClosesTheIdle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(site(t, Deps{Player: page}, locations(config.Location{Path: "/", Player: &config.Player{}}, config.Location{Path: "/h", Health: true})), nil)
+	srv := NewServer(site(t, Deps{Player: player(page)}, locations(config.Location{Path: "/", Player: &config.Player{}}, config.Location{Path: "/h", Health: true})), nil)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	idle, busy := dial(t, l.Addr().String()), dial(t, l.Addr().String())
@@ -273,7 +273,7 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(site(t, Deps{Player: page}, locations(config.Location{Path: "/", Player: &config.Player{}})), nil)
+	srv := NewServer(site(t, Deps{Player: player(page)}, locations(config.Location{Path: "/", Player: &config.Player{}})), nil)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	c := dial(t, l.Addr().String())
@@ -296,15 +296,15 @@ func TestAHandlerLearnsThatItsClientHasGone(t *testing.T) {
 		<-r.Context().Done()
 		close(left)
 	})
-	addr, _ := serveSite(t, site(t, Deps{Player: page}, locations(config.Location{Path: "/", Player: &config.Player{}})))
+	addr, _ := serveSite(t, site(t, Deps{Stat: func(config.Stat) http.Handler { return page }}, locations(config.Location{Path: "/", Stat: &config.Stat{}})))
 	c := dial(t, addr)
 	for range 3 { // watching ends with each request
-		fmt.Fprintf(c, "GET /quick HTTP/1.1\r\nHost: h\r\n\r\n")
+		fmt.Fprintf(c, "GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fmt.Fprintf(c, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+	fmt.Fprintf(c, "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	<-entered
 	_ = c.Close()
 	<-left
@@ -323,7 +323,7 @@ func TestAPanicEndsOneConnectionOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(site(t, Deps{Player: page}, locations(config.Location{Path: "/", Player: &config.Player{}}, config.Location{Path: "/h", Health: true})), log)
+	srv := NewServer(site(t, Deps{Player: player(page)}, locations(config.Location{Path: "/", Player: &config.Player{}}, config.Location{Path: "/h", Health: true})), log)
 	run(t, srv, func() error { return srv.Serve(l) })
 	for _, p := range []string{"/loud", "/quiet"} {
 		differs(t, p, exchangeBytes(t, l.Addr().String(), "GET "+p+" HTTP/1.1\r\nHost: h\r\n\r\n"), "")

@@ -28,6 +28,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/accesslog"
+	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -55,15 +56,19 @@ type Deps struct {
 	Control func(config.Control) http.Handler
 	Health  http.Handler // writes the body, and a status other than 200, of health locations; nil: "ok"
 	Metrics http.Handler // serves metrics locations; nil: they are an error
-	Player  http.Handler // serves player locations; nil: they are an error
-	ACME    ACME         // nil: tls.domains are an error
-	Traffic *Traffic     // counters to continue; nil: new ones
-	Log     *zap.Logger  // nil: silent
+	// Player makes what serves a player location; nil: such locations are an error.
+	Player  func(config.Player) (PageFunc, error)
+	ACME    ACME        // nil: tls.domains are an error
+	Traffic *Traffic    // counters to continue; nil: new ones
+	Log     *zap.Logger // nil: silent
 	// OpenLog opens an access log for appending. nil: the file of that
 	// name, made with its directory if need be.
 	OpenLog func(path string) (io.WriteCloser, error)
 	Now     func() time.Time // nil: time.Now
 }
+
+// A PageFunc answers a request for the pages of a player location.
+type PageFunc = func(http.ResponseWriter, *http.Request, pages.Visit)
 
 // Site is one http block, compiled. It is an http.Handler.
 type Site struct {
@@ -91,7 +96,9 @@ type Site struct {
 	refs      atomic.Int64 // one for the owner, one per request under way
 	closed    atomic.Bool  // takes no new request
 	closing   sync.Once
-	freeErr   error // written before the last reference is gone
+	ending    chan struct{} // closed by hangUp
+	hangUp    func()        // ends the WebSockets
+	freeErr   error         // written before the last reference is gone
 }
 
 // Compile opens and parses everything that cfg names. After an error nothing stays open.
@@ -106,7 +113,8 @@ func Compile(cfg config.HTTP, d Deps) (*Site, error) {
 	if d.OpenLog == nil {
 		d.OpenLog = accesslog.OpenFile
 	}
-	s := &Site{deps: d, log: d.Log, now: d.Now, guard: newGuard(d.Now), files: newOpenFiles(d.Now)}
+	s := &Site{deps: d, log: d.Log, now: d.Now, guard: newGuard(d.Now), files: newOpenFiles(d.Now), ending: make(chan struct{})}
+	s.hangUp = sync.OnceFunc(func() { close(s.ending) })
 	s.refs.Store(1)
 	s.listen, s.traffic = ListenText(cfg), d.Traffic
 	if s.traffic == nil {
@@ -186,6 +194,7 @@ func (s *Site) Close() error {
 	var err error
 	s.closing.Do(func() {
 		s.closed.Store(true)
+		s.hangUp()
 		if s.release() {
 			err = s.freeErr
 		}

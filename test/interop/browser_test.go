@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -50,7 +51,8 @@ type watchState struct {
 }
 
 const readState = `(() => {
-	const v = document.querySelector("video");
+	const player = document.querySelector(".rtmpd-player");
+	const v = player ? player.shadowRoot.querySelector("video:not(.still)") : document.querySelector("video");
 	const q = v ? v.getVideoPlaybackQuality() : {};
 	return JSON.stringify({
 		fatal: window.fatal || [],
@@ -96,25 +98,41 @@ func watchPage(t *testing.T, url string, watch time.Duration) {
 
 // A page is open in a browser of its own.
 type page struct {
-	ctx    context.Context
-	opened time.Time
+	ctx      context.Context
+	opened   time.Time
+	console  *lockedBuffer // what scripts say
+	problems *lockedBuffer // errors of scripts, of the network and of the security policy
 }
 
 // open starts a browser with url in it. A screenshot and the console are kept at
 // the end of the test.
 func open(t *testing.T, url string) *page {
 	t.Helper()
-	p := &page{ctx: chromium(t), opened: time.Now()}
-	console := new(lockedBuffer)
+	return openIn(t, chromium(t), url)
+}
+
+// openIn is open in a browser that was started before.
+func openIn(t *testing.T, ctx context.Context, url string) *page {
+	t.Helper()
+	p := &page{ctx: ctx, opened: time.Now(), console: new(lockedBuffer), problems: new(lockedBuffer)}
 	chromedp.ListenTarget(p.ctx, func(ev any) {
 		switch ev := ev.(type) {
 		case *runtime.EventConsoleAPICalled:
 			for _, arg := range ev.Args {
-				fmt.Fprintf(console, "%s ", arg.Value)
+				fmt.Fprintf(p.console, "%s ", arg.Value)
 			}
-			fmt.Fprintln(console)
+			fmt.Fprintln(p.console)
+			if ev.Type == runtime.APITypeError {
+				fmt.Fprintf(p.problems, "console.error: %s\n", ev.Args[0].Value)
+			}
 		case *runtime.EventExceptionThrown:
-			fmt.Fprintln(console, ev.ExceptionDetails.Error())
+			fmt.Fprintln(p.console, ev.ExceptionDetails.Error())
+			fmt.Fprintln(p.problems, ev.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			fmt.Fprintln(p.console, ev.Entry.Level, ev.Entry.Text, ev.Entry.URL)
+			if ev.Entry.Level == log.LevelError {
+				fmt.Fprintln(p.problems, ev.Entry.Text, ev.Entry.URL)
+			}
 		}
 	})
 	t.Cleanup(func() {
@@ -123,7 +141,7 @@ func open(t *testing.T, url string) *page {
 			t.Errorf("screenshot: %v", err)
 		}
 		keep(t, "screenshot.png", png)
-		keep(t, "console.log", []byte(console.String()))
+		keep(t, "console.log", []byte(p.console.String()))
 	})
 	if err := chromedp.Run(p.ctx, chromedp.Navigate(url)); err != nil {
 		t.Fatalf("open %s: %v", url, err)
@@ -155,21 +173,9 @@ func (p *page) firstFrame(t *testing.T) (s watchState) {
 	return s
 }
 
-// waitText waits until the element of that id says something that contains want.
-func (p *page) waitText(t *testing.T, id, want string) {
-	t.Helper()
-	var text string
-	eventually(t, 60*time.Second, fmt.Sprintf("%q in #%s", want, id), func() bool {
-		if err := chromedp.Run(p.ctx, chromedp.Evaluate(fmt.Sprintf("document.getElementById(%q).textContent", id), &text)); err != nil {
-			t.Fatalf("ask the page: %v", err)
-		}
-		return strings.Contains(text, want)
-	})
-}
-
 // chromium starts a browser of its own for the test: a tab in the background
-// would be throttled. It may only reach 127.0.0.1.
-func chromium(t *testing.T) context.Context {
+// would be throttled. It may only reach 127.0.0.1. more are further flags.
+func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(tool(t, "chromium", "chromium-browser", "google-chrome")),
@@ -180,6 +186,7 @@ func chromium(t *testing.T) context.Context {
 		chromedp.DisableGPU,
 		chromedp.WindowSize(800, 600),
 	)
+	options = append(options, more...)
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}

@@ -2,18 +2,12 @@ package interop
 
 import (
 	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/rtmpd/rtmpd/internal/pages"
 )
 
 // TestDemo is the first of the README's two commands: live video in a browser.
@@ -35,7 +29,7 @@ func TestDemo(t *testing.T) {
 		_, err := get("http://" + site + "/")
 		return err == nil
 	})
-	watchPage(t, "http://"+site+"/", 6*time.Second)
+	watchPage(t, "http://"+site+"/demo.html", 6*time.Second)
 	t.Logf("the demo and 6 s of watching took %s", time.Since(began).Round(100*time.Millisecond))
 }
 
@@ -63,25 +57,4 @@ func TestDemoWithItsPortsTaken(t *testing.T) {
 		body, err := get(playlist[0])
 		return err == nil && strings.Contains(string(body), "#EXTINF")
 	})
-}
-
-// TestPlayerPage opens the player's page before anything is on air: it says so,
-// plays once there is a stream, and says so again when that has ended.
-func TestPlayerPage(t *testing.T) {
-	s := startServer(t)
-	player, err := pages.Handler(pages.Page{Title: "Page", Playlist: "live/test.m3u8", OfflineText: "Off air."})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/", player)
-	mux.Handle("/live/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.http}))
-	site := httptest.NewServer(mux)
-	t.Cleanup(site.Close)
-
-	page := open(t, site.URL)
-	page.waitText(t, "status", "Off air.")
-	background(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-i", testcard, "-c", "copy", "-f", "flv", s.rtmpURL("test"))) // 16 s
-	page.firstFrame(t)
-	page.waitText(t, "status", "Off air.")
 }

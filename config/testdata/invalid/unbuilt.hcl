@@ -46,6 +46,7 @@ rtmp {
 }
 http {
   location "/" {
-    player {}
+    api {}
+    access = ["allow loopback", "deny all"]
   }
 }

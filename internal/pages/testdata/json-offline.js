@@ -1,0 +1,1 @@
+{"error":"Stream is offline","on_error":"Back on Friday","app":"show","name":"later","state":"offline","title":"Scanlines","description":"","poster":"../poster.jpg"}

@@ -1,0 +1,346 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// startPaged runs rtmpd with pages at / and /own, and with more in its http block.
+func startPaged(t *testing.T, more string) *server {
+	t.Helper()
+	s := &server{dir: t.TempDir()}
+	text := strings.Replace(fmt.Sprintf(serverConfig, s.dir), "  location \"/health\"", `
+  location "/" {
+    player {
+      offline_text = "Back on Friday."
+    }
+  }
+  location "/own" {
+    player {
+      title    = "A title of our own"
+      autoplay = false
+    }
+  }
+`+more+"\n  location \"/health\"", 1)
+	s.run(t, text)
+	return s
+}
+
+// eval runs a script in the page; an object is decoded.
+func (p *page) eval(t *testing.T, script string, into any) {
+	t.Helper()
+	if err := chromedp.Run(p.ctx, chromedp.Evaluate(script, into, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) })); err != nil {
+		t.Fatalf("ask the page: %v", err)
+	}
+}
+
+// The n-th player of a page, and what it says.
+const (
+	playerN = `document.querySelectorAll(".rtmpd-player")[%d]`
+	sayingN = `(() => { const p = ` + playerN + `; return p ? p.dataset.state + ": " + p.shadowRoot.querySelector("[role=status]").textContent : "none"; })()`
+	videoN  = playerN + `.shadowRoot.querySelector("video:not(.still)")`
+)
+
+// says waits until a player says something.
+func (p *page) says(t *testing.T, n int, want string) {
+	t.Helper()
+	var text string
+	eventually(t, 60*time.Second, fmt.Sprintf("player %d says %q", n, want), func() bool {
+		p.eval(t, fmt.Sprintf(sayingN, n), &text)
+		return strings.Contains(text, want)
+	})
+}
+
+// plays waits until the n-th player shows moving pictures.
+func (p *page) plays(t *testing.T, n int) {
+	t.Helper()
+	var at, last float64
+	eventually(t, 90*time.Second, fmt.Sprintf("player %d plays", n), func() bool {
+		p.eval(t, fmt.Sprintf(`(() => { const p = `+playerN+`; const v = p?.shadowRoot.querySelector("video:not(.still)"); return v && p.dataset.state === "live" && v.getVideoPlaybackQuality().totalVideoFrames > 5 ? v.currentTime : 0; })()`, n), &at)
+		moved := last > 0 && at > last
+		last = at
+		return moved
+	})
+}
+
+// quiet fails the test if the browser had something to complain about.
+func (p *page) quiet(t *testing.T) {
+	t.Helper()
+	if s := p.problems.String(); s != "" {
+		t.Errorf("the browser complains:\n%s", s)
+	}
+}
+
+// shot keeps a picture of what a visitor sees.
+func (p *page) shot(t *testing.T, name string) {
+	t.Helper()
+	var png []byte
+	if err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot(&png)); err != nil {
+		t.Fatalf("screenshot: %v", err)
+	}
+	keep(t, name+".png", png)
+}
+
+// as shows the page on a screen of that size and in a colour scheme.
+func (p *page) as(t *testing.T, width, height int64, phone bool, scheme string) {
+	t.Helper()
+	if err := chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(width, height, 1, phone),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// accessible runs axe-core, which must find nothing.
+func (p *page) accessible(t *testing.T) {
+	t.Helper()
+	axe, err := os.ReadFile("testdata/vendor/axe-core/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.eval(t, string(axe)+"\n; 0", nil)
+	var found string
+	p.eval(t, `axe.run({ resultTypes: ["violations"] }).then((r) => r.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.map((n) => n.html).join(" ")).join("\n"))`, &found)
+	if found != "" {
+		t.Errorf("axe-core finds:\n%s", found)
+	}
+}
+
+// publish publishes the test card for 16 s.
+func (s *server) publish(t *testing.T, name string) {
+	t.Helper()
+	background(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-i", testcard, "-c", "copy", "-f", "flv", s.rtmpURL(name)))
+}
+
+// A page that was opened before anything is on air begins to play by itself, says when it is
+// over, and begins again.
+func TestAPageWaitsAndPlaysByItself(t *testing.T) {
+	s := startPaged(t, "")
+	p := open(t, "http://"+s.http+"/test.html")
+	for range 2 {
+		p.says(t, 0, "offline: Back on Friday.")
+		s.publish(t, "test")
+		p.plays(t, 0)
+	}
+	p.says(t, 0, "offline: Back on Friday.")
+	p.quiet(t)
+}
+
+// A publisher that loses its connection and comes back interrupts the picture, no more.
+func TestAPagePlaysOnAfterAnInterruption(t *testing.T) {
+	s := startPaged(t, "")
+	text, err := os.ReadFile(filepath.Join(s.dir, "rtmpd.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "rtmpd.hcl"), []byte(strings.Replace(string(text), `reconnect_grace = "2s"`, `reconnect_grace = "1h"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "the reload", func() bool { return strings.Contains(s.log.String(), "reconnect_grace") })
+	first := ffmpegLive(t, s.rtmpURL("test"))
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, "http://"+s.http+"/test.html")
+	p.plays(t, 0)
+	_ = first.Process.Kill()
+	_ = first.Wait()
+	p.says(t, 0, "reconnecting: The stream was interrupted. It goes on by itself.")
+	p.shot(t, "interrupted")
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	p.plays(t, 0)
+	p.quiet(t)
+}
+
+// embedCode is MistServer's, as it stands in pages, with another address.
+const embedCode = `<!doctype html><html lang="en"><title>A page of somebody else</title>
+<style>* { color: lime !important; } video { display: none; } div { border: 3px dotted pink; }</style>
+<div class="mistvideo" id="test_a1"><noscript><a href="//HOST/test.html" target="_blank">Click here to play this video</a></noscript>
+<script>
+var a = function () { mistPlay("test", { target: document.getElementById("test_a1") }); };
+if (!window.mistplayers) {
+	var p = document.createElement("script");
+	p.src = "//HOST/player.js";
+	document.head.appendChild(p);
+	p.onload = a;
+} else { a(); }
+</script></div>
+<div id="second" style="width: 300px"></div>
+<div id="third" data-rtmpd="live/test" data-muted="true"></div>
+<script>addEventListener("load", () => setTimeout(() => rtmpdPlay("test", { target: "#second", muted: true }), 500));</script>`
+
+// MistServer's embed code and ours work in a page of another origin, several players at
+// once.
+func TestPlayersInAForeignPage(t *testing.T) {
+	s := startPaged(t, "")
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	s.waitLive(t, "test")
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		_, _ = fmt.Fprint(w, strings.ReplaceAll(embedCode, "HOST", s.http))
+	}))
+	t.Cleanup(foreign.Close)
+	p := open(t, foreign.URL)
+	for n := range 3 {
+		p.plays(t, n)
+	}
+	p.shot(t, "foreign")
+	p.quiet(t)
+}
+
+// The frame of a stream plays in a page of another origin, unless embed_from says no.
+func TestAFrameInAForeignPage(t *testing.T) {
+	s := startPaged(t, `
+  location "/closed" {
+    player {
+      embed_from = ["https://forum.example.org"]
+    }
+  }`)
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	s.waitLive(t, "test")
+	var code struct{ HTML string }
+	body, err := get("http://" + s.http + "/oembed?url=http%3A%2F%2F" + s.http + "%2Ftest.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(body, &code); err != nil {
+		t.Fatal(err)
+	}
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		html := code.HTML
+		if r.URL.Path == "/closed" {
+			html = strings.Replace(html, "/embed/", "/closed/embed/", 1)
+		}
+		_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A forum</title><p>Look at this:</p>%s`, html)
+	}))
+	t.Cleanup(foreign.Close)
+
+	ctx := chromium(t)
+	contexts := make(chan *runtime.ExecutionContextDescription, 100)
+	chromedp.ListenTarget(ctx, func(ev any) {
+		if e, ok := ev.(*runtime.EventExecutionContextCreated); ok && strings.Contains(e.Context.Origin, s.http) {
+			contexts <- e.Context
+		}
+	})
+	p := openIn(t, ctx, foreign.URL)
+	var inside *runtime.ExecutionContextDescription
+	select {
+	case inside = <-contexts:
+	case <-time.After(60 * time.Second):
+		t.Fatal("the frame was not loaded")
+	}
+	eventually(t, 90*time.Second, "the frame plays", func() bool {
+		var at float64
+		err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+			r, _, err := runtime.Evaluate(fmt.Sprintf(videoN, 0) + "?.currentTime").WithContextID(inside.ID).Do(ctx)
+			if err == nil && r.Value != nil {
+				_ = json.Unmarshal([]byte(r.Value), &at) // not a number before it plays
+			}
+			return err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at > 1
+	})
+	p.shot(t, "frame")
+	p.quiet(t)
+	if err := chromedp.Run(ctx, chromedp.Navigate(foreign.URL+"/closed")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "the browser shows no frame", func() bool { return strings.Contains(p.problems.String(), "frame-ancestors") })
+}
+
+// Where browsers play nothing with sound before a click, it plays without, and a button
+// brings the sound.
+func TestAPageFallsBackToSilence(t *testing.T) {
+	s := startPaged(t, "")
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	s.waitLive(t, "test")
+	p := openIn(t, chromium(t, chromedp.Flag("autoplay-policy", "user-gesture-required")), "http://"+s.http+"/test.html")
+	p.plays(t, 0)
+	var muted, button bool
+	p.eval(t, fmt.Sprintf(videoN, 0)+".muted", &muted)
+	p.eval(t, "!"+fmt.Sprintf(playerN, 0)+`.shadowRoot.querySelector(".sound").hidden`, &button)
+	if !muted || !button {
+		t.Errorf("muted %t, a button for the sound %t; want both", muted, button)
+	}
+	p.shot(t, "muted")
+	p.eval(t, fmt.Sprintf(playerN, 0)+`.shadowRoot.querySelector(".sound").click()`, nil)
+	p.eval(t, "!"+fmt.Sprintf(playerN, 0)+`.shadowRoot.querySelector(".sound").hidden`, &button)
+	if button {
+		t.Error("the button stays")
+	}
+	p.quiet(t)
+}
+
+// What people see, and what a screen reader does: on a desktop and a phone, dark and light,
+// live, waiting, stopped and failed. The pictures are for people to look at.
+func TestPagesAreAccessible(t *testing.T) {
+	s := startPaged(t, "")
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	background(t, ffmpegLive(t, s.rtmpURL("second")))
+	s.waitLive(t, "test")
+	s.waitLive(t, "second")
+	p := open(t, "http://"+s.http+"/test.html")
+	screens := func(name string) {
+		t.Helper()
+		for _, screen := range []struct {
+			name          string
+			width, height int64
+			phone         bool
+		}{{"desktop", 1280, 800, false}, {"phone", 390, 844, true}, {"phone-wide", 844, 390, true}} {
+			for _, scheme := range []string{"light", "dark"} {
+				p.as(t, screen.width, screen.height, screen.phone, scheme)
+				p.shot(t, name+"-"+screen.name+"-"+scheme)
+				p.accessible(t)
+			}
+		}
+	}
+	visit := func(path string) {
+		t.Helper()
+		if err := chromedp.Run(p.ctx, chromedp.Navigate("http://"+s.http+path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.plays(t, 0)
+	screens("live")
+	visit("/")
+	screens("index")
+	visit("/nobody.html")
+	p.says(t, 0, "offline: Back on Friday.")
+	screens("offline")
+	visit("/own/test.html")
+	p.says(t, 0, "ready: ")
+	screens("stopped")
+	visit("/embed/test")
+	p.plays(t, 0)
+	screens("embed")
+	p.quiet(t)
+	// From here on the browser complains that it got a 403.
+	block := chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := cdppage.AddScriptToEvaluateOnNewDocument(`delete window.MediaSource; delete window.ManagedMediaSource; HTMLVideoElement.prototype.canPlayType = () => "";`).Do(ctx)
+		return err
+	})
+	if err := chromedp.Run(p.ctx, block); err != nil {
+		t.Fatal(err)
+	}
+	visit("/test.html")
+	p.says(t, 0, "error: This browser can't play the stream. The playlist opens in VLC")
+	screens("error")
+}
