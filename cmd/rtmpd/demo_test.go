@@ -37,7 +37,7 @@ func TestTheDemoNamesAddressesThatPeopleCanOpen(t *testing.T) {
 	}
 	text := demoText([]string{"192.168.1.5", "127.0.0.1"}, 8080, []string{"192.168.1.5"}, 1935, "geheim", "/tmp/x")
 	for _, want := range []string{
-		"http://192.168.1.5:8080/demo.html ", "http://192.168.1.5:8080/live/demo.m3u8 ", "http://127.0.0.1:8080/ ", "rtmp://192.168.1.5:1935/live with the stream key geheim", "ports 1935 and 8080",
+		"http://192.168.1.5:8080/demo.html ", "http://192.168.1.5:8080/live/demo.m3u8 ", "http://127.0.0.1:8080/demo.html ", "rtmp://192.168.1.5:1935/live with the stream key geheim", "ports 1935 and 8080",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
