@@ -180,3 +180,42 @@ func TestAnMP4FileIsShownOverAndOver(t *testing.T) {
 		t.Errorf("shown are %+v and %+v", s.Video, s.Audio)
 	}
 }
+
+// A stream that the configuration names shows its fallback before it has ever had a
+// publisher, from a reload on, too; its first publisher takes over at a keyframe.
+func TestAFallbackIsShownBeforeTheFirstPublisher(t *testing.T) {
+	t.Parallel()
+	with := func(names ...string) string {
+		text := ""
+		for _, name := range names {
+			text += "stream \"" + name + "\" {\n      fallback = \"$DIR/slate.flv\"\n    }\n    "
+		}
+		return liveWith(text)
+	}
+	r := newRig(t, with())
+	r.writeSlate()
+	r.reload(with("cam", "any*"))
+	r.eventually("the slate is shown", func() bool {
+		s := r.shownStream("live", "cam")
+		return s != nil && s.Fallback != "" && s.Packets > 20
+	})
+	viewer := r.fake()
+	w, err := viewer.play("live", "cam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Leave()
+	st := r.app("live").Stream("cam")
+	p := newRun(t, r.fake(), "cam")
+	p.frames(13)
+	if p.stream != st || st.publicationIsSlate() || viewer.kicked.Load() != nil {
+		t.Error("the first publisher does not take over the stream")
+	}
+	if r.shownStream("live", "any*") != nil || r.shownStream("live", "any") != nil {
+		t.Error("a pattern is shown as a stream")
+	}
+	p.Leave(true)
+	r.eventually("the slate is shown again", st.publicationIsSlate)
+	r.reload(with())
+	r.eventually("the stream is over", func() bool { return r.app("live").Stream("cam") == nil })
+}

@@ -129,6 +129,20 @@ rtmp {
 	}
 }
 
+// So do two servers that know nothing of each other but that.
+func TestTwoServersThatPullFromEachOther(t *testing.T) {
+	t.Parallel()
+	one, two := start(t, withPushes()), start(t, withPushes())
+	two.reload(strings.Replace(pulling(one, ""), "/live", "/edge", 1))
+	one.reload(strings.Replace(pulling(two, ""), "/live", "/edge", 1))
+	one.waits("edge", "cam")
+	two.logged("pull failed", "in a circle")
+	one.logged("session refused", "in a circle")
+	if one.stream("edge", "cam") != nil || two.stream("edge", "cam") != nil {
+		t.Error("there is a stream that nobody publishes")
+	}
+}
+
 // The first request for a playlist starts a pull, and waits for it; its end comes
 // after the last viewer.
 func TestPullByHTTP(t *testing.T) {
