@@ -20,10 +20,10 @@ func startCode(b []byte) int {
 // IsAnnexB reports whether b begins with a start code.
 func IsAnnexB(b []byte) bool { return startCode(b) > 0 }
 
-// annexB calls yield for each unit of a byte stream that begins with a start
+// AnnexB calls yield for each unit of a byte stream that begins with a start
 // code. Units alias b. No unit holds three bytes 00 00 01 (emulation
 // prevention), or ends with zero bytes, so the bounds are certain.
-func annexB(b []byte, yield func(unit []byte)) {
+func AnnexB(b []byte, yield func(unit []byte)) {
 	b = b[startCode(b):]
 	for len(b) > 0 {
 		end := bytes.Index(b, []byte{0, 0, 1})
@@ -59,7 +59,7 @@ func RepairUnits(data []byte, lengthSize int) ([]byte, bool) {
 	switch {
 	case !whole && IsAnnexB(data):
 		out := make([]byte, 0, len(data)+len(data)/8)
-		annexB(data, func(unit []byte) { out = put(out, unit) })
+		AnnexB(data, func(unit []byte) { out = put(out, unit) })
 		return mended(data, out)
 	case inside:
 		out := make([]byte, 0, len(data)+len(data)/8)
@@ -67,7 +67,7 @@ func RepairUnits(data []byte, lengthSize int) ([]byte, bool) {
 			switch {
 			case err != nil:
 			case startCode(n) > 0:
-				annexB(n, func(unit []byte) { out = put(out, unit) })
+				AnnexB(n, func(unit []byte) { out = put(out, unit) })
 			default:
 				out = put(out, n)
 			}

@@ -194,7 +194,7 @@ func RepairRecord(c Codec, b []byte) ([]byte, bool) {
 	var s Sets
 	size := 4
 	if IsAnnexB(b) {
-		annexB(b, func(unit []byte) { s.Put(c, unit) })
+		AnnexB(b, func(unit []byte) { s.Put(c, unit) })
 	} else {
 		var t Track
 		if c == CodecHEVC {
@@ -210,7 +210,7 @@ func RepairRecord(c Codec, b []byte) ([]byte, bool) {
 				continue
 			}
 			found = true
-			annexB(set, func(unit []byte) { s.Put(c, unit) })
+			AnnexB(set, func(unit []byte) { s.Put(c, unit) })
 		}
 		if !found {
 			return b, false

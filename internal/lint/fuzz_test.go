@@ -1,0 +1,95 @@
+package lint
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/fuzztime"
+)
+
+// Whatever a server sends as a playlist, and then as the next version of it, the faults
+// are of rules that exist, in lines that exist, and bounded.
+func FuzzPlaylist(f *testing.F) {
+	for _, c := range syntaxCases {
+		if len(c.base) < 10000 {
+			f.Add([]byte(c.base), []byte(edit(f, c.base, c.edit...)))
+		}
+	}
+	f.Add([]byte(cleanMedia), []byte(cleanLow))
+	rules := newCatalogue()
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		fuzztime.Bound(t)
+		var old *mediaPlaylist
+		for _, body := range [][]byte{first, second} {
+			p := parsePlaylist(body)
+			if m := p.media; m != nil && old != nil {
+				checkUpdate(p.text, old, m)
+			}
+			faults := p.take()
+			if len(faults) > maxFaults {
+				t.Errorf("%d faults", len(faults))
+			}
+			for _, x := range faults {
+				if rules[x.rule] == nil {
+					t.Errorf("no rule %s", x.rule)
+				}
+				if x.line < 0 || x.line > len(p.text.lines)+1 {
+					t.Errorf("%s in line %d of %d", x.rule, x.line, len(p.text.lines))
+				}
+			}
+			if m := p.media; m != nil {
+				if m.duration() < 0 || m.next() < m.sequence || m.target < 0 {
+					t.Errorf("%v long, from %d to %d, target %v", m.duration(), m.sequence, m.next(), m.target)
+				}
+				old = m
+			}
+		}
+	})
+}
+
+// Whatever a server sends as a segment, and then as the next one.
+func FuzzSegment(f *testing.F) {
+	ts := stream(f, 2, nil)
+	f.Add(ts[0][:188*8], ts[1][:188*8])
+	f.Add(packed(0), packed(90000))
+	f.Add([]byte("WEBVTT\n"), []byte("\x00\x00\x00\x08moof"))
+	rules := newCatalogue()
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		fuzztime.Bound(t)
+		m := parsePlaylist([]byte(listOf(2))).media
+		var c segmentChecker
+		for i, body := range [][]byte{first, second} {
+			for _, x := range c.check(m, m.segments[i], body) {
+				if rules[x.rule] == nil {
+					t.Errorf("no rule %s", x.rule)
+				}
+			}
+		}
+		if c.sizes.peak < 0 || c.sizes.average() < 0 || c.frameRate < 0 || c.frameRate > 1e9 {
+			t.Errorf("peak %v, average %v, %v frames a second", c.sizes.peak, c.sizes.average(), c.frameRate)
+		}
+	})
+}
+
+// Whatever an attribute list is, its reading ends, and its parts are parts of it.
+func FuzzAttributes(f *testing.F) {
+	for _, s := range []string{`A=1,B="x,y",C=YES`, `A="`, `=`, `,`, `A=1,`, `A="b"c,D=2`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		fuzztime.Bound(t)
+		for rest := list; rest != ""; {
+			a, next := nextAttribute(rest)
+			if len(next) >= len(rest) {
+				t.Fatalf("%q is followed by %q", rest, next)
+			}
+			if len(a.name)+len(a.value) > len(rest) {
+				t.Errorf("%q: %q, %q", rest, a.name, a.value)
+			}
+			rest = next
+		}
+		if d, ok := parseSeconds(list); ok && (d < 0 || d > (maxSeconds+1)*time.Second) {
+			t.Errorf("%q is %v", list, d)
+		}
+	})
+}
