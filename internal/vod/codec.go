@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/rtmpd/rtmpd/internal/bmff"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -25,18 +26,11 @@ type errCodec struct{ what string }
 
 func (e errCodec) Error() string { return e.what + " does not go over RTMP" }
 
-// Sizes of sample entries up to the boxes in them (ISO 14496-12 §8.5.2, §12.1.3,
-// §12.2.3).
-const (
-	visualEntry = 78
-	audioEntry  = 28
-)
-
 // readCoding reads the first sample entry in stsd that is known.
 func readCoding(r io.ReaderAt, stsd box, kind media.Kind) (c coding, err error) {
 	err = errCodec{"a track without a codec"}
 	found := false
-	walk := childrenFrom(r, stsd, stsd.body+8, func(entry box) error {
+	walk := bmff.ChildrenFrom(r, stsd, stsd.Body+8, func(entry box) error {
 		if found {
 			return nil
 		}
@@ -56,10 +50,10 @@ func readCoding(r io.ReaderAt, stsd box, kind media.Kind) (c coding, err error) 
 
 func readEntry(r io.ReaderAt, entry box, kind media.Kind) (coding, error) {
 	c := coding{kind: kind}
-	inner := entry.body + visualEntry
+	inner := entry.Body + bmff.VisualEntry
 	var codec media.Codec
 	var config string
-	switch entry.kind {
+	switch entry.Kind {
 	case "avc1", "avc3":
 		c.legacy, codec, config = codecAVC, media.CodecH264, "avcC"
 	case "hvc1", "hev1":
@@ -79,21 +73,21 @@ func readEntry(r io.ReaderAt, entry box, kind media.Kind) (coding, error) {
 	case "ec-3":
 		c.fourCC, codec = flv.FourCCEAC3, media.CodecEAC3
 	default:
-		return c, errCodec{fmt.Sprintf("codec %q", printable(entry.kind))}
+		return c, errCodec{fmt.Sprintf("codec %q", bmff.Printable(entry.Kind))}
 	}
 	if kind == media.Audio {
-		inner = entry.body + audioEntry
+		inner = entry.Body + bmff.AudioEntry
 		c.flags = soundEx<<4 | byte(flv.PacketCodedFrames)
 	}
 	if config == "" {
 		c.track = media.Track{Kind: kind, Codec: codec}
 		return c, nil
 	}
-	b, err := findBox(r, entry, inner, config)
+	b, err := bmff.Find(r, entry, inner, config)
 	if err != nil {
 		return c, err
 	}
-	if c.config, err = content(r, b, 1); err != nil {
+	if c.config, err = bmff.Content(r, b, 1); err != nil {
 		return c, err
 	}
 	switch codec {
@@ -114,28 +108,14 @@ func readEntry(r io.ReaderAt, entry box, kind media.Kind) (coding, error) {
 	return c, nil
 }
 
-// findBox finds a box of a kind in entry, from a place on.
-func findBox(r io.ReaderAt, entry box, from int64, kind string) (found box, err error) {
-	err = childrenFrom(r, entry, from, func(b box) error {
-		if b.kind == kind && found.kind == "" {
-			found = b
-		}
-		return nil
-	})
-	if err == nil && found.kind == "" {
-		err = fmt.Errorf("sample entry %q has no box %q", entry.kind, kind)
-	}
-	return found, err
-}
-
 // readAudioEntry reads mp4a: AAC, or MP3, as its esds says (ISO 14496-1 §7.2.6.6). That
 // of QuickTime may have more fields, and esds in a box of its own.
 func readAudioEntry(r io.ReaderAt, entry box, c coding) (coding, error) {
-	var h [audioEntry]byte
-	if entry.size() < audioEntry {
+	var h [bmff.AudioEntry]byte
+	if entry.Size() < bmff.AudioEntry {
 		return c, errors.New("box \"mp4a\" is too short")
 	}
-	if _, err := r.ReadAt(h[:], entry.body); err != nil {
+	if _, err := r.ReadAt(h[:], entry.Body); err != nil {
 		return c, err
 	}
 	channels, rate := be.Uint16(h[16:]), be.Uint16(h[24:])
@@ -147,10 +127,10 @@ func readAudioEntry(r io.ReaderAt, entry box, c coding) (coding, error) {
 		}
 		return c, nil
 	}
-	if entry.kind == ".mp3" {
+	if entry.Kind == ".mp3" {
 		return mp3()
 	}
-	inner := entry.body + audioEntry
+	inner := entry.Body + bmff.AudioEntry
 	switch be.Uint16(h[8:]) { // version of QuickTime's sound description
 	case 1:
 		inner += 16
@@ -158,18 +138,18 @@ func readAudioEntry(r io.ReaderAt, entry box, c coding) (coding, error) {
 		inner += 36
 	}
 	parent := entry
-	if wave, err := findBox(r, entry, inner, "wave"); err == nil {
-		parent, inner = wave, wave.body
+	if wave, err := bmff.Find(r, entry, inner, "wave"); err == nil {
+		parent, inner = wave, wave.Body
 	}
-	b, err := findBox(r, parent, inner, "esds")
+	b, err := bmff.Find(r, parent, inner, "esds")
 	if err != nil {
 		return c, err
 	}
-	body, err := content(r, b, 4)
+	body, err := bmff.Content(r, b, 4)
 	if err != nil {
 		return c, err
 	}
-	object, config, err := readESDS(body[4:])
+	object, config, err := bmff.ReadESDS(body[4:])
 	if err != nil {
 		return c, err
 	}
@@ -197,61 +177,6 @@ func soundRate(rate int) byte {
 		return 1
 	}
 	return 0
-}
-
-// readESDS finds objectTypeIndication and DecoderSpecificInfo in an ES_Descriptor.
-func readESDS(b []byte) (object byte, config []byte, err error) {
-	short := errors.New("box \"esds\" is cut off")
-	for len(b) >= 2 {
-		tag := b[0]
-		n, i := 0, 1
-		for {
-			if i >= len(b) || i > 4 {
-				return 0, nil, short
-			}
-			n = n<<7 | int(b[i]&0x7f)
-			i++
-			if b[i-1]&0x80 == 0 {
-				break
-			}
-		}
-		b = b[i:]
-		if n > len(b) {
-			return object, nil, short
-		}
-		skip := n
-		switch tag {
-		case 3: // ES_Descriptor: ES_ID(16) flags(8) …
-			if n < 3 {
-				return 0, nil, short
-			}
-			skip = 3
-			if b[2]&0x80 != 0 {
-				skip += 2
-			}
-			if b[2]&0x40 != 0 {
-				return 0, nil, errors.New("box \"esds\" names a URL")
-			}
-			if b[2]&0x20 != 0 {
-				skip += 2
-			}
-		case 4: // DecoderConfigDescriptor: object(8) … 13 bytes
-			if n < 13 {
-				return 0, nil, short
-			}
-			object, skip = b[0], 13
-		case 5: // DecoderSpecificInfo
-			return object, b[:n:n], nil
-		}
-		if skip > len(b) {
-			return object, nil, short
-		}
-		b = b[skip:]
-	}
-	if object == 0 {
-		return 0, nil, short
-	}
-	return object, nil, nil
 }
 
 // opusHead makes an OpusHead (RFC 7845 §5.1) of a dOps (Opus in ISOBMFF §4.3.2).

@@ -3,14 +3,14 @@ package vod
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
+
+	"github.com/rtmpd/rtmpd/internal/bmff"
 )
 
-const (
-	maxMoof            = 4 << 20 // bytes
-	maxFragmentSamples = 1 << 16 // of all tracks
-)
+// maxBoxes is how many may stand beside each other: fragments of a day are some 200000.
+const maxBoxes = 1 << 20
 
 // Fragments are the moof boxes of a file (ISO 14496-12 §8.8), one after the other. A
 // file that is written goes up to its last whole fragment.
@@ -33,7 +33,7 @@ func (f *fragments) load() error {
 		if err != nil {
 			return err
 		}
-		if b.kind != "moof" {
+		if b.Kind != "moof" {
 			continue
 		}
 		if err := f.read(b); err != nil {
@@ -49,158 +49,34 @@ func (f *fragments) load() error {
 
 // box goes over one box.
 func (f *fragments) box() (box, error) {
-	b, err := boxAt(f.r, f.at, f.size())
+	b, err := bmff.At(f.r, f.at, f.size())
 	if err != nil {
 		return b, cutOff(err)
 	}
-	f.at = b.end
+	f.at = b.End
 	return b, nil
 }
 
 // read takes the samples of a fragment.
 func (f *fragments) read(moof box) error {
-	if moof.size() > maxMoof {
-		return fmt.Errorf("box \"moof\" of %d bytes, at most %d are read", moof.size(), maxMoof)
-	}
-	total := 0
-	return children(f.r, moof, func(traf box) error {
-		if traf.kind != "traf" {
-			return nil
+	tracks, err := bmff.ReadFragment(f.r, moof, func(id uint32) (bmff.Defaults, bool) {
+		if i := f.track(id); i >= 0 {
+			return f.tracks[i].defaults, true
 		}
-		return f.readTrack(moof, traf, &total)
+		return bmff.Defaults{}, false
 	})
-}
-
-// Flags of tfhd and trun (§8.8.7, §8.8.8).
-const (
-	hasBase        = 1
-	hasDescription = 2
-	hasDuration    = 8
-	hasSize        = 0x10
-	hasFlags       = 0x20
-	baseIsMoof     = 0x20000
-
-	runOffset     = 1
-	runFirstFlags = 4
-	runDuration   = 0x100
-	runSize       = 0x200
-	runFlags      = 0x400
-	runShift      = 0x800
-
-	notSync = 0x10000
-)
-
-// A fields is what is left of a box's content.
-type fields struct {
-	b     []byte
-	short bool
-}
-
-func (f *fields) uint32() uint32 {
-	if len(f.b) < 4 {
-		f.b, f.short = nil, true
-		return 0
+	for _, t := range tracks {
+		queue := &f.queues[f.track(t.Track)]
+		for _, s := range t.Samples {
+			*queue = append(*queue, sample{at: s.At, size: s.Size, dts: s.DTS, cts: s.CTS, sync: s.Sync})
+		}
 	}
-	v := be.Uint32(f.b)
-	f.b = f.b[4:]
-	return v
+	return err
 }
 
-func (f *fields) uint64() uint64 { return uint64(f.uint32())<<32 | uint64(f.uint32()) }
-
-func (f *fields) optional(flags, flag, otherwise uint32) uint32 {
-	if flags&flag == 0 {
-		return otherwise
-	}
-	return f.uint32()
-}
-
-func (f *fragments) readTrack(moof, traf box, total *int) error {
-	var t *movieTrack
-	var queue *[]sample
-	var duration, size, sampleFlags uint32
-	var dts uint64
-	base, data := moof.at, int64(-1)
-	return children(f.r, traf, func(b box) error {
-		switch b.kind {
-		case "tfhd", "tfdt", "trun":
-		default:
-			return nil
-		}
-		c, err := content(f.r, b, 4)
-		if err != nil {
-			return err
-		}
-		flags := be.Uint32(c) & 0xffffff
-		x := &fields{b: c[4:]}
-		switch b.kind {
-		case "tfhd":
-			id := x.uint32()
-			for i := range f.tracks {
-				if f.tracks[i].id == id {
-					t, queue = f.tracks[i], &f.queues[i]
-				}
-			}
-			if t == nil {
-				return nil
-			}
-			if flags&hasBase != 0 {
-				base = int64(x.uint64())
-			}
-			x.optional(flags, hasDescription, 0)
-			duration = x.optional(flags, hasDuration, t.defaultDuration)
-			size = x.optional(flags, hasSize, t.defaultSize)
-			sampleFlags = x.optional(flags, hasFlags, t.defaultFlags)
-		case "tfdt":
-			if c[0] == 1 {
-				dts = x.uint64()
-			} else {
-				dts = uint64(x.uint32())
-			}
-		case "trun":
-			if t == nil {
-				return nil
-			}
-			n := x.uint32()
-			if data < 0 {
-				data = base
-			}
-			if flags&runOffset != 0 {
-				data = base + int64(int32(x.uint32()))
-			}
-			first := x.optional(flags, runFirstFlags, sampleFlags)
-			each := int64(0)
-			for _, flag := range []uint32{runDuration, runSize, runFlags, runShift} {
-				if flags&flag != 0 {
-					each += 4
-				}
-			}
-			if *total += int(min(n, maxFragmentSamples+1)); *total > maxFragmentSamples || int64(n)*each > int64(len(x.b)) {
-				return fmt.Errorf("box \"trun\" says that it has %d samples", n)
-			}
-			for i := range n {
-				s := sample{at: data, dts: dts}
-				d := x.optional(flags, runDuration, duration)
-				s.size = x.optional(flags, runSize, size)
-				other := sampleFlags
-				if i == 0 {
-					other = first
-				}
-				s.sync = x.optional(flags, runFlags, other)&notSync == 0
-				s.cts = int32(x.optional(flags, runShift, 0))
-				if data < 0 || dts > maxTicks {
-					return errors.New("box \"trun\" has a sample where or when none can be")
-				}
-				*queue = append(*queue, s)
-				data += int64(s.size)
-				dts += uint64(d)
-			}
-		}
-		if x.short {
-			return fmt.Errorf("box %q is too short", b.kind)
-		}
-		return nil
-	})
+// track is the place of a track; -1: it is not played.
+func (f *fragments) track(id uint32) int {
+	return slices.IndexFunc(f.tracks, func(t *movieTrack) bool { return t.id == id })
 }
 
 // seek has load go on at the last fragment that has a sync sample of track lead which
@@ -221,7 +97,7 @@ func (f *fragments) seek(ctx context.Context, lead int, dts uint64) error {
 		if err != nil {
 			return err
 		}
-		if b.kind != "moof" {
+		if b.Kind != "moof" {
 			continue
 		}
 		f.clear()
@@ -236,7 +112,7 @@ func (f *fragments) seek(ctx context.Context, lead int, dts uint64) error {
 			break
 		}
 		if i := lastSync(q, dts); i >= 0 {
-			best, found = b.at, true
+			best, found = b.At, true
 		}
 	}
 	f.at = best

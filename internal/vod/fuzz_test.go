@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rtmpd/rtmpd/internal/bmff"
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
 
@@ -52,7 +53,7 @@ func fuzzFiles(f *testing.F, pattern string, format Format) {
 				return
 			}
 			for _, h := range file.Headers() {
-				if len(h.Body) > maxSmallBox+64 {
+				if len(h.Body) > bmff.MaxContent+64 {
 					t.Fatalf("a header of %d bytes", len(h.Body))
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/bits"
 
+	"github.com/rtmpd/rtmpd/internal/bmff"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -25,11 +26,8 @@ type movieTrack struct {
 	shift  int64 // ms from the DTS of the track to that of the movie, by its edit list
 	tables tables
 
-	// Fragments: what trex says of samples.
-	defaultDuration, defaultSize, defaultFlags uint32
+	defaults bmff.Defaults // of the samples of fragments
 }
-
-const maxTracks = 64
 
 // ms is a time of the track in ms.
 func (t *movieTrack) ms(ticks uint64) int64 { return scaled(ticks, 1000, t.scale) }
@@ -55,31 +53,16 @@ func scaled(v, by uint64, over uint32) int64 {
 
 // readMovie reads moov.
 func readMovie(r io.ReaderAt, moov box) (m movie, err error) {
-	var timescale uint32
-	var duration uint64
-	var traks []box
-	err = children(r, moov, func(b box) error {
-		switch b.kind {
-		case "mvhd":
-			timescale, duration, err = readTimes(r, b)
-			return err
-		case "trak":
-			if len(traks) < maxTracks {
-				traks = append(traks, b)
-			}
-		case "mvex":
-			m.fragmented = true
-		}
-		return nil
-	})
+	read, err := bmff.ReadMovie(r, moov)
 	if err != nil {
 		return m, err
 	}
-	if timescale > 0 {
-		m.duration = uint32(min(scaled(duration, 1000, timescale), 1<<31))
+	m.fragmented = read.Fragmented
+	if read.Scale > 0 {
+		m.duration = uint32(min(scaled(read.Duration, 1000, read.Scale), 1<<31))
 	}
-	for _, b := range traks {
-		t, err := readTrack(r, b, timescale)
+	for i := range read.Tracks {
+		t, err := readTrack(r, &read.Tracks[i], read.Scale)
 		var unknown errCodec
 		switch {
 		case errors.As(err, &unknown):
@@ -90,107 +73,38 @@ func readMovie(r io.ReaderAt, moov box) (m movie, err error) {
 			m.tracks = append(m.tracks, t)
 		}
 	}
-	if m.fragmented {
-		return m, m.readDefaults(r, moov)
-	}
 	return m, nil
 }
 
-// readTimes reads timescale and duration of mvhd (§8.2.2) or mdhd (§8.4.2):
-//
-//	version(8) flags(24) creation(32|64) modification(32|64) timescale(32) duration(32|64)
-func readTimes(r io.ReaderAt, b box) (timescale uint32, duration uint64, err error) {
-	c, err := content(r, b, 20)
-	if err != nil {
-		return 0, 0, err
-	}
-	if c[0] == 1 {
-		if len(c) < 32 {
-			return 0, 0, fmt.Errorf("box %q is too short", b.kind)
-		}
-		timescale, duration = be.Uint32(c[20:]), be.Uint64(c[24:])
-		if duration == 1<<64-1 {
-			duration = 0
-		}
-		return timescale, duration, nil
-	}
-	timescale, duration = be.Uint32(c[12:]), uint64(be.Uint32(c[16:]))
-	if duration == 1<<32-1 {
-		duration = 0
-	}
-	return timescale, duration, nil
-}
-
-// readTrack reads trak (§8.3.1). It is nil for what is neither picture nor sound.
-func readTrack(r io.ReaderAt, trak box, movieScale uint32) (*movieTrack, error) {
-	t := &movieTrack{}
-	var stbl, elst box
-	kind := media.Data
-	err := descend(r, trak, func(b box) error {
-		switch b.kind {
-		case "tkhd":
-			c, err := content(r, b, 24)
-			if err != nil {
-				return err
-			}
-			if t.id = be.Uint32(c[12:]); c[0] == 1 {
-				t.id = be.Uint32(c[20:])
-			}
-		case "mdhd":
-			var err error
-			if t.scale, _, err = readTimes(r, b); err != nil {
-				return err
-			}
-		case "hdlr":
-			c, err := content(r, b, 12)
-			if err != nil {
-				return err
-			}
-			switch string(c[8:12]) {
-			case "vide":
-				kind = media.Video
-			case "soun":
-				kind = media.Audio
-			}
-		case "stbl":
-			stbl = b
-		case "elst":
-			elst = b
-		}
-		return nil
-	})
-	if err != nil || kind == media.Data {
-		return nil, err
+// readTrack takes a track. It is nil for what is neither picture nor sound.
+func readTrack(r io.ReaderAt, track *bmff.Track, movieScale uint32) (*movieTrack, error) {
+	t := &movieTrack{id: track.ID, scale: track.Scale, defaults: track.Defaults}
+	kind := media.Audio
+	switch track.Handler {
+	case "vide":
+		kind = media.Video
+	case "soun":
+	default:
+		return nil, nil
 	}
 	switch {
 	case t.scale == 0:
 		return nil, errors.New("a track has no timescale")
-	case stbl.kind == "":
+	case track.Tables.Kind == "":
 		return nil, errors.New("a track has no box \"stbl\"")
 	}
-	if elst.kind != "" {
-		if err := t.readEdits(r, elst, movieScale); err != nil {
+	if track.Edits.Kind != "" {
+		if err := t.readEdits(r, track.Edits, movieScale); err != nil {
 			return nil, err
 		}
 	}
-	return t, t.readTables(r, stbl, kind)
-}
-
-// descend calls f for the boxes in trak that hold no others, and for stbl.
-func descend(r io.ReaderAt, parent box, f func(box) error) error {
-	return children(r, parent, func(b box) error {
-		switch b.kind {
-		case "mdia", "minf", "edts":
-			return descend(r, b, f)
-		}
-		return f(b)
-	})
+	return t, t.readTables(r, track.Tables, kind)
 }
 
 // readEdits reads how much later than its timestamps say the track begins (§8.6.6): an
 // empty edit delays it, the beginning of the first other edit is what is left out.
 func (t *movieTrack) readEdits(r io.ReaderAt, b box, movieScale uint32) error {
-	c, err := content(r, b, 8)
+	c, err := bmff.Content(r, b, 8)
 	if err != nil {
 		return err
 	}
@@ -223,9 +137,9 @@ func (t *movieTrack) readTables(r io.ReaderAt, stbl box, kind media.Kind) error 
 	var codec error
 	seen := false
 	t.tables.allSync = true
-	err := children(r, stbl, func(b box) (err error) {
+	err := bmff.Children(r, stbl, func(b box) (err error) {
 		x := &t.tables
-		switch b.kind {
+		switch b.Kind {
 		case "stsd":
 			seen = true
 			t.coding, err = readCoding(r, b, kind)
@@ -267,10 +181,10 @@ func (t *movieTrack) readTables(r io.ReaderAt, stbl box, kind media.Kind) error 
 // readSizes reads stsz: sample_size(32) sample_count(32) [size(32)…]
 func (x *tables) readSizes(r io.ReaderAt, b box) error {
 	var h [12]byte
-	if b.size() < int64(len(h)) {
+	if b.Size() < int64(len(h)) {
 		return errors.New("box \"stsz\" is too short")
 	}
-	if _, err := r.ReadAt(h[:], b.body); err != nil {
+	if _, err := r.ReadAt(h[:], b.Body); err != nil {
 		return err
 	}
 	x.size, x.samples = be.Uint32(h[4:]), be.Uint32(h[8:])
@@ -283,28 +197,4 @@ func (x *tables) readSizes(r io.ReaderAt, b box) error {
 	var err error
 	x.sizes, err = readTable(r, b, 4, 4)
 	return err
-}
-
-// readDefaults reads the trex boxes (§8.8.3).
-func (m *movie) readDefaults(r io.ReaderAt, moov box) error {
-	return children(r, moov, func(b box) error {
-		if b.kind != "mvex" {
-			return nil
-		}
-		return children(r, b, func(b box) error {
-			if b.kind != "trex" {
-				return nil
-			}
-			c, err := content(r, b, 24)
-			if err != nil {
-				return err
-			}
-			for _, t := range m.tracks {
-				if t.id == be.Uint32(c[4:]) {
-					t.defaultDuration, t.defaultSize, t.defaultFlags = be.Uint32(c[12:]), be.Uint32(c[16:]), be.Uint32(c[20:])
-				}
-			}
-			return nil
-		})
-	})
 }

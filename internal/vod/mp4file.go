@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/bmff"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
@@ -34,8 +35,8 @@ type mp4File struct {
 func openMP4(f handle, args url.Values) (*mp4File, error) {
 	size := f.Size()
 	var moov box
-	for at, n := int64(0), 0; moov.kind != "moov"; n++ {
-		b, err := boxAt(f, at, size)
+	for at, n := int64(0), 0; moov.Kind != "moov"; n++ {
+		b, err := bmff.At(f, at, size)
 		switch {
 		case n == maxBoxes:
 			return nil, errors.New("it has too many boxes")
@@ -46,7 +47,7 @@ func openMP4(f handle, args url.Values) (*mp4File, error) {
 		case err != nil:
 			return nil, err
 		}
-		moov, at = b, b.end
+		moov, at = b, b.End
 	}
 	m, err := readMovie(f, moov)
 	if err != nil {
@@ -97,7 +98,7 @@ func (v *mp4File) begin(m movie, moov box) {
 		}
 	}
 	if m.fragmented && !samples {
-		v.frags = &fragments{r: v.f, size: v.f.Size, tracks: v.tracks, first: moov.end, at: moov.end, queues: make([][]sample, len(v.tracks))}
+		v.frags = &fragments{r: v.f, size: v.f.Size, tracks: v.tracks, first: moov.End, at: moov.End, queues: make([][]sample, len(v.tracks))}
 	} else {
 		v.cursors = make([]tableCursor, len(v.tracks))
 		for i, t := range v.tracks {
