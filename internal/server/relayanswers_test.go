@@ -37,6 +37,9 @@ http {
   location "/stat" {
     stat {}
   }
+  location "/metrics" {
+    metrics {}
+  }
 }
 `
 
@@ -108,7 +111,11 @@ func TestOnPublishAnswersWithAnotherServer(t *testing.T) {
 	v := r.publish("live", "cam")
 	v.seconds(1)
 	r.logged("push failed", "none")
-	page := r.page("/stat?format=json") + r.page("/stat")
+	refused := r.push("on_publish")
+	page := r.page("/stat?format=json") + r.page("/stat") + r.page("/stat?format=html") + r.page("/metrics") + refused.Line()
+	if !strings.Contains(r.page("/metrics"), `rtmpd_output_failing{app="live",kind="push",output="on_publish"`) {
+		t.Errorf("the metrics do not have it:\n%s", r.page("/metrics"))
+	}
 	for _, secret := range []string{"key-over-there", "secret-token"} {
 		if strings.Contains(r.allText(), secret) || strings.Contains(page, secret) {
 			t.Errorf("%q is in the log or in stat", secret)
