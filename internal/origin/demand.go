@@ -32,7 +32,10 @@ func (au *Audience) demand(playlist string) bool {
 					continue
 				}
 				in, below := strings.CutPrefix(playlist, path.Clean(string(c.HLS.Path))+"/")
-				if a := v.Application(app.Name); below && a != nil && a.demand(playlistOf(in), "") {
+				if !below {
+					continue
+				}
+				if a := v.Application(app.Name); a != nil && a.demand(playlistOf(in), "") {
 					return true
 				}
 			}
