@@ -106,7 +106,7 @@ func FuzzFragment(f *testing.F) {
 		}
 		m, _ := ReadMovie(r, box)
 		tracks, _ := ReadFragment(r, box, func(id uint32) (Defaults, bool) {
-			d, ok := m.Defaults(id)
+			d, ok := m.DefaultsOf(id)
 			return d, ok || id == 1
 		})
 		n := 0

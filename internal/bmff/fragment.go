@@ -29,6 +29,7 @@ type Sample struct {
 type TrackFragment struct {
 	Track   uint32
 	Timed   bool // it has a tfdt; without one DTS is 0
+	Based   bool // it says where its data are in the file, not in the fragment
 	DTS     uint64
 	Samples []Sample
 }
@@ -125,7 +126,7 @@ func readTrackFragment(r io.ReaderAt, moof, traf Box, defaults func(uint32) (Def
 			if d, ok = defaults(t.Track); !ok {
 				return nil
 			}
-			if flags&hasBase != 0 {
+			if t.Based = flags&hasBase != 0; t.Based {
 				base = int64(x.uint64())
 			}
 			x.optional(flags, hasDescription, 0)

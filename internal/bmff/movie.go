@@ -52,8 +52,8 @@ func ReadMovie(r io.ReaderAt, moov Box) (m Movie, err error) {
 	return m, Children(r, extends[0], m.readDefaults(r))
 }
 
-// Defaults finds the defaults of a track.
-func (m *Movie) Defaults(track uint32) (Defaults, bool) {
+// DefaultsOf finds the defaults of a track.
+func (m *Movie) DefaultsOf(track uint32) (Defaults, bool) {
 	for i := range m.Tracks {
 		if m.Tracks[i].ID == track {
 			return m.Tracks[i].Defaults, true

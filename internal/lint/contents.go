@@ -26,6 +26,11 @@ type trackContents struct {
 	back        bool          // a DTS was not above the one before
 	wrap        time.Duration // timestamps begin again here; 0: never
 
+	end      time.Duration // DTS of what has to follow; 0: not known
+	gap      time.Duration // from the end of one fragment to the next within the segment, the largest
+	falseKey bool          // a sample is marked as a sync sample and is none
+	scale    uint32        // of fMP4: ticks in a second
+
 	keys      int  // sync samples
 	beginsKey bool // the first sample is one
 	captions  bool // CEA-608 or CEA-708 in the pictures

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
+	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 // Whatever a server sends as a playlist, and then as the next version of it, the faults
@@ -67,6 +68,31 @@ func FuzzSegment(f *testing.F) {
 		}
 		if c.sizes.peak < 0 || c.sizes.average() < 0 || c.frameRate < 0 || c.frameRate > 1e9 {
 			t.Errorf("peak %v, average %v, %v frames a second", c.sizes.peak, c.sizes.average(), c.frameRate)
+		}
+	})
+}
+
+// Whatever a server sends as an initialization section and as a segment behind it.
+func FuzzFragments(f *testing.F) {
+	section, bodies := fmp4(f, 1, func(s *mediatest.Script) { s.GOP, s.Size = time.Second, 20 })
+	f.Add(section, bodies[0][:min(len(bodies[0]), 1500)])
+	f.Add(section, bodies[0])
+	f.Add(section, based(bodies[0]))
+	f.Add(initOf(f, hevc(f)), patch(bodies[0], "tfhd", 7, 2))
+	rules := newCatalogue()
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		fuzztime.Bound(t)
+		m := parsePlaylist([]byte(listOf(2))).media
+		var c segmentChecker
+		m.segments[0].init, m.segments[1].init = &initTag{uri: "i", line: 1}, &initTag{uri: "i", line: 1}
+		faults := c.takeInit(m.segments[0], first)
+		for _, s := range m.segments {
+			faults = append(faults, c.check(m, s, second)...)
+		}
+		for _, x := range faults {
+			if rules[x.rule] == nil {
+				t.Errorf("no rule %s", x.rule)
+			}
 		}
 	})
 }

@@ -119,6 +119,7 @@ func TestEveryRuleIsShownByACase(t *testing.T) {
 	showUpdates(t, all)
 	showHTTP(t, all)
 	showSegments(t, all)
+	showFragments(t, all)
 	showServers(t, all)
 
 	for _, r := range Rules() {

@@ -126,7 +126,7 @@ func (l *loader) get(ctx context.Context, uri string, part byteRange, s *segment
 func (l *loader) map_(ctx context.Context, s *segment) bool {
 	f := l.f
 	if s.init == nil {
-		l.initURI, f.segs.init = "", nil
+		l.initURI, f.segs.section = "", nil
 		return true
 	}
 	if s.init.uri == l.initURI && s.init.bytes.offset == l.initKey.offset && s.init.bytes.length == l.initKey.length {
@@ -140,7 +140,11 @@ func (l *loader) map_(ctx context.Context, s *segment) bool {
 	if !ok {
 		return false
 	}
-	l.initURI, l.initKey, f.segs.init = s.init.uri, s.init.bytes, body
+	l.initURI, l.initKey = s.init.uri, s.init.bytes
+	f.segs.section = nil
+	if isMP4(body) {
+		f.add(f.segs.takeInit(s, body)...)
+	}
 	return true
 }
 

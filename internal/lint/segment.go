@@ -29,7 +29,7 @@ type segmentChecker struct {
 	sizes   bitrates
 	history []placed // the newest segments
 
-	init []byte // of the segment's EXT-X-MAP
+	section *initSection // of the segment's EXT-X-MAP
 
 	faults []fault
 }
@@ -66,7 +66,7 @@ func (c *segmentChecker) check(m *mediaPlaylist, s *segment, body []byte) []faul
 	}
 	c.sizes.put(len(body), s.duration, m.target)
 	c.bitrate(s, len(body))
-	found := c.open(m, s, body)
+	found := c.open(s, body)
 	if found.container == "" {
 		c.last = nil
 		return c.faults
@@ -90,7 +90,7 @@ func (c *segmentChecker) bitrate(s *segment, size int) {
 }
 
 // open reads a body of any format.
-func (c *segmentChecker) open(m *mediaPlaylist, s *segment, body []byte) contents {
+func (c *segmentChecker) open(s *segment, body []byte) contents {
 	switch {
 	case len(body) == 0:
 		c.fault("segment-empty", s, "it is empty")
@@ -102,7 +102,7 @@ func (c *segmentChecker) open(m *mediaPlaylist, s *segment, body []byte) content
 		}
 		return found
 	case isMP4(body):
-		return c.openMP4(m, s, body)
+		return c.openMP4(s, body)
 	case bytes.HasPrefix(body, []byte("ID3")):
 		return c.packedAudio(s, body)
 	case bytes.HasPrefix(bytes.TrimPrefix(body, []byte("\ufeff")), []byte("WEBVTT")):
@@ -128,7 +128,7 @@ func (c *segmentChecker) transport(s *segment, ts *mpegts.Summary, holds bool) {
 	case ts.PAT < 0 || ts.PMT < 0:
 		c.fault("ts-tables", s, "it has no %s", map[bool]string{true: "PAT", false: "PMT"}[ts.PAT < 0])
 	case ts.PAT > 1 || ts.PMT > 1:
-		c.fault("ts-tables-first", s, "the first PAT is in packet %d, the first PMT in packet %d", ts.PAT, ts.PMT)
+		c.fault("ts-tables-first", s, "the first PAT is packet number %d, the first PMT number %d", ts.PAT+1, ts.PMT+1)
 	}
 	if ts.Programs > 1 {
 		c.fault("ts-program", s, "it has %d programs", ts.Programs)
@@ -169,8 +169,11 @@ func (c *segmentChecker) tracks(m *mediaPlaylist, s *segment, found *contents) {
 		}
 	}
 	v := found.video()
-	if v == nil || v.codec != media.CodecH264 && v.codec != media.CodecHEVC && found.container == "MPEG-TS" {
+	if v == nil {
 		return
+	}
+	if v.codec == media.CodecHEVC && found.container == "MPEG-TS" {
+		c.fault("hevc-ts", s, "H.265 in MPEG-TS")
 	}
 	switch {
 	case m.independent && !v.beginsKey:
@@ -230,7 +233,9 @@ func (c *segmentChecker) compare(m *mediaPlaylist, s *segment, found *contents) 
 			c.drift = 0
 			return
 		}
-		c.decodeTime(s, b, t)
+		if c.decodeTime(s, b, t) {
+			return
+		}
 	}
 	t := found.lead()
 	b := before.lead()

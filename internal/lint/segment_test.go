@@ -136,6 +136,16 @@ var segmentCases = []struct {
 		}
 		return [][]byte{b}
 	}, nil, want{"ts-clock", 10}},
+	{"H.265", func(t *testing.T) [][]byte {
+		s := mediatest.NewScript(t)
+		s.Audio = nil
+		video := hevc(t)
+		for i := range 50 {
+			s.Put(video, time.Duration(i)*40*time.Millisecond, i == 0)
+			s.Packets[i].Data[4], s.Packets[i].Data[5] = map[bool]byte{true: 19 << 1, false: 1 << 1}[i == 0], 1
+		}
+		return fragments(s.Packets)
+	}, nil, want{"hevc-ts", 10}},
 	{"no keyframe", func(t *testing.T) [][]byte {
 		s := mediatest.NewScript(t)
 		for i := range 50 {
