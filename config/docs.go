@@ -68,6 +68,7 @@ var docs = map[string]string{
 	"Exec.Respawn":                  "Whether a program of kind push, pull or static that ended is started again.",
 	"Exec.RespawnTimeout":           "How long rtmpd waits before it starts a program again; the time doubles up to 60 s while it keeps ending.",
 	"Exec.Streams":                  "The streams that it runs for; unset: all.",
+	"HLS.AudioOnly":                 "With fmp4: whether the multivariant playlist offers the sound alone, for bad links. It does so over rtmpd's own HTTP and for players other than VLC, which loses picture or sound by it; the file on disk never does.",
 	"HLS.BaseURL":                   "What stands before the names of fragments in playlists.",
 	"HLS.Cleanup":                   "Whether fragments that no playlist names are removed.",
 	"HLS.Continuous":                "Whether numbers go on where the last run of the stream ended.",

@@ -57,6 +57,10 @@ type HLS struct {
 	Datetime bool `hcl:"datetime" nginx:"hls_datetime" default:"true"`
 	// Whether the playlist of a stream that ended says so (EXT-X-ENDLIST).
 	Endlist bool `hcl:"endlist" default:"true"`
+	// With fmp4: whether the multivariant playlist offers the sound alone, for bad
+	// links. It does so over rtmpd's own HTTP and for players other than VLC, which
+	// loses picture or sound by it; the file on disk never does.
+	AudioOnly bool `hcl:"audio_only" default:"true"`
 	// A rendition: a stream NAME with this suffix belongs to the multivariant
 	// playlist NAME.m3u8.
 	Variants []Variant `hcl:"variant,block" nginx:"hls_variant"`

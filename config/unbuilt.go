@@ -19,7 +19,7 @@ trigger
 application.dash
 application.sessions
 
-hls.format=fmp4 hls.low_latency hls.part
+hls.low_latency hls.part
 
 location.api
 `

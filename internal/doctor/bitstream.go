@@ -58,21 +58,24 @@ func (d *Doctor) checkCodecs(at, fragment time.Duration) {
 		t := d.tracks[kind].coded
 		hls := fragment > 0 && t != nil && t.HasHeader() // a missing header is another finding
 		carried := hls && (d.Carries == nil || d.Carries(t))
-		none, few := hls && !carried, carried && fewBrowsers(t)
+		none, few := hls && !carried, carried && d.fewBrowsers(t)
 		d.update(findings[0], at, between(none, !none))
 		d.update(findings[1], at, between(few, !few))
 	}
 }
 
-// fewBrowsers reports whether Chrome, Edge and Firefox refuse t in MPEG-TS: their
-// Media Source Extensions don't take HEVC, AC-3 and E-AC-3 there, nor AAC whose channel
-// layout an ADTS header can't describe.
-func fewBrowsers(t *media.Track) bool {
+// fewBrowsers reports whether Chrome, Edge and Firefox refuse t: in MPEG-TS their Media
+// Source Extensions don't take HEVC, AC-3 and E-AC-3, nor AAC whose channel layout an
+// ADTS header can't describe. In MP4 they take HEVC, where the hardware decodes it.
+func (d *Doctor) fewBrowsers(t *media.Track) bool {
+	fragmented := d.Fragmented != nil && d.Fragmented()
 	switch t.Codec {
-	case media.CodecHEVC, media.CodecAC3, media.CodecEAC3:
+	case media.CodecAC3, media.CodecEAC3:
 		return true
+	case media.CodecHEVC:
+		return !fragmented
 	case media.CodecAAC:
-		return t.ProgramConfig != nil
+		return t.ProgramConfig != nil && !fragmented
 	}
 	return false
 }

@@ -28,6 +28,8 @@ type Figures struct {
 type Doctor struct {
 	// Carries, if set, reports whether HLS fragments can carry a track.
 	Carries func(*media.Track) bool
+	// Fragmented, if set, reports whether HLS fragments are MP4, not MPEG-TS.
+	Fragmented func() bool
 
 	start  time.Time
 	tracks [2]track // of video and audio, by media.Kind

@@ -110,11 +110,11 @@ var kinds = [numFindings]kind{
 	},
 	videoNotInHLS: {
 		"video_not_in_hls", Warning, 1, 3,
-		"HLS viewers see nothing: MPEG-TS fragments can't carry %s; RTMP players that know the codec show it; for everybody send H.264 (OBS: Settings, Output, Video Encoder; ffmpeg: -c:v libx264)",
+		"HLS viewers see nothing: its fragments can't carry %s (format = \"fmp4\" in hls has H.264, HEVC, AV1 and VP9, mpegts only the first two); RTMP players that know the codec show it; for everybody send H.264 (OBS: Settings, Output, Video Encoder; ffmpeg: -c:v libx264)",
 	},
 	audioNotInHLS: {
 		"audio_not_in_hls", Warning, 1, 3,
-		"HLS viewers hear nothing: MPEG-TS fragments can't carry %s; RTMP players that know the codec play it; for everybody send AAC (OBS: Settings, Output, Audio Encoder; ffmpeg: -c:a aac)",
+		"HLS viewers hear nothing: its fragments can't carry %s (format = \"fmp4\" in hls has AAC, MP3, AC-3, Opus and FLAC, mpegts only the first three); RTMP players that know the codec play it; for everybody send AAC (OBS: Settings, Output, Audio Encoder; ffmpeg: -c:a aac)",
 	},
 	videoFewBrowsers: {
 		"video_few_browsers", Warning, 1, 3,

@@ -101,7 +101,9 @@ func TestHowAPlaylistThatIsFoundGoesOn(t *testing.T) {
 	}
 }
 
-func file(uri string) [2]packager.File { return [2]packager.File{{URI: uri}} }
+func file(uri string, d time.Duration, date time.Time) [2]packager.File {
+	return [2]packager.File{{URI: uri, Lasts: d, Date: date}}
+}
 
 // RFC 8216 §4.3 line by line.
 func TestAPlaylistLineByLine(t *testing.T) {
@@ -110,10 +112,10 @@ func TestAPlaylistLineByLine(t *testing.T) {
 	l := playlist{target: 4, datetime: true, Window: packager.Window{
 		Seq: 12, Disc: 3,
 		Segments: []packager.Segment{
-			{Files: file("a.ts"), Duration: 2 * time.Second, Independent: true},
-			{Files: file("b.ts"), Duration: 3999 * time.Millisecond, Independent: true, Discontinuity: true, Date: date, Key: k},
-			{Files: file("c.ts"), Duration: 70 * time.Millisecond, Independent: true, Key: &packager.Key{URI: k.URI, IV: k.IV}},
-			{Files: file("d.ts"), Duration: 12345678 * time.Microsecond, Independent: true},
+			{Files: file("a.ts", 2*time.Second, time.Time{}), Duration: 2 * time.Second, Independent: true},
+			{Files: file("b.ts", 3999*time.Millisecond, date), Duration: 3999 * time.Millisecond, Independent: true, Discontinuity: true, Date: date, Key: k},
+			{Files: file("c.ts", 70*time.Millisecond, time.Time{}), Duration: 70 * time.Millisecond, Independent: true, Key: &packager.Key{URI: k.URI, IV: k.IV}},
+			{Files: file("d.ts", 12345678*time.Microsecond, time.Time{}), Duration: 12345678 * time.Microsecond, Independent: true},
 		},
 	}}
 	const want = `#EXTM3U

@@ -146,8 +146,8 @@ func TestKeysStayAsLongAsFragmentsNeedThem(t *testing.T) {
 
 func TestEncryptionThatEndsIsSaid(t *testing.T) {
 	l := playlist{target: 2, Window: packager.Window{Segments: []packager.Segment{
-		{Files: file("a.ts"), Duration: time.Second, Key: &packager.Key{URI: "k", IV: "0x01"}},
-		{Files: file("b.ts"), Duration: time.Second},
+		{Files: file("a.ts", time.Second, time.Time{}), Duration: time.Second, Key: &packager.Key{URI: "k", IV: "0x01"}},
+		{Files: file("b.ts", time.Second, time.Time{}), Duration: time.Second},
 	}}}
 	if text := string(l.text()); !strings.Contains(text, "#EXT-X-KEY:METHOD=NONE\n#EXTINF:1.000,\nb.ts\n") {
 		t.Errorf("%s", text)

@@ -83,7 +83,7 @@ func TestOneWriterForAPlaylist(t *testing.T) {
 	if _, err := b.d.NewPackager("show", "../x", cfg, nil); err == nil {
 		t.Error("a name with a slash")
 	}
-	cfg.Format = "fmp4"
+	cfg.Format = "mkv"
 	if _, err := b.d.NewPackager("show", "x", cfg, nil); err == nil {
 		t.Error("a format that is not built")
 	}

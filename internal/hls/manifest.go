@@ -1,7 +1,11 @@
 package hls
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -18,38 +22,53 @@ type spec struct {
 }
 
 // Files implements packager.Spec.
-func (s *spec) Files(_, stream string) []string { return []string{PlaylistName(stream, &s.cfg)} }
+func (s *spec) Files(_, stream string) []string {
+	n := namesFor(stream, &s.cfg)
+	if fragmented(&s.cfg) {
+		return append([]string{n.main}, n.lists[:]...)
+	}
+	return []string{n.main}
+}
 
 // Open implements packager.Spec.
 func (s *spec) Open(w *packager.Writer) packager.Manifest {
-	m := &manifest{d: s.d, w: w, cfg: s.cfg}
 	_, name := w.Stream()
-	m.names = namesFor(name, &m.cfg)
+	m := &manifest{d: s.d, w: w, cfg: s.cfg, names: namesFor(name, &s.cfg)}
 	m.variant = newRendition(&m.names, &m.cfg)
+	if fragmented(&s.cfg) {
+		m.own = ownRendition(&m.names, &m.cfg)
+	}
 	return m
 }
 
-// A manifest is the media playlist of one stream, and its part of a multivariant
-// playlist.
+// A manifest is the media playlists of one stream, with fmp4 its multivariant playlist,
+// and its part of a multivariant playlist of several streams.
 type manifest struct {
-	d       *Directory
-	w       *packager.Writer
-	cfg     config.HLS
-	names   names
-	target  int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
-	renew   bool // the first segment begins a new playlist, with a target of its own
-	variant *rendition
+	d      *Directory
+	w      *packager.Writer
+	cfg    config.HLS
+	names  names
+	target int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
+	renew  bool // the first segment begins a new playlist, with a target of its own
+	listed [2]bool
+	measured
+	variant *rendition   // nil: the stream is no rendition of others
+	own     *rendition   // nil: the main playlist is a media playlist
+	text    multivariant // on disk; empty: not known
+}
+
+// source is one of the media playlists.
+func (m *manifest) source(kind media.Kind) found {
+	return found{kind, prefixOf(m.names.lists[kind]), packager.Prefix(m.names.stream, m.names.nested)}
 }
 
 // Resume implements packager.Manifest.
 func (m *manifest) Resume() (packager.Window, error) {
-	s := m.d.Store()
-	s.Keep(m.names.playlist)
-	body, _, err := s.Read(m.names.playlist, packager.MaxManifestSize)
-	if err != nil {
-		return packager.Window{}, err
+	l, err := m.read(media.Video)
+	if fragmented(&m.cfg) {
+		audio, aerr := m.read(media.Audio)
+		l, err = m.merge(l, err, audio, aerr)
 	}
-	l, err := parsePlaylist(body, prefixOf(m.names.playlist))
 	m.target, m.renew = l.target, l.Ended
 	if m.target > 0 && !m.renew {
 		// RFC 8216 §4.3.3.1: TARGETDURATION must not change. Only a longer
@@ -59,18 +78,98 @@ func (m *manifest) Resume() (packager.Window, error) {
 	return l.Window, err
 }
 
+// read reads one of the media playlists, and cancels its removal.
+func (m *manifest) read(kind media.Kind) (playlist, error) {
+	name := m.names.lists[kind]
+	m.d.Store().Keep(name)
+	body, _, err := m.d.Store().Read(name, packager.MaxManifestSize)
+	if err != nil {
+		return playlist{}, err
+	}
+	l, err := parsePlaylist(body, m.source(kind))
+	if err == nil && l.fragmented != fragmented(&m.cfg) {
+		err = packager.ErrForeign
+	}
+	m.listed[kind] = err == nil
+	return l, err
+}
+
+// merge makes one window of the two media playlists. A crash between the two leaves one
+// of them a segment behind.
+func (m *manifest) merge(video playlist, verr error, audio playlist, aerr error) (playlist, error) {
+	switch {
+	case errors.Is(aerr, fs.ErrNotExist):
+		return video, verr
+	case errors.Is(verr, fs.ErrNotExist):
+		return audio, aerr
+	case verr != nil || aerr != nil:
+		if audio.Next() > video.Next() {
+			video = audio
+		}
+		return video, cmp.Or(verr, aerr)
+	}
+	l, other := video, audio
+	if other.Next() > l.Next() {
+		l, other = other, l
+	}
+	var init *packager.Init
+	for i := range l.Segments {
+		to, at := &l.Segments[i], int64(l.Seq+uint64(i))-int64(other.Seq)
+		switch f := &to.Files[other.kind]; {
+		case at < 0:
+		case at < int64(len(other.Segments)):
+			*f = other.Segments[at].Files[other.kind]
+			if f.Init != nil {
+				init = f.Init
+			}
+			if other.kind == media.Video {
+				to.Duration, to.Date, to.Independent = other.Segments[at].Duration, other.Segments[at].Date, other.Segments[at].Independent
+			}
+		default:
+			m.unlisted(f, to.Files[l.kind], init)
+		}
+	}
+	l.Ended = l.Ended && other.Ended
+	return l, nil
+}
+
+// unlisted fills in f, a file that its media playlist does not name although that of the
+// other file of the segment does, if it is there.
+func (m *manifest) unlisted(f *packager.File, other packager.File, init *packager.Init) {
+	from, to := trackOf(other.Name), ""
+	switch from {
+	case "audio-":
+		to = "video-"
+	case "video-":
+		to = "audio-"
+	}
+	i := strings.LastIndex(other.Name, from)
+	if to == "" || init == nil || i < 0 {
+		return
+	}
+	if name := other.Name[:i] + to + other.Name[i+len(from):]; m.d.Store().Whole(name) {
+		*f = packager.File{Name: name, Init: init, Lasts: other.Lasts, Date: other.Date}
+		f.URI = m.names.uri + m.w.Tail(*f)
+	}
+}
+
+// trackOf is the part of a segment's name that says which track it has.
+func trackOf(name string) string {
+	if i := strings.LastIndex(name, "-"); i >= len("video") {
+		return name[i-len("video") : i+1]
+	}
+	return ""
+}
+
 // Follow implements packager.Manifest.
 func (m *manifest) Follow(from packager.Manifest) {
 	old, ok := from.(*manifest)
 	switch {
 	case !ok:
 	case old.w == m.w:
-		m.target, m.renew = old.target, old.renew
-		switch {
-		case m.variant == nil && old.variant != nil:
-			m.d.dropVariant(m.names.playlist)
-		case m.variant != nil && old.variant != nil:
-			m.variant.measured = old.variant.measured
+		m.target, m.renew, m.listed, m.measured, m.text = old.target, old.renew, old.listed, old.measured, old.text
+		if m.variant == nil && old.variant != nil {
+			m.d.dropVariant(m.names.lists[media.Video])
 		}
 	case old.target > 0 && !m.renew:
 		m.target = max(m.target, old.target, targetFor(m.cfg.Fragment, 0))
@@ -84,53 +183,77 @@ func (m *manifest) Limits() packager.Limits {
 	l := packager.Limits{Least: 3 * target, Late: 2 * target}
 	if m.target > 0 && !m.renew {
 		l.Fragment, l.Longest = target, limitFor(m.target)
+		if fragmented(&m.cfg) {
+			l.Longest -= frameSlack
+		}
 	}
 	return l
 }
 
+// frameSlack is how much longer the sound of a segment may be than its pictures: it ends
+// with a whole frame.
+const frameSlack = 100 * time.Millisecond
+
 // Add implements packager.Manifest.
 func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 	if m.renew {
-		m.renew, m.target = false, 0
+		m.renew, m.target, m.listed = false, 0, [2]bool{}
 	}
 	if m.target == 0 {
-		m.target = targetFor(m.cfg.Fragment, g.Duration)
+		m.target = targetFor(m.cfg.Fragment, s.Duration)
 	}
-	s.Files[media.Video].URI = m.names.uri + m.w.Tail(s.Files[media.Video])
-	if m.variant != nil {
-		m.variant.measure(g, s.Size(), m.target)
+	for kind := range s.Files {
+		f := &s.Files[kind]
+		if f.Name == "" {
+			continue
+		}
+		f.URI = m.names.uri + m.w.Tail(*f)
+		if f.Init != nil {
+			f.Init.URI = m.names.uri + m.w.Tail(packager.File{Name: f.Init.Name})
+		}
+		m.listed[kind] = true
 	}
+	m.measure(s, g, m.target)
 }
 
 // Publish implements packager.Manifest.
 func (m *manifest) Publish() error {
-	l := playlist{Window: m.w.Window, target: m.target, datetime: m.cfg.Datetime}
-	if err := m.w.WriteText(m.names.playlist, packager.KindPlaylist, l.text(), time.Duration(m.target)*time.Second); err != nil {
-		return fmt.Errorf("playlist: %w", err)
+	for kind, name := range m.names.lists {
+		if !m.listed[kind] {
+			continue
+		}
+		l := playlist{kind: media.Kind(kind), fragmented: fragmented(&m.cfg), Window: m.w.Window, target: m.target, datetime: m.cfg.Datetime}
+		if err := m.w.WriteText(name, packager.KindPlaylist, l.text(), nil, time.Duration(m.target)*time.Second); err != nil {
+			return fmt.Errorf("playlist: %w", err)
+		}
+		m.w.SetNumbers(name)
 	}
-	m.w.SetNumbers(m.names.playlist)
+	if m.own != nil {
+		if err := m.publishOwn(); err != nil {
+			return err
+		}
+	}
 	if m.variant != nil {
 		return m.d.updateMaster(m)
 	}
 	return nil
 }
 
-// codecsOf are the RFC 6381 names of a segment's tracks; empty when one is unknown.
-func codecsOf(tracks [2]*media.Track) string {
-	var s string
-	for _, t := range tracks {
-		if t == nil {
-			continue
-		}
-		if t.CodecString == "" {
-			return ""
-		}
-		if s != "" {
-			s += ","
-		}
-		s += t.CodecString
+// publishOwn writes the multivariant playlist of the stream itself, if it is not what is
+// on disk.
+func (m *manifest) publishOwn() error {
+	r := *m.own
+	r.measured, r.listed = m.measured, m.listed
+	text := multivariantOf([]rendition{r})
+	m.d.Store().KeepIfDue(m.names.main)
+	if text.same(m.text) && m.d.Store().Whole(m.names.main) {
+		return nil
 	}
-	return s
+	if err := m.w.WriteText(m.names.main, packager.KindMaster, text.plain, text.full, time.Duration(m.target)*time.Second); err != nil {
+		return fmt.Errorf("multivariant playlist: %w", err)
+	}
+	m.text = text
+	return nil
 }
 
 // Names implements packager.Format.
@@ -138,9 +261,13 @@ func (d *Directory) Names(rec segstore.Entry, body []byte) (files []string, n se
 	if rec.Kind != packager.KindPlaylist {
 		return nil, n, false
 	}
-	l, _ := parsePlaylist(body, prefixOf(rec.Name))
+	l, _ := parsePlaylist(body, found{prefix: prefixOf(rec.Name)})
 	for i := range l.Segments {
-		files = append(files, l.Segments[i].Files[0].Name)
+		f := &l.Segments[i].Files[0]
+		files = append(files, f.Name)
+		if f.Init != nil {
+			files = append(files, f.Init.Name)
+		}
 	}
 	return files, segstore.Numbers{Next: l.Next(), Disc: l.NextDisc()}, true
 }

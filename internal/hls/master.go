@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
@@ -22,19 +23,21 @@ type master struct {
 	rec        segstore.Entry
 	renditions map[string]rendition // by playlist name
 	target     time.Duration        // the longest TARGETDURATION of the renditions
-	text       []byte               // on disk; nil: not known
+	text       multivariant         // on disk; empty: not known
 	writing    bool                 // a goroutine writes it, and will write what changes meanwhile
 	warned     bool                 // the log has the warning that the base name is published
 }
 
-// A rendition is one line of a master: the values of a variant block, and measured
+// A rendition is one stream in a master: the values of a variant block, and measured
 // values where that has none.
 type rendition struct {
-	base  string
-	index int // of the variant in the config
-	uri   string
-	block config.Variant
+	base      string // empty: the master is that of the stream itself
+	index     int    // of the variant in the config
+	uris      [2]string
+	audioOnly bool // the sound alone is offered, too
+	block     config.Variant
 	measured
+	listed [2]bool // which of the media playlists there are
 }
 
 // newRendition makes the rendition of a stream; nil if the stream is no variant.
@@ -43,12 +46,28 @@ func newRendition(n *names, cfg *config.HLS) *rendition {
 	if !ok {
 		return nil
 	}
-	return &rendition{base: base, index: index, uri: n.variantURI(cfg), block: cfg.Variants[index]}
+	r := &rendition{base: base, index: index, block: cfg.Variants[index], audioOnly: cfg.AudioOnly}
+	for kind, list := range n.lists {
+		if list != "" {
+			r.uris[kind] = n.variantURI(list, cfg)
+		}
+	}
+	return r
+}
+
+// ownRendition makes what is in the stream's own multivariant playlist.
+func ownRendition(n *names, cfg *config.HLS) *rendition {
+	r := &rendition{audioOnly: cfg.AudioOnly}
+	for kind, list := range n.lists {
+		r.uris[kind] = n.ownURI(list, cfg)
+	}
+	return r
 }
 
 // updateMaster puts the rendition of o, whose playlist was just written, into its master.
 func (d *Directory) updateMaster(o *manifest) error {
-	r := o.variant
+	r := *o.variant
+	r.measured, r.listed = o.measured, o.listed
 	name := masterName(r.base)
 	d.Store().KeepIfDue(name)
 	d.mu.Lock()
@@ -59,7 +78,7 @@ func (d *Directory) updateMaster(o *manifest) error {
 	}
 	m.rec = o.w.Entry(name, packager.KindMaster)
 	m.rec.Stream = r.base
-	m.renditions[o.names.playlist] = *r
+	m.renditions[o.names.lists[media.Video]] = r
 	m.target = max(m.target, time.Duration(o.target)*time.Second)
 	d.mu.Unlock()
 	return d.writeMaster(m)
@@ -107,16 +126,18 @@ func (d *Directory) writeMaster(m *master) error {
 				d.Log().Warn("hls multivariant playlist not written: a stream is published under the base name itself",
 					zap.String("app", m.rec.App), zap.String("stream", m.rec.Stream))
 			}
-			m.text = nil
+			m.text = multivariant{}
 			return nil
 		}
 		text, rec, target := m.build(), m.rec, m.target
-		if bytes.Equal(text, m.text) {
+		if text.same(m.text) {
 			return nil
 		}
 		m.writing = true
 		d.mu.Unlock()
-		err := d.Store().Write(rec, text, d.TextFile(rec, text, d.Now(), target))
+		live := d.TextFile(rec, text.plain, d.Now(), target)
+		live.Full = text.full
+		err := d.Store().Write(rec, text.plain, live)
 		d.mu.Lock()
 		m.writing = false
 		if err != nil {
@@ -126,36 +147,125 @@ func (d *Directory) writeMaster(m *master) error {
 	}
 }
 
-// build is the multivariant playlist (RFC 8216 §4.3.4), in the config's order.
-func (m *master) build() []byte {
+// build is the multivariant playlist, in the config's order.
+func (m *master) build() multivariant {
 	all := slices.SortedFunc(maps.Values(m.renditions), func(a, b rendition) int { return a.index - b.index })
-	b := []byte("#EXTM3U\n#EXT-X-VERSION:3\n")
+	return multivariantOf(all)
+}
+
+// A multivariant is the text of a multivariant playlist (RFC 8216 §4.3.4).
+type multivariant struct {
+	plain []byte // what is on disk
+	// full offers the sound alone as well; nil: plain does for all. VLC 3 can't have it:
+	// it stays with the sound, or has none once it has changed to the pictures.
+	full []byte
+}
+
+func (m multivariant) same(n multivariant) bool {
+	return bytes.Equal(m.plain, n.plain) && bytes.Equal(m.full, n.full)
+}
+
+// multivariantOf writes renditions. Each has its own sound, in a group of its own.
+func multivariantOf(all []rendition) multivariant {
+	version := "3"
 	for i := range all {
-		r := &all[i]
-		b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
-		b = strconv.AppendInt(b, cmp.Or(int64(r.block.Bandwidth), r.bandwidth), 10)
-		if avg := cmp.Or(int64(r.block.AverageBandwidth), r.average); avg > 0 {
-			b = append(b, ",AVERAGE-BANDWIDTH="...)
-			b = strconv.AppendInt(b, avg, 10)
+		if all[i].uris[media.Audio] != "" {
+			version = "7"
 		}
-		if c := cmp.Or(r.block.Codecs, r.codecs); c != "" {
-			b = append(append(append(b, `,CODECS="`...), c...), '"')
-		}
-		measured := ""
-		if r.width > 0 && r.height > 0 {
-			measured = strconv.Itoa(r.width) + "x" + strconv.Itoa(r.height)
-		}
-		if s := cmp.Or(string(r.block.Resolution), measured); s != "" {
-			b = append(append(b, ",RESOLUTION="...), s...)
-		}
-		if f := cmp.Or(r.block.FrameRate, r.frameRate); f > 0 {
-			b = append(b, ",FRAME-RATE="...)
-			b = strconv.AppendFloat(b, f, 'f', 3, 64)
-		}
-		// RFC 8216 §4.3.4.2: without it players look for captions in the video.
-		b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
-		b = append(b, r.uri...)
-		b = append(b, '\n')
 	}
-	return b
+	b := append([]byte("#EXTM3U\n#EXT-X-VERSION:"), version...)
+	b = append(b, '\n')
+	for i := range all {
+		if r := &all[i]; r.apart() {
+			b = r.appendSound(b)
+		}
+	}
+	for i := range all {
+		b = all[i].appendStream(b)
+	}
+	for i := range all {
+		if r := &all[i]; r.apart() && r.audioOnly {
+			return multivariant{b, r.appendAudioOnly(slices.Clone(b))}
+		}
+	}
+	return multivariant{plain: b}
+}
+
+// apart says whether sound and pictures are in playlists of their own.
+func (r *rendition) apart() bool { return r.listed[media.Video] && r.listed[media.Audio] }
+
+func (r *rendition) appendGroup(b []byte) []byte {
+	b = append(b, `"audio`...)
+	if r.base != "" {
+		b = strconv.AppendInt(b, int64(r.index), 10)
+	}
+	return append(b, '"')
+}
+
+// appendSound appends the EXT-X-MEDIA of the sound.
+func (r *rendition) appendSound(b []byte) []byte {
+	b = append(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="...)
+	b = r.appendGroup(b)
+	b = append(b, `,NAME="audio",DEFAULT=YES,AUTOSELECT=YES`...)
+	if r.sound != nil && r.sound.Channels > 0 {
+		b = append(b, `,CHANNELS="`...)
+		b = strconv.AppendInt(b, int64(r.sound.Channels), 10)
+		b = append(b, '"')
+	}
+	b = append(b, `,URI="`...)
+	b = append(b, r.uris[media.Audio]...)
+	return append(b, "\"\n"...)
+}
+
+// appendStream appends the EXT-X-STREAM-INF of all media.
+func (r *rendition) appendStream(b []byte) []byte {
+	b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
+	b = strconv.AppendInt(b, cmp.Or(int64(r.block.Bandwidth), r.bandwidth()), 10)
+	if avg := cmp.Or(int64(r.block.AverageBandwidth), r.average()); avg > 0 {
+		b = append(b, ",AVERAGE-BANDWIDTH="...)
+		b = strconv.AppendInt(b, avg, 10)
+	}
+	if c := cmp.Or(r.block.Codecs, r.codecs); c != "" {
+		b = append(append(append(b, `,CODECS="`...), c...), '"')
+	}
+	measured := ""
+	if r.width > 0 && r.height > 0 {
+		measured = strconv.Itoa(r.width) + "x" + strconv.Itoa(r.height)
+	}
+	if s := cmp.Or(string(r.block.Resolution), measured); s != "" {
+		b = append(append(b, ",RESOLUTION="...), s...)
+	}
+	if f := cmp.Or(r.block.FrameRate, r.frameRate); f > 0 {
+		b = append(b, ",FRAME-RATE="...)
+		b = strconv.AppendFloat(b, f, 'f', 3, 64)
+	}
+	if r.apart() {
+		b = append(b, ",AUDIO="...)
+		b = r.appendGroup(b)
+	}
+	uri := r.uris[media.Video]
+	if r.listed[media.Audio] && !r.listed[media.Video] {
+		uri = r.uris[media.Audio]
+	}
+	// RFC 8216 §4.3.4.2: without it players look for captions in the video.
+	b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
+	b = append(b, uri...)
+	return append(b, '\n')
+}
+
+// appendAudioOnly appends the EXT-X-STREAM-INF of the sound alone, for bad links.
+func (r *rendition) appendAudioOnly(b []byte) []byte {
+	rate := &r.files[media.Audio]
+	b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
+	b = strconv.AppendInt(b, rate.peak, 10)
+	b = append(b, ",AVERAGE-BANDWIDTH="...)
+	b = strconv.AppendInt(b, rate.average, 10)
+	if c := codecsOf(r.sound); c != "" {
+		b = append(append(append(b, `,CODECS="`...), c...), '"')
+	}
+	b = append(b, ",AUDIO="...)
+	b = r.appendGroup(b)
+	b = append(b, '\n')
+	b = append(b, r.uris[media.Audio]...)
+	return append(b, '\n')
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
@@ -155,19 +156,19 @@ func TestMeasuredBandwidthIsThePeakOfWholeTargetDurations(t *testing.T) {
 	var m measured
 	tracks := [2]*media.Track{{CodecString: "avc1.4d001f", FrameRate: 30}}
 	add := func(d time.Duration, size, frames int) {
-		m.measure(&segmenter.Segment{Duration: d, Frames: frames, Tracks: tracks}, size, 4)
+		m.measure(&packager.Segment{Files: [2]packager.File{{Size: size, Lasts: d}}}, &segmenter.Segment{Duration: d, Frames: frames, Tracks: tracks}, 4)
 	}
 	add(4*time.Second, 500_000, 120)
-	if m.bandwidth != 1_000_000 || m.average != 1_000_000 || m.frameRate != 30 {
+	if m.bandwidth() != 1_000_000 || m.average() != 1_000_000 || m.frameRate != 30 {
 		t.Errorf("%+v", m)
 	}
 	add(100*time.Millisecond, 100_000, 3) // 8 Mb/s, but not for long
-	if m.bandwidth != 1_000_000 {
-		t.Errorf("a tenth of a second made the peak %d", m.bandwidth)
+	if m.bandwidth() != 1_000_000 {
+		t.Errorf("a tenth of a second made the peak %d", m.bandwidth())
 	}
 	add(4*time.Second, 900_000, 120)
-	if want := int64(1_951_219); m.bandwidth < want || m.bandwidth > want+1 {
-		t.Errorf("peak %d, want %d", m.bandwidth, want)
+	if want := int64(1_951_219); m.bandwidth() < want || m.bandwidth() > want+1 {
+		t.Errorf("peak %d, want %d", m.bandwidth(), want)
 	}
 }
 

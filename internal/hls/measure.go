@@ -5,23 +5,30 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
-// measured are measured values of a rendition's fragments. They change in steps, so that
-// the multivariant playlist is not written again with every fragment.
+// measured are measured values of a stream's segments. They change in steps, so that the
+// multivariant playlist is not written again with every segment.
 type measured struct {
-	bandwidth int64 // bits/s, the highest so far
-	average   int64 // bits/s
-	codecs    string
+	files     [2]bitrate // by media.Kind; MPEG-TS has all media in the first
+	codecs    string     // RFC 6381, of all media
+	sound     *media.Track
 	frameRate float64
 	width     int
 	height    int
 
-	total, recent sum // recent: the newest fragments, until they last long enough for a peak
-	video         *media.Track
-	frames        int // of video
-	frameTime     time.Duration
+	video     *media.Track
+	frames    int // of video
+	frameTime time.Duration
+}
+
+// A bitrate is that of the files of one kind, in bits/s.
+type bitrate struct {
+	peak          int64 // the highest so far
+	average       int64
+	total, recent sum // recent: the newest files, until they last long enough for a peak
 }
 
 type sum struct {
@@ -37,27 +44,63 @@ const (
 	frameRateStep = 0.01
 )
 
-// measure adds a fragment of size bytes.
-func (m *measured) measure(g *segmenter.Segment, size, target int) {
+// add adds a file of so many bytes.
+func (r *bitrate) add(size int, d time.Duration, target int) {
 	bits := int64(size) * 8
-	m.total.add(bits, g.Duration)
-	m.recent.add(bits, g.Duration)
-	// RFC 8216 §4.1: the peak is over contiguous fragments that last between
+	r.total.add(bits, d)
+	r.recent.add(bits, d)
+	// RFC 8216 §4.1: the peak is over contiguous segments that last between
 	// 0.5 and 1.5 target durations.
-	if m.recent.duration >= time.Duration(target)*time.Second/2 || m.bandwidth == 0 {
-		m.bandwidth = max(m.bandwidth, m.recent.rate())
-		m.recent = sum{}
+	if r.recent.duration >= time.Duration(target)*time.Second/2 || r.peak == 0 {
+		r.peak = max(r.peak, r.recent.rate())
+		r.recent = sum{}
 	}
-	if avg := m.total.rate(); off(float64(avg), float64(m.average)) > averageStep {
-		m.average = avg
+	if avg := r.total.rate(); off(float64(avg), float64(r.average)) > averageStep {
+		r.average = avg
 	}
-	m.average = min(m.average, m.bandwidth)
-	if c := codecsOf(g.Tracks); c != "" {
+	r.average = min(r.average, r.peak)
+}
+
+// bandwidth is the BANDWIDTH of all media together: the sum of peaks.
+func (m *measured) bandwidth() int64 { return m.files[0].peak + m.files[1].peak }
+
+func (m *measured) average() int64 { return m.files[0].average + m.files[1].average }
+
+// measure adds a segment.
+func (m *measured) measure(s *packager.Segment, g *segmenter.Segment, target int) {
+	for kind := range s.Files {
+		if f := &s.Files[kind]; f.Size > 0 {
+			m.files[kind].add(f.Size, f.Lasts, target)
+		}
+	}
+	if c := codecsOf(g.Tracks[:]...); c != "" {
 		m.codecs = c
+	}
+	if a := g.Tracks[media.Audio]; a != nil {
+		m.sound = a
 	}
 	if v := g.Tracks[media.Video]; v != nil && g.Frames > 0 {
 		m.measureVideo(v, g)
 	}
+}
+
+// codecsOf are the RFC 6381 names of tracks, some of which may be nil; empty when one is
+// unknown.
+func codecsOf(tracks ...*media.Track) string {
+	var s string
+	for _, t := range tracks {
+		if t == nil {
+			continue
+		}
+		if t.CodecString == "" {
+			return ""
+		}
+		if s != "" {
+			s += ","
+		}
+		s += t.CodecString
+	}
+	return s
 }
 
 func (m *measured) measureVideo(v *media.Track, g *segmenter.Segment) {

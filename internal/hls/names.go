@@ -6,20 +6,22 @@ import (
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
-// names are the playlist of one stream, and what its segments are called in it
-// (docs/nginx-rtmp.md):
+// names are the playlists of one stream, and what its segments are called in them
+// (docs/nginx-rtmp.md). With fmp4 the main playlist is a multivariant one:
 //
-//	            plain         nested
-//	playlist    NAME.m3u8     NAME/index.m3u8
-//	fragment    NAME-ID.ts    NAME/ID.ts
+//	            plain             nested
+//	main        NAME.m3u8         NAME/index.m3u8
+//	fmp4        NAME-video.m3u8   NAME/video.m3u8    and audio
 type names struct {
-	stream   string
-	nested   bool
-	playlist string // relative to the directory
-	uri      string // of fragments: what stands before packager.Writer.Tail
+	stream string
+	nested bool
+	main   string    // relative to the directory
+	lists  [2]string // the media playlists, by media.Kind; MPEG-TS has the first: main
+	uri    string    // of fragments: what stands before packager.Writer.Tail
 }
 
 // PlaylistName is the name of a stream's playlist in cfg.Path.
@@ -31,7 +33,13 @@ func PlaylistName(stream string, cfg *config.HLS) string {
 }
 
 func namesFor(stream string, cfg *config.HLS) names {
-	n := names{stream: stream, nested: cfg.Nested, playlist: PlaylistName(stream, cfg)}
+	n := names{stream: stream, nested: cfg.Nested, main: PlaylistName(stream, cfg)}
+	n.lists[media.Video] = n.main
+	if fragmented(cfg) {
+		for kind := range n.lists {
+			n.lists[kind] = strings.TrimSuffix(packager.TrackPrefix(stream, cfg.Nested, media.Kind(kind)), "-") + ".m3u8"
+		}
+	}
 	// Names may have letters beyond ASCII; URIs may not.
 	escaped := url.PathEscape(stream)
 	switch {
@@ -45,6 +53,9 @@ func namesFor(stream string, cfg *config.HLS) names {
 
 // MasterName is the file of a base name's multivariant playlist in cfg.Path.
 func MasterName(base string) string { return masterName(base) }
+
+// fragmented says whether the segments of cfg are fragmented MP4.
+func fragmented(cfg *config.HLS) bool { return cfg.Format == "fmp4" }
 
 // masterName is the file of a base name's multivariant playlist.
 func masterName(base string) string { return base + ".m3u8" }
@@ -67,12 +78,20 @@ func variantOf(cfg *config.HLS, name string) (base string, index int, ok bool) {
 	return "", 0, false
 }
 
-// variantURI is what a multivariant playlist calls the stream's playlist.
-func (n *names) variantURI(cfg *config.HLS) string {
+// variantURI is what a multivariant playlist in the directory calls a media playlist.
+func (n *names) variantURI(list string, cfg *config.HLS) string {
 	if n.nested {
-		return string(cfg.BaseURL) + path.Join(url.PathEscape(n.stream), "index.m3u8")
+		return string(cfg.BaseURL) + path.Join(url.PathEscape(n.stream), path.Base(list))
 	}
-	return string(cfg.BaseURL) + url.PathEscape(n.stream) + ".m3u8"
+	return string(cfg.BaseURL) + url.PathEscape(list)
+}
+
+// ownURI is what the main playlist calls a media playlist.
+func (n *names) ownURI(list string, cfg *config.HLS) string {
+	if n.nested && cfg.BaseURL == "" {
+		return path.Base(list)
+	}
+	return n.variantURI(list, cfg)
 }
 
 // settings are what the packager needs to know of cfg.

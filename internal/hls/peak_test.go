@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
 
@@ -16,10 +17,10 @@ func TestThePeakOfHalfATargetDuration(t *testing.T) {
 		var m measured
 		tracks := [2]*media.Track{{CodecString: "avc1.4d001f"}}
 		for _, size := range []int{125_000, 500_000, 125_000} {
-			m.measure(&segmenter.Segment{Duration: half, Frames: 50, Tracks: tracks}, size, 4)
+			m.measure(&packager.Segment{Files: [2]packager.File{{Size: size, Lasts: half}}}, &segmenter.Segment{Duration: half, Frames: 50, Tracks: tracks}, 4)
 		}
-		if m.bandwidth != want {
-			t.Errorf("fragments of %v: the peak is %d, want %d", half, m.bandwidth, want)
+		if m.bandwidth() != want {
+			t.Errorf("fragments of %v: the peak is %d, want %d", half, m.bandwidth(), want)
 		}
 	}
 }

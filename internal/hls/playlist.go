@@ -1,18 +1,22 @@
 package hls
 
 import (
+	"path"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // A playlist is one media playlist (RFC 8216 §4.3.3).
 type playlist struct {
 	packager.Window
-	target   int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
-	datetime bool // segments have their dates
+	kind       media.Kind // which files it names; media.Video if they have all media
+	fragmented bool       // it names fragmented MP4
+	target     int        // EXT-X-TARGETDURATION in seconds; 0 until the first segment
+	datetime   bool       // segments have their dates
 }
 
 // targetFor is the TARGETDURATION of a playlist that begins with a fragment of
@@ -30,7 +34,13 @@ func limitFor(target int) time.Duration {
 // text is the playlist as it goes to disk.
 func (l *playlist) text() []byte {
 	b := make([]byte, 0, 200+160*len(l.Segments))
-	b = append(b, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:"...)
+	version := "3"
+	if l.fragmented {
+		version = "7"
+	}
+	b = append(b, "#EXTM3U\n#EXT-X-VERSION:"...)
+	b = append(b, version...)
+	b = append(b, "\n#EXT-X-TARGETDURATION:"...)
 	b = strconv.AppendInt(b, int64(l.target), 10)
 	b = append(b, "\n#EXT-X-MEDIA-SEQUENCE:"...)
 	b = strconv.AppendUint(b, l.Seq, 10)
@@ -43,32 +53,68 @@ func (l *playlist) text() []byte {
 	if l.independent() {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
-	var k *packager.Key
+	var state tagState
 	for i := range l.Segments {
-		s := &l.Segments[i]
-		if s.Discontinuity {
-			b = append(b, "#EXT-X-DISCONTINUITY\n"...)
-		}
-		if !sameKey(s.Key, k) {
-			b = appendKey(b, s.Key)
-			k = s.Key
-		}
-		if !s.Date.IsZero() && l.datetime {
-			b = append(b, "#EXT-X-PROGRAM-DATE-TIME:"...)
-			b = s.Date.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
-			b = append(b, '\n')
-		}
-		b = append(b, "#EXTINF:"...)
-		b = appendSeconds(b, s.Duration)
-		b = append(b, ",\n"...)
-		b = append(b, s.Files[0].URI...)
-		b = append(b, '\n')
+		b = l.appendSegment(b, &l.Segments[i], &state)
 	}
 	if l.Ended {
 		b = append(b, "#EXT-X-ENDLIST\n"...)
 	}
 	return b
 }
+
+// A tagState is which tags are in force.
+type tagState struct {
+	key  *packager.Key
+	init string // URI
+}
+
+func (l *playlist) appendSegment(b []byte, s *packager.Segment, state *tagState) []byte {
+	f := &s.Files[l.kind]
+	if s.Discontinuity {
+		b = append(b, "#EXT-X-DISCONTINUITY\n"...)
+	}
+	if f.Init != nil && f.Init.URI != state.init {
+		// A key is in force for the sections behind it (RFC 8216 §4.3.2.4). They are in
+		// the clear.
+		if state.key != nil {
+			b = appendKey(b, nil)
+			state.key = nil
+		}
+		b = append(b, `#EXT-X-MAP:URI="`...)
+		b = append(b, f.Init.URI...)
+		b = append(b, "\"\n"...)
+		state.init = f.Init.URI
+	}
+	if !sameKey(s.Key, state.key) && f.URI != "" {
+		b = appendKey(b, s.Key)
+		state.key = s.Key
+	}
+	if date := f.Date; !date.IsZero() && l.datetime && f.URI != "" {
+		b = append(b, "#EXT-X-PROGRAM-DATE-TIME:"...)
+		b = date.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+		b = append(b, '\n')
+	}
+	lasts, uri := f.Lasts, f.URI
+	if l.fragmented {
+		// Sound may come much later or earlier than its pictures. EXTINF is not above
+		// TARGETDURATION even then; the dates of segments are right.
+		lasts = min(lasts, limitFor(l.target))
+	}
+	if uri == "" {
+		// There is no media of this kind in the segment. The numbers go on.
+		b = append(b, "#EXT-X-GAP\n"...)
+		lasts, uri = s.Duration, gapURI
+	}
+	b = append(b, "#EXTINF:"...)
+	b = appendSeconds(b, lasts)
+	b = append(b, ",\n"...)
+	b = append(b, uri...)
+	return append(b, '\n')
+}
+
+// gapURI stands where EXT-X-GAP says that there is no file.
+const gapURI = "gap.m4s"
 
 // sameKey says whether two keys, either of which may be nil, have the same tag.
 func sameKey(k, l *packager.Key) bool {
@@ -90,6 +136,9 @@ func appendKey(b []byte, k *packager.Key) []byte {
 }
 
 func (l *playlist) independent() bool {
+	if l.kind == media.Audio {
+		return true
+	}
 	for i := range l.Segments {
 		if !l.Segments[i].Independent {
 			return false
@@ -112,8 +161,9 @@ func localName(name, uri string) string {
 
 // prefixOf begins the names of the segments of a media playlist.
 func prefixOf(name string) string {
-	if dir := name[:strings.LastIndexByte(name, '/')+1]; dir != "" {
+	dir, base := path.Split(name)
+	if base = strings.TrimSuffix(base, ".m3u8"); dir != "" && base == "index" {
 		return dir
 	}
-	return strings.TrimSuffix(name, ".m3u8") + "-"
+	return dir + base + "-"
 }

@@ -79,9 +79,10 @@ func FuzzResume(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	test := found{prefix: "test-", keys: "test-"}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztime.Bound(t)
-		l, err := parsePlaylist(b, "test-")
+		l, err := parsePlaylist(b, test)
 		if err != nil {
 			return
 		}
@@ -90,7 +91,7 @@ func FuzzResume(f *testing.F) {
 		if err := m.Unmarshal(text); err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}
-		again, err := parsePlaylist(text, "test-")
+		again, err := parsePlaylist(text, test)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}

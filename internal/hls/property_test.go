@@ -29,13 +29,14 @@ type viewer struct {
 	uris      map[int]string // by media sequence number
 	discs     map[int]int
 	durations map[int]time.Duration
-	order     []string     // fragments in the order they appeared
-	pictures  map[int]bool // that fragments had, by packet
+	inits     map[int]string // of fragmented MP4
+	order     []string       // fragments in the order they appeared
+	pictures  map[int]bool   // that fragments had, by packet
 	versions  int
 }
 
 func newViewer(t testing.TB, dir, file string) *viewer {
-	return &viewer{TB: t, dir: dir, file: file, uris: make(map[int]string), discs: make(map[int]int), durations: make(map[int]time.Duration), pictures: make(map[int]bool)}
+	return &viewer{TB: t, dir: dir, file: file, uris: make(map[int]string), discs: make(map[int]int), inits: make(map[int]string), durations: make(map[int]time.Duration), pictures: make(map[int]bool)}
 }
 
 // poll reads the playlist. A restart may raise the target duration; nothing
@@ -69,11 +70,16 @@ func (v *viewer) poll() {
 	}
 	v.target, v.seq = m.TargetDuration, m.MediaSequence
 	disc := *m.DiscontinuitySequence
+	inits := mapsOf(string(body))
 	for i, s := range m.Segments {
 		n := m.MediaSequence + i
 		if s.Discontinuity {
 			disc++
 		}
+		if s.Gap {
+			continue
+		}
+		v.inits[n] = inits[i]
 		if uri, ok := v.uris[n]; ok && (uri != s.URI || v.discs[n] != disc) {
 			v.Fatalf("fragment %d was %s (discontinuity %d), is %s (%d)", n, uri, v.discs[n], s.URI, disc)
 		} else if !ok {

@@ -20,12 +20,18 @@ const (
 
 var errNotMedia = errors.New("not a media playlist of ours")
 
-// parsePlaylist reads a media playlist found on disk: ours, or nginx-rtmp's. prefix begins
-// the names of its segments.
+// found is a media playlist on disk.
+type found struct {
+	kind   media.Kind // what it has
+	prefix string     // begins the names of its segments
+	keys   string     // begins the names of its keys
+}
+
+// parsePlaylist reads a media playlist: ours, or nginx-rtmp's.
 //
 // Errors: with packager.ErrForeign the numbers of the playlist are right, but its entries can't
 // be written again; after any other error nothing of it can be used.
-func parsePlaylist(b []byte, prefix string) (playlist, error) {
+func parsePlaylist(b []byte, in found) (playlist, error) {
 	if len(b) > packager.MaxManifestSize || !bytes.HasPrefix(b, []byte("#EXTM3U")) {
 		return playlist{}, errNotMedia
 	}
@@ -37,7 +43,7 @@ func parsePlaylist(b []byte, prefix string) (playlist, error) {
 		m.MediaSequence+len(m.Segments) >= maxSequence {
 		return playlist{}, errNotMedia
 	}
-	l := playlist{target: m.TargetDuration, Window: packager.Window{
+	l := playlist{kind: in.kind, fragmented: m.Map != nil, target: m.TargetDuration, Window: packager.Window{
 		Seq:   uint64(m.MediaSequence),
 		Event: m.PlaylistType != nil && *m.PlaylistType == m3u8.MediaPlaylistTypeEvent,
 		Ended: m.Endlist,
@@ -45,9 +51,13 @@ func parsePlaylist(b []byte, prefix string) (playlist, error) {
 	if m.DiscontinuitySequence != nil && *m.DiscontinuitySequence > 0 {
 		l.Disc = uint64(*m.DiscontinuitySequence)
 	}
-	foreign := m.Map != nil || m.PartInf != nil || m.Skip != nil
+	foreign := m.PartInf != nil || m.Skip != nil
+	var inits []*packager.Init
+	if l.fragmented {
+		inits, foreign = initsOf(b, in.prefix, len(m.Segments))
+	}
 	keys := make(map[m3u8.MediaKey]*packager.Key)
-	for _, s := range m.Segments {
+	for i, s := range m.Segments {
 		e := packager.Segment{
 			Duration:      s.Duration.Round(time.Millisecond),
 			Discontinuity: s.Discontinuity,
@@ -56,27 +66,63 @@ func parsePlaylist(b []byte, prefix string) (playlist, error) {
 		if e.Duration <= 0 || e.Duration > time.Duration(maxTarget)*time.Second || !plainURI(s.URI) {
 			return playlist{}, errNotMedia
 		}
-		e.Files[media.Video] = packager.File{URI: s.URI, Name: packager.LocalName(prefix, s.URI)}
+		f := &e.Files[in.kind]
+		f.Lasts = e.Duration
 		if s.DateTime != nil {
-			e.Date = *s.DateTime
+			e.Date, f.Date = *s.DateTime, *s.DateTime
+		}
+		switch {
+		case !s.Gap:
+			f.URI, f.Name = s.URI, packager.LocalName(in.prefix, s.URI)
+			if l.fragmented {
+				f.Init = inits[i]
+			}
+		case !l.fragmented:
+			foreign = true
 		}
 		if s.Key != nil && s.Key.Method != m3u8.MediaKeyMethodNone {
 			k := keys[*s.Key]
 			if k == nil {
-				k = &packager.Key{URI: s.Key.URI, IV: s.Key.IV, Local: packager.LocalName(prefix, s.Key.URI)}
+				k = &packager.Key{URI: s.Key.URI, IV: s.Key.IV, Local: packager.LocalName(in.keys, s.Key.URI)}
 				keys[*s.Key] = k
 			}
 			foreign = foreign || s.Key.Method != m3u8.MediaKeyMethodAES128 || s.Key.KeyFormat != "" ||
 				!plainURI(k.URI) || !hexIV(k.IV)
 			e.Key = k
 		}
-		foreign = foreign || s.Gap || len(s.Parts) > 0 || s.ByteRangeLength != nil
+		foreign = foreign || len(s.Parts) > 0 || s.ByteRangeLength != nil
 		l.Segments = append(l.Segments, e)
 	}
 	if foreign {
 		return l, packager.ErrForeign
 	}
 	return l, nil
+}
+
+// initsOf returns the initialisation section of each of n segments. The parser knows only
+// one for the whole playlist. foreign: one is not ours.
+func initsOf(b []byte, prefix string, n int) (all []*packager.Init, foreign bool) {
+	var init *packager.Init
+	all = make([]*packager.Init, n)
+	i := 0
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		if attrs, ok := strings.CutPrefix(line, "#EXT-X-MAP:"); ok {
+			_, rest, _ := strings.Cut(attrs, `URI="`)
+			uri, _, _ := strings.Cut(rest, `"`)
+			init = &packager.Init{Name: packager.LocalName(prefix, uri), URI: uri}
+			foreign = foreign || init.Name == "" || !plainURI(uri) || strings.Contains(attrs, "BYTERANGE=")
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if i == n || init == nil {
+			return all, true
+		}
+		all[i] = init
+		i++
+	}
+	return all, foreign || i < n
 }
 
 // plainURI says whether a URI found in a playlist can be written into one again.

@@ -146,7 +146,7 @@ func TestNamesThatCanBeNoFiles(t *testing.T) {
 		}
 	}
 	for _, set := range []func(*config.HLS){
-		func(c *config.HLS) { c.Format = "fmp4" }, func(c *config.HLS) { c.LowLatency = true },
+		func(c *config.HLS) { c.Format = "mkv" }, func(c *config.HLS) { c.LowLatency = true },
 	} {
 		cfg := testConfig(b.dir)
 		set(&cfg)

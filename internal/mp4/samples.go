@@ -66,6 +66,11 @@ func Ticks(d time.Duration, scale int64) int64 {
 	return whole*scale + (rest+int64(time.Second)/2)/int64(time.Second)
 }
 
+// Time is the time of a tick in a timescale.
+func Time(tick, scale int64) time.Duration {
+	return time.Duration(tick/scale)*time.Second + time.Duration(tick%scale)*time.Second/time.Duration(scale)
+}
+
 // durationOf is that of the waiting sample j: until the next one; of the last of
 // all what is usual for it; of one that lasts so far.
 func (t *recordedTrack) durationOf(j int, end bool, now time.Duration) int64 {

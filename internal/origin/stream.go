@@ -12,6 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mp4"
 	"github.com/rtmpd/rtmpd/internal/mpegts"
 )
 
@@ -133,8 +134,20 @@ func (st *Stream) begin(by *Publication) (base time.Duration, epoch uint32) {
 // newDoctor begins the examination of another publisher. write is held.
 func (st *Stream) newDoctor() {
 	st.doctor = doctor.New(time.Now())
-	st.doctor.Carries = mpegts.Supports
+	st.doctor.Fragmented = st.fragmented
+	st.doctor.Carries = func(t *media.Track) bool {
+		if st.fragmented() {
+			return mp4.Supports(t)
+		}
+		return mpegts.Supports(t)
+	}
 	st.doctor.Contend(&st.contest)
+}
+
+// fragmented reports whether the stream's HLS is fragmented MP4.
+func (st *Stream) fragmented() bool {
+	cfg := st.app.Config(st.name).HLS
+	return cfg != nil && cfg.Format == "fmp4"
 }
 
 // nextDTS is one frame after the last packet. write is held.

@@ -145,7 +145,7 @@ func (d *Directory) sweep(s *segstore.Dir) {
 		switch grace := rec.GraceFrom(now); rec.Kind {
 		case KindPlaylist, KindMaster, kindKey:
 			at = later(at, grace)
-		case kindSegment:
+		case kindSegment, kindFragment, kindInit:
 			manifestGoes, isNamed := named[rec.Name]
 			switch {
 			case isNamed:

@@ -13,6 +13,7 @@ import (
 // for each codec that can't.
 type codecFilter struct {
 	log    *zap.Logger
+	format string         // of the segments, in log lines
 	newest [2]*media.Track // the newest of each kind
 	takes  [2]bool
 	warned map[media.Codec]bool
@@ -39,7 +40,7 @@ func (c *codecFilter) carries(t *media.Track, by segmenter.Container) bool {
 		if t.Kind == media.Audio {
 			lack, use = "HLS viewers hear nothing", "AAC"
 		}
-		c.log.Warn(fmt.Sprintf("%s: MPEG-TS fragments can't carry %s; send %s", lack, t.CodecName(), use))
+		c.log.Warn(fmt.Sprintf("%s: %s fragments can't carry %s; send %s", lack, c.format, t.CodecName(), use))
 	}
 	return ok
 }

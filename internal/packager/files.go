@@ -10,7 +10,9 @@ import (
 const (
 	KindPlaylist  = "playlist"
 	KindMaster    = "master"
-	kindSegment   = "segment"
+	kindSegment   = "segment"  // MPEG-TS
+	kindFragment  = "fragment" // fragmented MP4
+	kindInit      = "init"     // its initialisation section
 	kindKey       = "key"
 	kindRetired   = "retired" // no file: where the numbers of a removed playlist go on
 	retiredSuffix = ".m3u8.next"
@@ -21,6 +23,8 @@ var kinds = []segstore.EntryKind{
 	{Name: KindMaster, Suffix: ".m3u8", Order: 0},
 	{Name: KindPlaylist, Suffix: ".m3u8", Order: 1},
 	{Name: kindSegment, Suffix: ".ts", Order: 2},
+	{Name: kindFragment, Suffix: ".m4s", Order: 2},
+	{Name: kindInit, Suffix: ".mp4", Order: 2},
 	{Name: kindKey, Suffix: ".key", Order: 2},
 	{Name: kindRetired, Suffix: retiredSuffix, Order: 2, Marker: true},
 }

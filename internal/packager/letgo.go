@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,8 +12,9 @@ import (
 func (w *Writer) dropMissing() {
 	l := &w.Window
 	last := -1
+	var seen [2]*Init
 	for i := len(l.Segments) - 1; i >= 0 && last < 0; i-- {
-		if !w.there(&l.Segments[i]) {
+		if !w.there(&l.Segments[i], &seen) {
 			last = i
 		}
 	}
@@ -26,12 +28,20 @@ func (w *Writer) dropMissing() {
 	}
 }
 
-// there says whether the files of s exist: its media, and its key if that is ours. It
-// cancels their removal, which sweep may have scheduled in a new directory.
-func (w *Writer) there(s *Segment) bool {
+// there says whether the files of s exist: its media, its initialisation sections other
+// than seen, and its key if that is ours. It cancels their removal, which sweep may have
+// scheduled in a new directory.
+func (w *Writer) there(s *Segment, seen *[2]*Init) bool {
 	some := false
 	for i := range s.Files {
 		name := s.Files[i].Name
+		if init := s.Files[i].Init; init != nil && init != seen[i] {
+			if !w.d.main.Whole(init.Name) {
+				return false
+			}
+			w.d.main.KeepIfDue(init.Name)
+			seen[i] = init
+		}
 		switch {
 		case name != "" && w.d.main.Whole(name):
 			some = true
@@ -69,6 +79,13 @@ func (w *Writer) letGo() {
 	for _, k := range unused(w.gone, w.Window.Segments, w.currentKey()) {
 		k.store.Release(at, w.keep(), k.name)
 	}
+	if len(w.gone) > 0 {
+		for _, i := range unusedInits(w.gone, w.Window.Segments) {
+			if !slices.Contains(w.inits[:], i) {
+				w.d.main.Release(at, w.keep(), i.Name)
+			}
+		}
+	}
 	w.gone = nil
 }
 
@@ -87,18 +104,21 @@ func (w *Writer) currentKey() *Key {
 	return w.keys.current
 }
 
-// end schedules the removal of all files at the end of the stream, or when it goes on in
-// another directory: after twice the window's length, unless it is an event or clean-up is
-// off.
-func (w *Writer) end() {
-	defer w.d.unclaim(w.files, w.owner)
+// end schedules the removal of all files at the end of the stream, or when next goes on
+// with it: after twice the window's length, unless it is an event or clean-up is off.
+func (w *Writer) end(next *Writer) {
+	files := w.files
+	if next != nil && next.d == w.d {
+		files = slices.DeleteFunc(slices.Clone(files), func(name string) bool { return slices.Contains(next.files, name) })
+	}
+	defer w.d.unclaim(files, w.owner)
 	if w.Window.Event {
 		return
 	}
 	w.letGo()
 	sum := w.Window.Duration()
 	at := w.d.now().Add(max(w.keep(), sum))
-	names := append(make([]string, 0, len(w.Window.Segments)+len(w.files)), w.files...)
+	names := append(make([]string, 0, len(w.Window.Segments)+len(files)), files...)
 	for i := range w.Window.Segments {
 		s := &w.Window.Segments[i]
 		for k := range s.Files {
@@ -107,6 +127,14 @@ func (w *Writer) end() {
 			}
 		}
 		at = later(at, w.d.now().Add(s.Duration+sum+w.lateness()))
+	}
+	for _, i := range unusedInits(w.Window.Segments, nil) {
+		names = append(names, i.Name)
+	}
+	for _, i := range w.inits { // written for a segment that was not
+		if i != nil {
+			names = append(names, i.Name)
+		}
 	}
 	keys := unused(w.Window.Segments, nil, nil)
 	if k := w.currentKey(); k != nil {

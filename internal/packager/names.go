@@ -8,18 +8,22 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // names are the segments and keys of one stream (docs/nginx-rtmp.md):
 //
-//	            plain         nested
-//	segment     NAME-ID.ts    NAME/ID.ts
-//	key         NAME-ID.key   NAME/ID.key       below keys.path
+//	            plain                    nested
+//	segment     NAME-ID.ts               NAME/ID.ts
+//	fmp4        NAME-video-ID.m4s        NAME/video-ID.m4s       and audio
+//	its init    NAME-video-init-ID.mp4   NAME/video-init-ID.mp4
+//	key         NAME-ID.key              NAME/ID.key             below keys.path
 type names struct {
 	app, stream string
 	nested      bool
+	fmp4        bool
 	naming      string
 	granularity uint64
 
@@ -35,7 +39,7 @@ func namesFor(app, stream string, s *Settings) (names, error) {
 		strings.ContainsFunc(stream, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
 		return names{}, fmt.Errorf("%w: %q", errBadName, stream)
 	}
-	n := names{app: app, stream: stream, nested: s.Nested, naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
+	n := names{app: app, stream: stream, nested: s.Nested, fmp4: s.Format == "fmp4", naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
 	if s.Keys == nil {
 		return n, nil
 	}
@@ -78,15 +82,41 @@ func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
 // numbered says that IDs are media sequence numbers.
 func (n *names) numbered() bool { return n.naming != "timestamp" && n.naming != "system" }
 
+// Parts of names: the track of a file of fragmented MP4.
+var trackNames = [2]string{media.Video: "video-", media.Audio: "audio-"}
+
+// TrackPrefix begins the names of a track's files of fragmented MP4.
+func TrackPrefix(stream string, nested bool, kind media.Kind) string {
+	return Prefix(stream, nested) + trackNames[kind]
+}
+
 // file is the name of a segment's file.
-func (n *names) file(id uint64) string {
+func (n *names) file(kind media.Kind, id uint64) string {
+	if n.fmp4 {
+		return n.prefix + trackNames[kind] + strconv.FormatUint(id, 10) + ".m4s"
+	}
 	return n.prefix + strconv.FormatUint(id, 10) + ".ts"
 }
 
-// free returns the first ID from id on whose name is not used: a name that a manifest may
-// have used for other content is not used again.
+// init is the name of an initialisation section.
+func (n *names) init(kind media.Kind, id uint64) string {
+	return n.prefix + trackNames[kind] + initMark + strconv.FormatUint(id, 10) + ".mp4"
+}
+
+const initMark = "init-"
+
+// kind is that of a segment's files in the ledger.
+func (n *names) kind() string {
+	if n.fmp4 {
+		return kindFragment
+	}
+	return kindSegment
+}
+
+// free returns the first ID from id on whose names are not used: a name that a manifest
+// may have used for other content is not used again.
 func (n *names) free(s *segstore.Dir, id uint64) uint64 {
-	for s.Taken(n.file(id)) {
+	for s.Taken(n.file(media.Video, id)) || n.fmp4 && s.Taken(n.file(media.Audio, id)) {
 		id++
 	}
 	return id
@@ -112,11 +142,17 @@ func LocalName(prefix, uri string) string {
 
 // idOf is the number in a name, which is digits and one of our suffixes.
 func idOf(s string) (id uint64, ok bool) {
-	digits, ok := strings.CutSuffix(s, ".ts")
-	if !ok {
-		digits, ok = strings.CutSuffix(s, ".key")
+	digits, suffix, _ := strings.Cut(s, ".")
+	switch suffix {
+	case "ts", "key", "m4s":
+	case "mp4":
+		if digits, ok = strings.CutPrefix(digits, initMark); !ok {
+			return 0, false
+		}
+	default:
+		return 0, false
 	}
-	if !ok || digits == "" || len(digits) > 20 {
+	if digits == "" || len(digits) > 20 {
 		return 0, false
 	}
 	for i := range len(digits) {

@@ -95,7 +95,7 @@ func (d *Directory) NewPackager(app, name string, s Settings, log *zap.Logger) (
 	if log == nil {
 		log = zap.NewNop()
 	}
-	p := &Packager{app: app, name: name, log: log, set: s, dir: d, box: s.container(), codecs: codecFilter{log: log}}
+	p := &Packager{app: app, name: name, log: log, set: s, dir: d, box: s.container(), codecs: s.codecs(log)}
 	p.seg = segmenter.New(p.write, p.forced)
 	return p, nil
 }
@@ -224,7 +224,7 @@ func (p *Packager) applyRules() {
 	s := &p.set
 	p.box.SetAudio(s.Sync, s.MaxAudioDelay)
 	limits := p.out.limits()
-	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned}
+	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned, Apart: p.box.Apart()}
 	r.MaxFragment = max(r.MaxFragment, r.Fragment)
 	if limits.Fragment > 0 && r.Fragment > limits.Fragment {
 		r.Fragment = p.rules.Fragment
@@ -317,8 +317,11 @@ func (p *Packager) apply(c *change) error {
 	}
 	old := p.out
 	out.follow(old)
-	old.end()
+	old.end(out)
 	p.out, p.dir = out, c.dir
+	if c.set.Format != p.set.Format {
+		p.box, p.codecs = c.set.container(), c.set.codecs(p.log)
+	}
 	if p.out.follows {
 		p.seg.Break()
 	}
@@ -342,7 +345,7 @@ func (p *Packager) finish(ended bool) {
 	if p.out.unsaved {
 		p.publish()
 	}
-	p.out.end()
+	p.out.end(nil)
 }
 
 func (p *Packager) forced(gop time.Duration) {

@@ -54,7 +54,7 @@ func (w *Writer) take(s *Segment) bool {
 		if w.d.main.Ours(f.Name) {
 			w.d.main.Keep(f.Name)
 		}
-		if !w.d.main.Whole(f.Name) {
+		if !w.d.main.Whole(f.Name) || f.Init != nil && !w.d.main.Whole(f.Init.Name) {
 			return false
 		}
 		there = true
@@ -72,7 +72,7 @@ func (w *Writer) afresh(garbage bool) Window {
 			return
 		}
 		switch r.Kind {
-		case kindSegment:
+		case kindSegment, kindFragment:
 			l.Seq = max(l.Seq, r.Seq+1)
 		case kindRetired:
 			l.Seq, l.Disc = max(l.Seq, r.Seq), max(l.Disc, r.Disc)
@@ -113,6 +113,9 @@ func (w *Writer) highest() uint64 {
 			f = w.names.stream + "/" + f
 		}
 		tail, ok := strings.CutPrefix(f, w.names.prefix)
+		if w.names.fmp4 {
+			tail = strings.TrimPrefix(strings.TrimPrefix(tail, trackNames[0]), trackNames[1])
+		}
 		if id, number := idOf(tail); ok && number && id < maxSequence-1 {
 			top = max(top, id)
 		}

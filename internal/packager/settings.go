@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
 )
@@ -41,13 +43,25 @@ func (s *Settings) check(app, stream string) error {
 	if _, err := namesFor(app, stream, s); err != nil {
 		return err
 	}
-	if s.Format != "mpegts" {
-		return fmt.Errorf("format %s: only mpegts is built", s.Format)
+	if s.Format != "mpegts" && s.Format != "fmp4" {
+		return fmt.Errorf("format %s: it is mpegts or fmp4", s.Format)
 	}
 	return nil
 }
 
-func (s *Settings) container() segmenter.Container { return segmenter.NewMPEGTS() }
+func (s *Settings) container() segmenter.Container {
+	if s.Format == "fmp4" {
+		return segmenter.NewFMP4()
+	}
+	return segmenter.NewMPEGTS()
+}
+
+func (s *Settings) codecs(log *zap.Logger) codecFilter {
+	if s.Format == "fmp4" {
+		return codecFilter{log: log, format: "MP4"}
+	}
+	return codecFilter{log: log, format: "MPEG-TS"}
+}
 
 // files are the files of all manifests.
 func (s *Settings) files(app, stream string) []string {

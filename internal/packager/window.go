@@ -2,6 +2,8 @@ package packager
 
 import (
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/media"
 )
 
 // A Segment is one segment as manifests name it.
@@ -16,11 +18,37 @@ type Segment struct {
 	longest time.Duration
 }
 
+// Size is the size of all files.
+func (s *Segment) Size() (n int) {
+	for i := range s.Files {
+		n += s.Files[i].Size
+	}
+	return n
+}
+
 // A File is one file of a segment.
 type File struct {
 	Name string // in the directory; empty: the segment has no such file
 	URI  string // as a playlist names it; other manifests do not use it
 	Size int    // bytes; 0: of an earlier run
+	Init *Init  // nil: the file needs none
+
+	// Lasts is the duration of the media, in whole milliseconds: those of several
+	// segments add up. Date is of its beginning; zero: not known.
+	Lasts time.Duration
+	Date  time.Time
+
+	// What follows is not known of an earlier run.
+	Track           *media.Track
+	Start, Duration uint64 // of the media, in ticks
+	Timescale       uint32 // 0: not known
+}
+
+// An Init is the initialisation section of a run of segments.
+type Init struct {
+	Name string // in the directory
+	URI  string // as a playlist names it
+	body []byte // nil: not known
 }
 
 // A Window is the segments that the manifests of a stream name.

@@ -23,10 +23,11 @@ type Writer struct {
 	// gone are segments that a manifest on disk still names and the next one will not.
 	gone    []Segment
 	keys    *keyring
-	nextID  uint64 // sequential names: the ID of the next segment is not below
-	follows bool   // there were segments before the next one
-	unsaved bool   // the manifests on disk are older than Window
-	renew   bool   // the first segment begins new manifests, without the segments of Window
+	inits   [2]*Init // the newest; nil: none
+	nextID  uint64   // sequential names: the ID of the next segment is not below
+	follows bool     // there were segments before the next one
+	unsaved bool     // the manifests on disk are older than Window
+	renew   bool     // the first segment begins new manifests, without the segments of Window
 }
 
 // openWriter makes owner the writer of its stream in d. What is there is continued.
@@ -60,6 +61,7 @@ func openWriter(owner *Packager, d *Directory, s Settings) (*Writer, error) {
 	w.follows = w.Window.Next() > 0 || w.Window.Disc > 0
 	w.Window.Event = s.Event
 	w.findKeys()
+	w.findInits()
 	return w, nil
 }
 
@@ -68,6 +70,9 @@ func (w *Writer) Directory() *Directory { return w.d }
 
 // Main is the file of the first manifest.
 func (w *Writer) Main() string { return w.files[0] }
+
+// Settings are what w does.
+func (w *Writer) Settings() Settings { return w.set }
 
 // Stream is whose segments w writes.
 func (w *Writer) Stream() (app, name string) { return w.names.app, w.names.stream }
@@ -210,55 +215,10 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	for _, m := range w.manifests {
 		m.Add(added, g)
 	}
-	size := added.Size()
 	w.gone = append(w.gone, w.Window.Trim(max(w.set.PlaylistLength, w.limits().Least))...)
 	w.unsaved = true
-	return size, nil
+	return s.Size(), nil
 }
-
-// Size is the size of all files.
-func (s *Segment) Size() (n int) {
-	for i := range s.Files {
-		n += s.Files[i].Size
-	}
-	return n
-}
-
-// write muxes g in one of the directory's scratch buffers and writes its files.
-func (w *Writer) write(s *Segment, id, seq uint64, g *segmenter.Segment, x segmenter.Container) error {
-	bufs := <-w.d.slots
-	defer func() { w.d.slots <- bufs }()
-	sizes := x.Size(g)
-	for i := range bufs {
-		bufs[i] = bufs[i][:0]
-		if cap(bufs[i]) < sizes[i] {
-			bufs[i] = make([]byte, 0, sizes[i])
-		}
-	}
-	x.Append(&bufs, g)
-	var err error
-	for i := range bufs {
-		if len(bufs[i]) == 0 || err != nil {
-			continue
-		}
-		f := &s.Files[i]
-		f.Name = w.names.file(id)
-		if s.Key != nil {
-			bufs[i] = s.Key.encrypt(bufs[i])
-		}
-		f.Size = len(bufs[i])
-		rec := w.Entry(f.Name, kindSegment)
-		rec.Seq = seq
-		err = w.d.main.Write(rec, bufs[i], liveFile(rec, int64(f.Size), w.d.now(), 2*w.set.PlaylistLength))
-		if cap(bufs[i]) > maxScratch {
-			bufs[i] = nil
-		}
-	}
-	return err
-}
-
-// maxScratch is the largest buffer kept between two segments.
-const maxScratch = 8 << 20
 
 // publish has the manifests written, then schedules the removal of what they no longer
 // name.
@@ -283,10 +243,13 @@ func (w *Writer) publish() error {
 }
 
 // WriteText writes a manifest's file and makes it live. target is how soon there will
-// be a newer one; 0: nobody knows.
-func (w *Writer) WriteText(name, kind string, body []byte, target time.Duration) error {
+// be a newer one; 0: nobody knows. full, if it is not nil, is what HTTP gives to players
+// that can do more than the file says.
+func (w *Writer) WriteText(name, kind string, body, full []byte, target time.Duration) error {
 	rec := w.Entry(name, kind)
-	return w.d.main.Write(rec, body, w.d.TextFile(rec, body, w.d.now(), target))
+	live := w.d.TextFile(rec, body, w.d.now(), target)
+	live.Full = full
+	return w.d.main.Write(rec, body, live)
 }
 
 // SetNumbers notes in the manifest's file where the numbers go on.

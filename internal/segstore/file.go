@@ -28,6 +28,7 @@ type File struct {
 	Kind        Kind
 	Body        []byte // of playlists: the whole file; shared, never written
 	Gzip        []byte // of playlists: Body compressed; may be nil
+	Full        []byte // of multivariant playlists: with what some players can't do; nil: that is Body
 	ModTime     time.Time
 	ETag        string        // with quotes; empty: made from size and time of the file
 	MaxAge      time.Duration // how long caches may keep it

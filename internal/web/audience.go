@@ -144,7 +144,11 @@ func (x *exchange) servePersonal(l *location, v viewers.Visit, token string) {
 	if v.Query != "" {
 		query = string(appendQuery(nil, v.Query)) + "&" + query
 	}
-	body := withQuery(v.File.Body, query)
+	body := v.File.Body
+	if v.File.Full != nil && !strings.Contains(v.Agent, "VLC/") {
+		body = v.File.Full
+	}
+	body = withQuery(body, query)
 	h := x.Header()
 	l.setExtra(h)
 	h["Content-Type"] = typePlaylist
@@ -159,25 +163,44 @@ func (x *exchange) servePersonal(l *location, v viewers.Visit, token string) {
 	}
 }
 
-// withQuery adds a query to every URI line of a playlist (RFC 8216 §4.1).
+// withQuery adds a query to every URI of a multivariant playlist: the lines that are one
+// (RFC 8216 §4.1), and the URI attributes of tags. Players take two URIs for two
+// playlists, so all must have it.
 func withQuery(playlist []byte, query string) []byte {
-	out := make([]byte, 0, len(playlist)+(len(query)+1)*(1+bytes.Count(playlist, []byte("\n"))/2))
+	out := make([]byte, 0, len(playlist)+(len(query)+1)*(1+bytes.Count(playlist, []byte("\n"))))
 	for line := range bytes.Lines(playlist) {
 		uri := bytes.TrimRight(line, "\r\n")
-		if len(uri) == 0 || uri[0] == '#' {
-			out = append(out, line...)
-			continue
+		before, rest := []byte(nil), line[len(uri):]
+		if len(uri) > 0 && uri[0] == '#' {
+			before, uri, rest = uriAttribute(line)
 		}
+		out = append(out, before...)
 		out = append(out, uri...)
-		if bytes.IndexByte(uri, '?') < 0 {
-			out = append(out, '?')
-		} else {
-			out = append(out, '&')
+		if len(uri) > 0 {
+			if bytes.IndexByte(uri, '?') < 0 {
+				out = append(out, '?')
+			} else {
+				out = append(out, '&')
+			}
+			out = append(out, query...)
 		}
-		out = append(out, query...)
-		out = append(out, line[len(uri):]...)
+		out = append(out, rest...)
 	}
 	return out
+}
+
+// uriAttribute finds the URI attribute of a tag (RFC 8216 §4.2); without one, uri is
+// empty.
+func uriAttribute(line []byte) (before, uri, rest []byte) {
+	for _, start := range []string{`,URI="`, `:URI="`} {
+		if i := bytes.Index(line, []byte(start)); i >= 0 {
+			from := i + len(start)
+			if n := bytes.IndexByte(line[from:], '"'); n >= 0 {
+				return line[:from], line[from : from+n], line[from+n:]
+			}
+		}
+	}
+	return line, nil, nil
 }
 
 // appendQuery escapes the bytes of a query that could end a line or a URI.

@@ -107,7 +107,7 @@ func TestDenials(t *testing.T) {
 	}
 }
 
-const variants = "#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\nlow.m3u8\r\n\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhigh/index.m3u8?x=1"
+const variants = "#EXTM3U\r\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"low.m3u8\",NAME=\"x\"\r\n#EXT-X-I-FRAME-STREAM-INF:URI=\"high/index.m3u8?x=1\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\nlow.m3u8\r\n\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhigh/index.m3u8?x=1"
 
 func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 	t.Parallel()
@@ -143,6 +143,12 @@ func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 		} {
 			differs(t, name, r.Header.Get(name), want)
 		}
+	}
+	m.Full = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nonly.m3u8\n")
+	live.set(dir+"/all.m3u8", m)
+	differs(t, "all that there is", bodyOf(t, ask(t, s, "GET /live/all.m3u8", "User-Agent: AppleCoreMedia/1.0")), strings.Replace(string(m.Full), "only.m3u8", "only.m3u8?viewer=TOK", 1))
+	if got := bodyOf(t, ask(t, s, "GET /live/all.m3u8", "User-Agent: VLC/3.0.18 LibVLC/3.0.18")); strings.Contains(got, "only") {
+		t.Errorf("VLC has\n%s", got)
 	}
 	r := ask(t, s, "GET /cached/all.m3u8")
 	differs(t, "no location makes it public", strings.Join(r.Header["Cache-Control"], "|"), "private, no-store")
