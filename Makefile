@@ -11,7 +11,7 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 MODULES = . test/interop
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 freebsd/amd64
 
-.PHONY: build test deps lint unit interop cross bench bench-peers fuzz test-traefik deb clean
+.PHONY: build test deps lint unit interop cross bench bench-peers fuzz test-traefik test-deb deb dist clean
 
 build:
 	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
@@ -67,9 +67,18 @@ test-traefik:
 	scripts/build-traefik
 	cd test/interop && $(GO) test -count=1 -timeout 10m -tags traefik -run TestTraefik ./...
 
+# Installs, upgrades and removes the Debian package in a chroot. Needs root.
+test-deb:
+	scripts/test-deb
+
 # dist/rtmpd_VERSION_ARCH.deb, for this machine's kind.
 deb:
 	packaging/deb/build
+
+# What a release has: tarballs, Debian packages and SHA256SUMS in dist. The same commit
+# gives the same bytes in whatever folder.
+dist:
+	packaging/dist
 
 clean:
 	rm -rf rtmpd dist test/artefacts

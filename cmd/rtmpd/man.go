@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,6 +46,15 @@ man5/rtmpd.hcl.5, which has every block and attribute of the configuration.
 	}
 }
 
+// manualDate is the date of the pages: SOURCE_DATE_EPOCH where a package is made, so
+// that the same source gives the same pages, else when this rtmpd was built.
+func manualDate() time.Time {
+	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return time.Unix(s, 0)
+	}
+	return built()
+}
+
 // manual is every page, by its path.
 func manual(root *cobra.Command) map[string][]byte {
 	root.InitDefaultCompletionCmd()
@@ -73,7 +84,7 @@ func subcommands(cmd *cobra.Command) []*cobra.Command {
 }
 
 func commandPage(cmd *cobra.Command) []byte {
-	p := manpage.New(pageName(cmd), 1, lowerFirst(cmd.Short), built(), versionLine())
+	p := manpage.New(pageName(cmd), 1, lowerFirst(cmd.Short), manualDate(), versionLine())
 	p.Section("Synopsis")
 	p.Synopsis(cmd.CommandPath(), strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()))
 	p.Section("Description")
@@ -193,7 +204,7 @@ var generally = []struct{ title, text string }{
 
 // configPage is the reference of the configuration.
 func configPage() []byte {
-	p := manpage.New("rtmpd.hcl", 5, "configuration of rtmpd", built(), versionLine())
+	p := manpage.New("rtmpd.hcl", 5, "configuration of rtmpd", manualDate(), versionLine())
 	p.Section("Description")
 	p.Markdown(string(config.Reference()))
 	p.Section("See also")

@@ -173,6 +173,31 @@ func (f *facts) BackendHost() string {
 	return host
 }
 
+// ConfigDir is the directory of the configuration.
+func (f *facts) ConfigDir() string {
+	if strings.HasSuffix(f.Config, ".hcl") {
+		return filepath.Dir(f.Config)
+	}
+	return f.Config
+}
+
+// Outside is the directory of the fragments, unless it is in rtmpd's own.
+func (f *facts) Outside() string {
+	if f.HLSPath == "" || strings.HasPrefix(f.HLSPath, "/var/lib/rtmpd/") {
+		return ""
+	}
+	return f.HLSPath
+}
+
+// PublishedPorts are Ports without the protocol.
+func (f *facts) PublishedPorts() []string {
+	out := make([]string, len(f.Ports))
+	for i, p := range f.Ports {
+		out[i] = strings.TrimSuffix(p, "/tcp")
+	}
+	return out
+}
+
 // Fronts are the paths that a proxy forwards.
 func (f *facts) Fronts() []string {
 	if f.Prefix != "" {

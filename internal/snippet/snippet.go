@@ -1,7 +1,7 @@
 // Package snippet prints what to paste elsewhere for a configuration at hand: into
-// the configuration of a proxy, OBS, a web page, a firewall.
+// the configuration of a proxy, OBS, a web page, a firewall, a container's.
 //
-//	config.Config → facts (facts.go) → the text of a kind (proxies.go, others.go)
+//	config.Config → facts (facts.go) → the text of a kind (proxies.go, containers.go, others.go)
 package snippet
 
 import (
@@ -17,7 +17,7 @@ import (
 // texts are the templates by kind; their data are facts.
 var texts = map[string]string{
 	"traefik": traefik, "nginx": nginx, "caddy": caddy, "apache": apache, "lighttpd": lighttpd, "haproxy": haproxy,
-	"obs": obs, "videojs": videojs, "ufw": ufw,
+	"obs": obs, "videojs": videojs, "ufw": ufw, "docker": docker, "compose": compose,
 }
 
 // Kinds are the snippets there are, sorted.
@@ -43,7 +43,7 @@ func Write(w io.Writer, kind string, cfg *config.Config, path string) error {
 	if err != nil {
 		return err
 	}
-	if kind != "obs" && kind != "ufw" && len(f.Paths) == 0 {
+	if kind != "obs" && kind != "ufw" && kind != "docker" && len(f.Paths) == 0 {
 		return fmt.Errorf("no http block serves streams: add a location with root or alias for the hls path")
 	}
 	t, err := template.New(kind).Parse(strings.TrimPrefix(text, "\n"))
