@@ -17,6 +17,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
+	"github.com/rtmpd/rtmpd/internal/snippet"
 )
 
 // documents returns the text of README.md and docs/*.md, by their paths in the
@@ -115,6 +116,20 @@ func TestTheReadmesConfigurationIsTheExample(t *testing.T) {
 	}
 }
 
+// docs/proxies.md shows what rtmpd snippet prints for the example.
+func TestTheDocumentedSnippetsAreWhatIsPrinted(t *testing.T) {
+	cfg := load(t, block(t, "README.md", "hcl", `application "show"`+" {\n    # OBS"))
+	for kind, language := range map[string]string{"traefik": "yaml", "nginx": "nginx", "caddy": "caddy", "apache": "apache", "lighttpd": "lighttpd", "haproxy": "haproxy"} {
+		var want bytes.Buffer
+		if err := snippet.Write(&want, kind, cfg, "/etc/rtmpd/rtmpd.hcl"); err != nil {
+			t.Fatal(err)
+		}
+		if got := block(t, "docs/proxies.md", language, ""); got != want.String() {
+			t.Errorf("%s: docs/proxies.md shows\n%s\nrtmpd snippet prints\n%s", kind, got, want.String())
+		}
+	}
+}
+
 // Every configuration that README or docs show loads.
 func TestTheDocumentsConfigurationsLoad(t *testing.T) {
 	shown := blocks(t, "hcl")
@@ -126,6 +141,11 @@ func TestTheDocumentsConfigurationsLoad(t *testing.T) {
 			if !strings.Contains(b.text, "rtmp {") && !strings.Contains(b.text, "http {") {
 				b.text += "http {}\n" // a part of one
 			}
+			keys := filepath.Join(t.TempDir(), "keys")
+			if err := os.WriteFile(keys, []byte("anna a-very-good-secret\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b.text = regexp.MustCompile(`(stream_keys_file *= )"[^"]*"`).ReplaceAllString(b.text, `$1"`+keys+`"`)
 			load(t, b.text)
 		})
 	}
