@@ -68,8 +68,7 @@ func (a *Application) endIfWaiting(st *Stream) {
 
 // endOrGoOnLocked ends a stream without a publisher, unless somebody waits for it.
 func (a *Application) endOrGoOnLocked(st *Stream, reason string) {
-	if next := st.nextLocked(); next != nil && !a.gone {
-		st.onAirLocked(next)
+	if a.goOnLocked(st) {
 		return
 	}
 	if cfg := a.rules.Load().cfg.For(st.name); showsFallback(cfg, st.name) && !a.gone && !a.origin.Stopping() {
@@ -77,4 +76,14 @@ func (a *Application) endOrGoOnLocked(st *Stream, reason string) {
 		return
 	}
 	a.endLocked(st, reason)
+}
+
+// goOnLocked puts on air who waits for a stream without a publisher. false: nobody does.
+func (a *Application) goOnLocked(st *Stream) bool {
+	next := st.nextLocked()
+	if next == nil || a.gone {
+		return false
+	}
+	st.onAirLocked(next)
+	return true
 }

@@ -83,16 +83,22 @@ func (a *Application) kick(name string, d time.Duration) bool {
 	if d > 0 {
 		a.origin.keptOut.add(keptOutBy(a.name, st.owner, name), time.Now().Add(d))
 	}
-	if p := st.publication; p == nil || p.slate {
-		if p != nil {
-			p.publisher.Kick(Reason{RuleEnded, whyKicked})
-			st.detachLocked()
-			a.endLocked(st, whyKicked)
-			return true
-		}
+	why := Reason{RuleEnded, whyKicked}
+	switch p := st.publication; {
+	case p == nil:
 		a.endOrGoOnLocked(st, whyKicked)
-		return true
+	case p.slate:
+		p.publisher.Kick(why)
+		for _, back := range st.waiting { // for their first keyframe
+			if d > 0 {
+				a.origin.keptOut.add(keptOutBy(a.name, back.owner, name), time.Now().Add(d))
+			}
+			back.evict(why)
+		}
+		st.detachLocked()
+		a.endLocked(st, whyKicked)
+	default:
+		p.evict(why)
 	}
-	st.publication.evict(Reason{RuleEnded, whyKicked})
 	return true
 }

@@ -82,7 +82,9 @@ func (a *Application) endSlate(st *Stream, s *slate, why error) {
 		st.log().Error("fallback can't be shown", zap.String("fallback", s.source), zap.Error(why))
 	}
 	st.detachLocked()
-	a.endLocked(st, reason)
+	if !a.goOnLocked(st) { // else its publisher is back, and its keyframe is still to come
+		a.endLocked(st, reason)
+	}
 }
 
 // reloadSlates ends or replaces the slates that the application's rules do not name
@@ -102,10 +104,11 @@ func (a *Application) reloadSlates() {
 		}
 		s.stop()
 		st.detachLocked()
-		if want == "" {
-			a.endLocked(st, "it has no fallback any more")
-		} else {
+		switch {
+		case want != "":
 			a.startSlateLocked(st, want)
+		case !a.goOnLocked(st):
+			a.endLocked(st, "it has no fallback any more")
 		}
 	}
 }

@@ -135,7 +135,9 @@ func (st *Stream) goOnAir(p *Publication, now time.Time) {
 func (a *Application) promote(p *Publication) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if st := p.stream; slices.Contains(st.waiting, p) && (st.publication == nil || st.publication.slate) {
+	st := p.stream
+	over := a.streams[st.name] != st // an operator has ended it
+	if !over && slices.Contains(st.waiting, p) && (st.publication == nil || st.publication.slate) {
 		st.onAirLocked(p)
 	}
 }

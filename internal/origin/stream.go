@@ -83,9 +83,9 @@ func (st *Stream) attachLocked(p *Publication) {
 	}
 	st.publication = p
 	st.hooks.Store(p.hooks)
-	st.owner = p.owner
 	st.cameBy.Store(&p.via)
 	if !p.slate { // the stream is still that of the publisher before
+		st.owner = p.owner
 		st.pushTo.Store(&p.pushTo)
 	}
 	st.before = p.publisher.Describe().BytesIn
