@@ -13,7 +13,7 @@ import (
 // for each codec that can't.
 type codecFilter struct {
 	log    *zap.Logger
-	format string         // of the segments, in log lines
+	format string          // of the segments, in log lines
 	newest [2]*media.Track // the newest of each kind
 	takes  [2]bool
 	warned map[media.Codec]bool
