@@ -179,7 +179,7 @@ func TestTheDocumentedFilesGoTogether(t *testing.T) {
 	dir := t.TempDir()
 	for name, b := range map[string]struct{ path, has string }{
 		"rtmpd.hcl":  {"README.md", `application "show"` + " {\n    # OBS"},
-		"page.hcl":   {"README.md", "/srv/www"},
+		"page.hcl":   {"README.md", "player {}"},
 		"ladder.hcl": {"docs/ffmpeg.md", `variant "_src"`},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(block(t, b.path, "hcl", b.has)), 0o600); err != nil {

@@ -27,6 +27,8 @@ type page struct {
 	Name        string // for the player: APP/NAME
 	Info        string // for the player: its state as JSON
 	Autoplay    bool
+	Muted       bool
+	Params      string // a query for all that the player asks for
 	Poster      string
 	Picture     string // the newest keyframe; empty: none
 	Playlist    string // relative; empty: none now
@@ -52,6 +54,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, v Visit, s *
 		Name: s.App + "/" + s.Name, Info: string(encode(i)), Autoplay: h.cfg.Autoplay, Poster: h.posterFrom(&v, v.root()), Offline: h.cfg.OfflineText,
 		Width: cmp.Or(i.Width, defaultWidth), Height: cmp.Or(i.Height, defaultHeight),
 	}
+	p.options(r.URL.Query())
 	if len(i.Source) > 0 {
 		p.Playlist = v.root() + i.Source[0].RelURL
 	}
@@ -71,6 +74,25 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, v Visit, s *
 		}
 	}
 	h.render(w, r, &v, "page.html", h.policyFor(s), p)
+}
+
+// maxParams bounds the query of a page that is passed on.
+const maxParams = 1024
+
+// options takes what the query of a page says: autoplay and muted, as MistServer has them;
+// the rest is for on_play, and is added to what the player asks for.
+func (p *page) options(q url.Values) {
+	off := func(s string) bool { return s == "0" || s == "false" }
+	if s := q.Get("autoplay"); s != "" {
+		p.Autoplay = !off(s)
+	}
+	p.Muted = q.Has("muted") && !off(q.Get("muted"))
+	for _, name := range []string{"app", "autoplay", "muted"} {
+		q.Del(name)
+	}
+	if p.Params = q.Encode(); len(p.Params) > maxParams {
+		p.Params = ""
+	}
 }
 
 // posterURL is the public URL of the poster.

@@ -124,6 +124,23 @@ func TestPagesInFull(t *testing.T) {
 	golden(t, "index-empty.html", body)
 }
 
+// Options of the player stand in the query of a page; the rest of it is for a hook.
+func TestTheQueryOfAPage(t *testing.T) {
+	h, _ := handler(t, defaults(), live("test"))
+	for query, want := range map[string]string{
+		"":                                  `data-autoplay="true"></div>`,
+		"?autoplay=0":                       `data-autoplay="false"></div>`,
+		"?muted":                            `data-autoplay="true" data-muted="true"></div>`,
+		"?muted=false&app=show":             `data-autoplay="true"></div>`,
+		"?token=a%26b&x=%22%3E%3Cscript%3E": `data-autoplay="true" data-params="token=a%26b&amp;x=%22%3E%3Cscript%3E"></div>`,
+		"?x=" + strings.Repeat("x", 1100):   `data-autoplay="true"></div>`,
+	} {
+		if _, body := ask(t, h, "GET /test.html"+query); !strings.Contains(body, want) {
+			t.Errorf("%s: no %s in %s", query, want, body)
+		}
+	}
+}
+
 // What stands in a page is found from where the browser is, however deep, and behind a
 // proxy that keeps or strips a prefix.
 func TestReferencesAreRelativeAndRight(t *testing.T) {

@@ -22,18 +22,19 @@
   const HLS = "application/vnd.apple.mpegurl";
 
   const css = `
-    :host { all: initial; display: block; position: relative; width: 100%; aspect-ratio: 16 / 9; overflow: hidden;
-      background: #000; color: #fff; font: 1rem/1.4 system-ui, sans-serif; color-scheme: dark; }
+    :host { all: initial; display: block; position: relative; width: 100%; aspect-ratio: 16 / 9; overflow: hidden; background: #000; }
+    .player { all: initial; display: block; color: #fff; font: 1rem/1.4 system-ui, sans-serif; color-scheme: dark; }
     :host([data-fill]) { position: absolute; inset: 0; width: auto; height: auto; aspect-ratio: auto !important; }
     video, .still { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; background: #000; }
     [hidden] { display: none !important; }
     .top { position: absolute; inset: 0 0 auto; display: flex; gap: .5rem; align-items: flex-start; padding: .5rem; pointer-events: none; }
     .top > * { pointer-events: auto; }
     .badge { padding: .1rem .5rem; border-radius: .25rem; background: #444; font-size: .8rem; font-weight: 600; }
-    :host([data-state="live"]) .badge { background: #b3001b; }
+    :host([data-state="live"]) .badge, :host([data-state="ready"]) .badge { background: #b3001b; }
+    .label { position: absolute; inset: 0; display: grid; place-items: center; margin: 0; padding: 3rem 1rem; box-sizing: border-box; text-align: center; font-size: clamp(1rem, 4vw, 2rem); pointer-events: none; overflow-wrap: anywhere; }
     .space { flex: 1; }
     .message { position: absolute; inset: 0; display: flex; flex-direction: column; gap: .75rem; align-items: center; justify-content: center;
-      padding: 2.5rem 1rem; box-sizing: border-box; text-align: center; background: rgb(0 0 0 / 65%); background-size: contain; pointer-events: none; overflow: auto; }
+      padding: 2.5rem 1rem; box-sizing: border-box; text-align: center; background: rgb(0 0 0 / 55%); text-shadow: 0 0 .3rem #000; pointer-events: none; overflow: auto; }
     .message p { margin: 0; max-width: 40rem; font-size: clamp(.9rem, 2.5vw, 1.15rem); overflow-wrap: anywhere; }
     .message a { color: #9cd1ff; pointer-events: auto; }
     .spinner { width: 2rem; height: 2rem; border: .25rem solid #fff4; border-top-color: #fff; border-radius: 50%; animation: turn 1s linear infinite; }
@@ -80,12 +81,12 @@
     return hlsLoading;
   }
 
-  // engine says how this browser plays HLS. hls.js does it with Media Source Extensions;
-  // phones of Apple have their own player, which also speaks to AirPlay.
-  function engine(video) {
-    if (window.MediaSource?.isTypeSupported?.('video/mp4; codecs="avc1.42E01E,mp4a.40.2"')) return "hls.js";
-    if (video.canPlayType(HLS)) return "native";
-    return window.ManagedMediaSource ? "hls.js" : "";
+  // engines says how this browser plays HLS, the best way first. hls.js does it with Media
+  // Source Extensions; phones of Apple have their own player, which also speaks to AirPlay.
+  function engines(video) {
+    const native = video.canPlayType(HLS) ? ["native"] : [];
+    if (window.MediaSource?.isTypeSupported?.('video/mp4; codecs="avc1.42E01E,mp4a.40.2"')) return ["hls.js", ...native];
+    return window.ManagedMediaSource ? [...native, "hls.js"] : native;
   }
 
   // streamURL is the URL of a file of the stream NAME or APP/NAME.
@@ -107,6 +108,7 @@
       this.hls = null;
       this.wanted = options.autoplay; // somebody wants to see it
       this.failures = 0;
+      this.decodeErrors = 0;
       this.repairedAt = -Infinity;
       this.samples = [];
       this.timers = new Map();
@@ -124,10 +126,11 @@
       this.host = element("div", { class: "rtmpd-player", role: "group", "aria-label": `Player: ${this.name}`, "data-fill": o.fill });
       if (o.width) this.host.style.maxWidth = typeof o.width === "number" ? `${o.width}px` : o.width;
       if (o.height) this.host.style.maxHeight = typeof o.height === "number" ? `${o.height}px` : o.height;
-      this.video = element("video", { playsinline: true, controls: o.controls, preload: "none", "aria-label": this.name });
+      this.video = element("video", { playsinline: true, preload: "none", "aria-label": this.name });
       this.video.muted = o.muted;
       this.still = element("video", { class: "still", playsinline: true, preload: "auto", tabindex: "-1", "aria-hidden": "true", hidden: true });
       this.still.muted = true;
+      this.label = element("p", { class: "label", hidden: true });
       this.badge = element("span", { class: "badge" });
       this.goLive = element("button", { type: "button", hidden: true }, "Back to live");
       this.quality = element("select", { "aria-label": "Quality", hidden: true });
@@ -140,7 +143,8 @@
       this.notice = element("div", { class: "top" }, element("span", { class: "space" }), this.sound, element("span", { class: "space" }));
       this.notice.style.top = "3rem";
       const root = this.host.attachShadow({ mode: "open" });
-      root.append(this.still, this.video, this.message, top, this.notice, this.playButton);
+      // A box of its own: the page may give the host colours and fonts that would be inherited.
+      root.append(element("div", { class: "player" }, this.still, this.video, this.label, this.message, top, this.notice, this.playButton));
       try {
         const sheet = new CSSStyleSheet();
         sheet.replaceSync(css);
@@ -204,14 +208,18 @@
       clearTimeout(this.timers.get(kind));
     }
 
-    // show says what is going on. Without a text the picture is seen.
-    show(state, text, busy = state === "loading" || state === "reconnecting") {
+    // show says what is going on. Without a text the picture is seen. The video shows by
+    // itself that it loads.
+    show(state, text, busy = !this.source && (state === "loading" || state === "reconnecting")) {
+      this.cancel("stalled");
+      this.video.controls = this.options.controls && this.source !== "";
       const names = { live: "LIVE", offline: "OFFLINE", error: "ERROR", reconnecting: "RECONNECTING", loading: "", ready: "LIVE" };
       if (this.state !== state) this.host.dataset.state = state;
       this.state = state;
       this.badge.textContent = names[state];
       this.badge.hidden = !names[state];
       this.message.hidden = !text;
+      this.label.hidden = Boolean(text) || !this.label.textContent;
       this.spinner.hidden = !busy;
       if (this.text.textContent !== text) this.text.textContent = text;
       const poster = state === "offline" && (this.options.poster || this.info?.poster);
@@ -274,6 +282,8 @@
       this.video.setAttribute("aria-label", title);
       this.host.dispatchEvent(new CustomEvent("rtmpd:state", { detail: info, bubbles: true, composed: true }));
       if (this.closed) return;
+      const tracks = Object.values(info.meta?.tracks || {});
+      if (tracks.length > 0) this.label.textContent = tracks.some((t) => t.type === "video") ? "" : `♪ ${title}`;
       const source = this.choose(info);
       if (!source) {
         if (!this.source) this.offline();
@@ -329,12 +339,14 @@
       this.source = source;
       this.video.style.visibility = "";
       this.show("loading", "Loading…");
-      switch (engine(this.video)) {
+      // Whatever fails three times in a row may do better in another way.
+      const ways = engines(this.video);
+      switch (ways[Math.floor(this.failures / 3) % ways.length]) {
         case "native":
           this.video.src = source;
           this.start();
           return;
-        case "":
+        case undefined:
           this.fail("This browser can't play the stream. ", "The playlist", " opens in VLC and other players.");
           return;
       }
@@ -410,15 +422,18 @@
     }
 
     playing() {
-      this.failures = 0;
+      this.failures = this.decodeErrors = 0;
       this.playButton.hidden = this.still.hidden = true;
       this.show("live", "");
     }
 
+    // stalled speaks of a pause that lasts.
     stalled() {
-      if (this.state !== "live") return;
-      const interrupted = this.info?.state === "interrupted";
-      this.show("reconnecting", interrupted ? "The stream was interrupted. It goes on by itself." : "Waiting for the stream…");
+      this.after("stalled", 1500, () => {
+        if (this.state !== "live" || this.video.paused) return;
+        const interrupted = this.info?.state === "interrupted";
+        this.show("reconnecting", interrupted ? "The stream was interrupted. It goes on by itself." : "Waiting for the stream…");
+      });
     }
 
     ended() {

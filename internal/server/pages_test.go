@@ -240,6 +240,68 @@ func named(title, description string) rtmp.Message {
 	}
 }
 
+// What a proxy says of the public address stands in the page if it may be true, and is
+// said to be what the answer depends on. Nothing of it becomes HTML.
+func TestPagesBelieveNoHostileHeader(t *testing.T) {
+	r := start(t, paged)
+	r.publish("live", "test").seconds(3)
+	r.stateBecomes("/json_test.js", "live")
+	host := strings.TrimPrefix(r.web(), "http://")
+	for header, base := range map[string]string{
+		"X-Mst-Path: https://" + host + "/mist/":                            "https://" + host + "/mist",
+		"X-Mst-Path: https://" + host + "/mist":                             "https://" + host + "/mist",
+		"X-Forwarded-Proto: https":                                          "https://" + host,
+		"X-Forwarded-Prefix: /a b":                                          r.web() + "/a%20b",
+		"X-Mst-Path: https://evil.example/":                                 "",
+		"X-Mst-Path: javascript:alert(1)":                                   "",
+		"X-Mst-Path: http://" + host + `/"><script>alert(1)</script>`:       r.web() + "/%22%3E%3Cscript%3Ealert%281%29%3C/script%3E",
+		"X-Mst-Path: http://" + host + "/a?x=<script>":                      "",
+		"X-Forwarded-Host: " + host + `"><script>alert(1)</script>`:         "",
+		"X-Forwarded-Prefix: " + `/"><script>alert(1)</script>`:             r.web() + "/%22%3E%3Cscript%3Ealert%281%29%3C/script%3E",
+		"X-Forwarded-Prefix: //evil.example":                                "",
+		`Forwarded: for=127.0.0.1;proto=https;host="` + host + `"`:          "https://" + host,
+		`Forwarded: for=127.0.0.1;proto="java<script>";host="` + host + `"`: "",
+	} {
+		for _, path := range []string{"/test.html", "/embed/test", "/json_test.js", "/info_test.js", "/live.m3u", "/oembed?url=" + "http%3A%2F%2Fx%2Ftest.html"} {
+			req, err := http.NewRequest("GET", r.web()+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, value, _ := strings.Cut(header, ": ")
+			req.Header.Set(name, value)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, bad := range []string{"<script>", "evil.example", "javascript:"} {
+				if strings.Contains(string(b), bad) {
+					t.Errorf("%s with %s contains %q:\n%s", path, header, bad, b)
+				}
+			}
+			if !strings.Contains(res.Header.Get("Vary"), "X-Mst-Path") && res.StatusCode == 200 {
+				t.Errorf("%s with %s: Vary is %q", path, header, res.Header.Get("Vary"))
+			}
+			private := strings.HasPrefix(res.Header.Get("Cache-Control"), "private")
+			if res.StatusCode == 200 && private != (base != "") {
+				t.Errorf("%s with %s: Cache-Control is %q", path, header, res.Header.Get("Cache-Control"))
+			}
+			want := base
+			if want == "" {
+				want = r.web()
+			}
+			if path == "/test.html" && !strings.Contains(string(b), `<meta property="og:url" content="`+want+`/test.html">`) {
+				t.Errorf("%s with %s: no address %s in\n%s", path, header, want, b)
+			}
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 // The operator's title counts, then the publisher's, then the configuration's.
 func TestTitles(t *testing.T) {
 	r := start(t, paged)

@@ -23,6 +23,8 @@ type facts struct {
 	Port    string   // of Backend
 	Paths   []string // of the locations that viewers need, without a slash at the end
 	Watch   string   // the path of a playlist
+	Player  string   // the path of the first player location, without a slash at the end
+	Pages   bool     // there is one
 	Stream  string   // the public name in it
 
 	RTMP     string // address for encoders without the scheme: host, host:port
@@ -125,9 +127,16 @@ func (f *facts) http(b *config.HTTP) {
 	}
 	for i := range b.Locations {
 		l := &b.Locations[i]
-		if path := strings.TrimSuffix(l.Path, "/"); path != "" && (l.Root != "" || l.Alias != "" || l.Player != nil) {
+		path := strings.TrimSuffix(l.Path, "/")
+		if path != "" && (l.Root != "" || l.Alias != "") || l.Player != nil {
 			f.Paths = append(f.Paths, path)
 		}
+		if l.Player != nil && !f.Pages {
+			f.Player, f.Pages = path, true
+		}
+	}
+	if slices.Contains(f.Paths, "") { // all of the host
+		f.Paths = []string{""}
 	}
 }
 

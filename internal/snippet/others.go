@@ -28,6 +28,13 @@ const videojs = `
 </script>
 `
 
+const discourse = `
+Discourse: Admin, Settings, "allowed iframes": add
+  {{.Base}}{{.Player}}/embed/
+Then a post that has this link on a line of its own shows the player:
+  {{.Base}}{{.Player}}/{{.Stream}}.html
+`
+
 const ufw = `
 {{range .Ports}}sudo ufw allow {{.}}
 {{else}}# rtmpd listens on this machine only: there is nothing to open

@@ -9,7 +9,7 @@ const traefik = `
 http:
   routers:
     rtmpd:
-      rule: Host(` + "`{{.Host}}`" + `) && ({{range $i, $p := .Fronts}}{{if $i}} || {{end}}PathPrefix(` + "`{{$p}}`" + `){{end}})
+      rule: Host(` + "`{{.Host}}`" + `) && ({{range $i, $p := .Fronts}}{{if $i}} || {{end}}PathPrefix(` + "`{{or $p \"/\"}}`" + `){{end}})
       entryPoints: [websecure]
       service: rtmpd
       tls: {}
@@ -37,6 +37,8 @@ location {{.}}/ {
     proxy_http_version 1.1;
     proxy_buffering off;
     proxy_set_header Host $http_host;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $http_connection;
     proxy_set_header X-Mst-Path $scheme://$http_host{{$.Prefix}}/;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 }
@@ -63,7 +65,7 @@ const apache = `
 ProxyPreserveHost On
 {{- range .Fronts}}
 <Location "{{.}}/">
-    ProxyPass "http://{{$.Backend}}{{if not $.Prefix}}{{.}}{{end}}/" flushpackets=on
+    ProxyPass "http://{{$.Backend}}{{if not $.Prefix}}{{.}}{{end}}/" upgrade=websocket flushpackets=on
     RequestHeader set X-Mst-Path "expr=%{REQUEST_SCHEME}://%{HTTP_HOST}{{$.Prefix}}/"
 </Location>
 {{- end}}
@@ -77,9 +79,7 @@ $HTTP["host"] == "{{.Host}}" {
     $HTTP["url"] =~ "^{{.}}/" {
         proxy.server = ( "" => ( ( "host" => "{{$.BackendHost}}", "port" => {{$.Port}} ) ) )
         proxy.forwarded = ( "for" => 1, "proto" => 1, "host" => 1 )
-{{- if $.Prefix}}
-        proxy.header = ( "map-urlpath" => ( "{{$.Prefix}}" => "" ) )
-{{- end}}
+        proxy.header = ( {{if $.Prefix}}"map-urlpath" => ( "{{$.Prefix}}" => "" ), {{end}}"upgrade" => "enable" )
     }
 {{- end}}
 }

@@ -17,7 +17,7 @@ import (
 // texts are the templates by kind; their data are facts.
 var texts = map[string]string{
 	"traefik": traefik, "nginx": nginx, "caddy": caddy, "apache": apache, "lighttpd": lighttpd, "haproxy": haproxy,
-	"obs": obs, "videojs": videojs, "ufw": ufw, "docker": docker, "compose": compose,
+	"obs": obs, "videojs": videojs, "discourse": discourse, "ufw": ufw, "docker": docker, "compose": compose,
 }
 
 // Kinds are the snippets there are, sorted.
@@ -42,6 +42,9 @@ func Write(w io.Writer, kind string, cfg *config.Config, path string) error {
 	f, err := factsOf(cfg, path)
 	if err != nil {
 		return err
+	}
+	if kind == "discourse" && !f.Pages {
+		return fmt.Errorf("no http block has pages: add a location \"/\" with player {}")
 	}
 	if kind != "obs" && kind != "ufw" && kind != "docker" && len(f.Paths) == 0 {
 		return fmt.Errorf("no http block serves streams: add a location with root or alias for the hls path")

@@ -50,6 +50,9 @@ http {
   listen     = "10.0.0.7:8088"
   public_url = "https://tv.example.com/mist"
   location "/a" { alias = "/srv/live" }
+  location "/watch" {
+    player {}
+  }
   location "/stat" {
     stat {}
   }
@@ -59,6 +62,9 @@ http {
 		var all bytes.Buffer
 		for _, kind := range Kinds() {
 			all.WriteString("== " + kind + "\n")
+			if kind == "discourse" && name == "scanlines" { // it has no pages
+				continue
+			}
 			if err := Write(&all, kind, cfg, "/etc/rtmpd/rtmpd.hcl"); err != nil {
 				t.Errorf("%s: %v", kind, err)
 			}
@@ -79,13 +85,33 @@ http {
 	}
 }
 
+// With pages at / a proxy forwards all of the host.
+func TestPagesAtTheTop(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("../../examples/pages.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := load(t, string(example))
+	for kind, want := range map[string]string{
+		"nginx": "location / {\n    proxy_pass http://127.0.0.1:8080;", "traefik": "(PathPrefix(`/`))", "caddy": "handle /* {", "apache": `<Location "/">`,
+		"lighttpd": `"^/"`, "haproxy": "path_beg / }", "discourse": "  https://live.example.org/embed/\n",
+	} {
+		var b bytes.Buffer
+		if err := Write(&b, kind, cfg, "x"); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%s: %v, no %q in\n%s", kind, err, want, b.String())
+		}
+	}
+}
+
 func TestWhatHasNoSnippet(t *testing.T) {
 	t.Parallel()
 	cfg := load(t, "rtmp {\n  application \"live\" {}\n}\nhttp {\n  location \"/stat\" {\n    stat {}\n  }\n}")
 	for kind, want := range map[string]string{
-		"iis":     "there is no snippet \"iis\": there are apache caddy",
-		"nginx":   "add a location with root or alias",
-		"videojs": "add a location with root or alias",
+		"iis":       "there is no snippet \"iis\": there are apache caddy",
+		"nginx":     "add a location with root or alias",
+		"videojs":   "add a location with root or alias",
+		"discourse": "add a location \"/\" with player {}",
 	} {
 		if err := Write(&bytes.Buffer{}, kind, cfg, "x"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", kind, err, want)

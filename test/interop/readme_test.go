@@ -34,13 +34,12 @@ func TestTheReadmesLinesWork(t *testing.T) {
 	dir := t.TempDir()
 	etc := filepath.Join(dir, "etc")
 	address := loopback()
-	here := strings.NewReplacer(`":1935"`, `"`+address+`:1935"`, "127.0.0.1/", address+"/", "live.example.net/app", address+"/ladder", `"KEY"`, `"again_src"`, `":8080"`, `"127.0.0.1:0"`, "/nginx", dir+"/nginx", "/srv/www", dir+"/www", "/var/log/rtmpd", dir+"/log")
+	here := strings.NewReplacer(`":1935"`, `"`+address+`:1935"`, "127.0.0.1/", address+"/", "live.example.net/app", address+"/ladder", `"KEY"`, `"again_src"`, `":8080"`, `"127.0.0.1:0"`, "/nginx", dir+"/nginx", "/var/log/rtmpd", dir+"/log")
 	for name, text := range map[string]string{
 		"etc/rtmpd.hcl":  here.Replace(documented(t, "README.md", `application "show"`+" {\n    # OBS")),
-		"etc/page.hcl":   here.Replace(documented(t, "README.md", `root = "/srv/www"`)),
+		"etc/page.hcl":   here.Replace(documented(t, "README.md", "player {}")),
 		"etc/ladder.hcl": here.Replace(documented(t, "docs/ffmpeg.md", `application "ladder"`)),
 		"etc/push.hcl":   here.Replace(documented(t, "docs/ffmpeg.md", "push ")),
-		"www/index.html": documented(t, "README.md", "<video-js"),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -79,7 +78,7 @@ func TestTheReadmesLinesWork(t *testing.T) {
 	}
 	line(documented(t, "README.md", "testsrc2"))
 	has("/live/test.m3u8", "test-0.ts")
-	has("/", "/live/test.m3u8")
+	has("/test.html", "live/test.m3u8")
 	has("/ladder/test.m3u8", "test_src.m3u8", "test_low.m3u8")
 	has("/ladder/test_low.m3u8", "#EXTINF")
 	has("/ladder/again_src.m3u8", "#EXTINF")
