@@ -1,7 +1,6 @@
 package hls
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -12,8 +11,6 @@ import (
 	"strconv"
 	"testing"
 	"time"
-
-	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
@@ -45,7 +42,7 @@ func (v *fragmentViewer) poll() {
 	}
 }
 
-// read reads the fragment with that media sequence number.
+// fragment reads the fragment with that media sequence number.
 func (v *viewer) fragment(n int) fragment {
 	v.Helper()
 	open := func(uri string) []byte {
@@ -55,21 +52,7 @@ func (v *viewer) fragment(n int) fragment {
 		}
 		return b
 	}
-	var init fmp4.Init
-	if err := init.Unmarshal(bytes.NewReader(open(v.inits[n]))); err != nil {
-		v.Fatalf("%s: %v", v.inits[n], err)
-	}
-	var parts fmp4.Parts
-	if err := parts.Unmarshal(open(v.uris[n])); err != nil || len(parts) != 1 || len(parts[0].Tracks) != 1 {
-		v.Fatalf("%s: %v", v.uris[n], err)
-	}
-	tr := parts[0].Tracks[0]
-	f := fragment{scale: int64(init.Tracks[0].TimeScale), start: int64(tr.BaseTime), end: int64(tr.BaseTime)}
-	for _, x := range tr.Samples {
-		f.samples = append(f.samples, sample{string(x.Payload), f.time(f.end), f.time(f.end + int64(x.PTSOffset)), !x.IsNonSyncSample})
-		f.end += int64(x.Duration)
-	}
-	return f
+	return readFragment(v, open(v.inits[n]), open(v.uris[n]))
 }
 
 var marker = regexp.MustCompile(`<[VA](\d{7})>`)

@@ -150,6 +150,9 @@ func (m *manifest) unlisted(f *packager.File, other packager.File, init *package
 	if name := other.Name[:i] + to + other.Name[i+len(from):]; m.d.Store().Whole(name) {
 		*f = packager.File{Name: name, Init: init, Lasts: other.Lasts, Date: other.Date}
 		f.URI = m.names.uri + m.w.Tail(*f)
+		if m.w.Reread(f) == nil && m.w.Reread(&other) == nil { // else it is about like the other
+			f.Date = f.Date.Add(f.Begins() - other.Begins())
+		}
 	}
 }
 

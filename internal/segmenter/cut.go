@@ -69,6 +69,8 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	}
 	cut := false
 	switch {
+	case kind == media.Video && p.Keyframe && len(s.delayed) > 0 && !s.rules.Aligned && d >= settle:
+		cut = true // the sound waits for it
 	case kind == media.Video && p.Keyframe || !video:
 		cut = s.full(p, d)
 	case kind == media.Audio:
