@@ -109,3 +109,34 @@ func playGStreamerMP4(t *testing.T, url string) {
 		t.Errorf("GStreamer decoded %d pictures, want at least 12 of 120\n%s", n, tail(out, 20))
 	}
 }
+
+// What MPEG-TS has no place for is in fragmented MP4, and ffmpeg decodes all of it.
+func TestEnhancedRTMPInFragmentedMP4(t *testing.T) {
+	t.Parallel()
+	s := startFragmented(t)
+	for file, codecs := range map[string]string{
+		"hevc": "hvc1.,mp4a.40.2", "multi": "avc1.,mp4a.40.2", "av1": "av01.,mp4a.40.2", "h264opus": "avc1.,opus", "av1opus": "av01.,opus",
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			sent := publishTags(t, s, file, flvTags(t, filepath.Join("../../internal/flv/testdata", file+".flv")))
+			s.waitPlaylist(t, file+"-audio", "ends with ENDLIST", 30*time.Second, func(text string) bool {
+				return strings.Contains(text, "#EXT-X-ENDLIST")
+			})
+			main, err := get(s.hlsURL(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			video, audio, _ := strings.Cut(codecs, ",")
+			if text := string(main); !strings.Contains(text, `CODECS="`+video) || !strings.Contains(text, audio) || !strings.Contains(text, "RESOLUTION=") {
+				t.Errorf("want %s:\n%s", codecs, text)
+			}
+			if got := len(sums(t, s.hlsURL(file), "v:0")); got != sent.video {
+				t.Errorf("%d pictures, want %d", got, sent.video)
+			}
+			if got := len(packetTimes(t, s.hlsURL(file), "a:0")); got != sent.audio {
+				t.Errorf("%d frames of sound, want %d", got, sent.audio)
+			}
+		})
+	}
+}
