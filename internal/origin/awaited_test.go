@@ -36,7 +36,7 @@ func TestAPublisherThatIsBackHasItsStreamWhenTheFallbackEnds(t *testing.T) {
 	const block = "reconnect_grace = \"0s\"\n    fallback = \"$DIR/slate.flv\""
 	for name, end := range map[string]func(r *rig, st *Stream){
 		"the file can't be read": func(r *rig, st *Stream) {
-			r.eventually("the fallback fails", func() bool { return r.said("fallback can't be shown") > 0 })
+			r.eventually("the fallback fails", func() bool { return r.logs.FilterMessage("fallback can't be shown").Len() > 0 })
 		},
 		"the configuration has none any more": func(r *rig, st *Stream) { r.reload(liveWith("reconnect_grace = \"0s\"")) },
 	} {
