@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,9 @@ type proxy struct {
 	// config takes the address to listen on, that of rtmpd, and a directory. SNIPPET
 	// is what "rtmpd snippet" prints for the proxy.
 	config string
-	run    func(config, address string) (name string, args []string)
+	// site is the address of its site in the snippet; empty: the host of the address.
+	site func(address string) string
+	run  func(config, address string) (name string, args []string)
 }
 
 var nginx = proxy{
@@ -56,11 +59,57 @@ SNIPPET
 	run: func(config, _ string) (string, []string) { return "haproxy", []string{"-db", "-f", config} },
 }
 
+var apache = proxy{
+	config: `
+ServerName localhost
+ServerRoot %[3]s
+PidFile %[3]s/apache.pid
+DefaultRuntimeDir %[3]s
+ErrorLog /dev/stderr
+User nobody
+Listen %[1]s
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
+LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+<VirtualHost *>
+SNIPPET
+</VirtualHost>
+`,
+	run: func(config, _ string) (string, []string) { return "apache2", []string{"-DFOREGROUND", "-f", config} },
+}
+
+var lighttpd = proxy{
+	config: `
+server.document-root = "%[3]s"
+server.bind = "HOST"
+server.port = PORT
+SNIPPET
+`,
+	run: func(config, _ string) (string, []string) { return "lighttpd", []string{"-D", "-f", config} },
+}
+
+var caddy = proxy{
+	config: `
+{
+	admin off
+	auto_https off
+	storage file_system %[3]s
+}
+SNIPPET
+`,
+	site: func(address string) string { return "http://" + address },
+	run: func(config, _ string) (string, []string) {
+		return "caddy", []string{"run", "--adapter", "caddyfile", "--config", config}
+	},
+}
+
 func TestProxies(t *testing.T) {
 	s := startServer(t)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
 	s.waitLive(t, "test")
-	for name, p := range map[string]proxy{"nginx": nginx, "HAProxy": haproxy} {
+	for name, p := range map[string]proxy{"nginx": nginx, "haproxy": haproxy, "apache": apache, "lighttpd": lighttpd, "caddy": caddy} {
 		t.Run(name, func(t *testing.T) { checkProxy(t, s, p) })
 	}
 }
@@ -70,9 +119,16 @@ func checkProxy(t *testing.T, s *server, p proxy) {
 	address, dir := testport.Address(), t.TempDir()
 	path := filepath.Join(dir, "proxy.yml")
 	name, args := p.run(path, address)
-	text := fmt.Sprintf(p.config, address, s.http, dir)
+	host, port, _ := net.SplitHostPort(address)
+	text := strings.NewReplacer("%[1]s", address, "%[2]s", s.http, "%[3]s", dir, `"HOST"`, strconv.Quote(host), "PORT", port).Replace(p.config)
 	if strings.Contains(text, "SNIPPET") {
-		paste := strings.Replace(snippet(t, s, name), "frontend web\n", "frontend web\n\tbind "+address+"\n", 1)
+		kind := strings.TrimSuffix(name, "2") // apache2
+		site := host
+		if p.site != nil {
+			site = p.site(address)
+		}
+		paste := strings.ReplaceAll(snippet(t, s, kind), "live.example.org", site)
+		paste = strings.Replace(paste, "frontend web\n", "frontend web\n\tbind "+address+"\n", 1)
 		text = strings.Replace(text, "SNIPPET", paste, 1)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
