@@ -25,6 +25,7 @@ const (
 	maxHeaders   = 64 << 10
 
 	requestsAtOnce = 6
+	blockedAtOnce  = 2 * maxFollowed       // requests that the server holds back
 	requestGap     = 20 * time.Millisecond // between two requests, on average
 
 	dialTimeout   = 10 * time.Second
@@ -40,6 +41,7 @@ type fetcher struct {
 	client    *http.Client
 	userAgent string
 	slots     chan struct{} // requests under way
+	blocked   chan struct{} // and those that the server holds back
 	next      atomic.Int64  // when the next request may begin, in ns since start
 	start     time.Time
 
@@ -48,7 +50,7 @@ type fetcher struct {
 
 // newFetcher makes a fetcher. transport is nil but in tests.
 func newFetcher(start *url.URL, transport http.RoundTripper, userAgent string) *fetcher {
-	f := &fetcher{slots: make(chan struct{}, requestsAtOnce), start: time.Now(), userAgent: userAgent}
+	f := &fetcher{slots: make(chan struct{}, requestsAtOnce), blocked: make(chan struct{}, blockedAtOnce), start: time.Now(), userAgent: userAgent}
 	if transport == nil {
 		transport = newTransport(start)
 	}
@@ -64,7 +66,7 @@ func newTransport(start *url.URL) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: dialTimeout, MaxResponseHeaderBytes: maxHeaders, DisableCompression: true,
-		MaxConnsPerHost: requestsAtOnce, MaxIdleConnsPerHost: requestsAtOnce, IdleConnTimeout: 30 * time.Second,
+		MaxConnsPerHost: requestsAtOnce + blockedAtOnce, MaxIdleConnsPerHost: requestsAtOnce, IdleConnTimeout: 30 * time.Second,
 	}
 }
 
@@ -116,6 +118,7 @@ type request struct {
 	bytes byteRange     // of the resource; length 0: all of it
 	limit int64         // of the body
 	wait  time.Duration // how long the server may take to answer; 0: headerTimeout
+	block bool          // the server waits with the answer until it has something
 }
 
 // A response is what came.
@@ -131,6 +134,7 @@ type response struct {
 
 	sent     time.Time     // when the request began
 	answered time.Time     // when the headers were there
+	flowed   time.Time     // when the first bytes of the body were
 	done     time.Time     // when the body was
 	age      time.Duration // how long a cache has had it
 }
@@ -144,7 +148,11 @@ func (f *fetcher) get(ctx context.Context, q request) (*response, error) {
 	if q.url.Scheme != "http" && q.url.Scheme != "https" || q.url.Host == "" {
 		return nil, fmt.Errorf("%s: %w", clip(q.url.Redacted()), errNotHTTP)
 	}
-	release, err := f.admit(ctx)
+	slots := f.slots
+	if q.block {
+		slots = f.blocked
+	}
+	release, err := f.admit(ctx, slots)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +186,7 @@ func (f *fetcher) get(ctx context.Context, q request) (*response, error) {
 	if n, ok := parseInteger(h.Header.Get("Age")); ok && n < 1<<31 {
 		out.age = time.Duration(n) * time.Second
 	}
-	err = out.read(h.Body, q.limit)
+	err = out.read(&firstRead{Reader: h.Body, at: &out.flowed}, q.limit)
 	out.done = time.Now()
 	f.bytes.Add(int64(len(out.body)))
 	if err != nil {
@@ -213,6 +221,20 @@ func (f *fetcher) request(ctx context.Context, q request) (*http.Request, error)
 	return r, nil
 }
 
+// A firstRead notes when the first bytes come.
+type firstRead struct {
+	io.Reader
+	at *time.Time
+}
+
+func (r *firstRead) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 && r.at.IsZero() {
+		*r.at = time.Now()
+	}
+	return n, err
+}
+
 // read reads a body, at most limit bytes of it, compressed or not.
 func (r *response) read(body io.Reader, limit int64) error {
 	switch coding := strings.ToLower(r.header.Get("Content-Encoding")); coding {
@@ -235,13 +257,13 @@ func (r *response) read(body io.Reader, limit int64) error {
 }
 
 // admit waits until a request may begin: not too many at once, not too many in a second.
-func (f *fetcher) admit(ctx context.Context) (release func(), err error) {
+func (f *fetcher) admit(ctx context.Context, slots chan struct{}) (release func(), err error) {
 	select {
-	case f.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	release = func() { <-f.slots }
+	release = func() { <-slots }
 	for {
 		now := int64(time.Since(f.start))
 		next := f.next.Load()

@@ -54,11 +54,15 @@ func cutMP4(packets []*media.Packet, parts int) (out [][]byte) {
 // appendPart appends moof and mdat of packets. Samples last until the next of their
 // track, the last one 40 ms or 1024 of 44100.
 func appendPart(b []byte, packets []*media.Packet, n int, next *[3]uint64) []byte {
+	frame := 40 * time.Millisecond
+	if len(packets) > 1 && packets[0].Track == packets[1].Track {
+		frame = packets[1].DTS - packets[0].DTS
+	}
 	runs := []mp4.Run{{TrackID: 1, Video: true}, {TrackID: 2}}
 	for _, p := range packets {
 		r, d := &runs[0], uint32(0)
 		scale := mp4.Timescale(p.Track)
-		if d = scale / 25; p.Track.Kind == media.Audio {
+		if d = uint32(mp4.Ticks(frame, int64(scale))); p.Track.Kind == media.Audio {
 			r, d = &runs[1], 1024
 		}
 		if len(r.Samples) == 0 {

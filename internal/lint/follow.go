@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,18 +27,21 @@ type follower struct {
 	shelf    shelf
 	jobs     chan job
 	skipped  int
-	lowDelay bool
+	lowDelay bool // there are parts
+	low      lowLatency
 
 	// segs belongs to the goroutine that loads segments until follow returns.
 	segs segmentChecker
 	load loader
 }
 
-// A job is a segment to load.
+// A job is a segment to load, or a part of it.
 type job struct {
-	m    *mediaPlaylist
-	s    *segment
-	base *url.URL
+	m     *mediaPlaylist
+	s     *segment
+	base  *url.URL
+	part  *part // nil: the whole segment
+	index int   // of part
 }
 
 // maxJobs is how many segments may wait. More do not come in time.
@@ -50,6 +54,14 @@ func newFollower(r *run, u *url.URL, independent bool) *follower {
 	f := &follower{run: r, url: u, independent: independent, jobs: make(chan job, maxJobs)}
 	f.load.f = f
 	return f
+}
+
+// loadOnce loads the playlist once: what is there, or what comes next.
+func (f *follower) loadOnce(ctx context.Context) (*response, error) {
+	if f.blocks() {
+		return f.loadNext(ctx)
+	}
+	return f.fetch.get(ctx, request{url: f.url, limit: maxPlaylist})
 }
 
 func (f *follower) kind() string {
@@ -69,6 +81,7 @@ func (f *follower) follow(ctx context.Context, first *response) {
 	var wg sync.WaitGroup
 	wg.Go(func() { f.loadSegments(ctx) })
 	f.poll(ctx, first)
+	f.low.probes.Wait()
 	close(f.jobs)
 	wg.Wait()
 	f.finish(ctx)
@@ -79,11 +92,13 @@ func (f *follower) poll(ctx context.Context, r *response) {
 	for {
 		if r == nil {
 			var err error
-			if r, err = f.fetch.get(ctx, request{url: f.url, limit: maxPlaylist}); err != nil {
-				if ctx.Err() != nil {
+			if r, err = f.loadOnce(ctx); err != nil {
+				if ctx.Err() != nil || !time.Now().Before(f.end) {
 					return
 				}
-				f.unavailable(err.Error())
+				if !errors.Is(err, errSaid) {
+					f.unavailable(err.Error())
+				}
 			}
 		}
 		if r != nil {
@@ -95,6 +110,7 @@ func (f *follower) poll(ctx context.Context, r *response) {
 		if !f.sleep(ctx, f.interval()) {
 			return
 		}
+		f.probe(ctx)
 		r = nil
 	}
 }
@@ -102,8 +118,11 @@ func (f *follower) poll(ctx context.Context, r *response) {
 // interval is the time between two loads. Players wait a target duration, half of one
 // when nothing was new (RFC 8216 §6.3.4); looking more often tells more.
 func (f *follower) interval() time.Duration {
-	if f.last == nil {
+	switch {
+	case f.last == nil:
 		return 2 * time.Second
+	case f.blocks():
+		return f.effort // the server waits for something new
 	}
 	// However large a playlist is, it does not keep a core busy.
 	return max(min(max(f.last.target/3, 500*time.Millisecond), 3*time.Second), 4*f.effort)
@@ -125,6 +144,7 @@ func (f *follower) take(ctx context.Context, r *response) {
 	f.failing = false
 	f.updates.Add(1)
 	if f.last != nil && bytes.Equal(r.body, f.body) {
+		f.answered(f.last)
 		f.age(f.last, r)
 		f.shelve(ctx, f.last, r)
 		return
@@ -152,6 +172,10 @@ func (f *follower) take(ctx context.Context, r *response) {
 	f.add(checkPlaylistHTTP(r, !m.ended, m.target)...)
 	f.age(m, r)
 	f.shelve(ctx, m, r)
+	f.answered(m)
+	f.takeLow(m, r)
+	f.watchParts(ctx, m, r.url, r.sent)
+	f.enqueueParts(m, r.url)
 	f.enqueue(m, r.url)
 	if len(m.segments) > 0 || f.last == nil {
 		f.last, f.body = m, r.body
@@ -186,7 +210,7 @@ func (f *follower) enqueue(m *mediaPlaylist, base *url.URL) {
 			continue
 		}
 		select {
-		case f.jobs <- job{m, s, base}:
+		case f.jobs <- job{m: m, s: s, base: base}:
 		default:
 			f.skipped++
 		}

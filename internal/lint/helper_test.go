@@ -121,6 +121,7 @@ func TestEveryRuleIsShownByACase(t *testing.T) {
 	showSegments(t, all)
 	showFragments(t, all)
 	showServers(t, all)
+	showLow(t, all)
 
 	for _, r := range Rules() {
 		if !all[r.ID] {

@@ -41,7 +41,7 @@ type Rule struct {
 
 // Rules are all rules that Run knows, by topic.
 func Rules() []Rule {
-	return slices.Concat(syntaxRules, mediaRules, multivariantRules, updateRules, httpRules, segmentRules)
+	return slices.Concat(syntaxRules, mediaRules, multivariantRules, updateRules, lowRules, httpRules, segmentRules)
 }
 
 // catalogue finds rules by their ID.

@@ -24,6 +24,7 @@ type loader struct {
 	initURI string // of the segment's EXT-X-MAP
 	initKey byteRange
 
+	parts partChecker
 	sums  []sum // of the newest segments
 	first bool  // headers of a segment were looked at
 }
@@ -42,7 +43,11 @@ func (f *follower) loadSegments(ctx context.Context) {
 		if !f.sleep(ctx, 0) {
 			continue
 		}
-		f.load.segment(ctx, j)
+		if j.part != nil {
+			f.load.part(ctx, j)
+		} else {
+			f.load.segment(ctx, j)
+		}
 	}
 }
 
@@ -84,6 +89,7 @@ func (l *loader) segment(ctx context.Context, j job) {
 		return
 	}
 	f.add(f.segs.check(j.m, j.s, body)...)
+	f.add(l.parts.whole(j.s, &f.segs)...)
 }
 
 // inLine puts faults of a resource in the line of the segment that names it.

@@ -29,6 +29,7 @@ func (r *mediaReader) metadata(g *tag) {
 	case "EXT-X-SKIP":
 		n, _ := parseInteger(g.attrs["SKIPPED-SEGMENTS"])
 		m.skipped, m.skipLine = min(n, 1<<32), g.line
+		_, m.removed = g.attrs["RECENTLY-REMOVED-DATERANGES"]
 	case "EXT-X-PRELOAD-HINT":
 		h := hint{line: g.line, kind: g.attrs["TYPE"], uri: g.attrs["URI"]}
 		h.start, _ = parseInteger(g.attrs["BYTERANGE-START"])

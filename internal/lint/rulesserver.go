@@ -21,6 +21,37 @@ var updateRules = []Rule{
 	{"segment-rewritten", Should, "RFC 8216 §6.2.1", "caches deliver either: a glitch, or a timeline that goes back"},
 }
 
+// lowRules are about low latency, over time.
+var lowRules = []Rule{
+	{"block-missing", Must, "rfc8216bis appendix B.1", "players do not use the parts: normal latency"},
+	{"block-early", Must, "rfc8216bis §6.2.5.2", "players ask again at once, many times in a second: hls.js backs off and falls behind"},
+	{"block-refused", Must, "rfc8216bis §6.2.5.2", "players load the playlist again without blocking: latency grows by seconds"},
+	{"block-timeout", Should, "rfc8216bis §6.2.5.2", "players wait for as long as their own timeout, then report an error"},
+	{"part-without-msn", Must, "rfc8216bis §6.2.5.2", "a player's mistake is not found; the answer says nothing about the part"},
+	{"msn-ahead", Should, "rfc8216bis §6.2.5.2", "a player whose numbers are wrong, after a restart of the server for example, waits for ever"},
+	{"part-ahead", Should, "rfc8216bis §6.2.5.2", "a player whose numbers are wrong waits for ever"},
+	{"msn-past", Must, "rfc8216bis §6.2.5.2", "players that come back from a pause get an error"},
+	{"part-rollover", Must, "rfc8216bis §6.2.5.2", "players that do not know yet that the segment is complete get an error at each segment's end"},
+	{"future-404", Should, "rfc8216bis §6.2.6", "requests for what never comes take a place at the server and at caches"},
+	{"skip", Must, "rfc8216bis §6.2.5.1", "players put old and new segments together wrongly, or stop; hls.js loads the whole playlist again each time"},
+	{"skip-boundary", Must, "rfc8216bis §6.2.5.1", "players that need what was skipped load the whole playlist again"},
+	{"skip-dateranges", Must, "rfc8216bis §4.4.5.2", "markers that were removed stay with the player"},
+	{"hint", Must, "rfc8216bis §6.2.6", "players ask for each part one round trip later; hls.js reports errors"},
+	{"hint-trickle", Must, "rfc8216bis §6.2.6", "players measure a bandwidth that is the stream's own, and go down to the worst variant"},
+	{"hint-uri", Must, "rfc8216bis §4.4.5.3", "what was loaded is thrown away, the part is loaded again: later by a round trip"},
+	{"hint-missing", Should, "rfc8216bis appendix B.1", "each part is asked for only after the playlist has come: latency grows by a round trip"},
+	{"http2", Advice, "rfc8216bis appendix B.1", "Safari plays with low latency over HTTP/2 only"},
+	{"part-late", Must, "rfc8216bis §6.2.1", "players stall that keep PART-HOLD-BACK from the end"},
+	{"part-gone", Must, "rfc8216bis §6.2.2", "players that are a little behind get an error for a part that they know of"},
+	{"part-independent", Must, "rfc8216bis §4.4.4.9", "players begin there: a grey or broken picture, or a gap that hls.js stalls at"},
+	{"part-independent-missing", Should, "rfc8216bis §4.4.4.9", "players begin later than they could and change the variant later"},
+	{"part-keyframe", Advice, "rfc8216bis §4.4.4.9", "hls.js throws away what is before the keyframe and has a gap in its buffer"},
+	{"part-duration", Should, "rfc8216bis §4.4.4.9", "the timeline is wrong by the difference, the distance to the end with it"},
+	{"part-samples", Should, "rfc8216bis §4.4.4.9", "a player that goes from parts to segments loses or repeats pictures"},
+	{"report-missing", Should, "rfc8216bis appendix B.1", "players that change the variant load its playlist twice before they can go on"},
+	{"report-stale", Should, "rfc8216bis §4.4.5.4", "players that change the variant go on later than they could"},
+}
+
 // httpRules are about how things are delivered.
 var httpRules = []Rule{
 	{"playlist-type", Must, "RFC 8216 §4", "Safari does not recognize a playlist"},

@@ -44,6 +44,7 @@ type run struct {
 	end   time.Time
 	// media holds back segments: they are large.
 	media chan struct{}
+	board board
 
 	playlists, updates, segments, parts atomic.Int64
 }

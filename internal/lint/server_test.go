@@ -32,6 +32,8 @@ type answer struct {
 	body   []byte
 	header http.Header
 	err    error
+	http1  bool
+	slow   bool // the body comes in two halves, a part length apart
 }
 
 func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -59,10 +61,30 @@ func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	proto := "HTTP/2.0"
+	if a.http1 {
+		proto = "HTTP/1.1"
+	}
 	return &http.Response{
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: r,
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		StatusCode: status, Proto: proto, Header: h, Request: r,
+		Body: io.NopCloser(bodyOf(body, a.slow)), ContentLength: int64(len(body)),
 	}, nil
+}
+
+func bodyOf(b []byte, slow bool) io.Reader {
+	if !slow {
+		return bytes.NewReader(b)
+	}
+	half := len(b) / 2
+	return io.MultiReader(bytes.NewReader(b[:half]), pause{}, bytes.NewReader(b[half:]))
+}
+
+// pause is nothing, after a while.
+type pause struct{}
+
+func (pause) Read([]byte) (int, error) {
+	time.Sleep(partLength)
+	return 0, io.EOF
 }
 
 func list(text string) answer {
