@@ -2,6 +2,7 @@ package hls
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,5 +219,32 @@ test-audio.m3u8
 	var m m3u8.Multivariant
 	if err := m.Unmarshal(b.read("test.m3u8")); err != nil {
 		t.Error(err)
+	}
+}
+
+// Captions in the pictures are in the multivariant playlist from their first appearance on.
+func TestCaptionsAreDeclared(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := mediatest.NewScript(t).Play(4 * time.Second)
+	text := "\x06\x04\x0d\xb5\x00\x31GA94\x03\x41\xff\xfc\x94\x20\xff\x80"
+	captions := append([]byte{0, 0, 0, byte(len(text))}, text...)
+	n := len(s.Packets)
+	for _, p := range s.Play(4 * time.Second).Packets[n:] {
+		if p.Track == s.Video {
+			p.Data = append(slices.Clone(captions), p.Data...)
+		}
+	}
+	b.runFeed(b.packager("test", fragmentedConfig(b.dir)), &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(i int) {
+		if text := ",CLOSED-CAPTIONS=NONE\n"; i == n && !strings.Contains(string(b.read("test.m3u8")), text) {
+			t.Errorf("%s", b.read("test.m3u8"))
+		}
+	}})
+	for _, text := range []string{
+		"\n#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"cc\",NAME=\"CC1\",AUTOSELECT=YES,INSTREAM-ID=\"CC1\"\n", ",CLOSED-CAPTIONS=\"cc\"\n",
+	} {
+		if !strings.Contains(string(b.read("test.m3u8")), text) {
+			t.Errorf("no %s in\n%s", text, b.read("test.m3u8"))
+		}
 	}
 }

@@ -179,6 +179,7 @@ func multivariantOf(all []rendition) multivariant {
 		if r := &all[i]; r.apart() {
 			b = r.appendSound(b)
 		}
+		b = all[i].appendCaptions(b)
 	}
 	for i := range all {
 		b = all[i].appendStream(b)
@@ -194,8 +195,9 @@ func multivariantOf(all []rendition) multivariant {
 // apart says whether sound and pictures are in playlists of their own.
 func (r *rendition) apart() bool { return r.listed[media.Video] && r.listed[media.Audio] }
 
-func (r *rendition) appendGroup(b []byte) []byte {
-	b = append(b, `"audio`...)
+// appendGroup appends the ID of one of the rendition's groups.
+func (r *rendition) appendGroup(b []byte, name string) []byte {
+	b = append(append(b, '"'), name...)
 	if r.base != "" {
 		b = strconv.AppendInt(b, int64(r.index), 10)
 	}
@@ -205,7 +207,7 @@ func (r *rendition) appendGroup(b []byte) []byte {
 // appendSound appends the EXT-X-MEDIA of the sound.
 func (r *rendition) appendSound(b []byte) []byte {
 	b = append(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="...)
-	b = r.appendGroup(b)
+	b = r.appendGroup(b, "audio")
 	b = append(b, `,NAME="audio",DEFAULT=YES,AUTOSELECT=YES`...)
 	if r.sound != nil && r.sound.Channels > 0 {
 		b = append(b, `,CHANNELS="`...)
@@ -215,6 +217,23 @@ func (r *rendition) appendSound(b []byte) []byte {
 	b = append(b, `,URI="`...)
 	b = append(b, r.uris[media.Audio]...)
 	return append(b, "\"\n"...)
+}
+
+// appendCaptions appends the EXT-X-MEDIA of the captions in the pictures.
+func (r *rendition) appendCaptions(b []byte) []byte {
+	for _, c := range [...]struct {
+		kind media.Captions
+		id   string
+	}{{media.CaptionsCC1, "CC1"}, {media.CaptionsCC3, "CC3"}, {media.CaptionsService, "SERVICE1"}} {
+		if r.captions&c.kind == 0 {
+			continue
+		}
+		b = append(b, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="...)
+		b = r.appendGroup(b, "cc")
+		b = append(append(append(b, `,NAME="`...), c.id...), `",AUTOSELECT=YES,INSTREAM-ID="`...)
+		b = append(append(b, c.id...), "\"\n"...)
+	}
+	return b
 }
 
 // appendStream appends the EXT-X-STREAM-INF of all media.
@@ -241,14 +260,20 @@ func (r *rendition) appendStream(b []byte) []byte {
 	}
 	if r.apart() {
 		b = append(b, ",AUDIO="...)
-		b = r.appendGroup(b)
+		b = r.appendGroup(b, "audio")
 	}
 	uri := r.uris[media.Video]
 	if r.listed[media.Audio] && !r.listed[media.Video] {
 		uri = r.uris[media.Audio]
 	}
-	// RFC 8216 §4.3.4.2: without it players look for captions in the video.
-	b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
+	b = append(b, ",CLOSED-CAPTIONS="...)
+	if r.captions == 0 {
+		// RFC 8216 §4.3.4.2: without it players look for captions in the video.
+		b = append(b, "NONE"...)
+	} else {
+		b = r.appendGroup(b, "cc")
+	}
+	b = append(b, '\n')
 	b = append(b, uri...)
 	return append(b, '\n')
 }
@@ -264,7 +289,7 @@ func (r *rendition) appendAudioOnly(b []byte) []byte {
 		b = append(append(append(b, `,CODECS="`...), c...), '"')
 	}
 	b = append(b, ",AUDIO="...)
-	b = r.appendGroup(b)
+	b = r.appendGroup(b, "audio")
 	b = append(b, '\n')
 	b = append(b, r.uris[media.Audio]...)
 	return append(b, '\n')

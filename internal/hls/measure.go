@@ -15,6 +15,7 @@ type measured struct {
 	files     [2]bitrate // by media.Kind; MPEG-TS has all media in the first
 	codecs    string     // RFC 6381, of all media
 	sound     *media.Track
+	captions  media.Captions // that came so far
 	frameRate float64
 	width     int
 	height    int
@@ -76,6 +77,7 @@ func (m *measured) measure(s *packager.Segment, g *segmenter.Segment, target int
 	if c := codecsOf(g.Tracks[:]...); c != "" {
 		m.codecs = c
 	}
+	m.captions |= g.Captions
 	if a := g.Tracks[media.Audio]; a != nil {
 		m.sound = a
 	}

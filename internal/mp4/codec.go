@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/ac3"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/eac3"
@@ -45,10 +46,39 @@ func Timescale(t *media.Track) uint32 {
 
 // FrameSamples is how many samples the frame data of t holds; 0: nobody knows.
 func FrameSamples(t *media.Track, data []byte) int64 {
-	if t.Codec == media.CodecOpus {
+	switch t.Codec {
+	case media.CodecOpus:
 		return opus.PacketDuration2(data)
+	case media.CodecFLAC:
+		return flacSamples(data)
 	}
 	return int64(t.FrameSamples)
+}
+
+// flacSamples is the block size in the header of a FLAC frame (RFC 9639 §9.1); 0: it can't
+// be read.
+//
+//	sync(15) strategy(1) size(4) rate(4) channels(4) depth(3) reserved(1) number(8…56) [size-1(8, 16)]
+func flacSamples(b []byte) int64 {
+	if len(b) < 5 || b[0] != 0xff || b[1]&0xfe != 0xf8 {
+		return 0
+	}
+	code := b[2] >> 4
+	number := max(bits.LeadingZeros8(^b[4]), 1) // bytes of a number as UTF-8 codes it
+	rest := b[min(4+number, len(b)):]
+	switch {
+	case code == 1:
+		return 192
+	case code >= 2 && code <= 5:
+		return 576 << (code - 2)
+	case code == 6 && len(rest) >= 1:
+		return int64(rest[0]) + 1
+	case code == 7 && len(rest) >= 2:
+		return int64(be.Uint16(rest)) + 1
+	case code >= 8:
+		return 256 << (code - 8)
+	}
+	return 0
 }
 
 // appendSampleEntry appends the sample entry of t (§8.5.2). frame is a frame of

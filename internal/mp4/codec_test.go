@@ -2,6 +2,7 @@ package mp4
 
 import (
 	"bytes"
+	"encoding/hex"
 	"os"
 	"testing"
 	"time"
@@ -101,6 +102,40 @@ func TestWhatMP4CannotHold(t *testing.T) {
 	} {
 		if Supports(tr) {
 			t.Errorf("%+v is supported", tr)
+		}
+	}
+}
+
+func TestSamplesOfFLACFrames(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		header string
+		want   int64
+	}{
+		{"fff8c91800", 4096},
+		{"fff9191800", 192},
+		{"fff8291800", 576},
+		{"fff8591800", 4608},
+		{"fff8891800", 256},
+		{"fff8f91800", 32768},
+		{"fff8691800ff", 256},
+		{"fff879180010ff", 4352},
+		{"fff86918e4bda00f", 16},
+		{"fff869187f0e", 15},
+		{"fff8091800", 0},
+		{"fff8691800", 0},
+		{"fff879180010", 0},
+		{"fff869", 0},
+		{"00f8c91800", 0},
+		{"", 0},
+		{"fff86918ff", 0},
+	} {
+		b, err := hex.DecodeString(c.header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := FrameSamples(&media.Track{Codec: media.CodecFLAC}, b); got != c.want {
+			t.Errorf("%s: %d samples, want %d", c.header, got, c.want)
 		}
 	}
 }

@@ -35,6 +35,7 @@ type fragmentTrack struct {
 
 	grid    int64 // of sound: where the next frame is by the count of samples
 	clocked bool  // grid is known
+	step    int64 // between the last two samples, or a guess
 
 	run  [1]mp4.Run // scratch: the fragment
 	last int64      // DTS of its newest sample
@@ -108,7 +109,7 @@ func (f *fragmentTrack) begin(g *Segment, t *media.Track, first []byte) {
 		return
 	}
 	f.track, f.scale = t, int64(mp4.Timescale(t))
-	f.on, f.clocked = false, false
+	f.on, f.clocked, f.step = false, false, mp4.Ticks(frameGuess, f.scale)
 	var err error
 	if f.init, err = mp4.AppendTrackInit(nil, mp4.Track{ID: r.TrackID, Media: t, Frame: first}); err != nil {
 		f.init, f.track = nil, nil // the frame is damaged; the next segment has others
@@ -122,7 +123,8 @@ func (f *fragmentTrack) put(data []byte, at, pts int64, sync bool) {
 	switch {
 	case n > 0:
 		at = max(at, f.last+1)
-		r.Samples[n-1].Duration = clampDuration(at - f.last)
+		f.step = at - f.last
+		r.Samples[n-1].Duration = clampDuration(f.step)
 	case f.on:
 		at = max(at, f.end)
 		r.Start = uint64(at)

@@ -14,6 +14,8 @@ type Segment struct {
 	headers media.HeaderLedger
 	Tracks  [2]*media.Track // by media.Kind; nil: no track of that kind
 	Frames  int             // of video
+	// Captions are those of the pictures.
+	Captions media.Captions
 
 	// Start and duration are on the stream's timeline, in whole
 	// milliseconds: EXTINF has three decimals, so nothing is lost by rounding.

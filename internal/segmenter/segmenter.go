@@ -284,6 +284,9 @@ func (s *Segmenter) add(p *media.Packet, t, elapsed time.Duration, now time.Time
 			}
 		}
 		g.Frames++
+		if g.Captions == 0 {
+			g.Captions = media.ReadCaptions(p.Track.Codec, p.Data, p.Track.NALULength)
+		}
 	}
 	if kind == media.Audio {
 		// The shift changes only while the segment has no audio.
