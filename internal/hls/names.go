@@ -54,6 +54,16 @@ func namesFor(stream string, cfg *config.HLS) names {
 // MasterName is the file of a base name's multivariant playlist in cfg.Path.
 func MasterName(base string) string { return masterName(base) }
 
+// MediaPlaylists are the names of a stream's media playlists in cfg.Path: the playlist
+// itself, or with fragmented MP4 those of the pictures and of the sound.
+func MediaPlaylists(stream string, cfg *config.HLS) []string {
+	if !fragmented(cfg) {
+		return []string{PlaylistName(stream, cfg)}
+	}
+	n := namesFor(stream, cfg)
+	return n.lists[:]
+}
+
 // fragmented says whether the segments of cfg are fragmented MP4.
 func fragmented(cfg *config.HLS) bool { return cfg.Format == "fmp4" }
 

@@ -88,7 +88,7 @@ func (p Pages) look(a *Application, app *config.Application, appName, name strin
 	}
 	s = pages.Stream{
 		App: appName, Name: name, State: pages.Offline, Dir: string(cfg.HLS.Path), Playlist: hls.PlaylistName(name, cfg.HLS),
-		Elsewhere: elsewhere(cfg.HLS), Guarded: asksHTTP(app),
+		Elsewhere: elsewhere(cfg.HLS), Guarded: asksHTTP(app), Fragmented: cfg.HLS.Format == "fmp4",
 	}
 	fit = couldHave
 	if slices.ContainsFunc(app.StreamKeys, func(k config.StreamKey) bool { return k.Stream == name }) {
@@ -138,7 +138,7 @@ func (p Pages) fill(a *Application, cfg *config.HLS, s *pages.Stream) {
 	s.Title, s.Description = cmp.Or(s.Title, d.title.title), cmp.Or(s.Description, d.description)
 	s.Video, s.Audio = st.live.Tracks()
 	s.FrameRate = d.frameRate
-	switch there := p.playable(s); {
+	switch there := p.playable(s, hls.MediaPlaylists(st.name, cfg)); {
 	case there && publishing:
 		s.State = pages.Live
 	case there:
@@ -148,10 +148,24 @@ func (p Pages) fill(a *Application, cfg *config.HLS, s *pages.Stream) {
 	}
 }
 
-// playable reports whether the playlist of s is there and goes on.
-func (p Pages) playable(s *pages.Stream) bool {
-	f, ok := p.origin.dirs.Lookup(strings.TrimSuffix(s.Dir, "/") + "/" + s.Playlist)
-	return ok && (f.Kind == segstore.Playlist || f.Kind == segstore.Master) && !bytes.HasSuffix(bytes.TrimSpace(f.Body), []byte("#EXT-X-ENDLIST"))
+// playable reports whether the playlist of s is there and its media playlists go on.
+func (p Pages) playable(s *pages.Stream, media []string) bool {
+	lookup := func(name string) (segstore.File, bool) {
+		f, ok := p.origin.dirs.Lookup(strings.TrimSuffix(s.Dir, "/") + "/" + name)
+		return f, ok && (f.Kind == segstore.Playlist || f.Kind == segstore.Master)
+	}
+	if _, ok := lookup(s.Playlist); !ok {
+		return false
+	}
+	there := false
+	for _, name := range media {
+		if f, ok := lookup(name); ok {
+			if there = true; bytes.HasSuffix(bytes.TrimSpace(f.Body), []byte("#EXT-X-ENDLIST")) {
+				return false
+			}
+		}
+	}
+	return there
 }
 
 // largest returns the stream with the largest picture, the first of several.

@@ -65,8 +65,11 @@ type source struct {
 	TotalMatches int    `json:"total_matches"`
 }
 
-// hlsPriority is what MistServer gives HLS in MPEG-TS.
-const hlsPriority = 9
+// What MistServer calls HLS in MPEG-TS and in fragmented MP4, and how it ranks them.
+const (
+	typeTS, rankTS                 = "html5/application/vnd.apple.mpegurl", 9
+	typeFragmented, rankFragmented = "html5/application/vnd.apple.mpegurl;version=7", 8
+)
 
 // info describes s to a visitor.
 func (h *Handler) info(v *Visit, s *Stream) *info {
@@ -93,7 +96,10 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 	if s.Video != nil && !s.Guarded {
 		i.Picture = h.picture(s)
 	}
-	src := source{Type: "html5/application/vnd.apple.mpegurl", HRN: "HLS (TS)", RelURL: v.relative(path), Priority: hlsPriority}
+	src := source{Type: typeTS, HRN: "HLS (TS)", RelURL: v.relative(path), Priority: rankTS}
+	if s.Fragmented {
+		src.Type, src.HRN, src.Priority = typeFragmented, "HLS (CMAF)", rankFragmented
+	}
 	if base := v.Base(); base != "" {
 		src.URL = base + path
 	}

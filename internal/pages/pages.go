@@ -57,6 +57,8 @@ type Stream struct {
 	// Guarded: a hook is asked about each viewer. Such a stream has no public picture
 	// and is in no list.
 	Guarded bool
+	// Fragmented: its fragments are MP4, not MPEG-TS.
+	Fragmented bool
 	// Renditions are how many qualities its playlist names; 0 or 1: one.
 	Renditions   int
 	Video, Audio *media.Track // of the best rendition; nil: none

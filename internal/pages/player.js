@@ -298,7 +298,7 @@
 
     // choose returns the URL of the best source that this browser plays; "" if there is none.
     choose(info) {
-      const found = info?.source?.find((s) => s.type.endsWith(HLS));
+      const found = info?.source?.find((s) => s.type.includes(HLS));
       if (!found) return "";
       const url = new URL(found.relurl, base);
       for (const [key, value] of this.params) url.searchParams.append(key, value);

@@ -41,6 +41,13 @@ const paged = `rtmp {
       fragment = "1s"
     }
   }
+  application "fragmented" {
+    hls {
+      path     = "$DIR/www/fragmented"
+      format   = "fmp4"
+      fragment = "1s"
+    }
+  }
   application "nohls" {}
 }
 http {
@@ -49,6 +56,9 @@ http {
     root = "$DIR/www"
   }
   location "/radio" {
+    root = "$DIR/www"
+  }
+  location "/fragmented" {
     root = "$DIR/www"
   }
   location "/asked" {
@@ -80,7 +90,7 @@ type state struct {
 	State, Error, Title, Description, App, Picture string
 	Width                                          int
 	Renditions                                     int
-	Source                                         []struct{ RelURL, URL string }
+	Source                                         []struct{ Type, RelURL, URL string }
 }
 
 func (r *rig) state(path string) (s state) {
@@ -101,6 +111,27 @@ func (r *rig) stateBecomes(path, want string) state {
 		return s.State == want
 	})
 	return s
+}
+
+// With fragmented MP4 the playlist that players open says neither that there is something
+// to play nor that it is over.
+func TestTheStateOfAStreamInFragmentedMP4(t *testing.T) {
+	r := start(t, paged)
+	p := r.publish("fragmented", "test")
+	p.seconds(3)
+	const path = "/json_test.js?app=fragmented"
+	if s := r.stateBecomes(path, "live"); s.Source[0].RelURL != "fragmented/test.m3u8" || !strings.HasSuffix(s.Source[0].Type, ";version=7") {
+		t.Errorf("live: %+v", s)
+	}
+	p.unpublish(t)
+	r.stateBecomes(path, "offline")
+	p = r.publish("fragmented", "test")
+	p.seconds(0.5)
+	if s := r.stateBecomes(path, "waiting"); len(s.Source) != 0 {
+		t.Errorf("at the next beginning, with the old playlists there: %+v", s)
+	}
+	p.seconds(3)
+	r.stateBecomes(path, "live")
 }
 
 func TestAStreamsStateFollowsItsPublisher(t *testing.T) {

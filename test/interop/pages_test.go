@@ -173,6 +173,63 @@ func TestAPagePlaysOnAfterAnInterruption(t *testing.T) {
 	p.quiet(t)
 }
 
+// Renditions are one page with a menu; fragmented MP4 plays as well.
+func TestAPageOfRenditions(t *testing.T) {
+	s := &server{dir: t.TempDir()}
+	s.run(t, strings.Replace(s.paged(t, ""), `      fragment = "2s"`, `      fragment = "2s"
+      format   = "fmp4"
+      variant "_low" {}
+      variant "_high" {}`, 1))
+	s.publish(t, "test_low", forEver)
+	s.publish(t, "test_high", forEver)
+	var state struct{ Renditions int }
+	eventually(t, 60*time.Second, "two renditions", func() bool {
+		body, err := get("http://" + s.http + "/json_test.js")
+		return err == nil && json.Unmarshal(body, &state) == nil && state.Renditions == 2
+	})
+	p := open(t, "http://"+s.http+"/test.html")
+	p.plays(t, 0)
+	menu := fmt.Sprintf(playerN, 0) + `.shadowRoot.querySelector("select")`
+	var options []string
+	eventually(t, 60*time.Second, "a menu of qualities", func() bool {
+		p.eval(t, "[..."+menu+".options].map((o) => o.textContent)", &options)
+		return len(options) >= 3
+	})
+	if !strings.HasPrefix(options[0], "Auto (360p)") || !strings.HasPrefix(options[1], "360p · ") {
+		t.Errorf("the menu is %q", options)
+	}
+	p.eval(t, menu+`.value = "1"; `+menu+`.dispatchEvent(new Event("change")); 0`, nil)
+	eventually(t, 60*time.Second, "the chosen quality", func() bool {
+		p.eval(t, "[..."+menu+".options].map((o) => o.textContent)", &options)
+		return len(options) > 0 && options[0] == "Auto"
+	})
+	p.plays(t, 0)
+	p.shot(t, "menu")
+	p.accessible(t)
+	p.quiet(t)
+}
+
+// Sound without a picture plays, and says what it is.
+func TestAPageOfSound(t *testing.T) {
+	s := startPaged(t, "")
+	background(t, command(t, 10*time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-stream_loop", forEver, "-i", testcard, "-vn", "-c", "copy", "-metadata", "title=Radio Scanlines", "-f", "flv", s.rtmpURL("radio")))
+	p := open(t, "http://"+s.http+"/radio.html")
+	var at, last float64
+	eventually(t, 90*time.Second, "the sound plays", func() bool {
+		last = at
+		p.eval(t, fmt.Sprintf(videoN, 0)+"?.currentTime ?? 0", &at)
+		return last > 0 && at > last
+	})
+	var label string
+	p.eval(t, fmt.Sprintf(playerN, 0)+`.shadowRoot.querySelector(".label").innerText`, &label)
+	if label != "♪ Radio Scanlines" {
+		t.Errorf("it is called %q", label)
+	}
+	p.shot(t, "sound")
+	p.accessible(t)
+	p.quiet(t)
+}
+
 // embedCode is MistServer's, as it stands in pages, with another address.
 const embedCode = `<!doctype html><html lang="en"><title>A page of somebody else</title>
 <style>* { color: lime !important; } video { display: none; } div { border: 3px dotted pink; }</style>
@@ -188,7 +245,7 @@ if (!window.mistplayers) {
 </script></div>
 <div id="second" style="width: 300px"></div>
 <div id="third" data-rtmpd="live/test" data-muted="true"></div>
-<script>addEventListener("load", () => setTimeout(() => rtmpdPlay("test", { target: "#second", muted: true }), 500));</script>`
+<script>addEventListener("load", () => setTimeout(() => rtmpdPlay("test", { target: "#second", autoplay: false }), 500));</script>`
 
 // MistServer's embed code and ours work in a page of another origin, several players at
 // once.
@@ -205,9 +262,9 @@ func TestPlayersInAForeignPage(t *testing.T) {
 	}))
 	t.Cleanup(foreign.Close)
 	p := open(t, foreign.URL)
-	for n := range 3 {
-		p.plays(t, n)
-	}
+	p.says(t, 1, "ready: ")
+	p.plays(t, 0)
+	p.plays(t, 2)
 	p.shot(t, "foreign")
 	p.quiet(t)
 }
