@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/internal/media"
 )
 
 //go:embed page.html index.html
@@ -69,8 +71,11 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, v Visit, s *
 		if i.Picture != "" {
 			p.PictureURL = v.absolute(i.Picture)
 		}
-		if h.poster != nil {
+		switch {
+		case h.poster != nil:
 			p.PosterURL = h.posterURL(&v)
+		case i.Picture != "" && s.Video.Codec == media.CodecAV1:
+			p.PosterURL = v.absolute(h.image(s))
 		}
 	}
 	h.render(w, r, &v, "page.html", h.policyFor(s), p)

@@ -6,7 +6,7 @@
 //	/NAME.html               a stream; /APP/NAME.html or /NAME.html?app=APP, if several applications have it
 //	/embed/NAME              the player alone, for frames /player.js  for scripts of other sites
 //	/json_NAME.js            its state; as a WebSocket: each change of it
-//	/info_NAME.js            the same as a script         /NAME.poster.mp4  its newest keyframe
+//	/info_NAME.js            the same as a script         /NAME.poster.mp4  its newest keyframe; .avif of AV1
 //	/oembed?url=…            what to embed, for forums
 //
 // All references in pages are relative, so that a proxy may take a prefix off or keep
@@ -208,6 +208,7 @@ const (
 	kindJSON   = "json"
 	kindInfo   = "info"
 	kindPoster = "poster"
+	kindImage  = "image"
 )
 
 // byKind returns what serves a stream in one form; nil: nothing.
@@ -221,8 +222,12 @@ func (h *Handler) byKind(kind string) func(http.ResponseWriter, *http.Request, V
 		return h.serveJSON
 	case kindInfo:
 		return h.serveInfo
-	case kindPoster:
-		return h.servePoster
+	case kindPoster, kindImage:
+		f := asMP4
+		if kind == kindImage {
+			f = asAVIF
+		}
+		return func(w http.ResponseWriter, r *http.Request, v Visit, s Stream) { h.servePoster(w, r, &v, &s, f) }
 	}
 	return nil
 }
@@ -250,10 +255,10 @@ func route(path, asked string) (kind, app, name string) {
 }
 
 // fileKind tells the files of a stream apart: NAME.html, NAME.poster.mp4, json_NAME.js,
-// info_NAME.js.
+// NAME.poster.avif, info_NAME.js.
 func fileKind(file string) (kind, name string) {
 	for _, k := range [...]struct{ kind, before, behind string }{
-		{kindPoster, "", ".poster.mp4"}, {kindPage, "", ".html"}, {kindJSON, "json_", ".js"}, {kindInfo, "info_", ".js"},
+		{kindPoster, "", ".poster.mp4"}, {kindImage, "", ".poster.avif"}, {kindPage, "", ".html"}, {kindJSON, "json_", ".js"}, {kindInfo, "info_", ".js"},
 	} {
 		if in, ok := strings.CutPrefix(file, k.before); ok {
 			if name, ok := strings.CutSuffix(in, k.behind); ok {
@@ -277,6 +282,8 @@ func (h *Handler) ref(s *Stream, file string) string {
 func (h *Handler) page(s *Stream) string { return h.ref(s, url.PathEscape(s.Name)+".html") }
 
 func (h *Handler) frame(s *Stream) string { return h.ref(s, "embed/"+url.PathEscape(s.Name)) }
+
+func (h *Handler) image(s *Stream) string { return h.ref(s, url.PathEscape(s.Name)+".poster.avif") }
 
 func (h *Handler) picture(s *Stream) string { return h.ref(s, url.PathEscape(s.Name)+".poster.mp4") }
 

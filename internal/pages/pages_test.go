@@ -430,6 +430,27 @@ func TestThePictureIsAnMP4OfTheKeyframe(t *testing.T) {
 	}
 }
 
+// Of AV1 there is a picture, too, and links have it.
+func TestThePictureOfAV1IsAnImage(t *testing.T) {
+	h, f := handler(t, defaults(), live("test"))
+	f.keyframe = keyframe(t)
+	if resp, _ := ask(t, h, "GET /test.poster.avif"); resp.StatusCode != 404 {
+		t.Errorf("of H.264: %d", resp.StatusCode)
+	}
+	s := live("test")
+	s.Video = &media.Track{Kind: media.Video, Codec: media.CodecAV1, Width: 640, Height: 360, Config: []byte{0x81, 5, 0x0c, 0, 10, 1, 0}}
+	f.set(s)
+	f.keyframe = &media.Packet{Track: s.Video, Keyframe: true, Data: []byte("a frame")}
+	resp, body := ask(t, h, "GET /test.poster.avif")
+	differs(t, "Content-Type", resp.Header.Get("Content-Type"), "image/avif")
+	if !strings.HasPrefix(body[4:], "ftypavif") || !strings.HasSuffix(body, "\n\x01\x00a frame") {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+	if _, page := ask(t, h, "GET /test.html"); !strings.Contains(page, `<meta property="og:image" content="https://tv.example/mist/watch/test.poster.avif">`) {
+		t.Errorf("the page: %s", page)
+	}
+}
+
 func TestOEmbedKnowsItsOwnPagesAlone(t *testing.T) {
 	h, _ := handler(t, defaults(), live("test"))
 	for target, status := range map[string]int{

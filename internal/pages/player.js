@@ -105,6 +105,7 @@
       this.params = new URLSearchParams(options.params || "");
       this.info = null;
       this.source = ""; // URL that is played; empty: none
+      this.retried = ""; // URL that is tried again after a while
       this.hls = null;
       this.wanted = options.autoplay; // somebody wants to see it
       this.failures = 0;
@@ -287,9 +288,10 @@
       const source = this.choose(info);
       if (!source) {
         if (!this.source) this.offline();
-        return; // else the end of the video, or of its fragments, says when it is over
+        else if (this.state === "reconnecting") this.ended();
+        return; // else what is left is shown
       }
-      if (source === this.source || this.state === "error" && source === this.failed) return;
+      if (source === this.source || source === this.retried || this.state === "error" && source === this.failed) return;
       this.failures = 0;
       this.shape(info.width, info.height);
       if (this.wanted) this.load(source);
@@ -307,6 +309,7 @@
 
     offline() {
       this.cancel("retry");
+      this.retried = "";
       this.playButton.hidden = this.still.hidden = true;
       if (this.info?.state === "waiting") this.show("offline", "The stream is about to begin…", true);
       else this.show("offline", this.info?.on_error || "The stream is offline. It starts here by itself.");
@@ -431,6 +434,10 @@
     stalled() {
       this.after("stalled", 1500, () => {
         if (this.state !== "live" || this.video.paused) return;
+        if (!this.choose(this.info)) {
+          this.ended();
+          return;
+        }
         const interrupted = this.info?.state === "interrupted";
         this.show("reconnecting", interrupted ? "The stream was interrupted. It goes on by itself." : "Waiting for the stream…");
       });
@@ -459,7 +466,9 @@
 
     // retry plays again in a while: after 1, 2, 4, 8, 10 … seconds.
     retry(text, status) {
+      const source = this.source;
       this.stop();
+      this.retried = source; // until then the server's news about it change nothing
       const wait = Math.min(status === 403 ? 30 : 10, 2 ** this.failures++) * 1000 * (0.75 + Math.random() / 2);
       if (!this.choose(this.info)) {
         this.offline();
@@ -469,6 +478,7 @@
       this.after("retry", wait, () => {
         const source = this.choose(this.info);
         if (this.closed || this.source) return;
+        this.retried = "";
         if (source) this.load(source);
         else this.offline();
       });
@@ -476,6 +486,7 @@
 
     stop() {
       this.cancel("retry");
+      this.retried = "";
       this.hls?.destroy();
       this.hls = null;
       this.source = "";
@@ -520,7 +531,12 @@
       if (this.samples.length > 21) this.samples.shift();
       const behind = this.hls ? this.hls.latency - Math.max(15, 3 * (this.hls.targetLatency || 0)) : 0;
       this.goLive.hidden = !(behind > 0);
-      if (this.samples.length < 21 || this.info?.state !== "live") return;
+      const n = this.samples.length;
+      if (this.info?.state !== "live") this.samples = [];
+      else if (n > 15 && this.samples[n - 1] === this.samples[n - 16]) {
+        this.retry("Waiting for the stream…"); // the server has more, and the player is stuck
+      }
+      if (this.samples.length < 21) return;
       const played = (this.samples[20] - this.samples[0]) / 20;
       if (played < 0 || played > 0.75) return;
       this.samples = [];

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +19,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/mp4"
 	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
@@ -173,13 +178,60 @@ func TestAPagePlaysOnAfterAnInterruption(t *testing.T) {
 	p.quiet(t)
 }
 
+// A page outlives the server: it finds it again, and plays on when the publisher does.
+func TestAPageFindsARestartedServer(t *testing.T) {
+	s := &server{dir: t.TempDir(), rtmp: testport.Address(), http: testport.Address()}
+	text := s.paged(t, "")
+	text = strings.Replace(text, `listen = "127.0.0.1:0"`, `listen = "`+s.rtmp+`"`, 1)
+	text = strings.Replace(text, `listen     = "127.0.0.1:0"`, `listen     = "`+s.http+`"`, 1)
+	conf := filepath.Join(s.dir, "rtmpd.hcl")
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func() (publisher, server *exec.Cmd) {
+		server = command(t, 10*time.Minute, rtmpd, "run", "-c", conf)
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 60*time.Second, "rtmpd answers", func() bool {
+			_, err := get("http://" + s.http + "/health")
+			return err == nil
+		})
+		publisher = command(t, 10*time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-stream_loop", forEver, "-i", testcard, "-c", "copy", "-f", "flv", s.rtmpURL("test"))
+		if err := publisher.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return publisher, server
+	}
+	publisher, server := run()
+	p := open(t, "http://"+s.http+"/test.html")
+	p.plays(t, 0)
+	_ = server.Process.Signal(syscall.SIGTERM)
+	if err := server.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	_ = publisher.Wait() // it has lost its server
+	p.says(t, 0, "reconnecting: ")
+	p.shot(t, "gone")
+	publisher, server = run()
+	p.plays(t, 0)
+	_ = publisher.Cancel()
+	_ = publisher.Wait()
+	_ = server.Process.Signal(syscall.SIGTERM)
+	_ = server.Wait()
+}
+
 // Renditions are one page with a menu; fragmented MP4 plays as well.
 func TestAPageOfRenditions(t *testing.T) {
 	s := &server{dir: t.TempDir()}
 	s.run(t, strings.Replace(s.paged(t, ""), `      fragment = "2s"`, `      fragment = "2s"
       format   = "fmp4"
-      variant "_low" {}
-      variant "_high" {}`, 1))
+      variant "_low" {
+        bandwidth = "300k"
+      }
+      variant "_high" {
+        bandwidth = "2M"
+      }`, 1))
 	s.publish(t, "test_low", forEver)
 	s.publish(t, "test_high", forEver)
 	var state struct{ Renditions int }
@@ -195,7 +247,7 @@ func TestAPageOfRenditions(t *testing.T) {
 		p.eval(t, "[..."+menu+".options].map((o) => o.textContent)", &options)
 		return len(options) >= 3
 	})
-	if !strings.HasPrefix(options[0], "Auto (360p)") || !strings.HasPrefix(options[1], "360p · ") {
+	if !strings.HasPrefix(options[0], "Auto (360p)") || options[1] != "360p · 2.0 Mb/s" {
 		t.Errorf("the menu is %q", options)
 	}
 	p.eval(t, menu+`.value = "1"; `+menu+`.dispatchEvent(new Event("change")); 0`, nil)
@@ -475,4 +527,77 @@ func TestPagesBehindAProxy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Pictures of keyframes: ffmpeg decodes them, and Chromium shows them.
+func TestPicturesOfKeyframes(t *testing.T) {
+	s := startPaged(t, "")
+	s.publish(t, "test", forEver)
+	var picture []byte
+	eventually(t, 60*time.Second, "a picture", func() (ok bool) {
+		var err error
+		picture, err = get("http://" + s.http + "/test.poster.mp4")
+		return err == nil
+	})
+	files := map[string][]byte{"test.mp4": picture}
+	f, err := os.Open("../../internal/flv/testdata/av1.flv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := flv.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for demuxer := flv.NewDemuxer(0, 1); len(files) < 3; {
+		tag, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tag.Type != flv.TagVideo {
+			continue
+		}
+		p, err := demuxer.Video(tag.Timestamp, tag.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p == nil || !p.Keyframe {
+			continue
+		}
+		for name, write := range map[string]func([]byte, *media.Track, []byte) ([]byte, error){"av1.mp4": mp4.AppendPicture, "av1.avif": mp4.AppendAVIF} {
+			if files[name], err = write(nil, p.Track, p.Data); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	dir := t.TempDir()
+	html := `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Pictures</title>`
+	for name, b := range files {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "info", "-i", path, "-f", "null", "-"))
+		if n := framesShown(out); n != 1 || strings.Contains(out, "rror") {
+			t.Errorf("%s: %d frames\n%s", name, n, tail(out, 20))
+		}
+		if strings.HasSuffix(name, ".avif") {
+			html += `<img src="` + name + `">`
+		} else {
+			html += `<video src="` + name + `" muted preload="auto"></video>`
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte(html), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(site.Close)
+	p := open(t, site.URL)
+	eventually(t, 60*time.Second, "the browser has decoded them", func() bool {
+		var shown int
+		p.eval(t, `[...document.querySelectorAll("img")].filter((i) => i.complete && i.naturalWidth > 0).length + [...document.querySelectorAll("video")].filter((v) => v.readyState >= 2 && v.videoWidth > 0).length`, &shown)
+		return shown == 3
+	})
+	p.shot(t, "pictures")
+	p.quiet(t)
 }
