@@ -111,6 +111,9 @@ func TestAllOutputsHaveTheSameFrames(t *testing.T) {
 				}
 				// A player joins when it can: from then on it has all, for 6 s.
 				got := sums(t, played, kind)
+				if kind == "a" && len(got) > 0 {
+					got = got[1:] // AAC decodes to something else without the frame before it
+				}
 				from := -1
 				if len(got) > 0 {
 					from = slices.Index(want, got[0])
