@@ -217,6 +217,23 @@ func (a *Application) WithStreams() []*Application {
 	return all
 }
 
+// SegmentPaths are the directories for segments: hls.path and dash.path.
+func (a *Application) SegmentPaths() (dirs []string) {
+	if a.HLS != nil {
+		dirs = append(dirs, string(a.HLS.Path))
+	}
+	if a.DASH != nil && !slices.Contains(dirs, string(a.DASH.Path)) {
+		dirs = append(dirs, string(a.DASH.Path))
+	}
+	return dirs
+}
+
+// OneSetOfSegments says whether hls and dash name the same segments: fragmented MP4 in the
+// same directory.
+func (a *Application) OneSetOfSegments() bool {
+	return a.HLS != nil && a.DASH != nil && a.HLS.Format == "fmp4" && value.Resolve(string(a.HLS.Path)) == value.Resolve(string(a.DASH.Path))
+}
+
 // Named returns the application as the one called name sees it: "*" with $app
 // expanded in its paths. For any other application it is the application itself.
 // The name must have passed ValidStreamName.

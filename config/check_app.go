@@ -89,14 +89,7 @@ func (c *checker) outputs(n *node, app *Application) {
 		c.hls(n.one("hls"), app, h)
 	}
 	if d := app.DASH; d != nil {
-		b := n.one("dash")
-		c.claim(app.Name, d.Path, b.at("path"))
-		if d.PlaylistLength < d.Fragment && !b.bad("fragment") {
-			c.errorAt(b.at("playlist_length"), "playlist_length is shorter than a fragment", "it is at least "+value.FormatDuration(d.Fragment))
-		}
-		if d.Clock != "off" && d.ClockURI == "" && !b.said("clock_uri") {
-			c.errorAt(b.at("clock"), "clock needs clock_uri", "write where players ask for the time")
-		}
+		c.dash(n.one("dash"), app, d)
 	}
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))

@@ -95,25 +95,3 @@ type Keys struct {
 	// How fragments are encrypted.
 	Method string `hcl:"method" default:"AES-128" one:"AES-128"`
 }
-
-// DASH is a dash block.
-type DASH struct {
-	// The directory for manifests and fragments; it is made if need be. $app is
-	// the application's name.
-	Path value.Path `hcl:"path" nginx:"dash_path" vars:"app" need:"yes" example:"\"/nginx/dash\""`
-	// The length of a fragment.
-	Fragment time.Duration `hcl:"fragment" nginx:"dash_fragment" default:"5s" min:"100ms" max:"1h"`
-	// How much media the manifest names.
-	PlaylistLength time.Duration `hcl:"playlist_length" nginx:"dash_playlist_length" default:"30s" min:"100ms"`
-	// Whether each stream has a directory of its own.
-	Nested bool `hcl:"nested" nginx:"dash_nested"`
-	// Whether fragments that no manifest names are removed.
-	Cleanup bool `hcl:"cleanup" nginx:"dash_cleanup" default:"true"`
-	// Low-latency DASH.
-	LowLatency bool `hcl:"low_latency"`
-	// Where players get the time from (UTCTiming).
-	Clock string `hcl:"clock" nginx:"dash_clock_compensation" default:"off" one:"off ntp http_head http_iso"`
-	// The address of that clock.
-	ClockURI string `hcl:"clock_uri" nginx:"dash_clock_helper_uri" example:"\"https://time.example.org/\""`
-	Range    hcl.Range
-}

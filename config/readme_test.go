@@ -22,7 +22,7 @@ func TestTheReadmeSaysWhatIsNotBuilt(t *testing.T) {
 	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	var got, want []string
 	for _, m := range regexp.MustCompile("`([a-z][^`]*)`").FindAllStringSubmatch(chapter, -1) {
-		if name := strings.NewReplacer(" = ", "=", `"`, "").Replace(m[1]); name != "hls" && name != "record" && name != "vod" && !strings.HasPrefix(name, "rtmpd ") {
+		if name := strings.NewReplacer(" = ", "=", `"`, "").Replace(m[1]); name != "hls" && name != "dash" && name != "record" && name != "vod" && !strings.HasPrefix(name, "rtmpd ") {
 			got = append(got, name)
 		}
 	}

@@ -16,10 +16,10 @@ import (
 const unbuiltTable = `
 trigger
 
-application.dash
 application.sessions
 
 hls.low_latency hls.part
+dash.low_latency
 
 location.api
 `

@@ -22,6 +22,7 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 		"stream_key":  "rtmp {\napplication \"a\" {\nstream_key \"k\" {\n%s\n}\n}\n}",
 		"record":      "rtmp {\napplication \"a\" {\nrecord \"r\" {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"hls":         "rtmp {\napplication \"a\" {\nhls {\npath = \"/srv/a\"\n%s\n}\n}\n}",
+		"dash":        "rtmp {\napplication \"a\" {\ndash {\npath = \"/srv/a\"\n%s\n}\n}\n}",
 		"location":    "http {\nlocation \"/\" {\n%s\n}\n}",
 	}
 	schema := make(map[string]string) // "block.name" to a line that sets it
@@ -94,7 +95,7 @@ func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 		"trigger {\n}":                                      "trigger is not built yet",
 		"trigger \"a\" \"b\" {\n}":                          "trigger is not built yet",
 		"trigger \"a\" {\n x = 1\n}":                        "trigger \"a\" is not built yet",
-		"dash_path = \"/x\"":                                "dash_path is not built yet",
+		"dash_path = \"/x\"":                                "dash { path = … }",
 		"buflen = \"5s\"":                                   "buflen is not needed",
 		"interleave = true":                                 "interleave is not needed",
 		"hls_variant = \"_low\"":                            "hls { variant \"_low\" {} }",

@@ -7,7 +7,6 @@ package dash
 
 import (
 	"net/url"
-	"path"
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -40,4 +39,4 @@ func unescape(uri string) string {
 }
 
 // uri is what an MPD beside a file calls it.
-func uri(file string) string { return escape(path.Base(file)) }
+func uri(file string) string { return escape(file[strings.LastIndexByte(file, '/')+1:]) }

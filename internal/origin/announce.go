@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/flv"
 	"github.com/rtmpd/rtmpd/internal/hls"
 )
@@ -59,12 +60,17 @@ func (l *publishLine) end() {
 	}
 }
 
-// watchURL is where viewers without credentials watch the stream over HLS; empty
+// watchURL is where viewers without credentials watch the stream over HLS, else DASH; empty
 // if they can't.
 func (p *Publication) watchURL() string {
-	cfg := p.app.Config(p.stream.name).HLS
-	if cfg == nil || p.app.origin.WatchURL == nil {
+	cfg, at := p.app.Config(p.stream.name), p.publisher.Describe().Local
+	switch {
+	case p.app.origin.WatchURL == nil:
 		return ""
+	case cfg.HLS != nil:
+		return p.app.origin.WatchURL(string(cfg.HLS.Path), hls.PlaylistName(p.stream.name, cfg.HLS), at)
+	case cfg.DASH != nil:
+		return p.app.origin.WatchURL(string(cfg.DASH.Path), dash.ManifestName(p.stream.name, cfg.DASH), at)
 	}
-	return p.app.origin.WatchURL(string(cfg.Path), hls.PlaylistName(p.stream.name, cfg), p.publisher.Describe().Local)
+	return ""
 }

@@ -30,7 +30,7 @@ type Audience struct {
 	said    atomic.Int64 // bytes that doneCalls hold
 
 	mu   sync.RWMutex
-	sets map[place]*viewerSet // who writes below an hls directory, as found once
+	sets map[place]*viewerSet // who writes below a directory, as found once
 }
 
 // A place is whose a live file is.
@@ -103,7 +103,7 @@ func (au *Audience) viewersOf(f segstore.File) *viewerSet {
 }
 
 // application finds whose files those of p are, and enters it: the application
-// of that name with that hls.path, else any of that name.
+// of that name that writes there, else any of that name.
 func (au *Audience) application(p place) *Application {
 	services := *au.origin.services.Load()
 	var found *Service
@@ -113,7 +113,7 @@ func (au *Audience) application(p place) *Application {
 			continue
 		}
 		writes := slices.ContainsFunc(rules.cfg.WithStreams(), func(c *config.Application) bool {
-			return c.HLS != nil && string(c.HLS.Path) == p.dir
+			return slices.Contains(c.SegmentPaths(), p.dir)
 		})
 		if found == nil || writes {
 			found = v
@@ -249,7 +249,8 @@ func (au *Audience) Shut(absPath string) bool {
 				continue
 			}
 			for _, app := range cfg.Applications[i].WithStreams() {
-				if app.HLS != nil && (lies(absPath, string(app.HLS.Path)) || app.HLS.Keys != nil && lies(absPath, string(app.HLS.Keys.Path))) {
+				if slices.ContainsFunc(app.SegmentPaths(), func(dir string) bool { return lies(absPath, dir) }) ||
+					app.HLS != nil && app.HLS.Keys != nil && lies(absPath, string(app.HLS.Keys.Path)) {
 					return true
 				}
 			}
@@ -260,7 +261,7 @@ func (au *Audience) Shut(absPath string) bool {
 
 // mediaTypes are what Shut is about. A playlist that somebody wrote by hand shows
 // no picture.
-var mediaTypes = []string{".ts", ".m4s", ".mp4", ".key", ".aac", ".vtt"}
+var mediaTypes = []string{".ts", ".m4s", ".mp4", ".m4v", ".m4a", ".key", ".aac", ".vtt"}
 
 // lies says whether path is below dir, in which $app stands for any name.
 func lies(path, dir string) bool {

@@ -28,15 +28,14 @@ func (au *Audience) demand(playlist string) bool {
 		for i := range cfg.Applications {
 			app := &cfg.Applications[i]
 			for _, c := range app.WithStreams() {
-				if c.HLS == nil {
-					continue
-				}
-				in, below := strings.CutPrefix(playlist, path.Clean(string(c.HLS.Path))+"/")
-				if !below {
-					continue
-				}
-				if a := v.Application(app.Name); a != nil && a.demand(playlistOf(in), "") {
-					return true
+				for _, dir := range c.SegmentPaths() {
+					in, below := strings.CutPrefix(playlist, path.Clean(dir)+"/")
+					if !below {
+						continue
+					}
+					if a := v.Application(app.Name); a != nil && a.demand(playlistOf(in), "") {
+						return true
+					}
 				}
 			}
 		}
@@ -44,10 +43,9 @@ func (au *Audience) demand(playlist string) bool {
 	return false
 }
 
-// playlistOf is the stream that a playlist below hls.path is of: NAME.m3u8 or
-// NAME/index.m3u8.
+// playlistOf is the stream that a playlist or MPD is of: NAME.m3u8 or NAME/index.m3u8.
 func playlistOf(in string) string {
-	name := strings.TrimSuffix(in, ".m3u8")
+	name := strings.TrimSuffix(strings.TrimSuffix(in, ".m3u8"), ".mpd")
 	return strings.TrimSuffix(name, "/index")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segstore"
@@ -31,6 +32,7 @@ type Directories struct {
 type Directory struct {
 	*packager.Directory
 	hls  *hls.Directory
+	dash *dash.Directory
 	path string
 	refs int // guarded by Directories.mu: configurations and packagers
 	stop context.CancelFunc
@@ -47,17 +49,17 @@ func (ds *Directories) Open(path string) (*Directory, error) {
 	defer ds.mu.Unlock()
 	d := ds.byPath[path]
 	if d == nil {
-		h := hls.NewDirectory()
-		p, err := packager.OpenDirectory(path, packager.DirectoryOptions{Log: ds.log, Metrics: ds.metrics, Formats: []packager.Format{h}})
+		h, m := hls.NewDirectory(), dash.NewDirectory()
+		p, err := packager.OpenDirectory(path, packager.DirectoryOptions{Log: ds.log, Metrics: ds.metrics, Formats: []packager.Format{h, m}})
 		if err != nil {
 			return nil, err
 		}
 		ctx, stop := context.WithCancel(context.Background())
-		d = &Directory{Directory: p, hls: h, path: path, stop: stop}
+		d = &Directory{Directory: p, hls: h, dash: m, path: path, stop: stop}
 		ds.byPath[path] = d
 		ds.done.Go(func() {
 			if err := p.Run(ctx); err != nil && ctx.Err() == nil {
-				ds.log.Error("hls clean-up stopped", zap.String("path", path), zap.Error(err))
+				ds.log.Error("clean-up stopped", zap.String("path", path), zap.Error(err))
 			}
 			p.Close()
 		})
@@ -153,7 +155,7 @@ func (ds *Directories) Wait(ctx context.Context, absPath string) (segstore.File,
 	return in.Directory.Wait(ctx, name)
 }
 
-var errNoDirectory = errors.New("no hls path in use")
+var errNoDirectory = errors.New("no path of an output in use")
 
 // Streams implements web.Live.
 func (ds *Directories) Streams(absDir string) []string {

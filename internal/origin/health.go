@@ -13,8 +13,11 @@ import (
 // each finding, not for each time it is seen.
 func (st *Stream) Examine() {
 	var fragment time.Duration
-	if cfg := st.app.rules.Load().cfg.For(st.name); cfg.HLS != nil {
+	switch cfg := st.app.rules.Load().cfg.For(st.name); {
+	case cfg.HLS != nil:
 		fragment = cfg.HLS.Fragment
+	case cfg.DASH != nil:
+		fragment = cfg.DASH.Fragment
 	}
 	var found, cleared []doctor.Finding
 	now := time.Now()

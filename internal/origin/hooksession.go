@@ -249,6 +249,10 @@ func (st *Stream) sayPlaylist(path string) {
 	if cfg.Hooks.OnPlaylist == "" || n == nil {
 		return
 	}
-	e := hooks.Playlist(n.from, n.stream, "hls", path)
+	module := "hls"
+	if strings.HasSuffix(path, ".mpd") {
+		module = "dash"
+	}
+	e := hooks.Playlist(n.from, n.stream, module, path)
 	st.app.hooks.TellLatest(&cfg.Notify, st.name, hooks.Call{Target: cfg.Hooks.OnPlaylist, Event: e})
 }

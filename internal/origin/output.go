@@ -48,7 +48,7 @@ type OutputKind struct {
 }
 
 // outputKinds are the outputs there are.
-var outputKinds = []OutputKind{hlsKind, pushKind, recordKind, execKind}
+var outputKinds = []OutputKind{hlsKind, dashKind, pushKind, recordKind, execKind}
 
 // A supervised output is opened, run, and opened anew after an error.
 type supervised struct {

@@ -143,9 +143,9 @@ func (d *Directory) sweep(s *segstore.Dir) {
 	for _, rec := range entriesOf(s) {
 		at := rec.Removal()
 		switch grace := rec.GraceFrom(now); rec.Kind {
-		case KindPlaylist, KindMaster, kindKey:
+		case KindPlaylist, KindMaster, KindMPD, kindKey:
 			at = later(at, grace)
-		case kindSegment, kindFragment, kindInit:
+		case kindSegment, kindFragment, kindInit, kindVideo, kindAudio:
 			manifestGoes, isNamed := named[rec.Name]
 			switch {
 			case isNamed:

@@ -10,9 +10,12 @@ import (
 const (
 	KindPlaylist  = "playlist"
 	KindMaster    = "master"
+	KindMPD       = "mpd"
 	kindSegment   = "segment"  // MPEG-TS
 	kindFragment  = "fragment" // fragmented MP4
 	kindInit      = "init"     // its initialisation section
+	kindVideo     = "video"    // the same, both, with names as of nginx-rtmp's dash
+	kindAudio     = "audio"
 	kindKey       = "key"
 	kindRetired   = "retired" // no file: where the numbers of a removed playlist go on
 	retiredSuffix = ".m3u8.next"
@@ -22,14 +25,19 @@ const (
 var kinds = []segstore.EntryKind{
 	{Name: KindMaster, Suffix: ".m3u8", Order: 0},
 	{Name: KindPlaylist, Suffix: ".m3u8", Order: 1},
+	{Name: KindMPD, Suffix: ".mpd", Order: 1},
 	{Name: kindSegment, Suffix: ".ts", Order: 2},
 	{Name: kindFragment, Suffix: ".m4s", Order: 2},
 	{Name: kindInit, Suffix: ".mp4", Order: 2},
+	{Name: kindVideo, Suffix: ".m4v", Order: 2},
+	{Name: kindAudio, Suffix: ".m4a", Order: 2},
 	{Name: kindKey, Suffix: ".key", Order: 2},
 	{Name: kindRetired, Suffix: retiredSuffix, Order: 2, Marker: true},
 }
 
-func isManifest(kind string) bool { return kind == KindPlaylist || kind == KindMaster }
+func isManifest(kind string) bool {
+	return kind == KindPlaylist || kind == KindMaster || kind == KindMPD
+}
 
 // liveFile describes a segment or key for Lookup.
 func liveFile(rec segstore.Entry, size int64, mod time.Time, maxAge time.Duration) segstore.File {

@@ -14,7 +14,7 @@ const lookEvery = 2 * time.Second
 // them.
 func (d *Directory) moving(from, to *segstore.Dir) {
 	from.Each(func(r segstore.Entry, n segstore.Numbers) {
-		if r.Kind == KindPlaylist && !to.Ours(r.Name) {
+		if (r.Kind == KindPlaylist || r.Kind == KindMPD) && !to.Ours(r.Name) {
 			d.retire(to, r, n)
 		}
 	})

@@ -45,6 +45,9 @@ type Limits struct {
 	Longest  time.Duration // the longest segment
 	Least    time.Duration // the window is not shorter
 	Late     time.Duration // how much longer than it must a file stays that left the manifest
+	// Refresh is how long a manifest is valid: if there is no segment for so long, it is
+	// published again as it is.
+	Refresh time.Duration
 }
 
 // and is what both a and b require.
@@ -55,7 +58,10 @@ func (a Limits) and(b Limits) Limits {
 		}
 		return min(x, y)
 	}
-	return Limits{least(a.Fragment, b.Fragment), least(a.Longest, b.Longest), max(a.Least, b.Least), max(a.Late, b.Late)}
+	return Limits{
+		Fragment: least(a.Fragment, b.Fragment), Longest: least(a.Longest, b.Longest),
+		Least: max(a.Least, b.Least), Late: max(a.Late, b.Late), Refresh: least(a.Refresh, b.Refresh),
+	}
 }
 
 // ErrForeign is returned by Manifest.Resume.

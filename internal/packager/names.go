@@ -19,11 +19,14 @@ import (
 //	segment     NAME-ID.ts               NAME/ID.ts
 //	fmp4        NAME-video-ID.m4s        NAME/video-ID.m4s       and audio
 //	its init    NAME-video-init-ID.mp4   NAME/video-init-ID.mp4
+//	dash        NAME-ID.m4v              NAME/ID.m4v             and .m4a
+//	its init    NAME-init.m4v            NAME/init.m4v           then NAME-init-ID.m4v
 //	key         NAME-ID.key              NAME/ID.key             below keys.path
 type names struct {
 	app, stream string
 	nested      bool
 	fmp4        bool
+	dash        bool
 	naming      string
 	granularity uint64
 
@@ -39,7 +42,7 @@ func namesFor(app, stream string, s *Settings) (names, error) {
 		strings.ContainsFunc(stream, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
 		return names{}, fmt.Errorf("%w: %q", errBadName, stream)
 	}
-	n := names{app: app, stream: stream, nested: s.Nested, fmp4: s.Format == "fmp4", naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
+	n := names{app: app, stream: stream, nested: s.Nested, fmp4: s.Format == "fmp4", dash: s.NginxDASH, naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
 	if s.Keys == nil {
 		return n, nil
 	}
@@ -62,6 +65,10 @@ func Prefix(stream string, nested bool) string {
 	return stream + "-"
 }
 
+// NamingMedia has files of fragmented MP4 named by the time of their first frame, in the
+// ticks of their track: $Time$ in a template of DASH.
+const NamingMedia = "media"
+
 // id is the number of a segment's name, as in nginx (docs/nginx-rtmp.md): its media
 // sequence number, the publisher's timestamp in 90 kHz units, or the wall clock in
 // milliseconds; then rounded down.
@@ -80,7 +87,9 @@ func (n *names) id(seq uint64, g *segmenter.Segment) uint64 {
 }
 
 // numbered says that IDs are media sequence numbers.
-func (n *names) numbered() bool { return n.naming != "timestamp" && n.naming != "system" }
+func (n *names) numbered() bool {
+	return n.naming != "timestamp" && n.naming != "system" && n.naming != NamingMedia
+}
 
 // Parts of names: the track of a file of fragmented MP4.
 var trackNames = [2]string{media.Video: "video-", media.Audio: "audio-"}
@@ -92,25 +101,39 @@ func TrackPrefix(stream string, nested bool, kind media.Kind) string {
 
 // file is the name of a segment's file.
 func (n *names) file(kind media.Kind, id uint64) string {
+	if n.dash {
+		return n.prefix + strconv.FormatUint(id, 10) + dashSuffix[kind]
+	}
 	if n.fmp4 {
 		return n.prefix + trackNames[kind] + strconv.FormatUint(id, 10) + ".m4s"
 	}
 	return n.prefix + strconv.FormatUint(id, 10) + ".ts"
 }
 
+var dashSuffix = [2]string{media.Video: ".m4v", media.Audio: ".m4a"}
+
 // init is the name of an initialisation section.
 func (n *names) init(kind media.Kind, id uint64) string {
+	if n.dash {
+		return n.prefix + initMark + strconv.FormatUint(id, 10) + dashSuffix[kind]
+	}
 	return n.prefix + trackNames[kind] + initMark + strconv.FormatUint(id, 10) + ".mp4"
 }
 
 const initMark = "init-"
 
-// kind is that of a segment's files in the ledger.
-func (n *names) kind() string {
-	if n.fmp4 {
-		return kindFragment
+// kinds are those of a segment's files, and of their initialisation sections, in the
+// ledger.
+func (n *names) kinds(kind media.Kind) (segment, init string) {
+	switch {
+	case n.dash && kind == media.Video:
+		return kindVideo, kindVideo
+	case n.dash:
+		return kindAudio, kindAudio
+	case n.fmp4:
+		return kindFragment, kindInit
 	}
-	return kindSegment
+	return kindSegment, kindInit
 }
 
 // free returns the first ID from id on whose names are not used: a name that a manifest

@@ -50,6 +50,8 @@ type Packager struct {
 	box      segmenter.Container
 	clock    wallClock
 	began    time.Time // when elapsed was 0
+	valid    validity
+	written  time.Duration // when manifests were published, on the clock of elapsed
 	codecs   codecFilter
 	fault    fault
 	tiny     bucket
@@ -134,6 +136,7 @@ func (p *Packager) Run(ctx context.Context, cur Source) error {
 		return fmt.Errorf("%s %s/%s: %w", p.set.What, p.app, p.name, err)
 	}
 	buf := make([]*media.Packet, readAhead)
+	defer p.valid.end()
 	for {
 		n, skipped, err := p.next(ctx, cur, buf)
 		p.take(buf[:n], skipped)

@@ -14,8 +14,10 @@ import (
 func (w *Writer) resume() {
 	l, err := w.manifests[0].Resume()
 	for _, m := range w.manifests[1:] {
-		_, _ = m.Resume() // it keeps for itself what it wants
+		other, _ := m.Resume() // it keeps for itself what it wants
+		l.learn(&other)
 	}
+	defer func() { w.Window.Epoch = l.Epoch }()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.Window = w.afresh(false)
@@ -38,6 +40,28 @@ func (w *Writer) resume() {
 	}
 	w.gone = l.remove(last + 1)
 	w.Window = l
+}
+
+// learn takes over what only other knows: when the media of files is.
+func (l *Window) learn(other *Window) {
+	if l.Epoch.IsZero() {
+		l.Epoch = other.Epoch
+	}
+	known := make(map[string]*File)
+	for i := range other.Segments {
+		for k := range other.Segments[i].Files {
+			f := &other.Segments[i].Files[k]
+			known[f.Name] = f
+		}
+	}
+	for i := range l.Segments {
+		for k := range l.Segments[i].Files {
+			if f := &l.Segments[i].Files[k]; f.Timescale == 0 && known[f.Name] != nil {
+				o := known[f.Name]
+				f.Start, f.Duration, f.Timescale = o.Start, o.Duration, o.Timescale
+			}
+		}
+	}
 }
 
 // take cancels the removal of the files of s, and says whether they are there.
@@ -72,7 +96,7 @@ func (w *Writer) afresh(garbage bool) Window {
 			return
 		}
 		switch r.Kind {
-		case kindSegment, kindFragment:
+		case kindSegment, kindFragment, kindVideo, kindAudio:
 			l.Seq = max(l.Seq, r.Seq+1)
 		case kindRetired:
 			l.Seq, l.Disc = max(l.Seq, r.Seq), max(l.Disc, r.Disc)

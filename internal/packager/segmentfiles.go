@@ -50,6 +50,9 @@ const maxScratch = 8 << 20
 // initialisation section that it needs.
 func (w *Writer) writeFile(f *File, kind media.Kind, id, seq uint64, b *[]byte, p *segmenter.Piece, k *Key) (err error) {
 	f.Track, f.Start, f.Duration, f.Timescale = p.Track, p.Start, p.Duration, p.Timescale
+	if w.names.naming == NamingMedia {
+		id = p.Start
+	}
 	if p.Init != nil {
 		if f.Init, err = w.initFor(kind, id, p.Init); err != nil {
 			return err
@@ -60,7 +63,8 @@ func (w *Writer) writeFile(f *File, kind media.Kind, id, seq uint64, b *[]byte, 
 		*b = k.encrypt(*b)
 	}
 	f.Size = len(*b)
-	rec := w.Entry(f.Name, w.names.kind())
+	segment, _ := w.names.kinds(kind)
+	rec := w.Entry(f.Name, segment)
 	rec.Seq = seq
 	return w.d.main.Write(rec, *b, liveFile(rec, int64(f.Size), w.d.now(), 2*w.set.PlaylistLength))
 }
@@ -78,12 +82,20 @@ func (w *Writer) initFor(kind media.Kind, id uint64, body []byte) (*Init, error)
 		w.d.main.KeepIfDue(i.Name)
 		return i, nil
 	}
-	for w.d.main.Taken(w.names.init(kind, id)) {
+	name, maxAge := w.names.init(kind, id), 2*w.set.PlaylistLength
+	if w.names.dash {
+		// nginx-rtmp has this one only. It comes again with the next publisher, so caches
+		// must ask.
+		name, maxAge = w.names.prefix+"init"+dashSuffix[kind], 0
+	}
+	for w.d.main.Taken(name) {
+		name = w.names.init(kind, id)
 		id++
 	}
-	i := &Init{Name: w.names.init(kind, id), body: bytes.Clone(body)}
-	rec := w.Entry(i.Name, kindInit)
-	if err := w.d.main.Write(rec, body, liveFile(rec, int64(len(body)), w.d.now(), 2*w.set.PlaylistLength)); err != nil {
+	i := &Init{Name: name, body: bytes.Clone(body)}
+	_, init := w.names.kinds(kind)
+	rec := w.Entry(i.Name, init)
+	if err := w.d.main.Write(rec, body, liveFile(rec, int64(len(body)), w.d.now(), maxAge)); err != nil {
 		return nil, err
 	}
 	w.inits[kind] = i

@@ -24,7 +24,8 @@ type Settings struct {
 	PlaylistLength time.Duration
 
 	Nested      bool
-	Naming      string
+	Naming      string // that of hls.fragment_naming, or NamingMedia
+	NginxDASH   bool   // with NamingMedia: files are called as nginx-rtmp's dash calls them
 	Granularity int
 
 	Event      bool // no segment leaves

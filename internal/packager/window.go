@@ -26,6 +26,15 @@ func (s *Segment) Size() (n int) {
 	return n
 }
 
+// mediaEnd is where the media of all files has ended.
+func (s *Segment) mediaEnd() (end time.Duration) {
+	for i := range s.Files {
+		f := &s.Files[i]
+		end = max(end, f.at(f.Start+f.Duration)+time.Millisecond)
+	}
+	return end
+}
+
 // A File is one file of a segment.
 type File struct {
 	Name string // in the directory; empty: the segment has no such file
@@ -53,10 +62,13 @@ type Init struct {
 
 // A Window is the segments that the manifests of a stream name.
 type Window struct {
-	Seq      uint64 // media sequence number of the first segment
-	Disc     uint64 // discontinuity sequence number
-	Event    bool   // nothing leaves
-	Ended    bool   // no segment will follow
+	Seq   uint64 // media sequence number of the first segment
+	Disc  uint64 // discontinuity sequence number
+	Event bool   // nothing leaves
+	Ended bool   // no segment will follow
+	// Epoch is when media times in the files are counted from, with NamingMedia. Zero: it
+	// is the date of the first segment.
+	Epoch    time.Time
 	Segments []Segment
 }
 

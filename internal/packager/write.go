@@ -66,6 +66,7 @@ func (p *Packager) add(g *segmenter.Segment, date time.Time) {
 // publish has the manifests written. If that fails, those of the next segment name this
 // one too.
 func (p *Packager) publish() {
+	p.written = p.elapsed(p.dir.now())
 	if err := p.out.publish(); err != nil {
 		p.failed(err)
 		return

@@ -121,6 +121,9 @@ func (w *Writer) follow(old *Writer) {
 		w.Window.Seq = from.Next()
 		w.Window.Disc = max(w.Window.Disc, from.NextDisc())
 	}
+	if w.Window.Epoch.IsZero() {
+		w.Window.Epoch = from.Epoch
+	}
 	w.follows = w.follows || from.Next() > 0
 	w.followManifests(old.manifests)
 }
@@ -187,7 +190,11 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	if w.names.numbered() {
 		id = max(id, w.nextID)
 	}
-	id = w.names.free(w.d.main, id)
+	if w.names.naming == NamingMedia {
+		w.anchor(date, x)
+	} else {
+		id = w.names.free(w.d.main, id)
+	}
 	var k *Key
 	if w.keys != nil {
 		var err error
@@ -220,6 +227,23 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	return s.Size(), nil
 }
 
+// anchor has x count the media of the next segment, if that is a discontinuity, from the
+// epoch: the segment at date. Times do not come twice, because files are called by them.
+func (w *Writer) anchor(date time.Time, x segmenter.Container) {
+	l := &w.Window
+	if l.Epoch.IsZero() {
+		l.Epoch = date.Add(-beforeFirst).Truncate(time.Second)
+	}
+	at := max(date.Sub(l.Epoch), 0)
+	if n := len(l.Segments); n > 0 {
+		at = max(at, l.Segments[n-1].mediaEnd())
+	}
+	x.Anchor(at)
+}
+
+// beforeFirst: sound may come that long before the first picture.
+const beforeFirst = time.Second
+
 // publish has the manifests written, then schedules the removal of what they no longer
 // name.
 func (w *Writer) publish() error {
@@ -240,6 +264,15 @@ func (w *Writer) publish() error {
 	}
 	w.letGo()
 	return nil
+}
+
+// refresh publishes the manifests again that are valid for a time.
+func (w *Writer) refresh() {
+	for _, m := range w.manifests {
+		if m.Limits().Refresh > 0 {
+			_ = m.Publish() // it is published again after the next segment
+		}
+	}
 }
 
 // WriteText writes a manifest's file and makes it live. target is how soon there will

@@ -30,6 +30,9 @@ type Container interface {
 	// before its end, it would be called with the open segment as well, and append the
 	// packets that came since the call before.
 	Append(dst *Files, g *Segment) [2]Piece
+	// Anchor says where on the clock of its files the next segment is to be, if that
+	// begins a timeline: the first one, and after a discontinuity.
+	Anchor(at time.Duration)
 	// Dropped is how many packets it left out.
 	Dropped() uint64
 }

@@ -14,6 +14,7 @@ type FMP4 struct {
 	tracks [2]fragmentTrack // by media.Kind
 	base   time.Duration    // is added to all times: tfdt has no sign
 	begun  bool             // base is set
+	anchor time.Duration    // where a timeline is to begin; negative: anywhere
 
 	sync     time.Duration // see SetAudio
 	standing standingPicture
@@ -42,7 +43,10 @@ type fragmentTrack struct {
 }
 
 // NewFMP4 makes a container for fragmented MP4, for one stream.
-func NewFMP4() *FMP4 { return &FMP4{} }
+func NewFMP4() *FMP4 { return &FMP4{anchor: -1} }
+
+// Anchor implements Container.
+func (x *FMP4) Anchor(at time.Duration) { x.anchor = at }
 
 // Carries implements Container.
 func (x *FMP4) Carries(t *media.Track) bool { return mp4.Supports(t) }
@@ -92,6 +96,9 @@ func (x *FMP4) rebase(g *Segment) {
 	first := g.Start
 	for _, p := range g.packets {
 		first = min(first, g.shifted(p))
+	}
+	if x.anchor >= 0 {
+		x.base = x.anchor - g.Start
 	}
 	if first+x.base < 0 {
 		x.base = (-first).Truncate(time.Second) + time.Second

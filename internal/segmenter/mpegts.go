@@ -53,6 +53,9 @@ type MPEGTS struct {
 // NewMPEGTS makes a container for MPEG-TS, for one stream.
 func NewMPEGTS() *MPEGTS { return &MPEGTS{} }
 
+// Anchor implements Container. The clock of a transport stream has no beginning.
+func (x *MPEGTS) Anchor(time.Duration) {}
+
 // Carries implements Container.
 func (x *MPEGTS) Carries(t *media.Track) bool { return mpegts.Supports(t) }
 

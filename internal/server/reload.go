@@ -99,18 +99,20 @@ func (a *acquired) openLogs() error {
 	return errors.Join(errs...)
 }
 
-// openDirs opens the hls.paths of an application and of its stream blocks.
+// openDirs opens the directories for segments of an application and of its stream blocks.
 // Those with $app in them are opened when somebody publishes.
 func (a *acquired) openDirs(app *config.Application) error {
 	for _, app := range app.WithStreams() {
-		if app.HLS == nil || strings.Contains(string(app.HLS.Path), "$app") {
-			continue
+		for _, path := range app.SegmentPaths() {
+			if strings.Contains(path, "$app") {
+				continue
+			}
+			d, err := a.srv.origin.Directories().Open(path)
+			if err != nil {
+				return fmt.Errorf("application %q: %w", app.Name, err)
+			}
+			a.dirs = append(a.dirs, d)
 		}
-		d, err := a.srv.origin.Directories().Open(string(app.HLS.Path))
-		if err != nil {
-			return fmt.Errorf("application %q: hls: %w", app.Name, err)
-		}
-		a.dirs = append(a.dirs, d)
 	}
 	return nil
 }

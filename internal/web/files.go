@@ -33,7 +33,7 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 	if live := x.site.deps.Live; live != nil && file {
 		abs := strings.TrimSuffix(m.dir, "/") + "/" + in
 		lf, ok := live.Lookup(abs)
-		if !ok && strings.HasSuffix(in, ".m3u8") {
+		if !ok && (strings.HasSuffix(in, ".m3u8") || strings.HasSuffix(in, ".mpd")) {
 			lf, ok = x.demanded(abs)
 		}
 		if ok {
@@ -147,6 +147,8 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		l.setCache(h, cacheNoStore)
 		l.setExtra(h)
 		x.send(http1.NewSection(f, fi.Size()), fi.ModTime())
+	case lf.Body != nil && asksTime(x.r, in):
+		x.serveTime(l)
 	case lf.Body != nil:
 		if x.site.deps.Audience != nil {
 			v, token, ok := x.admit(l, urlPath, lf)
@@ -158,7 +160,7 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 				return
 			}
 		}
-		x.servePlaylist(l, lf)
+		x.servePlaylist(l, lf, contentType(in))
 	default:
 		if !x.mayHave(l, urlPath, lf) {
 			return
@@ -184,9 +186,9 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 
 // servePlaylist answers from memory. The plain and the compressed form have different
 // entity tags because they are different bytes (RFC 9110 §8.8.3.3).
-func (x *exchange) servePlaylist(l *location, lf segstore.File) {
+func (x *exchange) servePlaylist(l *location, lf segstore.File, ctype []string) {
 	h, r := x.Header(), x.r
-	h["Content-Type"] = typePlaylist
+	h["Content-Type"] = ctype
 	cache := cacheNo
 	if x.guarded(lf) {
 		cache = cacheGuarded

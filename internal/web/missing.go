@@ -17,18 +17,18 @@ import (
 // not have. l may be nil.
 func (x *exchange) notFound(l *location, urlPath string) {
 	text := "404 not found"
-	if strings.HasSuffix(urlPath, ".m3u8") && x.site.deps.Live != nil {
-		if there := x.elsewhere(l, streamOf(urlPath)); there != "" && there != urlPath {
+	if (strings.HasSuffix(urlPath, ".m3u8") || strings.HasSuffix(urlPath, ".mpd")) && x.site.deps.Live != nil {
+		if there := x.elsewhere(l, streamOf(urlPath), path.Ext(urlPath)); there != "" && there != urlPath {
 			text = fmt.Sprintf("404 not found: did you mean %s?", (&url.URL{Path: there}).EscapedPath())
 		}
 	}
 	x.fail(l, http.StatusNotFound, text)
 }
 
-// streamOf returns the name of the stream that a playlist belongs to: "test" for
+// streamOf returns the name of the stream that a playlist or MPD belongs to: "test" for
 // "/x/test.m3u8" and "/x/test/index.m3u8".
 func streamOf(playlist string) string {
-	name := strings.TrimSuffix(path.Base(playlist), ".m3u8")
+	name := strings.TrimSuffix(strings.TrimSuffix(path.Base(playlist), ".m3u8"), ".mpd")
 	if name == "index" {
 		if dir := path.Base(path.Dir(playlist)); dir != "/" && dir != "." {
 			return dir
@@ -37,9 +37,9 @@ func streamOf(playlist string) string {
 	return name
 }
 
-// elsewhere returns the path of a playlist of that stream that this client may get; ""
-// if there is none.
-func (x *exchange) elsewhere(l *location, stream string) string {
+// elsewhere returns the path of a playlist of that stream, with that extension, that this
+// client may get; "" if there is none.
+func (x *exchange) elsewhere(l *location, stream, ext string) string {
 	s := x.site
 	debug := s.log.Core().Enabled(zap.DebugLevel)
 	var exists []string
@@ -49,7 +49,7 @@ func (x *exchange) elsewhere(l *location, stream string) string {
 			if debug && len(exists) < 100 {
 				exists = append(exists, dir+"/"+name)
 			}
-			if found == "" && streamOf("/"+name) == stream {
+			if found == "" && streamOf("/"+name) == stream && path.Ext(name) == ext {
 				found = s.table.pathOf(dir, name, func(other *location) bool { return x.mayHint(l, other) })
 			}
 		}

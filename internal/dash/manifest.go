@@ -1,0 +1,131 @@
+package dash
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/media"
+	"github.com/rtmpd/rtmpd/internal/packager"
+	"github.com/rtmpd/rtmpd/internal/segmenter"
+)
+
+// A manifest is the MPD of one stream. Media times are counted from
+// packager.Window.Epoch, which is availabilityStartTime: the media at time t was at
+// availabilityStartTime + t, as long as the publisher's clock agrees with ours.
+type manifest struct {
+	d    *Directory
+	w    *packager.Writer
+	cfg  config.DASH
+	file string
+
+	parts   []part        // of the window; the last one goes on
+	longest time.Duration // the longest segment of the window
+	lag     lagMeter
+}
+
+// Resume implements packager.Manifest.
+func (m *manifest) Resume() (packager.Window, error) {
+	m.d.Store().Keep(m.file)
+	body, _, err := m.d.Store().Read(m.file, packager.MaxManifestSize)
+	if err != nil {
+		return packager.Window{}, err
+	}
+	old, err := parseMPD(body)
+	if err != nil {
+		return packager.Window{}, err
+	}
+	return m.resume(old)
+}
+
+// Follow implements packager.Manifest.
+func (m *manifest) Follow(from packager.Manifest) {
+	old, ok := from.(*manifest)
+	if !ok {
+		return
+	}
+	m.longest = max(m.longest, old.longest)
+	if old.w == m.w {
+		m.parts, m.lag = old.parts, old.lag
+	}
+}
+
+// Limits implements packager.Manifest. Players are some time behind, and the MPD that they
+// have may be old.
+func (m *manifest) Limits() packager.Limits {
+	return packager.Limits{Least: m.delay() + m.longest, Late: 2 * m.longest, Refresh: m.longest + m.lag.tolerance(m.longest)}
+}
+
+// delay is how far players are to be behind the newest media: there is a segment that is
+// being written, one that the player's MPD does not name so far, and one that it loads.
+func (m *manifest) delay() time.Duration { return 3*m.longest + m.lag.tolerance(m.longest) }
+
+// Add implements packager.Manifest.
+func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
+	seq := m.w.Window.Next() - 1
+	m.measure()
+	from, until, ok := span(s)
+	if !ok {
+		return
+	}
+	p := m.part()
+	switch {
+	case p == nil || s.Discontinuity:
+		p = m.begin(seq, s, from, from)
+		m.lag.reset()
+	case !p.takes(s):
+		p = m.begin(seq, s, from, p.at(from))
+	}
+	end := m.w.Window.Epoch.Add(p.at(until))
+	if off := m.lag.add(m.d.Now().Sub(end), m.longest); off != 0 {
+		p = m.begin(seq, s, from, p.at(from)+off)
+		m.lag.reset()
+	}
+	for kind := range s.Files {
+		if f := &s.Files[kind]; f.Name != "" {
+			p.tracks[kind].measure(f, g, s.Independent)
+		}
+	}
+}
+
+// Publish implements packager.Manifest.
+func (m *manifest) Publish() error {
+	doc := m.build(m.d.Now())
+	if len(doc.Periods) == 0 {
+		return nil
+	}
+	text, err := doc.text()
+	if err != nil {
+		return err
+	}
+	if err := m.w.WriteText(m.file, packager.KindMPD, text, nil, time.Duration(doc.MinimumUpdatePeriod)); err != nil {
+		return fmt.Errorf("mpd: %w", err)
+	}
+	m.w.SetNumbers(m.file)
+	return nil
+}
+
+// measure finds the longest segment.
+func (m *manifest) measure() {
+	m.longest = 0
+	for i := range m.w.Window.Segments {
+		s := &m.w.Window.Segments[i]
+		m.longest = max(m.longest, s.Duration, s.Files[media.Video].Lasts, s.Files[media.Audio].Lasts)
+	}
+}
+
+// span is from when to when the media of s is, by its pictures if it has some.
+func span(s *packager.Segment) (from, until time.Duration, ok bool) {
+	for kind := range s.Files {
+		if f := &s.Files[kind]; f.Name != "" && f.Timescale > 0 {
+			return ticks(f.Start, f.Timescale), ticks(f.Start+f.Duration, f.Timescale), true
+		}
+	}
+	return 0, 0, false
+}
+
+// ticks is n ticks, to the millisecond.
+func ticks(n uint64, timescale uint32) time.Duration {
+	scale := uint64(timescale)
+	return time.Duration(n/scale*1000+(n%scale*1000+scale/2)/scale) * time.Millisecond
+}
