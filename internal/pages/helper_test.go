@@ -43,6 +43,13 @@ func (f *fakeStreams) Find(apps []string, app, name string) (Stream, bool) {
 	return Stream{App: app, Name: name, State: Offline, Dir: "/hls", Playlist: name + ".m3u8"}, slices.Contains(f.apps, app)
 }
 
+// looked is how often Find was called.
+func (f *fakeStreams) looked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.looks
+}
+
 func (f *fakeStreams) All([]string) []Stream {
 	f.mu.Lock()
 	defer f.mu.Unlock()

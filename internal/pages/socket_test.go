@@ -60,8 +60,8 @@ func TestSocketsShareTheLooking(t *testing.T) {
 			topics = append(topics, to)
 		}
 		time.Sleep(10*time.Second + time.Millisecond)
-		if f.looks != 40 {
-			t.Errorf("%d looks in 10 s, want 40", f.looks)
+		if f.looked() != 40 {
+			t.Errorf("%d looks in 10 s, want 40", f.looked())
 		}
 		now, changed := k.state(topics[0])
 		if now != s {
@@ -83,10 +83,10 @@ func TestSocketsShareTheLooking(t *testing.T) {
 		for n := range 100 {
 			k.leave(s, prefixOf(n))
 		}
-		looks := f.looks
+		looks := f.looked()
 		time.Sleep(time.Minute)
-		if f.looks != looks {
-			t.Errorf("%d looks for nobody", f.looks-looks)
+		if f.looked() != looks {
+			t.Errorf("%d looks for nobody", f.looked()-looks)
 		}
 	})
 }
