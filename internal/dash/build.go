@@ -46,7 +46,10 @@ func (m *manifest) build(now time.Time) *mpd {
 	// newest one, and who comes then must not be beyond it.
 	lag := now.Sub(l.Epoch.Add(end)) - m.lag.tolerance(m.longest)
 	doc.TimeShiftBufferDepth = duration(end - first + max(lag, 0))
-	doc.SuggestedPresentationDelay = duration(m.delay() + max(lag, 0))
+	// At the beginning of a stream there is less: a period must contain the time at which
+	// a player is to begin.
+	there := now.Sub(l.Epoch.Add(first)).Truncate(time.Millisecond)
+	doc.SuggestedPresentationDelay = duration(min(m.delay()+max(lag, 0), max(there, 0)))
 	return doc
 }
 

@@ -92,7 +92,7 @@ func (s *server) waitMPD(t *testing.T, stream, what string, ok func(string) bool
 func TestPlayersOfDASH(t *testing.T) {
 	s := startDASH(t)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
-	s.waitMPD(t, "test", "names a few segments", func(text string) bool { return regexp.MustCompile(` r="[2-9]`).MatchString(text) })
+	s.waitMPD(t, "test", "is there", func(string) bool { return true }) // players come as early as they can
 	t.Run("together", func(t *testing.T) {
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with dash.js": func(t *testing.T, url string) { playInChromium(t, dashjsPage, url) },
