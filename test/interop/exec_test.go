@@ -195,10 +195,11 @@ func TestTheAdaptiveExample(t *testing.T) {
 	})
 }
 
-// pid is that of the running rtmpd, as its log says it.
+// pid is that of the running rtmpd: the oldest, for one that is about to be a program
+// looks the same.
 func (s *server) pid(t *testing.T) int {
 	t.Helper()
-	out, err := exec.Command("pgrep", "-f", regexp.QuoteMeta(filepath.Join(s.dir, "rtmpd.hcl"))).Output()
+	out, err := exec.Command("pgrep", "-o", "-f", regexp.QuoteMeta(filepath.Join(s.dir, "rtmpd.hcl"))).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
