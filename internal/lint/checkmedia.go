@@ -13,7 +13,7 @@ func checkMedia(t *text, m *mediaPlaylist) {
 	if m.pending.infLine > 0 {
 		t.fault("extinf-uri", m.pending.infLine, "no URI follows it")
 	}
-	if m.firstDiscontinuity > 0 && m.discontinuityLine == 0 && m.sequence > 0 {
+	if m.firstDiscontinuity > 0 && m.discontinuityLine == 0 && m.sequence > 0 && m.kind == "" && !m.ended {
 		t.fault("discontinuity-sequence-missing", m.firstDiscontinuity, "segments were removed, and EXT-X-DISCONTINUITY-SEQUENCE is missing")
 	}
 	checkDurations(t, m)
@@ -24,7 +24,7 @@ func checkMedia(t *text, m *mediaPlaylist) {
 	checkLowLatency(t, m)
 }
 
-// checkDurations is about EXTINF and the length of the playlist.
+// checkDurations is about EXTINF.
 func checkDurations(t *text, m *mediaPlaylist) {
 	integers := 0
 	for _, s := range m.segments {
@@ -40,10 +40,6 @@ func checkDurations(t *text, m *mediaPlaylist) {
 	}
 	if len(m.segments) > 1 && integers == len(m.segments) && t.version >= 3 {
 		t.fault("extinf-integer", m.segments[0].infLine, "all durations are whole seconds")
-	}
-	removed := m.sequence > 0 && !m.ended && m.kind == "" && m.skipped == 0
-	if length := m.duration(); removed && m.target > 0 && length < 3*m.target {
-		t.fault("playlist-short", 0, "segments were removed, and what is left is %s, less than three times the target duration of %s", seconds(length), seconds(m.target))
 	}
 }
 

@@ -227,7 +227,7 @@ func showFragments(t *testing.T, all seen) {
 			var check segmentChecker
 			faults := check.takeInit(m.segments[0], section)
 			for i, b := range bodies {
-				faults = append(faults, check.check(m, m.segments[i], b)...)
+				faults = append(faults, check.check(m.facts(), m.segments[i], b)...)
 			}
 			all.check(t, faults, c.want)
 		})

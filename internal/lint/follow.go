@@ -37,12 +37,20 @@ type follower struct {
 
 // A job is a segment to load, or a part of it.
 type job struct {
-	m     *mediaPlaylist
-	s     *segment
+	of    facts
+	s     *segment // detached
 	base  *url.URL
 	part  *part // nil: the whole segment
 	index int   // of part
 }
+
+// facts are what a playlist says of all its segments.
+type facts struct {
+	target      time.Duration
+	independent bool
+}
+
+func (m *mediaPlaylist) facts() facts { return facts{m.target, m.independent} }
 
 // maxJobs is how many segments may wait. More do not come in time.
 const maxJobs = 64
@@ -176,7 +184,7 @@ func (f *follower) take(ctx context.Context, r *response) {
 	f.takeLow(m, r)
 	f.watchParts(ctx, m, r.url, r.sent)
 	f.enqueueParts(m, r.url)
-	f.enqueue(m, r.url)
+	f.enqueue(ctx, m, r.url)
 	if len(m.segments) > 0 || f.last == nil {
 		f.last, f.body = m, r.body
 	}
@@ -194,7 +202,7 @@ func (f *follower) age(m *mediaPlaylist, r *response) {
 }
 
 // enqueue has the segments loaded that are new.
-func (f *follower) enqueue(m *mediaPlaylist, base *url.URL) {
+func (f *follower) enqueue(ctx context.Context, m *mediaPlaylist, base *url.URL) {
 	if m.iFrames {
 		f.note(f.url.Redacted() + ": the segments of I-frame playlists are not examined")
 		return
@@ -209,11 +217,26 @@ func (f *follower) enqueue(m *mediaPlaylist, base *url.URL) {
 		if s.number < from || s.gap {
 			continue
 		}
-		select {
-		case f.jobs <- job{m: m, s: s, base: base}:
-		default:
-			f.skipped++
-		}
+		f.send(ctx, job{of: m.facts(), s: s.detach(), base: base}, m.ended)
+	}
+}
+
+// send queues a job. It waits for a place if there is time: where nothing new comes.
+func (f *follower) send(ctx context.Context, j job, wait bool) {
+	left := time.Duration(0)
+	if wait {
+		left = time.Until(f.end)
+	}
+	select {
+	case f.jobs <- j:
+		return
+	default:
+	}
+	select {
+	case f.jobs <- j:
+	case <-time.After(left):
+		f.skipped++
+	case <-ctx.Done():
 	}
 }
 

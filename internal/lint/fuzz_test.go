@@ -60,7 +60,7 @@ func FuzzSegment(f *testing.F) {
 		m := parsePlaylist([]byte(listOf(2))).media
 		var c segmentChecker
 		for i, body := range [][]byte{first, second} {
-			for _, x := range c.check(m, m.segments[i], body) {
+			for _, x := range c.check(m.facts(), m.segments[i], body) {
 				if rules[x.rule] == nil {
 					t.Errorf("no rule %s", x.rule)
 				}
@@ -87,11 +87,62 @@ func FuzzFragments(f *testing.F) {
 		m.segments[0].init, m.segments[1].init = &initTag{uri: "i", line: 1}, &initTag{uri: "i", line: 1}
 		faults := c.takeInit(m.segments[0], first)
 		for _, s := range m.segments {
-			faults = append(faults, c.check(m, s, second)...)
+			faults = append(faults, c.check(m.facts(), s, second)...)
 		}
 		for _, x := range faults {
 			if rules[x.rule] == nil {
 				t.Errorf("no rule %s", x.rule)
+			}
+		}
+	})
+}
+
+// Whatever a server sends as a manifest, and then as its next version.
+func FuzzMPD(f *testing.F) {
+	for _, c := range mpdCases {
+		f.Add([]byte(cleanMPD), []byte(edit(f, cleanMPD, c.edit...)))
+	}
+	rules := newCatalogue()
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		fuzztime.Bound(t)
+		var old *mpd
+		for _, body := range [][]byte{first, second} {
+			m := parseMPD(body)
+			if m.root != nil && old != nil {
+				checkMPDUpdate(old, m)
+			}
+			for _, x := range m.take() {
+				if rules[x.rule] == nil {
+					t.Errorf("no rule %s", x.rule)
+				}
+				if x.line < 0 || x.line > len(m.text.lines)+1 {
+					t.Errorf("%s in line %d of %d", x.rule, x.line, len(m.text.lines))
+				}
+			}
+			if m.root == nil {
+				return
+			}
+			old = m
+			for _, p := range m.periods {
+				for _, r := range p.reps {
+					if r.template == nil {
+						continue
+					}
+					n, last := 0, uint64(0)
+					r.template.segments(func(s mpdSegment) bool {
+						if n++; n > maxTimeline || s.duration == 0 {
+							t.Errorf("segment %d lasts %d", n, s.duration)
+						}
+						last = s.time
+						return n < 1000
+					})
+					if end, ok := r.end(); ok && n < 1000 && r.at(last) > end {
+						t.Errorf("the last segment begins at %v, the end is %v", r.at(last), end)
+					}
+					if s, err := r.expand(r.template.media, mpdSegment{number: 7, time: 9}); err == nil && len(s) > 1<<17 {
+						t.Errorf("a name of %d bytes", len(s))
+					}
+				}
 			}
 		}
 	})

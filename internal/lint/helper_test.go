@@ -122,6 +122,8 @@ func TestEveryRuleIsShownByACase(t *testing.T) {
 	showFragments(t, all)
 	showServers(t, all)
 	showLow(t, all)
+	showManifests(t, all)
+	showDash(t, all)
 
 	for _, r := range Rules() {
 		if !all[r.ID] {

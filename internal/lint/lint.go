@@ -41,7 +41,7 @@ type Rule struct {
 
 // Rules are all rules that Run knows, by topic.
 func Rules() []Rule {
-	return slices.Concat(syntaxRules, mediaRules, multivariantRules, updateRules, lowRules, httpRules, segmentRules)
+	return slices.Concat(syntaxRules, mediaRules, multivariantRules, updateRules, lowRules, httpRules, segmentRules, dashRules)
 }
 
 // catalogue finds rules by their ID.
@@ -69,10 +69,13 @@ type fault struct {
 // maxText is how much of a line is shown.
 const maxText = 200
 
-// clip makes s fit to be shown: one line, no control characters, not too long.
+// clip makes s fit to be shown: one line, no control characters, not too long. The
+// result shares nothing with s, which may be part of a playlist.
 func clip(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText] + "…"
+	} else {
+		s = strings.Clone(s)
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {

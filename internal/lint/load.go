@@ -88,7 +88,7 @@ func (l *loader) segment(ctx context.Context, j job) {
 		f.segs.lose()
 		return
 	}
-	f.add(f.segs.check(j.m, j.s, body)...)
+	f.add(f.segs.check(j.of, j.s, body)...)
 	f.add(l.parts.whole(j.s, &f.segs)...)
 }
 

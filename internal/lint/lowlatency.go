@@ -189,6 +189,7 @@ func (f *follower) hintKept(m *mediaPlaylist) {
 	l.hinted = hint{}
 	for _, h := range m.hints {
 		if h.kind == "PART" {
+			h.uri = strings.Clone(h.uri)
 			l.hinted, l.hintOf = h, m.end()
 		}
 	}
@@ -225,6 +226,10 @@ func (f *follower) enqueueParts(m *mediaPlaylist, base *url.URL) {
 	open := m.pending
 	open.number, open.line = m.next(), 0
 	for _, s := range append(slices.Clip(m.segments), &open) {
+		if len(s.parts) == 0 || !(position{s.number, len(s.parts) - 1}).after(l.queued) {
+			continue
+		}
+		s = s.detach()
 		for i := range s.parts {
 			at := position{s.number, i}
 			if !at.after(l.queued) || s.parts[i].gap {
@@ -232,7 +237,7 @@ func (f *follower) enqueueParts(m *mediaPlaylist, base *url.URL) {
 			}
 			l.queued = at
 			select {
-			case f.jobs <- job{m: m, s: s, base: base, part: &s.parts[i], index: i}:
+			case f.jobs <- job{of: m.facts(), s: s, base: base, part: &s.parts[i], index: i}:
 			default:
 				f.skipped++
 			}

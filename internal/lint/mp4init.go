@@ -2,11 +2,13 @@ package lint
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rtmpd/rtmpd/internal/bmff"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -27,7 +29,18 @@ type initTrack struct {
 	name      string // RFC 6381
 	about     *media.Track
 	encrypted bool
-	nalu      int // bytes of a NAL unit's length
+	nalu      int           // bytes of a NAL unit's length
+	edit      time.Duration // from which media time on it is shown
+}
+
+// edit is that of a track.
+func (i *initSection) edit(id uint32) time.Duration {
+	for t := range i.tracks {
+		if i.tracks[t].id == id {
+			return i.tracks[t].edit
+		}
+	}
+	return 0
 }
 
 func (i *initSection) fault(rule, format string, args ...any) {
@@ -159,6 +172,9 @@ func (i *initSection) readTrack(r io.ReaderAt, t *bmff.Track) initTrack {
 		i.fault("init", "track %d has no timescale", t.ID)
 		out.scale = 1
 	}
+	if t.Edits.Kind != "" {
+		out.readEdits(r, t.Edits)
+	}
 	var entry bmff.Box
 	_ = bmff.Children(r, t.Tables, func(b bmff.Box) error {
 		if b.Kind != "stsd" || b.Size() < 8 {
@@ -179,6 +195,28 @@ func (i *initSection) readTrack(r io.ReaderAt, t *bmff.Track) initTrack {
 		i.fault("init", "track %d (%s): %v", t.ID, bmff.Printable(entry.Kind), err)
 	}
 	return out
+}
+
+// readEdits reads where the first edit that is not empty begins (ISO 14496-12 §8.6.6).
+func (t *initTrack) readEdits(r io.ReaderAt, b bmff.Box) {
+	c, err := bmff.Content(r, b, 8)
+	if err != nil {
+		return
+	}
+	entry := 12
+	if c[0] == 1 {
+		entry = 20
+	}
+	for rest := c[8:]; len(rest) >= entry; rest = rest[entry:] {
+		begin := int64(int32(binary.BigEndian.Uint32(rest[4:])))
+		if c[0] == 1 {
+			begin = int64(binary.BigEndian.Uint64(rest[8:]))
+		}
+		if begin >= 0 {
+			t.edit = ticksTime(uint64(begin), max(t.scale, 1))
+			return
+		}
+	}
 }
 
 // configs are the sample entries that are known, and the box with the decoder's

@@ -1,6 +1,10 @@
 package lint
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // A mediaPlaylist lists segments (RFC 8216 §4.3.3).
 type mediaPlaylist struct {
@@ -68,6 +72,32 @@ type segment struct {
 	bitrate   uint64 // kbit/s, 0: none
 	rateLine  int
 	parts     []part
+}
+
+// detach is a copy of s that shares no text with its playlist.
+func (s *segment) detach() *segment {
+	out := *s
+	out.uri, out.inf = strings.Clone(s.uri), strings.Clone(s.inf)
+	if s.key != nil {
+		k := *s.key
+		for _, p := range []*string{&k.method, &k.uri, &k.iv, &k.format, &k.formatVersions} {
+			*p = strings.Clone(*p)
+		}
+		out.key = &k
+	}
+	if s.init != nil {
+		i := *s.init
+		i.uri, i.key = strings.Clone(i.uri), nil
+		if s.init.key != nil {
+			i.key = (&segment{key: s.init.key}).detach().key
+		}
+		out.init = &i
+	}
+	out.parts = slices.Clone(s.parts)
+	for i := range out.parts {
+		out.parts[i].uri = strings.Clone(out.parts[i].uri)
+	}
+	return &out
 }
 
 // A byteRange is part of a resource; length 0: all of it.

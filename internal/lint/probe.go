@@ -319,7 +319,7 @@ func (f *follower) watchParts(ctx context.Context, m *mediaPlaylist, base *url.U
 		}
 		if m.partAt(position{s.number, 0}) == nil {
 			if u, err := resolve(base, s.parts[0].uri); err == nil {
-				l.watch = &oldPart{url: u, part: s.parts[0], at: position{s.number, 0}, until: now.Add(3 * m.target)}
+				l.watch = &oldPart{url: u, part: s.detach().parts[0], at: position{s.number, 0}, until: now.Add(3 * m.target)}
 			}
 		}
 		return

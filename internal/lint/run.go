@@ -33,6 +33,9 @@ type Progress struct {
 // maxFollowed is how many playlists are followed at the same time.
 const maxFollowed = 16
 
+// grace is how long requests that are under way at the end of a run may take.
+const grace = 20 * time.Second
+
 // ErrNothing says that the URL has no playlist and no manifest.
 var ErrNothing = errors.New("it is neither an HLS playlist nor a DASH manifest")
 
@@ -61,9 +64,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		media: make(chan struct{}, 2),
 	}
 	r.end = r.start.Add(o.Duration)
+	within, cancel := context.WithDeadline(ctx, r.end.Add(grace))
+	defer cancel()
 	stop := r.tell(ctx)
 	defer stop()
-	kind, err := r.examine(ctx, u)
+	kind, err := r.examine(within, u)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +119,12 @@ func (r *run) examine(ctx context.Context, u *url.URL) (kind string, err error) 
 	if first.status != http.StatusOK {
 		return "", fmt.Errorf("%s: %d %s", clip(u.Redacted()), first.status, http.StatusText(first.status))
 	}
-	if !bytes.Contains(first.body[:min(len(first.body), 1024)], []byte("#EXTM3U")) {
+	head := first.body[:min(len(first.body), 1024)]
+	if bytes.Contains(head, []byte("<MPD")) || mediaType(first.header) == "application/dash+xml" {
+		r.followMPD(ctx, first)
+		return "dash", nil
+	}
+	if !bytes.Contains(head, []byte("#EXTM3U")) {
 		return "", fmt.Errorf("%s: %w", clip(u.Redacted()), ErrNothing)
 	}
 	p := parsePlaylist(first.body)

@@ -54,8 +54,8 @@ func (c *segmentChecker) fault(rule string, s *segment, format string, args ...a
 	c.faults = append(c.faults, fault{rule: rule, line: s.line, text: s.uri, says: fmt.Sprintf("segment %d: ", s.number) + fmt.Sprintf(format, args...)})
 }
 
-// check takes the body of s, of the playlist m.
-func (c *segmentChecker) check(m *mediaPlaylist, s *segment, body []byte) []fault {
+// check takes the body of s, of a playlist.
+func (c *segmentChecker) check(of facts, s *segment, body []byte) []fault {
 	c.faults = nil
 	if c.last != nil && (c.last.number+1 != s.number || s.breaks) {
 		c.last = nil
@@ -64,15 +64,15 @@ func (c *segmentChecker) check(m *mediaPlaylist, s *segment, body []byte) []faul
 		c.ts.Forget()
 		c.drift = 0
 	}
-	c.sizes.put(len(body), s.duration, m.target)
+	c.sizes.put(len(body), s.duration, of.target)
 	c.bitrate(s, len(body))
 	found := c.open(s, body)
 	if found.container == "" {
 		c.last = nil
 		return c.faults
 	}
-	c.tracks(m, s, &found)
-	c.compare(m, s, &found)
+	c.tracks(of, s, &found)
+	c.compare(of, s, &found)
 	c.note(s, &found)
 	c.last, c.contents = s, found
 	return c.faults
@@ -158,7 +158,7 @@ func pidName(ts *mpegts.Summary, pid uint16) string {
 }
 
 // tracks is about what one segment holds.
-func (c *segmentChecker) tracks(m *mediaPlaylist, s *segment, found *contents) {
+func (c *segmentChecker) tracks(of facts, s *segment, found *contents) {
 	if found.lead() == nil && found.container != "WebVTT" {
 		c.fault("segment-silent", s, "it holds neither picture nor sound")
 		return
@@ -176,7 +176,7 @@ func (c *segmentChecker) tracks(m *mediaPlaylist, s *segment, found *contents) {
 		c.fault("hevc-ts", s, "H.265 in MPEG-TS")
 	}
 	switch {
-	case m.independent && !v.beginsKey:
+	case of.independent && !v.beginsKey:
 		c.fault("independent-segments", s, "EXT-X-INDEPENDENT-SEGMENTS stands in the playlist, and the picture does not begin with a keyframe")
 	case v.keys == 0:
 		c.fault("segment-keyframe", s, "it has no keyframe")
@@ -217,7 +217,7 @@ func (c *segmentChecker) note(s *segment, found *contents) {
 }
 
 // compare holds a segment against the one before.
-func (c *segmentChecker) compare(m *mediaPlaylist, s *segment, found *contents) {
+func (c *segmentChecker) compare(of facts, s *segment, found *contents) {
 	if c.last == nil {
 		return
 	}
@@ -242,7 +242,7 @@ func (c *segmentChecker) compare(m *mediaPlaylist, s *segment, found *contents) 
 	if t == nil || b == nil || t.id != b.id {
 		return
 	}
-	c.length(m, s, t.after(t.start, b.start), max(t.frame(), b.frame()))
+	c.length(of, s, t.after(t.start, b.start), max(t.frame(), b.frame()))
 }
 
 // changes is about other tracks than before (RFC 8216 §4.3.2.3).
@@ -283,17 +283,17 @@ const (
 
 // length compares EXTINF of the segment before with the media, which lasts until s
 // begins.
-func (c *segmentChecker) length(m *mediaPlaylist, s *segment, lasts, frame time.Duration) {
+func (c *segmentChecker) length(of facts, s *segment, lasts, frame time.Duration) {
 	b := c.last
 	diff := lasts - b.duration
 	tolerance := max(infTolerance, frame+frame/2)
 	switch {
-	case diff > max(jumpTolerance, b.duration/2) && lasts.Round(time.Second) > m.target:
+	case diff > max(jumpTolerance, b.duration/2) && lasts.Round(time.Second) > of.target:
 		c.fault("timestamps-jump", s, "it begins %s after the segment before, whose EXTINF is %s", seconds(lasts.Round(time.Millisecond)), seconds(b.duration))
 		c.drift = 0
 		return
-	case m.target > 0 && (lasts-frame/2).Round(time.Second) > m.target && b.duration.Round(time.Second) <= m.target:
-		c.fault("segment-long", b, "its media last %s, EXT-X-TARGETDURATION is %s", seconds(lasts.Round(time.Millisecond)), seconds(m.target))
+	case of.target > 0 && (lasts-frame/2).Round(time.Second) > of.target && b.duration.Round(time.Second) <= of.target:
+		c.fault("segment-long", b, "its media last %s, EXT-X-TARGETDURATION is %s", seconds(lasts.Round(time.Millisecond)), seconds(of.target))
 	case diff.Abs() > tolerance:
 		c.fault("extinf-media", b, "EXTINF is %s, its media last %s", seconds(b.duration), seconds(lasts.Round(time.Millisecond)))
 	}

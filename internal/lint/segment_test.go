@@ -293,7 +293,7 @@ func showSegments(t *testing.T, all seen) {
 			var check segmentChecker
 			var faults []fault
 			for i, s := range m.segments {
-				faults = append(faults, check.check(m, s, bodies[i])...)
+				faults = append(faults, check.check(m.facts(), s, bodies[i])...)
 			}
 			all.check(t, faults, c.want)
 		})

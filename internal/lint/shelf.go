@@ -18,7 +18,7 @@ type shelf struct {
 }
 
 type listed struct {
-	s        *segment
+	s        *segment  // detached
 	appeared time.Time // not later than the playlist first had it
 	longest  time.Duration
 	until    time.Time // set when it was removed
@@ -49,7 +49,7 @@ func (f *follower) shelve(ctx context.Context, m *mediaPlaylist, r *response) {
 		s := m.segments[i]
 		l := h.listed[s.number]
 		if l == nil {
-			l = &listed{s: s, appeared: earliest}
+			l = &listed{s: (&segment{number: s.number, uri: s.uri, duration: s.duration, bytes: s.bytes, gap: s.gap}).detach(), appeared: earliest}
 			if first {
 				l.appeared = r.sent.Add(-behind)
 			}

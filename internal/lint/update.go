@@ -23,6 +23,9 @@ func checkUpdate(t *text, old, m *mediaPlaylist) {
 	if removed > 0 && old.kind != "" {
 		t.fault("type-removed", m.kindLine, "a segment was removed")
 	}
+	if length := m.duration(); removed > 0 && !m.ended && m.kind == "" && m.target > 0 && length < 3*m.target {
+		t.fault("playlist-short", 0, "segments were removed, and what is left is %s, less than three times the target duration of %s", seconds(length), seconds(m.target))
+	}
 	if shifted := moved(old, m); shifted > 0 {
 		t.fault("media-sequence-removal", m.sequenceLine, "%d segments were removed without being counted", shifted)
 		return

@@ -41,6 +41,9 @@ var updateCases = []struct {
 	{"a segment removed from an event", cleanMedia, []string{"#EXT-X-VER", "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-VER"}, []string{
 		"#EXT-X-VER", "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-VER", firstSegment, "", "SEQUENCE:7", "SEQUENCE:8",
 	}, want{"type-removed", 2}},
+	{"less than three target durations left", cleanMedia, nil, []string{
+		firstSegment + "#EXT-X-PROGRAM-DATE-TIME:2026-11-30T08:00:06.000Z\n#EXTINF:5.960,\na-8.ts\n", "", "SEQUENCE:7", "SEQUENCE:9",
+	}, want{"playlist-short", 0}},
 	{"numbers that go back", cleanMedia, nil, []string{"SEQUENCE:7", "SEQUENCE:6"}, want{"media-sequence-decreased", 4}},
 	{"a restart with other segments", cleanMedia, nil, []string{"SEQUENCE:7", "SEQUENCE:0"}, want{"media-sequence-decreased", 4}},
 	{"a removed segment that is not counted", cleanMedia, nil, []string{nextMedia, nextMedia + nextSegment, firstSegment, ""}, want{"media-sequence-removal", 4}},

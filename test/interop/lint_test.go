@@ -69,28 +69,32 @@ func TestLintFindsNothingInOurs(t *testing.T) {
 func TestLintFindsWhatIsWrongInNginxs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := startNginx(t, "application live { live on; hls on; hls_path "+dir+"; hls_fragment 2s; }", nil)
+	s := startNginx(t, "application live { live on; hls on; hls_path "+dir+"; hls_fragment 2s; dash on; dash_path "+dir+"/dash; dash_fragment 2s; dash_playlist_length 12s; }", nil)
 	web := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	t.Cleanup(web.Close)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
-	url := web.URL + "/test.m3u8"
 	eventually(t, 60*time.Second, "nginx-rtmp has three fragments", func() bool {
-		b, err := get(url)
-		return err == nil && strings.Count(string(b), "#EXTINF") >= 3
+		hls, err := get(web.URL + "/test.m3u8")
+		dash, errDASH := get(web.URL + "/dash/test.mpd")
+		return err == nil && errDASH == nil && strings.Count(string(hls), "#EXTINF") >= 3 && strings.Count(string(dash), "<S ") >= 6
 	})
-	r := lint(t, url, 15*time.Second)
-	found := map[string]string{}
-	for _, f := range r.Findings {
-		found[f.Rule] = f.Level
-	}
-	for rule, level := range map[string]string{
-		"ts-continuity-segment": "MUST", "playlist-gzip": "SHOULD", "cors": "ADVICE", "independent-missing": "ADVICE",
+	for name, want := range map[string]map[string]string{
+		"test.m3u8":     {"ts-continuity-segment": "MUST", "playlist-gzip": "SHOULD", "cors": "ADVICE", "independent-missing": "ADVICE"},
+		"dash/test.mpd": {"utc-timing": "MUST", "init-mvex": "MUST", "decode-time": "MUST", "delay-missing": "ADVICE", "cors": "ADVICE"},
 	} {
-		if found[rule] != level {
-			t.Errorf("%s is %q, want %q", rule, found[rule], level)
-		}
-	}
-	for rule, level := range found {
-		t.Logf("%s %s", level, rule)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := lint(t, web.URL+"/"+name, 15*time.Second)
+			found := map[string]string{}
+			for _, f := range r.Findings {
+				found[f.Rule] = f.Level
+				t.Logf("%s %s: %s", f.Level, f.Rule, f.Says)
+			}
+			for rule, level := range want {
+				if found[rule] != level {
+					t.Errorf("%s is %q, want %q", rule, found[rule], level)
+				}
+			}
+		})
 	}
 }
