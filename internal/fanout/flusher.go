@@ -25,23 +25,27 @@ type Hub struct {
 func NewHub(interval time.Duration, clock *awake.Clock) *Hub {
 	h := &Hub{metrics: newMetrics(), schedule: newSchedule(interval)}
 	for range runtime.GOMAXPROCS(0) {
-		fl := &flusher{
-			schedule:  h.schedule,
-			clock:     clock,
-			wakeC:     make(chan struct{}, 1),
-			urgent:    make(chan struct{}, 1),
-			step:      make(chan struct{}, 1),
-			stop:      make(chan struct{}),
-			fans:      make(map[*Fan]int),
-			now:       time.Now(),
-			metrics:   h.metrics,
-			turnTimer: time.NewTimer(time.Hour),
-		}
-		fl.poll = newPoller()
-		h.flushers = append(h.flushers, fl)
-		h.wg.Go(fl.run)
+		h.wg.Go(h.addFlusher(clock).run)
 	}
 	return h
+}
+
+func (h *Hub) addFlusher(clock *awake.Clock) *flusher {
+	fl := &flusher{
+		schedule:  h.schedule,
+		clock:     clock,
+		wakeC:     make(chan struct{}, 1),
+		urgent:    make(chan struct{}, 1),
+		step:      make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+		fans:      make(map[*Fan]int),
+		now:       time.Now(),
+		metrics:   h.metrics,
+		turnTimer: time.NewTimer(time.Hour),
+		poll:      newPoller(),
+	}
+	h.flushers = append(h.flushers, fl)
+	return fl
 }
 
 // Close gives every player up and ends the flushers.
