@@ -48,7 +48,7 @@ func (s *sender) packet(p *media.Packet) error {
 		if !s.began {
 			return nil
 		}
-		return s.message(rtmp.TypeDataAMF0, csidData, s.stamp(p), p.Tag)
+		return s.to.WriteMessage(s.message(kind, s.stamp(p), p.Tag))
 	}
 	s.now = p.DTS
 	if p.Track.ID == 0 && p.Track != s.judged[kind] {
@@ -69,7 +69,7 @@ func (s *sender) packet(p *media.Packet) error {
 	if meta := s.metadata(); meta != nil && meta != s.sentMeta {
 		s.sentMeta = meta
 		body := append(amf.Append(nil, "@setDataFrame"), meta.Raw...)
-		if err := s.message(rtmp.TypeDataAMF0, csidData, 0, body); err != nil {
+		if err := s.to.WriteMessage(s.message(media.Data, 0, body)); err != nil {
 			return err
 		}
 	}
@@ -132,17 +132,24 @@ func (s *sender) body(kind media.Kind, at uint32, body []byte) error {
 		}
 		if len(plain) > 0 && &plain[0] != &body[0] {
 			s.scratch = plain[:0]
+			return s.to.WriteMessage(s.message(kind, at, plain))
 		}
-		body = plain
 	}
-	if kind == media.Video {
-		return s.message(rtmp.TypeVideo, csidVideo, at, body)
-	}
-	return s.message(rtmp.TypeAudio, csidAudio, at, body)
+	return s.to.WriteShared(s.message(kind, at, body))
 }
 
-func (s *sender) message(t rtmp.MessageType, csid, at uint32, body []byte) error {
-	return s.to.WriteMessage(rtmp.Message{Type: t, ChunkStreamID: csid, StreamID: s.to.StreamID, Timestamp: at, Payload: body})
+// message is one of a medium.
+func (s *sender) message(kind media.Kind, at uint32, body []byte) rtmp.Message {
+	m := rtmp.Message{StreamID: s.to.StreamID, Timestamp: at, Payload: body}
+	switch kind {
+	case media.Video:
+		m.Type, m.ChunkStreamID = rtmp.TypeVideo, csidVideo
+	case media.Audio:
+		m.Type, m.ChunkStreamID = rtmp.TypeAudio, csidAudio
+	default:
+		m.Type, m.ChunkStreamID = rtmp.TypeDataAMF0, csidData
+	}
+	return m
 }
 
 // judge decides whether the server takes t. One that announces no codecs gets

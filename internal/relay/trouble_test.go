@@ -235,6 +235,7 @@ func TestPushAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	video, audio := frame(0, false), sound(0)
+	video.Tag = append(video.Tag, make([]byte, 10_000)...)
 	run := func() {
 		for range 4 {
 			ms += 40

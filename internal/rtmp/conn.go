@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/awake"
+	"github.com/rtmpd/rtmpd/internal/gather"
 )
 
 // Options of a connection. Zero values that are not useful mean the default.
@@ -49,8 +50,9 @@ func (o Options) withDefaults() Options {
 // One goroutine reads (ReadMessage, Authorise). Any goroutine may write: the
 // Write methods and SetChunkSize append to a buffer, Flush sends it.
 type Conn struct {
-	nc net.Conn
-	o  Options
+	nc       net.Conn
+	o        Options
+	scatters bool // nc sends scattered memory in one call
 
 	bytesIn, bytesOut atomic.Uint64
 	roundTrip         atomic.Int64 // of the last own ping, ns
@@ -76,10 +78,11 @@ type Conn struct {
 type writer struct {
 	sending sync.Mutex         // held while a batch is on its way; taken before mu
 	sink    func([]byte) error // takes the batches in the socket's place; under sending
+	vector  net.Buffers        // what is still to be sent of the batch on its way; under sending
 
-	mu        sync.Mutex // guards what follows
-	buf       []byte     // waiting for Flush
-	spare     []byte     // the buffer of the batch before, empty
+	mu        sync.Mutex   // guards what follows
+	batch     gather.Batch // waiting for Flush
+	spare     gather.Batch // the one before, empty
 	chunkSize int
 	window    uint32    // our last WindowAckSize
 	limit     time.Time // no write goes on beyond it; zero: none
@@ -113,7 +116,7 @@ func noDelay(nc net.Conn) {
 }
 
 func newConn(nc net.Conn, o Options, read int) *Conn {
-	c := &Conn{nc: nc, o: o, ackWindow: defaultPeerWindow}
+	c := &Conn{nc: nc, o: o, scatters: scatters(nc), ackWindow: defaultPeerWindow}
 	c.in = newChunkReader(wire{c}, o.MaxMessage)
 	c.out.chunkSize = defaultChunkSize
 	c.bytesIn.Store(uint64(read))

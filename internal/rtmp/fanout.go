@@ -47,6 +47,6 @@ func (c *Conn) Regain(missed func() []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(b) > 0 && w.err == nil {
-		w.buf = append(b[:len(b):len(b)], w.buf...)
+		w.batch.Precede(b)
 	}
 }

@@ -3,15 +3,26 @@ package rtmp
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/gather"
 )
 
 // WriteMessage buffers m, which is copied. Flush sends it; more than 1 MiB
 // does not wait for that.
 func (c *Conn) WriteMessage(m Message) error {
 	return c.write(func(w *writer) { w.appendMessage(m) })
+}
+
+// WriteShared is WriteMessage without the copy: the payload, which must never change, is
+// sent from where it is. It is for a connection that is not diverted.
+func (c *Conn) WriteShared(m Message) error {
+	if len(m.Payload) < gather.Least || !c.scatters {
+		return c.WriteMessage(m)
+	}
+	return c.write(func(w *writer) { shareMessage(&w.batch, m, w.chunkSize) })
 }
 
 // WriteCommand buffers a command. The first of args is the command object.
@@ -79,7 +90,7 @@ func (c *Conn) write(appendTo func(*writer)) error {
 	if err == nil {
 		appendTo(&c.out)
 	}
-	full := len(c.out.buf) >= sendAt
+	full := c.out.batch.Len() >= sendAt
 	c.out.mu.Unlock()
 	if err == nil && full {
 		return c.Flush()
@@ -99,12 +110,12 @@ func (c *Conn) Flush() error {
 func (c *Conn) flush() error {
 	w := &c.out
 	w.mu.Lock()
-	if w.err != nil || len(w.buf) == 0 {
+	if w.err != nil || w.batch.Len() == 0 {
 		defer w.mu.Unlock()
 		return w.err
 	}
-	batch := w.buf
-	w.buf, w.spare = w.spare, nil
+	b := w.batch
+	w.batch, w.spare = w.spare, gather.Batch{}
 	var err error
 	if w.sink == nil {
 		err = w.setDeadline(c)
@@ -114,23 +125,49 @@ func (c *Conn) flush() error {
 	switch {
 	case err != nil:
 	case w.sink != nil:
-		err = w.sink(batch)
+		err = w.sink(b.Own)
 	default:
-		var n int
-		n, err = c.nc.Write(batch)
+		var n int64
+		n, err = w.send(c.nc, &b)
 		c.bytesOut.Add(uint64(n))
 	}
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
-		w.err, w.buf = err, nil
+		w.err, w.batch = err, gather.Batch{}
 		return err
 	}
-	if cap(batch) <= keepOut { // else it goes, with the burst that made it grow
-		w.spare = batch[:0]
-	}
+	b.Reset(keepOut) // what a burst has made larger goes
+	w.spare = b
 	return nil
+}
+
+// A scatterer is a connection other than a *net.TCPConn that sends scattered memory in
+// one call.
+type scatterer interface {
+	WriteBuffers(v *net.Buffers) (n int64, err error)
+}
+
+func scatters(nc net.Conn) bool {
+	switch nc.(type) {
+	case *net.TCPConn, scatterer:
+		return true
+	}
+	return false
+}
+
+// send sends b. sending is held.
+func (w *writer) send(nc net.Conn, b *gather.Batch) (int64, error) {
+	if b.Len() == len(b.Own) {
+		n, err := nc.Write(b.Own)
+		return int64(n), err
+	}
+	w.vector = b.Vector()
+	if s, ok := nc.(scatterer); ok {
+		return s.WriteBuffers(&w.vector)
+	}
+	return w.vector.WriteTo(nc)
 }
 
 // setDeadline gives the next write its time: Timeout, or what LimitWrites left.
@@ -151,10 +188,11 @@ func (w *writer) setDeadline(c *Conn) error {
 // The append methods want mu.
 
 func (w *writer) appendMessage(m Message) {
-	if need := len(w.buf) + chunkedSize(len(m.Payload), w.chunkSize); need > cap(w.buf) && len(m.Payload) > keepOut {
-		w.buf = append(make([]byte, 0, need), w.buf...)
+	b := &w.batch
+	if need := len(b.Own) + chunkedSize(len(m.Payload), w.chunkSize); need > cap(b.Own) && len(m.Payload) > keepOut {
+		b.Own = append(make([]byte, 0, need), b.Own...)
 	}
-	w.buf = appendMessage(w.buf, m, w.chunkSize)
+	b.Own = appendMessage(b.Own, m, w.chunkSize)
 }
 
 func (w *writer) appendControl(t MessageType, n uint32) {
