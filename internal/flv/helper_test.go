@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
+	"github.com/rtmpd/rtmpd/internal/gather"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -55,4 +57,11 @@ func (f *Writer) WriteTag(t FileTag) error {
 		return fmt.Errorf("flv: write tag size: %w", err)
 	}
 	return nil
+}
+
+// tagBytes is a tag as a recording has it.
+func tagBytes(t FileTag) []byte {
+	var b gather.Batch
+	appendTag(&b, t)
+	return slices.Concat(b.Vector()...)
 }

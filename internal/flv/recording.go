@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/rtmpd/rtmpd/internal/amf"
+	"github.com/rtmpd/rtmpd/internal/gather"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -27,8 +28,8 @@ type RecordingFile interface {
 //	header(9) 0(32) | onMetaData(metaSize) | tags …
 type Recording struct {
 	f       RecordingFile
-	buf     []byte // whole tags that are not in the file yet
-	written int64  // bytes in the file, whole tags only
+	out     gather.Batch // whole tags that are not in the file yet
+	written int64        // bytes in the file, whole tags only
 
 	metaAt   int64 // where the body of onMetaData stands; 0: there is none of ours
 	metaSize int
@@ -54,8 +55,8 @@ const (
 	maxIndex = 1024
 	minIndex = 4
 
-	flushAt = 64 << 10
-	maxKept = 1 << 20 // the largest buffer that is kept
+	flushAt = 256 << 10
+	maxKept = 64 << 10 // the largest buffer that is kept
 )
 
 // creator marks an onMetaData whose room is ours to fill.
@@ -70,8 +71,8 @@ func NewRecording(f RecordingFile, keyframes int) *Recording {
 	r := &Recording{f: f, metaAt: fileHeaderSize + tagHeaderSize}
 	r.index.room = min(max(keyframes, minIndex), maxIndex)
 	r.metaSize = metaFixed + r.index.room*keyEntry
-	r.buf = append(r.buf, r.fileHeader()...)
-	r.buf = appendTag(r.buf, FileTag{Type: TagScript, Body: r.metadata(0)})
+	r.out.Append(r.fileHeader())
+	appendTag(&r.out, FileTag{Type: TagScript, Body: r.metadata(0)})
 	return r
 }
 
@@ -90,12 +91,13 @@ func (r *Recording) fileHeader() []byte {
 // Describe sets the tracks of the recording; nil ones are unknown.
 func (r *Recording) Describe(video, audio *media.Track) { r.tracks = [2]*media.Track{video, audio} }
 
-// WriteTag appends a tag. keyframe: players may begin there.
+// WriteTag appends a tag, whose body must not change before it is flushed. keyframe:
+// players may begin there.
 func (r *Recording) WriteTag(t FileTag, keyframe bool) error {
 	if len(t.Body) > 0xffffff {
 		return fmt.Errorf("flv: tag of %d bytes: the format allows 16777215", len(t.Body))
 	}
-	if len(r.buf) >= flushAt {
+	if r.out.Len() >= flushAt {
 		if err := r.Flush(); err != nil {
 			return err
 		}
@@ -104,7 +106,7 @@ func (r *Recording) WriteTag(t FileTag, keyframe bool) error {
 	if keyframe {
 		r.index.add(t.Timestamp, r.Size())
 	}
-	r.buf = appendTag(r.buf, t)
+	appendTag(&r.out, t)
 	return nil
 }
 
@@ -114,16 +116,16 @@ func (r *Recording) note(kind uint8, timestamp uint32) {
 	r.last = max(r.last, timestamp)
 }
 
-func appendTag(b []byte, t FileTag) []byte {
+func appendTag(b *gather.Batch, t FileTag) {
 	n := len(t.Body)
-	b = append(b, t.Type&0x1f, byte(n>>16), byte(n>>8), byte(n),
+	b.Own = append(b.Own, t.Type&0x1f, byte(n>>16), byte(n>>8), byte(n),
 		byte(t.Timestamp>>16), byte(t.Timestamp>>8), byte(t.Timestamp), byte(t.Timestamp>>24), 0, 0, 0)
-	b = append(b, t.Body...)
-	return binary.BigEndian.AppendUint32(b, uint32(n+tagHeaderSize))
+	b.Append(t.Body)
+	b.Own = binary.BigEndian.AppendUint32(b.Own, uint32(n+tagHeaderSize))
 }
 
 // Size is the file's size with all that was written so far.
-func (r *Recording) Size() int64 { return r.written + int64(len(r.buf)) }
+func (r *Recording) Size() int64 { return r.written + int64(r.out.Len()) }
 
 // Written returns how many bytes of it are in the file.
 func (r *Recording) Written() int64 { return r.written }
@@ -135,15 +137,12 @@ func (r *Recording) Last() uint32 { return r.last }
 // the last tag that was flushed whole, what came after is lost, and only Finish
 // is of use.
 func (r *Recording) Flush() error {
-	if len(r.buf) == 0 {
+	n := r.out.Len()
+	if n == 0 {
 		return nil
 	}
-	_, err := r.f.WriteAt(r.buf, r.written)
-	n := len(r.buf)
-	r.buf = r.buf[:0]
-	if cap(r.buf) > maxKept {
-		r.buf = nil
-	}
+	err := r.out.WriteAt(r.f, r.written)
+	r.out.Reset(maxKept)
 	if err != nil {
 		r.last = r.safe
 		if terr := r.f.Truncate(r.written); terr != nil {

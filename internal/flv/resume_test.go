@@ -105,8 +105,8 @@ func TestRubbishBehindAFinishedRecordingIsCutOff(t *testing.T) {
 	for name, rubbish := range map[string][]byte{
 		"a byte":                               {9},
 		"zeros":                                make([]byte, 100),
-		"a tag of a kind that is none":         appendTag(nil, FileTag{Type: 10, Timestamp: 9000, Body: keyTag}),
-		"a tag that is torn":                   appendTag(nil, FileTag{Type: TagVideo, Timestamp: 9000, Body: keyTag})[:16],
+		"a tag of a kind that is none":         tagBytes(FileTag{Type: 10, Timestamp: 9000, Body: keyTag}),
+		"a tag that is torn":                   tagBytes(FileTag{Type: TagVideo, Timestamp: 9000, Body: keyTag})[:16],
 		"a size that leads out of the file":    {0xff, 0xff, 0xff, 0xff},
 		"a size that leads into the header":    binary.BigEndian.AppendUint32(nil, uint32(len(whole)-5)),
 		"a size that leads to no tag's header": {0, 0, 0, 20},
@@ -118,7 +118,7 @@ func TestRubbishBehindAFinishedRecordingIsCutOff(t *testing.T) {
 		}
 	}
 	// A whole tag behind it is one more, whoever wrote it.
-	f := &mediatest.MemFile{B: appendTag(bytes.Clone(whole), FileTag{Type: TagAudio, Timestamp: 2000, Body: soundTag})}
+	f := &mediatest.MemFile{B: append(bytes.Clone(whole), tagBytes(FileTag{Type: TagAudio, Timestamp: 2000, Body: soundTag})...)}
 	if r, err := ResumeRecording(f, int64(len(f.B))); err != nil || r.Size() != int64(len(f.B)) || r.Last() != 2000 {
 		t.Errorf("a whole tag behind it: %v, goes on at %d of %d, newest %d", err, r.Size(), len(f.B), r.Last())
 	}
@@ -126,7 +126,7 @@ func TestRubbishBehindAFinishedRecordingIsCutOff(t *testing.T) {
 
 func TestWhichFileHeadersAreGoneOnWith(t *testing.T) {
 	t.Parallel()
-	tags := appendTag(nil, FileTag{Type: TagVideo, Timestamp: 2000, Body: keyTag})
+	tags := tagBytes(FileTag{Type: TagVideo, Timestamp: 2000, Body: keyTag})
 	head := func(size uint32, flags byte) []byte {
 		b := binary.BigEndian.AppendUint32([]byte{'F', 'L', 'V', 1, flags}, size)
 		return append(b, make([]byte, max(int(min(size, 5000))-9, 0)+4)...)

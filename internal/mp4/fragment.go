@@ -52,6 +52,17 @@ func (r *Run) size() int {
 //
 //	moof [mfhd, traf [tfhd, tfdt, trun]…] mdat [samples of each run]
 func AppendFragment(b []byte, sequence uint32, runs []Run) []byte {
+	b = appendFragmentHead(b, sequence, runs)
+	for i := range runs {
+		for j := range runs[i].Samples {
+			b = append(b, runs[i].Samples[j].Data...)
+		}
+	}
+	return b
+}
+
+// appendFragmentHead is AppendFragment without the samples.
+func appendFragmentHead(b []byte, sequence uint32, runs []Run) []byte {
 	moofSize := fragmentOverhead
 	for i := range runs {
 		moofSize += runs[i].size()
@@ -68,14 +79,8 @@ func AppendFragment(b []byte, sequence uint32, runs []Run) []byte {
 		}
 	}
 	shut(b, moof, 0)
-	b, mdat := open(b, "mdat")
-	for i := range runs {
-		for j := range runs[i].Samples {
-			b = append(b, runs[i].Samples[j].Data...)
-		}
-	}
-	shut(b, mdat, 0)
-	return b
+	b = be.AppendUint32(b, uint32(offset-moofSize))
+	return append(b, "mdat"...)
 }
 
 // append appends traf. offset is that of the first sample, from the moof on.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/gather"
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
@@ -41,7 +42,7 @@ type Recording struct {
 	number  uint32            // of the newest fragment
 	failed  bool
 
-	buf  []byte // scratch
+	out  gather.Batch // scratch
 	runs []Run
 }
 
@@ -55,7 +56,7 @@ const (
 	bothTime = 200 * time.Millisecond
 	// maxFragment bounds the bytes that wait.
 	maxFragment = 8 << 20
-	maxKept     = 4 << 20 // the largest buffer that is kept
+	maxKept     = 64 << 10 // the largest buffer that is kept
 
 	// maxDrift is how far sound may be from its timestamps, which RTMP rounds to
 	// milliseconds, before it is put where they say.
@@ -132,10 +133,10 @@ func (r *Recording) due(p *media.Packet) bool {
 // track: how long that one lasts is not known before the next one, or the end. One
 // that has lasted for a fragment is not waited for.
 func (r *Recording) flush(now time.Duration, end bool) error {
-	head := r.buf[:0]
+	r.out.Reset(maxKept)
 	if !r.begun {
 		var err error
-		if head, err = r.header(head); err != nil {
+		if r.out.Own, err = r.header(r.out.Own); err != nil {
 			r.failed = true
 			return err
 		}
@@ -159,19 +160,19 @@ func (r *Recording) flush(now time.Duration, end bool) error {
 	if len(r.runs) == 0 {
 		return nil
 	}
-	size := int64(0)
+	r.number++
+	r.out.Own = appendFragmentHead(r.out.Own, r.number, r.runs)
+	place := r.written + int64(len(r.out.Own))
 	for i := range r.runs {
 		for j := range r.runs[i].Samples {
-			size += int64(len(r.runs[i].Samples[j].Data))
+			r.out.Append(r.runs[i].Samples[j].Data)
 		}
 	}
-	r.number++
-	b := AppendFragment(head, r.number, r.runs)
-	if err := r.put(b); err != nil {
+	if err := r.put(); err != nil {
 		return err
 	}
 	r.begun = true
-	r.note(r.written-size, oldest)
+	r.note(place, oldest)
 	return r.spill()
 }
 
@@ -248,17 +249,16 @@ func (r *Recording) note(place int64, oldest time.Duration) {
 	r.oldest = oldest
 }
 
-// put appends b to the file. After an error the file ends with the last whole box.
-func (r *Recording) put(b []byte) error {
-	r.buf = b[:0]
-	if cap(b) > maxKept {
-		r.buf = nil
-	}
-	if _, err := r.file.WriteAt(b, r.written); err != nil {
+// put appends r.out to the file. After an error the file ends with the last whole box.
+func (r *Recording) put() error {
+	n := r.out.Len()
+	err := r.out.WriteAt(r.file, r.written)
+	r.out.Reset(maxKept)
+	if err != nil {
 		r.failed = true
 		return errors.Join(fmt.Errorf("mp4: write: %w", err), r.file.Truncate(r.written))
 	}
-	r.written += int64(len(b))
+	r.written += int64(n)
 	return nil
 }
 
@@ -268,11 +268,12 @@ func (r *Recording) spill() error {
 		if t == nil || len(t.index.list) < spillAt {
 			continue
 		}
-		b, at := open(r.buf[:0], "free")
+		b, at := open(r.out.Own, "free")
 		b = append(b, t.index.list...)
 		shut(b, at, 0)
+		r.out.Own = b
 		where := extent{r.written + boxHeader, int64(len(t.index.list))}
-		if err := r.put(b); err != nil {
+		if err := r.put(); err != nil {
 			return err
 		}
 		t.index.spilled = append(t.index.spilled, where)

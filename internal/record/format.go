@@ -50,11 +50,11 @@ func supports(format string, t *media.Track) bool {
 func newWriter(format string, f *os.File, now time.Time, keyframes int) writer {
 	switch format {
 	case "mp4":
-		return mp4.NewRecording(f, now)
+		return mp4.NewRecording(withVectors(f), now)
 	case "mkv":
 		return &mkvWriter{file: f, created: now}
 	case "ts":
 		return &tsWriter{file: f}
 	}
-	return &flvWriter{rec: flv.NewRecording(f, keyframes)}
+	return &flvWriter{rec: flv.NewRecording(withVectors(f), keyframes)}
 }

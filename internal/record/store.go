@@ -190,7 +190,7 @@ func (f *file) begin(h *os.File, w *want, resume bool) error {
 		if err != nil {
 			return err
 		}
-		rec, err := flv.ResumeRecording(h, info.Size())
+		rec, err := flv.ResumeRecording(withVectors(h), info.Size())
 		f.w = &flvWriter{rec: rec}
 		return err
 	}

@@ -199,7 +199,11 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 		for range 40 {
 			take()
 		}
-		if n := testing.AllocsPerRun(70, take); n > 2 { // growth now and then
+		limit := 2.0 // growth now and then
+		if format == "flv" {
+			limit = 0
+		}
+		if n := testing.AllocsPerRun(70, take); n > limit {
 			t.Errorf("%s: %v allocations for 50 packets", format, n)
 		}
 		r.close()
