@@ -14,6 +14,7 @@ import (
 type Cursor struct {
 	stream *Stream
 	lazy   bool
+	prompt bool // see Prompt; guarded by stream.mu
 
 	// wake has room for one token. The goroutine that takes the cursor off
 	// stream.waiting sends exactly one, and the cursor takes it before it
@@ -27,6 +28,7 @@ type Cursor struct {
 	waiting int    // index in stream.waiting, -1 outside
 	pending int    // index in stream.pending, -1 outside: then next is where it was
 	closed  bool
+	woken   time.Duration // when, since the stream was created
 }
 
 // Cursor subscribes. A lazy cursor, as packagers use it, is not woken for each
@@ -60,6 +62,7 @@ func (c *Cursor) Clone() *Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.newCursor(c.lazy)
+	d.prompt = c.prompt
 	d.next, d.skipped, d.began = c.next, c.skipped, c.began
 	switch {
 	case c.pending >= 0:

@@ -36,6 +36,8 @@ type Stream struct {
 	// is false.
 	recent uint64
 
+	prompting prompting
+
 	cursors int       // registered
 	waiting []*Cursor // blocked in Next
 	pending []*Cursor // without a position until a keyframe comes
@@ -100,7 +102,8 @@ func (s *Stream) Write(p *media.Packet) {
 		s.mu.Unlock()
 		return
 	}
-	s.count.add(p, time.Since(s.created))
+	now := time.Since(s.created)
+	s.count.add(p, now)
 	s.ring.tick(p)
 	if s.video && s.ring.clock-s.videoLast > videoGone {
 		s.video, s.hasKey = false, false
@@ -117,11 +120,12 @@ func (s *Stream) Write(p *media.Packet) {
 	s.woken = s.woken[:0]
 	for i := 0; i < len(s.waiting); {
 		c := s.waiting[i]
-		if c.pending >= 0 || c.lazy && !event && s.ring.head-c.next < lazyBacklog && s.ring.clock-s.ring.at(c.next).when < lazyTime {
+		if c.rests(event, now) {
 			i++
 			continue
 		}
 		s.stopWaiting(c)
+		c.woken = now
 		s.woken = append(s.woken, c)
 	}
 	s.mu.Unlock()
@@ -141,6 +145,7 @@ func (s *Stream) Close() {
 	for _, c := range waiting {
 		c.waiting = -1
 	}
+	s.prompting.stop()
 	s.mu.Unlock()
 	for _, c := range waiting {
 		c.wake <- struct{}{}

@@ -157,6 +157,7 @@ func (r *Recorder) Reconfigure(cfg config.Record) {
 type source interface {
 	Next(ctx context.Context, buf []*media.Packet) (n int, skipped uint64, err error)
 	TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
+	Prompt()
 }
 
 const (
@@ -169,9 +170,15 @@ const (
 func (r *Recorder) Run(ctx context.Context, cur source) error {
 	defer close(r.done)
 	defer func() { r.interrupt() }()
+	if r.cfg.Format == formatFLV { // others write seconds at a time
+		cur.Prompt()
+	}
 	buf := make([]*media.Packet, readAhead)
+	wait := r.execute(ctx)
 	for {
-		wait := r.execute(ctx)
+		if wait.Err() != nil {
+			wait = r.execute(ctx)
+		}
 		n, skipped, err := cur.Next(wait, buf)
 		r.take(buf[:n], skipped)
 		switch {

@@ -98,6 +98,8 @@ func (b *bench) Next(ctx context.Context, buf []*media.Packet) (int, uint64, err
 
 func (b *bench) TryNext([]*media.Packet) (int, uint64, error) { return 0, 0, io.EOF }
 
+func (b *bench) Prompt() {}
+
 // feed has the recorder take packets: k a keyframe, p another frame, a a sound,
 // d data; a digit passes that many seconds.
 func (b *bench) feed(what string) {

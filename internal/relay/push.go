@@ -293,13 +293,7 @@ func (p *Push) failed(err error, wait time.Duration) time.Duration {
 
 const (
 	readAhead = 64 // packets at a time
-	// sendEvery is how often packets are sent: one write for all that came, as often
-	// as players are sent to (flush_interval).
-	sendEvery = 100 * time.Millisecond
-	// patience is for how long the sender looks at each tick whether there is
-	// something, before it waits until the stream wakes it.
-	patience = 10 // ticks
-	maxDrain = 32 // readings at the end: some seconds of media
+	maxDrain  = 32 // readings at the end: some seconds of media
 )
 
 // send sends what cur delivers until ctx ends. nil: the stream is over.
@@ -316,17 +310,13 @@ func (p *Push) send(ctx context.Context, l *link, cur *live.Cursor, t *target) e
 			l.conn.endBy(time.Now().Add(farewell))
 		}
 	}()
-	tick := time.NewTicker(sendEvery)
-	defer tick.Stop()
+	cur.Prompt()
 	buf := make([]*media.Packet, readAhead)
-	for idle := 0; ; {
+	for {
 		if queue := p.cfg.Remote.Queue; queue > 0 && cur.Lag() > queue {
 			cur.Pass()
 		}
-		n, skipped, err := cur.TryNext(buf)
-		if n == 0 && err == nil && idle >= patience {
-			n, skipped, err = cur.Next(sending, buf)
-		}
+		n, skipped, err := cur.Next(sending, buf)
 		if werr := p.write(l, s, buf[:n], skipped); werr != nil {
 			err = werr
 		}
@@ -342,16 +332,6 @@ func (p *Push) send(ctx context.Context, l *link, cur *live.Cursor, t *target) e
 			default:
 				return err
 			}
-		case n == len(buf):
-			continue
-		case n == 0:
-			idle++
-		default:
-			idle = 0
-		}
-		select {
-		case <-tick.C:
-		case <-sending.Done():
 		}
 	}
 }

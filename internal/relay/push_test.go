@@ -150,7 +150,7 @@ func TestPushPassesOverWhatIsTooOld(t *testing.T) {
 	for ms := 40; ms < 9000; ms += 40 { // 22 MB: more than the sockets hold
 		big(ms, ms%1000 == 0)
 		if ms%1000 == 0 {
-			time.Sleep(sendEvery / 10) // the push may run
+			time.Sleep(10 * time.Millisecond) // the push may run
 		}
 	}
 	close(hold)

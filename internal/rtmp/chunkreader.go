@@ -1,6 +1,7 @@
 package rtmp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ const (
 
 	// After Authorise.
 	trustedBuffer = 48 << 10
+	// maxParts is the most chunks of a message that are taken at once.
+	maxParts = 256
 	// exactBody is the length up to which a body is allocated at once; a
 	// longer one starts here and doubles as its bytes arrive.
 	exactBody = 256 << 10
@@ -35,6 +38,11 @@ type chunkReader struct {
 	r        io.Reader
 	buf      []byte
 	pos, end int
+	buffers  *Buffers      // lend buf while it is read into; nil: it is r's own
+	lent     *sharedBuffer // buf, if it is borrowed from lender
+	lender   *Buffers
+	full     bool     // the last read filled buf: there is more
+	parts    [][]byte // scratch of whole
 
 	between bool // no byte of the next chunk is there yet
 
@@ -109,9 +117,12 @@ func (r *chunkReader) next() (Message, error) {
 			return Message{}, err
 		}
 		want := min(r.chunkSize, cs.length-cs.got)
-		if cs.skip {
+		switch {
+		case cs.skip:
 			err = r.discard(int(want))
-		} else {
+		case cs.got == 0 && r.whole(cs):
+			want = cs.length
+		default:
 			err = r.read(cs, int(want))
 		}
 		if err != nil {
@@ -201,12 +212,39 @@ func (r *chunkReader) room(cs *chunkStream, n int) error {
 	return nil
 }
 
+// whole takes the body of a message that has just begun, if all of its chunks lie in the
+// buffer, one after the other: memory for a copy of it need not be zeroed first.
+func (r *chunkReader) whole(cs *chunkStream) bool {
+	at, rest := r.pos, int(cs.length)
+	r.parts = r.parts[:0]
+	for {
+		n := min(rest, int(r.chunkSize))
+		if at+n > r.end {
+			return false
+		}
+		r.parts = append(r.parts, r.buf[at:at+n])
+		at += n
+		if rest -= n; rest == 0 {
+			break
+		}
+		if cs.extended || cs.csid >= 64 || at == r.end || r.buf[at] != 3<<6|byte(cs.csid) || len(r.parts) == maxParts {
+			return false
+		}
+		at++
+	}
+	cs.body = bytes.Join(r.parts, nil)
+	r.held += cap(cs.body)
+	r.pos = at
+	return true
+}
+
 // read moves n bytes into cs.body.
 func (r *chunkReader) read(cs *chunkStream, n int) error {
 	for n > 0 {
 		if r.pos == r.end {
 			// A piece that fills the buffer anyway goes to its place at once.
-			if n >= len(r.buf) && cap(cs.body)-len(cs.body) >= n {
+			if n >= trustedBuffer && cap(cs.body)-len(cs.body) >= n {
+				r.giveBack()
 				at := len(cs.body)
 				m, err := r.fill(cs.body[at : at+n])
 				cs.body = cs.body[:at+m]
@@ -220,13 +258,6 @@ func (r *chunkReader) read(cs *chunkStream, n int) error {
 			}
 		}
 		m := min(n, r.end-r.pos)
-		if m == int(cs.length) {
-			// The whole message lies here; a copy need not be zeroed first.
-			cs.body = append([]byte(nil), r.buf[r.pos:r.pos+m]...)
-			r.held += cap(cs.body)
-			r.pos += m
-			return nil
-		}
 		if err := r.room(cs, m); err != nil {
 			return err
 		}
@@ -265,18 +296,63 @@ func (r *chunkReader) inside(n int) error {
 // need makes the next n bytes, at most a header's, lie at buf[pos:].
 func (r *chunkReader) need(n int) error {
 	for r.end-r.pos < n {
-		if r.pos == r.end {
+		switch {
+		case r.pos == r.end:
 			r.pos, r.end = 0, 0
-		} else if r.pos+n > len(r.buf) {
+			if err := r.await(); err != nil {
+				return err
+			}
+		case r.lent != nil && !r.full:
+			r.keepRest()
+		case r.pos+n > len(r.buf):
 			r.end = copy(r.buf, r.buf[r.pos:r.end])
 			r.pos = 0
 		}
 		m, err := r.fill(r.buf[r.end:])
-		if r.end += m; err != nil {
+		r.full = r.end+m == len(r.buf)
+		if r.end += m; err != nil && err != errNothing {
 			return err
 		}
 	}
 	return nil
+}
+
+// await returns when there is reason to read. An empty buffer that is shared is given
+// back meanwhile.
+func (r *chunkReader) await() error {
+	w, ok := r.r.(wire)
+	if !ok {
+		return nil
+	}
+	r.giveBack()
+	brief, err := w.await()
+	switch {
+	case err != nil:
+		return err
+	case brief && r.buffers != nil:
+		r.lender, r.lent = r.buffers, r.buffers.get()
+		r.buf = r.lent[:]
+	case r.buf == nil:
+		r.buf = make([]byte, trustedBuffer)
+	}
+	return nil
+}
+
+// keepRest moves the bytes of a borrowed buffer, which end within a header, to one of r's
+// own: more will take a while.
+func (r *chunkReader) keepRest() {
+	own := make([]byte, trustedBuffer)
+	r.pos, r.end = 0, copy(own, r.buf[r.pos:r.end])
+	r.giveBack()
+	r.buf = own
+}
+
+// giveBack gives the buffer, which is empty, back to whom it is borrowed from.
+func (r *chunkReader) giveBack() {
+	if r.lent != nil {
+		r.lender.pool.Put(r.lent)
+		r.lender, r.lent, r.buf = nil, nil, nil
+	}
 }
 
 // fill reads at least one byte into p.

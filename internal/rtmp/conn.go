@@ -70,6 +70,7 @@ type Conn struct {
 	pace      func() bool // see Pace
 	pacer     *pacer
 	more      bool // the last paced read was full
+	turn      turn // of the next paced read
 
 	out writer
 }

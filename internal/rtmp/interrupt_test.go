@@ -105,7 +105,7 @@ func TestAnInterruptionEndsAWaitForTheBeat(t *testing.T) {
 	defer near.Close()
 	c := newConn(near, Options{}.withDefaults(), 0)
 	beats := make(chan struct{})
-	c.Pace(func() bool { <-beats; return true })
+	c.Pace(func() bool { <-beats; return true }, new(Buffers))
 	got := make(chan error)
 	go func() {
 		_, err := c.ReadMessage()
@@ -118,7 +118,7 @@ func TestAnInterruptionEndsAWaitForTheBeat(t *testing.T) {
 	if err := <-got; !errors.Is(err, ErrInterrupted) {
 		t.Errorf("%v, want %v", err, ErrInterrupted)
 	}
-	c.Pace(nil)
+	c.Pace(nil, nil)
 	if _, err := far.Write(appendMessage(nil, Message{Type: TypeAudio, ChunkStreamID: 4, Payload: []byte{0xaf, 1}}, defaultChunkSize)); err != nil {
 		t.Fatal(err)
 	}
@@ -134,12 +134,12 @@ func TestOnlyAPlainSocketIsReadInBeats(t *testing.T) {
 	c.Pace(func() bool {
 		t.Error("it waits for a beat")
 		return true
-	})
+	}, new(Buffers))
 	go func() {
 		_, _ = far.Write(appendMessage(nil, Message{Type: TypeAudio, ChunkStreamID: 4, Payload: []byte{0xaf, 1}}, defaultChunkSize))
 	}()
 	if m, err := c.ReadMessage(); err != nil || len(m.Payload) != 2 {
 		t.Errorf("%v, %v", m, err)
 	}
-	c.Pace(nil)
+	c.Pace(nil, nil)
 }

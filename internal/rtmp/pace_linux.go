@@ -12,7 +12,7 @@ import (
 // restingLowat is SO_RCVLOWAT while a connection is read in beats: the kernel
 // then wakes nobody for a packet that will be fetched at the next beat anyway.
 // Every packet would otherwise wake the runtime's poller, waiting or not.
-const restingLowat = 128 << 10
+const restingLowat = 256 << 10
 
 // A pacer reads a TCP socket without ever waiting for it.
 type pacer struct {

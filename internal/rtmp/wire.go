@@ -24,19 +24,26 @@ type idle struct {
 // is owed, keeps watch over its silence and counts.
 type wire struct{ c *Conn }
 
-func (w wire) Read(p []byte) (int, error) {
+// settle sends what the peer is owed, and begins the watch over its silence.
+func (w wire) settle() error {
 	c := w.c
 	if c.replies {
 		c.replies = false
 		if err := c.Flush(); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if c.o.Ping > 0 && c.idle.deadline.IsZero() {
 		c.idle.lastRead = time.Now()
-		if err := c.wake(c.idle.lastRead.Add(c.o.Ping)); err != nil {
-			return 0, err
-		}
+		return c.wake(c.idle.lastRead.Add(c.o.Ping))
+	}
+	return nil
+}
+
+func (w wire) Read(p []byte) (int, error) {
+	c := w.c
+	if err := w.settle(); err != nil {
+		return 0, err
 	}
 	if c.pace != nil {
 		if n, done, err := c.paced(p); done {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/origin"
+	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
 // A readTick gathers publishers whose packets have time: each is read once a tick
@@ -26,17 +27,20 @@ type readTick struct {
 
 // readTicks are those of a server. Publishers that nobody watches over RTMP have one
 // that is short while there are few of them and their cost is no matter, and
-// slows down with each one more: HLS does not see the difference. Those that are
+// slows down with each one more, up to a fifth of a second: HLS does not see the
+// difference, nor does a recording. What is read at a tick is written to recordings and
+// pushes at once, while it is in the processor's cache. Those that are
 // watched have one while every player is served at the flush interval: then the
 // players are served when the publishers have been read.
 type readTicks struct {
 	hub                *fanout.Hub
+	buffers            rtmp.Buffers // of those that are read now
 	unwatched, watched *readTick
 }
 
 const (
 	tickShortest  = 40 * time.Millisecond
-	tickLongest   = 100 * time.Millisecond
+	tickLongest   = 200 * time.Millisecond
 	tickPublisher = 600 * time.Microsecond // longer for each publisher
 )
 
@@ -49,11 +53,14 @@ func newReadTicks(hub *fanout.Hub) *readTicks {
 func (b *readTicks) reader(st *origin.Stream) func() bool {
 	var last uint64 // the watched tick that has been read at
 	return func() bool {
-		switch {
-		case st.Fan() == nil:
-			return b.unwatched.wait(0) > 0
-		case !b.hub.InStep():
+		watched := st.Fan() != nil
+		if watched && !b.hub.InStep() {
+			st.Live().Unbatched()
 			return false
+		}
+		st.Live().Flush() // all that was read has been written
+		if !watched {
+			return b.unwatched.wait(0) > 0
 		}
 		last = b.watched.wait(last)
 		return last > 0
