@@ -67,9 +67,11 @@ test-traefik:
 	scripts/build-traefik
 	cd test/interop && $(GO) test -count=1 -timeout 10m -tags traefik -run TestTraefik ./...
 
-# Installs, upgrades and removes the Debian package in a chroot. Needs root.
-test-deb:
-	scripts/test-deb
+# Installs, upgrades and removes the Debian package in a chroot, then under a systemd
+# that boots in name spaces of its own. Needs root.
+test-deb: deb
+	scripts/test-deb dist/rtmpd_*.deb
+	scripts/test-systemd dist/rtmpd_*.deb
 
 # dist/rtmpd_VERSION_ARCH.deb, for this machine's kind.
 deb:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -194,6 +195,49 @@ http {
 	write(testport.Address())
 	systemd.heard(t, "RELOADING=1\nMONOTONIC_USEC=")
 	systemd.heard(t, "FDSTOREREMOVE=1\nFDNAME="+"address="+strings.ReplaceAll(httpAt, ":", "_"))
+}
+
+// TestSystemdsOwnSocketsAreTaken has systemd-socket-activate listen, as rtmpd.socket does,
+// and start rtmpd for the first client.
+func TestSystemdsOwnSocketsAreTaken(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "n") // short: a socket's path has 108 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	rtmpAt, httpAt, odd := testport.Address(), testport.Address(), testport.Address()
+	path := filepath.Join(dir, "rtmpd.hcl")
+	text := fmt.Sprintf("state_dir = \"%s/state\"\nruntime_dir = \"%[1]s/run\"\nrtmp {\n  listen = %q\n  application \"live\" {}\n}\nhttp {\n  listen = %q\n  location \"/health\" {\n    health {}\n  }\n}\n", dir, rtmpAt, httpAt)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rtmpd, err := exec.LookPath("rtmpd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("systemd-socket-activate", "-l", rtmpAt, "-l", httpAt, "-l", odd, "--fdname=rtmp:web:odd", rtmpd, "run", "-c", path)
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p, p
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v: see scripts/test-deps", err)
+	}
+	go func() { p.err = cmd.Wait(); close(p.done) }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		<-p.done
+	})
+	answered := false
+	for deadline := time.Now().Add(patience); !answered && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		res, err := http.Get("http://" + httpAt + "/health")
+		if err == nil {
+			answered = res.StatusCode == http.StatusOK
+			res.Body.Close()
+		}
+	}
+	if want := `"socket": "odd (` + odd + `)"`; !answered || !strings.Contains(p.text(), want) || strings.Contains(p.text(), "error") {
+		t.Errorf("answered: %t, want %s in\n%s", answered, want, p.text())
+	}
 }
 
 func TestTheStatusLineSaysWhatGoesOnAndWhatIsWrong(t *testing.T) {

@@ -50,9 +50,14 @@ http {
   trusted_proxies = ["loopback"] # a proxy on this machine; "private" as well if it runs in Docker
   access_log      = "/var/log/rtmpd/access.log"
 
-  # http://HOST:8080/live/test.m3u8
+  # http://HOST:8080/live/test.m3u8, for VLC and for players in other pages
   location "/live" {
     root = "/var/lib/rtmpd/hls" # root + the whole path
+  }
+
+  # http://HOST:8080/test.html, a page with a player; / lists what is live.
+  location "/" {
+    player {}
   }
 
   # These answer this machine only, unless you say who else.
