@@ -123,7 +123,7 @@ var docs = map[string]string{
 	"Location.Headers":              "Headers that every answer carries.",
 	"Location.Health":               "Whether all is well, for load balancers and containers.",
 	"Location.Metrics":              "Metrics for Prometheus.",
-	"Location.Player":               "A page with a player.",
+	"Location.Player":               "Pages with a player: one for each stream, a list, frames and a script for other sites.",
 	"Location.Redirect":             "Where every request is sent.",
 	"Location.Root":                 "The directory that the whole path of a request is looked for in.",
 	"Location.Stat":                 "What happens now, as XML, JSON or a page.",

@@ -54,7 +54,8 @@ type Location struct {
 	API bool `hcl:"api,block"`
 	// Whether all is well, for load balancers and containers.
 	Health bool `hcl:"health,block"`
-	// A page with a player.
+	// Pages with a player: one for each stream, a list, frames and a script for
+	// other sites.
 	Player *Player `hcl:"player,block"`
 
 	// Who may see the location, by address.

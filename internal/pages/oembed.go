@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // An oEmbed is an answer of the type "video" (oEmbed 1.0 §2.3.4).
@@ -65,7 +67,7 @@ func (h *Handler) streamOf(text, self string) (Stream, bool) {
 	if !ok {
 		return Stream{}, false
 	}
-	kind, app, name := route("/"+in, u.Query().Get("app"))
+	kind, app, name := route(value.NormalName("/"+in), value.NormalName(u.Query().Get("app")))
 	if kind != kindPage && kind != kindEmbed {
 		return Stream{}, false
 	}

@@ -178,7 +178,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, v Visit) {
 		a.serve(w, r)
 		return
 	}
-	kind, app, name := route(v.Path, r.URL.Query().Get("app"))
+	kind, app, name := route(v.Path, value.NormalName(r.URL.Query().Get("app")))
 	serve := h.byKind(kind)
 	if serve == nil {
 		http.NotFound(w, r)

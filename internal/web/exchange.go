@@ -24,7 +24,7 @@ type exchange struct {
 	start  time.Time
 	status int
 	bytes  int64
-	acts   bool // the query names streams to act on: a control location
+	names  bool // the URL names streams, whether there are such or not: control, player
 }
 
 var (
@@ -107,7 +107,7 @@ func (x *exchange) route() {
 		x.fail(l, http.StatusMethodNotAllowed, "")
 		return
 	}
-	x.acts = l.control
+	x.names = l.control || l.pages != nil
 	if l.control { // before credentials: a browser sends those for pages of every site
 		if why := x.fromOtherSite(l); why != "" {
 			x.fail(l, http.StatusForbidden, why)

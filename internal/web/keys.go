@@ -11,7 +11,7 @@ import (
 // Referer may be the page of such an address.
 func (x *exchange) hideKeys() {
 	switch code := x.code(); {
-	case x.site.deps.IsKey == nil, !x.acts && (code >= 200 && code < 300 || code == 304):
+	case x.site.deps.IsKey == nil, !x.names && (code >= 200 && code < 300 || code == 304):
 		return
 	}
 	from := x.r.Header.Get("Referer")
@@ -60,16 +60,31 @@ func (s *Site) withoutKeys(uri string) string {
 	return out.String() + rest
 }
 
+// keyed are the forms in which the name of a stream, or a key in its place, stands in a
+// part of a URL, beside NAME.EXTENSION.
+var keyed = [...]struct{ before, behind string }{
+	{"", ""}, {"json_", ".js"}, {"info_", ".js"}, {"", ".poster.mp4"}, {"", ".poster.avif"},
+}
+
 func (s *Site) withoutKey(word string) string {
 	plain, err := url.PathUnescape(word)
 	if err != nil {
 		plain = word
 	}
-	if s.deps.IsKey(plain) {
-		return "***"
+	for _, f := range keyed {
+		if in, ok := strings.CutPrefix(plain, f.before); ok {
+			if name, ok := strings.CutSuffix(in, f.behind); ok && s.deps.IsKey(name) {
+				return f.before + "***" + f.behind
+			}
+		}
 	}
 	if i := strings.LastIndexByte(plain, '.'); i > 0 && s.deps.IsKey(plain[:i]) {
 		return "***" + (&url.URL{Path: plain[i:]}).EscapedPath()
+	}
+	if len(plain) < len(word) && strings.ContainsAny(plain, wordEnds) { // a URL in a URL
+		if masked := s.withoutKeys(plain); masked != plain {
+			return url.QueryEscape(masked)
+		}
 	}
 	return word
 }

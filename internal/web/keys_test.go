@@ -1,6 +1,8 @@
 package web
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,11 +29,22 @@ func TestAStreamKeyInAURLIsInNoLog(t *testing.T) {
 		{"/live/x?newname=" + key + "&n=1", "/live/x?newname=***&n=1"},
 		{"/live/there.txt?a=b", "/live/there.txt?a=b"},
 		{"/live/not-there.txt", "/live/not-there.txt"},
+		// A page answers whatever name somebody makes up.
+		{"/watch/" + key + ".html", "/watch/***.html"},
+		{"/watch/json_" + key + ".js?app=live", "/watch/json_***.js?app=live"},
+		{"/watch/info_" + key + ".js", "/watch/info_***.js"},
+		{"/watch/" + key + ".poster.mp4", "/watch/***.poster.mp4"},
+		{"/watch/embed/" + key, "/watch/embed/***"},
+		{"/watch/oembed?url=http%3A%2F%2Fh%2F" + key + ".html&x=1", "/watch/oembed?url=http%3A%2F%2Fh%2F%2A%2A%2A.html&x=1"},
+		{"/watch/oembed?url=http%3A%2F%2Fh%2Ftest.html", "/watch/oembed?url=http%3A%2F%2Fh%2Ftest.html"},
 	} {
 		log := filepath.Join(t.TempDir(), "access.log")
-		cfg := locations(config.Location{Path: "/live", Alias: value.Path(dir)})
+		cfg := locations(config.Location{Path: "/live", Alias: value.Path(dir)}, config.Location{Path: "/watch", Player: &config.Player{}})
 		cfg.AccessLog, cfg.AccessLogFormat = value.Path(log), "$request_uri|$uri|$args|$http_referer"
-		s, err := Compile(cfg, Deps{IsKey: func(word string) bool { return word == key }})
+		s, err := Compile(cfg, Deps{
+			IsKey:  func(word string) bool { return word == key },
+			Player: player(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") })),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ func (x *exchange) servePages(l *location, urlPath string) {
 	}
 	// The rule of cors_origins for scripts of other sites, which no browser enforces
 	// for WebSockets.
-	if origin := x.r.Header.Get("Origin"); origin != "" && crossSite(x) && !l.cors.allows(origin) {
+	if origin := x.r.Header.Get("Origin"); origin != "" && crossSite(x) && !l.cors.allows(origin) && !x.isOwn(origin) {
 		x.fail(l, http.StatusForbidden, "cors_origins does not name the page's origin")
 		return
 	}
@@ -54,6 +54,15 @@ func (x *exchange) servePages(l *location, urlPath string) {
 		defer x.conn.server.drop(x.conn)
 	}
 	l.pages(x, x.r, v)
+}
+
+// isOwn reports whether an origin is the public one of the server: a proxy may have
+// changed the Host.
+func (x *exchange) isOwn(origin string) bool {
+	base, _ := x.site.PublicURL(x.r)
+	own, ok := parseBase(base)
+	u, ok2 := parseBase(origin)
+	return ok && ok2 && own.origin == u.origin
 }
 
 // hold keeps a connection that was taken over for a WebSocket, for Shutdown to wait for;

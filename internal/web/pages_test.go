@@ -191,24 +191,28 @@ func TestAClosedSiteEndsItsWebSockets(t *testing.T) {
 func TestWebSocketsOfOtherSites(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{}, 100)
-	addr, _ := serveSite(t, site(t, Deps{Player: waiting(ended)}, locations(
+	cfg := locations(
 		config.Location{Path: "/open", Player: &config.Player{}},
 		config.Location{Path: "/some", Player: &config.Player{}, CORSOrigins: value.Origins{"https://forum.example"}},
 		config.Location{Path: "/none", Player: &config.Player{}, CORSOrigins: value.Origins{}},
 		config.Location{Path: "/guarded", Player: &config.Player{}, Access: rules("192.0.2.0/24")},
 		config.Location{Path: "/other", Health: true},
-	)))
+	)
+	cfg.PublicURL, cfg.TrustedProxies = value.BaseURLs{"https://public.example/mist"}, loopback()
+	addr, _ := serveSite(t, site(t, Deps{Player: waiting(ended)}, cfg))
 	for what, want := range map[string]int{
-		"/open":                               101,
-		"/open Origin: https://evil.example":  101,
-		"/some Origin: https://forum.example": 101,
-		"/some Origin: https://evil.example":  403,
-		"/some Origin: null":                  403,
-		"/some Origin: http://tv.example":     101, // its own
-		"/some":                               101, // no browser
-		"/none Origin: https://forum.example": 403,
-		"/guarded Origin: http://tv.example":  403,
-		"/other Origin: http://tv.example":    200, // it knows no upgrade
+		"/open":                                101,
+		"/open Origin: https://evil.example":   101,
+		"/some Origin: https://forum.example":  101,
+		"/some Origin: https://evil.example":   403,
+		"/some Origin: https://public.example": 101, // its own, behind a proxy
+		"/some Origin: http://public.example":  403,
+		"/some Origin: null":                   403,
+		"/some Origin: http://tv.example":      101, // its own
+		"/some":                                101, // no browser
+		"/none Origin: https://forum.example":  403,
+		"/guarded Origin: http://tv.example":   403,
+		"/other Origin: http://tv.example":     200, // it knows no upgrade
 	} {
 		path, header, _ := strings.Cut(what, " ")
 		if header != "" {
