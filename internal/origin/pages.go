@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -96,6 +97,12 @@ func (p Pages) look(a *Application, app *config.Application, appName, name strin
 	}
 	if a != nil {
 		p.fill(a, cfg.HLS, &s)
+	}
+	if d := cfg.DASH; d != nil {
+		manifest := dash.ManifestName(name, d)
+		if _, ok := p.origin.dirs.Lookup(strings.TrimSuffix(string(d.Path), "/") + "/" + manifest); ok {
+			s.ManifestDir, s.Manifest = string(d.Path), manifest
+		}
 	}
 	switch {
 	case s.State == pages.Waiting:

@@ -65,10 +65,12 @@ type source struct {
 	TotalMatches int    `json:"total_matches"`
 }
 
-// What MistServer calls HLS in MPEG-TS and in fragmented MP4, and how it ranks them.
+// What MistServer calls HLS in MPEG-TS and in fragmented MP4, and DASH, and how it ranks
+// them.
 const (
 	typeTS, rankTS                 = "html5/application/vnd.apple.mpegurl", 9
 	typeFragmented, rankFragmented = "html5/application/vnd.apple.mpegurl;version=7", 8
+	typeDASH, rankDASH             = "dash/video/mp4", 8
 )
 
 // info describes s to a visitor.
@@ -96,12 +98,22 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 	if s.Video != nil && !s.Guarded {
 		i.Picture = h.picture(s)
 	}
-	src := source{Type: typeTS, HRN: "HLS (TS)", RelURL: v.relative(path), Priority: rankTS}
-	if s.Fragmented {
-		src.Type, src.HRN, src.Priority = typeFragmented, "HLS (CMAF)", rankFragmented
+	add := func(kind, hrn, path string, rank int) {
+		src := source{Type: kind, HRN: hrn, RelURL: v.relative(path), Priority: rank}
+		if base := v.Base(); base != "" {
+			src.URL = base + path
+		}
+		i.Source = append(i.Source, src)
 	}
-	if base := v.Base(); base != "" {
-		src.URL = base + path
+	if s.Fragmented {
+		add(typeFragmented, "HLS (CMAF)", path, rankFragmented)
+	} else {
+		add(typeTS, "HLS (TS)", path, rankTS)
+	}
+	if s.Manifest != "" {
+		if mpd := v.PlaylistPath(s.ManifestDir, s.Manifest); mpd != "" {
+			add(typeDASH, "DASH", mpd, rankDASH)
+		}
 	}
 	i.Type, i.Selver, i.Capa, i.UnixOffset = "live", 2, &struct{}{}, new(int64)
 	i.Meta = &infoMeta{Tracks: make(map[string]infoTrack), Live: 1}
@@ -119,8 +131,9 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 			Channels: t.Channels, Rate: cmp.Or(t.OutputRate, t.SampleRate),
 		}
 	}
-	src.SimulTracks, src.TotalMatches = len(i.Meta.Tracks), len(i.Meta.Tracks)
-	i.Source = []source{src}
+	for j := range i.Source {
+		i.Source[j].SimulTracks, i.Source[j].TotalMatches = len(i.Meta.Tracks), len(i.Meta.Tracks)
+	}
 	return i
 }
 

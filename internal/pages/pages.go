@@ -51,6 +51,8 @@ type Stream struct {
 	Title, Description string
 	// Dir is the directory of the playlist and Playlist its name in it.
 	Dir, Playlist string
+	// ManifestDir and Manifest are the same of DASH; empty: there is none.
+	ManifestDir, Manifest string
 	// Elsewhere is where fragments are, if they are not beside the playlist: an
 	// origin.
 	Elsewhere string

@@ -47,6 +47,10 @@ const paged = `rtmp {
       format   = "fmp4"
       fragment = "1s"
     }
+    dash {
+      path     = "$DIR/www/fragmented"
+      fragment = "1s"
+    }
   }
   application "nohls" {}
 }
@@ -123,6 +127,10 @@ func TestTheStateOfAStreamInFragmentedMP4(t *testing.T) {
 	if s := r.stateBecomes(path, "live"); s.Source[0].RelURL != "fragmented/test.m3u8" || !strings.HasSuffix(s.Source[0].Type, ";version=7") {
 		t.Errorf("live: %+v", s)
 	}
+	r.eventually("DASH is a source, too", func() bool {
+		s := r.state(path)
+		return len(s.Source) == 2 && s.Source[1].Type == "dash/video/mp4" && s.Source[1].RelURL == "fragmented/test.mpd"
+	})
 	p.unpublish(t)
 	r.stateBecomes(path, "offline")
 	p = r.publish("fragmented", "test")
