@@ -44,7 +44,7 @@ func (h *Handler) serveOEmbed(w http.ResponseWriter, r *http.Request, v Visit) {
 	title := h.title(&s)
 	e := oEmbed{
 		Version: "1.0", Type: "video", Title: title, ProviderName: cmp.Or(h.cfg.Title, "Live"), ProviderURL: self, CacheAge: 60,
-		Width: width, Height: height, HTML: string(frameCode(v.absolute(h.frame(&s)), title, width, height)),
+		Width: width, Height: height, HTML: frameCode(v.absolute(h.frame(&s)), title, width, height),
 	}
 	if h.poster != nil {
 		e.Thumbnail, e.ThumbWidth, e.ThumbHeight = h.posterURL(&v), width, height

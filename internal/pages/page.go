@@ -31,10 +31,7 @@ type page struct {
 	Autoplay    bool
 	Muted       bool
 	Params      string // a query for all that the player asks for
-	Poster      string
-	Picture     string // the newest keyframe; empty: none
 	Playlist    string // relative; empty: none now
-	Offline     string
 
 	// Absolute URLs, for other sites; empty if the public address is not known.
 	URL, EmbedURL, OEmbedURL, PictureURL, PosterURL string
@@ -53,21 +50,18 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, v Visit, s *
 	i := h.info(&v, s)
 	p := page{
 		Root: v.root(), Frame: frame, Title: i.Title, Site: cmp.Or(h.cfg.Title, "Live"), Description: s.Description,
-		Name: s.App + "/" + s.Name, Info: string(encode(i)), Autoplay: h.cfg.Autoplay, Poster: h.posterFrom(&v, v.root()), Offline: h.cfg.OfflineText,
+		Name: s.App + "/" + s.Name, Info: string(encode(i)), Autoplay: h.cfg.Autoplay,
 		Width: cmp.Or(i.Width, defaultWidth), Height: cmp.Or(i.Height, defaultHeight),
 	}
 	p.options(r.URL.Query())
 	if len(i.Source) > 0 {
 		p.Playlist = v.root() + i.Source[0].RelURL
 	}
-	if i.Picture != "" {
-		p.Picture = v.root() + i.Picture
-	}
 	if p.URL = v.absolute(h.page(s)); p.URL != "" {
 		p.EmbedURL = v.absolute(h.frame(s))
 		p.OEmbedURL = v.absolute("oembed?url=" + url.QueryEscape(p.URL))
 		p.Secure = strings.HasPrefix(p.URL, "https:")
-		p.Code = string(frameCode(p.EmbedURL, p.Title, 640, 360))
+		p.Code = frameCode(p.EmbedURL, p.Title, 640, 360)
 		if i.Picture != "" {
 			p.PictureURL = v.absolute(i.Picture)
 		}
@@ -126,10 +120,10 @@ func (h *Handler) render(w http.ResponseWriter, r *http.Request, v *Visit, name,
 }
 
 // frameCode is the HTML that shows a stream in another page.
-func frameCode(src, title string, width, height int) template.HTML {
+func frameCode(src, title string, width, height int) string {
 	var b strings.Builder
 	_ = shown.ExecuteTemplate(&b, "frame", map[string]any{"Src": src, "Title": title, "Width": width, "Height": height}) // into memory, and a test renders it
-	return template.HTML(b.String())                                                                                     //nolint:gosec // made by a template
+	return b.String()
 }
 
 // An entry is one stream of the index.

@@ -40,7 +40,7 @@ func (h *Handler) servePoster(w http.ResponseWriter, r *http.Request, v *Visit, 
 	}
 	header := w.Header()
 	header.Set("Content-Type", f.contentType)
-	setDefault(header, "Cache-Control", "public, max-age=5")
+	setDefault(header, "Cache-Control", "max-age=5")
 	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	header.Set("ETag", `"`+strconv.FormatUint(uint64(p.Epoch), 16)+"-"+strconv.FormatInt(int64(p.DTS), 16)+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b)) // some browsers play nothing without ranges
