@@ -115,6 +115,9 @@ func (c *checker) location(b *node, loc *Location) {
 	}
 	if p := loc.Player; p != nil {
 		c.player(b.one("player"), p)
+		if loc.Exact {
+			c.errorAt(b.rng, "pages are several paths", fmt.Sprintf("write location %q", loc.Path))
+		}
 	}
 	if loc.Autoindex && loc.Root == "" && loc.Alias == "" && !b.bad("root") && !b.bad("alias") {
 		c.errorAt(b.at("autoindex"), "autoindex needs root or alias", "")

@@ -52,7 +52,7 @@ var assets = sync.OnceValue(func() map[string]asset {
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
-	setDefault(h, "Cache-Control", "max-age=600") // short: another rtmpd has other files that belong together
+	setDefault(h, "Cache-Control", "max-age=600")         // short: another rtmpd has other files that belong together
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin") // for pages of other sites that load player.js
 	h.Add("Vary", "Accept-Encoding")
 	body, etag := a.body, `"`+a.etag+`"`

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"flag"
@@ -12,11 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rtmpd/rtmpd/config/value"
-	"github.com/rtmpd/rtmpd/internal/media"
-	"github.com/rtmpd/rtmpd/internal/mediatest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -401,90 +397,6 @@ func TestHlsJsKeepsItsLicence(t *testing.T) {
 	_, body := ask(t, h, "GET /hls.min.js.LICENSE")
 	if !strings.Contains(body, "Copyright (c) 2017 Dailymotion") || !strings.Contains(body, "Apache License, Version 2.0") {
 		t.Errorf("the licence reads %q", body)
-	}
-}
-
-// keyframe is that of a stream for tests.
-func keyframe(t *testing.T) *media.Packet {
-	t.Helper()
-	return mediatest.NewScript(t).Play(time.Second).Packets[0]
-}
-
-func TestThePictureIsAnMP4OfTheKeyframe(t *testing.T) {
-	h, f := handler(t, defaults(), live("test"))
-	f.keyframe = keyframe(t)
-	resp, body := ask(t, h, "GET /test.poster.mp4")
-	if i := strings.Index(body, "moov"); i < 0 || i > strings.Index(body, "mdat") || !bytes.HasSuffix([]byte(body), f.keyframe.Data) {
-		t.Errorf("no moov before the mdat with the keyframe: %q", body[:min(len(body), 100)])
-	}
-	part, some := ask(t, h, "GET /test.poster.mp4", "Range: bytes=4-7")
-	if part.StatusCode != 206 || some != "ftyp" {
-		t.Errorf("a range: %d %q", part.StatusCode, some)
-	}
-	if again, _ := ask(t, h, "GET /test.poster.mp4", "If-None-Match: "+resp.Header.Get("ETag")); again.StatusCode != 304 {
-		t.Errorf("the same again: %d", again.StatusCode)
-	}
-	f.keyframe = nil
-	if resp, _ := ask(t, h, "GET /test.poster.mp4"); resp.StatusCode != 404 {
-		t.Errorf("without a keyframe: %d", resp.StatusCode)
-	}
-}
-
-// Of AV1 there is a picture, too, and links have it.
-func TestThePictureOfAV1IsAnImage(t *testing.T) {
-	h, f := handler(t, defaults(), live("test"))
-	f.keyframe = keyframe(t)
-	if resp, _ := ask(t, h, "GET /test.poster.avif"); resp.StatusCode != 404 {
-		t.Errorf("of H.264: %d", resp.StatusCode)
-	}
-	s := live("test")
-	s.Video = &media.Track{Kind: media.Video, Codec: media.CodecAV1, Width: 640, Height: 360, Config: []byte{0x81, 5, 0x0c, 0, 10, 1, 0}}
-	f.set(s)
-	f.keyframe = &media.Packet{Track: s.Video, Keyframe: true, Data: []byte("a frame")}
-	resp, body := ask(t, h, "GET /test.poster.avif")
-	differs(t, "Content-Type", resp.Header.Get("Content-Type"), "image/avif")
-	if !strings.HasPrefix(body[4:], "ftypavif") || !strings.HasSuffix(body, "\n\x01\x00a frame") {
-		t.Errorf("%d %q", resp.StatusCode, body)
-	}
-	if _, page := ask(t, h, "GET /test.html"); !strings.Contains(page, `<meta property="og:image" content="https://tv.example/mist/watch/test.poster.avif">`) {
-		t.Errorf("the page: %s", page)
-	}
-}
-
-func TestOEmbedKnowsItsOwnPagesAlone(t *testing.T) {
-	h, _ := handler(t, defaults(), live("test"))
-	for target, status := range map[string]int{
-		"https://tv.example/mist/watch/test.html":                   200,
-		"http://tv.example/mist/watch/show/test.html":               200,
-		"https://tv.example/mist/watch/embed/test":                  200,
-		"https://other.example/mist/watch/test.html":                200, // it says only what stands on this server
-		"https://tv.example/watch/test.html":                        404,
-		"https://tv.example/mist/watch/json_test.js":                404,
-		"https://tv.example/mist/watch/none/test.html":              404,
-		"javascript:alert(1)//mist/watch/test.html":                 404,
-		"https://tv.example/mist/watch/../../mist/watch/x%00y.html": 404,
-		"https://tv.example/mist/watch/%3Cscript%3E.html":           404,
-	} {
-		resp, body := ask(t, h, "GET /oembed?url="+url.QueryEscape(target))
-		differs(t, target, resp.StatusCode, status)
-		if status == 200 && !strings.Contains(body, `src=\"https://tv.example/mist/watch/embed/test\"`) {
-			t.Errorf("%s: %s", target, body)
-		}
-	}
-	resp, _ := ask(t, h, "GET /oembed?format=xml&url=https://tv.example/mist/watch/test.html")
-	differs(t, "as XML", resp.StatusCode, 501)
-	for query, want := range map[string]string{
-		"":                               `"width":1280,"height":720`,
-		"&maxwidth=640":                  `"width":640,"height":360`,
-		"&maxheight=90":                  `"width":160,"height":90`,
-		"&maxwidth=640&maxheight=90":     `"width":160,"height":90`,
-		"&maxwidth=-1&maxheight=x":       `"width":1280,"height":720`,
-		"&maxwidth=99999999999999999999": `"width":1280,"height":720`,
-		"&maxwidth=1&maxheight=1":        `"width":1,"height":1`,
-	} {
-		if _, body := ask(t, h, "GET /oembed?url=https://tv.example/mist/watch/test.html"+query); !strings.Contains(body, want) {
-			t.Errorf("%s: %s", query, body)
-		}
 	}
 }
 

@@ -24,4 +24,7 @@ http {
       description = "x"
     }
   }
+  location "= /d" {
+    player {}
+  }
 }
