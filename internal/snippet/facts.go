@@ -135,9 +135,11 @@ func (f *facts) http(b *config.HTTP) {
 			f.Player, f.Pages = path, true
 		}
 	}
-	if slices.Contains(f.Paths, "") { // all of the host
-		f.Paths = []string{""}
-	}
+	// What lies below another path goes with it; below "" lies all of the host.
+	all := slices.Clone(f.Paths)
+	f.Paths = slices.DeleteFunc(f.Paths, func(path string) bool {
+		return slices.ContainsFunc(all, func(other string) bool { return strings.HasPrefix(path, other+"/") })
+	})
 }
 
 // watch finds the path under which the first http block serves the playlist.

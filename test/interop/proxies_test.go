@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -141,6 +142,7 @@ func checkProxy(t *testing.T, s *server, p proxy) {
 		return err == nil
 	})
 	playFFmpeg(t, url)
+	pagesThrough(t, name, address)
 
 	// The viewer's address comes through: a loopback address that is not the
 	// proxy's own, and a mark to find the line by.
@@ -173,6 +175,37 @@ func checkProxy(t *testing.T, s *server, p proxy) {
 		}
 		return false
 	})
+}
+
+// pagesThrough asks a proxy for a page and for a WebSocket: both name the proxy's address.
+func pagesThrough(t *testing.T, name, address string) {
+	t.Helper()
+	page, err := get("http://" + address + "/live/watch/test.html")
+	if want := `<meta property="og:url" content="http://` + address + `/live/watch/test.html">`; err != nil || !strings.Contains(string(page), want) {
+		t.Errorf("through %s: %v, no %s in\n%s", name, err, want, page)
+	}
+	nc, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if err := nc.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(nc, "GET /live/watch/json_test.js HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", address)
+	br := bufio.NewReader(nc)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("through %s: a WebSocket: %v, %v", name, resp, err)
+	}
+	head := make([]byte, 4) // of a text of more than 125 bytes
+	if _, err := io.ReadFull(br, head); err != nil || head[0] != 0x81 || head[1] != 126 {
+		t.Fatalf("through %s: the first frame: %x, %v", name, head, err)
+	}
+	text := make([]byte, int(head[2])<<8|int(head[3]))
+	if _, err := io.ReadFull(br, text); err != nil || !strings.Contains(string(text), `"url":"http://`+address+`/live/test.m3u8"`) {
+		t.Errorf("through %s: %v, %s", name, err, text)
+	}
 }
 
 // snippet is what rtmpd prints for a proxy in front of s.

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A server is one running rtmpd with the application "live", no keys, and HLS
-// served below /live/.
+// A server is one running rtmpd with the application "live", no keys, HLS served
+// below /live/, and pages below /live/watch/.
 type server struct {
 	rtmp, http string // host:port
 	dir        string // holds rtmpd.hcl, www/live, access.log
@@ -49,6 +49,10 @@ http {
 
   location "/live" {
     root = "%[1]s/www"
+  }
+
+  location "/live/watch" {
+    player {}
   }
 
   location "/health" {
