@@ -418,6 +418,18 @@ func TestWhoComesWhileThePublisherIsGoneFindsMedia(t *testing.T) {
 // testEpoch is when a bubble of synctest begins.
 var testEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+func TestSegmentsBeginWithKeyframesThatAreFarApart(t *testing.T) {
+	b := newBench(t)
+	s := mediatest.NewScript(t)
+	s.GOP = 10 * sec
+	b.run(b.packager("cam", testConfig(b.dir)), s.Play(60*sec).Packets, nil)
+	for _, segment := range b.last().periods[0].tracks["video"].segments {
+		if !segment.key {
+			t.Errorf("%s begins without a keyframe", segment.file)
+		}
+	}
+}
+
 func TestNamesThatAreSpecialInTemplatesArePlayed(t *testing.T) {
 	for _, name := range []string{"$Time$", "a$Time$b", "a:b", `a"<&>'b`, "ü%24", "cam-7", "-"} {
 		for _, nested := range []bool{false, true} {

@@ -49,12 +49,16 @@ func (d *Directory) Names(rec segstore.Entry, body []byte) (files []string, n se
 func (d *Directory) Settings(cfg config.DASH) packager.Settings {
 	return packager.Settings{
 		What: "dash", Format: "fmp4",
-		Fragment: cfg.Fragment, MaxFragment: 3 * cfg.Fragment, PlaylistLength: cfg.PlaylistLength,
+		Fragment: cfg.Fragment, MaxFragment: max(3*cfg.Fragment, maxGOP), PlaylistLength: cfg.PlaylistLength,
 		Nested: cfg.Nested, Naming: packager.NamingMedia, NginxDASH: true,
 		Continuous: true, Cleanup: cfg.Cleanup, Endlist: true,
 		Manifests: []packager.Spec{d.Spec(cfg)},
 	}
 }
+
+// maxGOP is how far keyframes may be apart, with short fragments too: many players can't
+// begin a segment without one.
+const maxGOP = 15 * time.Second
 
 // Spec is the MPD of a dash block, for streams in d whose segments are those of another
 // block too.

@@ -98,7 +98,9 @@ func (m *manifest) Publish() error {
 	if err != nil {
 		return err
 	}
-	if err := m.w.WriteText(m.file, packager.KindMPD, text, nil, time.Duration(doc.MinimumUpdatePeriod)); err != nil {
+	// Viewers that do not ask for three of these durations count as gone.
+	target := max(time.Duration(doc.MinimumUpdatePeriod), time.Second)
+	if err := m.w.WriteText(m.file, packager.KindMPD, text, nil, target); err != nil {
 		return fmt.Errorf("mpd: %w", err)
 	}
 	m.w.SetNumbers(m.file)

@@ -43,14 +43,14 @@ func newDirectories(log *zap.Logger) *Directories {
 }
 
 // Open returns the directory of path, created if need be, and holds it until
-// Release.
-func (ds *Directories) Open(path string) (*Directory, error) {
+// Release. what is the block that names it.
+func (ds *Directories) Open(what, path string) (*Directory, error) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	d := ds.byPath[path]
 	if d == nil {
 		h, m := hls.NewDirectory(), dash.NewDirectory()
-		p, err := packager.OpenDirectory(path, packager.DirectoryOptions{Log: ds.log, Metrics: ds.metrics, Formats: []packager.Format{h, m}})
+		p, err := packager.OpenDirectory(path, packager.DirectoryOptions{What: what, Log: ds.log, Metrics: ds.metrics, Formats: []packager.Format{h, m}})
 		if err != nil {
 			return nil, err
 		}

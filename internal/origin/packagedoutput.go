@@ -41,7 +41,7 @@ var dashKind = OutputKind{
 
 // A packagedBlock is what a packagedOutput does.
 type packagedBlock interface {
-	path() string
+	place() (what, path string)
 	// packager makes the packager of st in d.
 	packager(st *Stream, d *Directory) (*packager.Packager, error)
 	settings(d *Directory) packager.Settings
@@ -53,7 +53,7 @@ type hlsBlock struct {
 	DASH *config.DASH // nil: there is none
 }
 
-func (b hlsBlock) path() string { return string(b.HLS.Path) }
+func (b hlsBlock) place() (what, path string) { return "hls", string(b.HLS.Path) }
 
 func (b hlsBlock) packager(st *Stream, d *Directory) (*packager.Packager, error) {
 	if b.DASH == nil {
@@ -74,7 +74,7 @@ func (b hlsBlock) settings(d *Directory) packager.Settings {
 // A dashBlock is a dash block whose segments nothing else names.
 type dashBlock struct{ DASH config.DASH }
 
-func (b dashBlock) path() string { return string(b.DASH.Path) }
+func (b dashBlock) place() (what, path string) { return "dash", string(b.DASH.Path) }
 
 func (b dashBlock) packager(st *Stream, d *Directory) (*packager.Packager, error) {
 	return d.dash.NewPackager(st.app.name, st.name, b.DASH, st.log())
@@ -94,7 +94,7 @@ type packagedOutput struct {
 
 func openPackaged(st *Stream, block packagedBlock) (Output, error) {
 	h := &packagedOutput{dirs: st.app.origin.dirs}
-	dir, err := h.dirs.Open(block.path())
+	dir, err := h.dirs.Open(block.place())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (h *packagedOutput) Run(ctx context.Context, cur *live.Cursor) error {
 // packager has it at the next keyframe.
 func (h *packagedOutput) Reconfigure(changed any) error {
 	block := changed.(packagedBlock)
-	dir, err := h.dirs.Open(block.path())
+	dir, err := h.dirs.Open(block.place())
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (d *Directory) Run(ctx context.Context) error {
 		}
 		at, err := d.Clean(ctx)
 		if err != nil && !stuck {
-			d.log.Error("hls file can't be deleted", zap.String("path", d.path), zap.Error(err))
+			d.log.Error(d.what+" file can't be deleted", zap.String("path", d.path), zap.Error(err))
 		}
 		stuck = err != nil
 		if at.IsZero() {

@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,7 @@ import (
 
 // DirectoryOptions are what a Directory needs besides its path.
 type DirectoryOptions struct {
+	What    string // the output in log lines; default "hls"
 	Log     *zap.Logger
 	Now     func() time.Time // default time.Now
 	Metrics *Metrics         // default: metrics that are not registered
@@ -32,6 +34,7 @@ type DirectoryOptions struct {
 // and when they are removed. There is one for each distinct path.
 type Directory struct {
 	path    string
+	what    string // the output in log lines
 	log     *zap.Logger
 	now     func() time.Time
 	count   *Metrics
@@ -69,7 +72,7 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 	}
 	wake := make(chan struct{}, 1)
 	d := &Directory{
-		path: path, log: o.Log, now: o.Now, count: o.Metrics, fault: o.Fault, formats: o.Formats, wake: wake,
+		path: path, what: cmp.Or(o.What, "hls"), log: o.Log, now: o.Now, count: o.Metrics, fault: o.Fault, formats: o.Formats, wake: wake,
 		slots:     make(chan segmenter.Files, runtime.GOMAXPROCS(0)),
 		claims:    make(map[string]*Packager),
 		keyStores: make(map[string]*segstore.Dir),
@@ -89,7 +92,7 @@ func OpenDirectory(path string, o DirectoryOptions) (*Directory, error) {
 
 func (d *Directory) newStore(path, ledger string) *segstore.Dir {
 	return segstore.New(segstore.Options{
-		Path: path, What: "hls path", Ledger: ledger, Kinds: kinds, Log: d.log, Now: d.now, Wake: d.wake,
+		Path: path, What: d.what + " path", Ledger: ledger, Kinds: kinds, Log: d.log, Now: d.now, Wake: d.wake,
 		Sweep: d.sweep, Moving: d.moving, Moved: d.moved, Removed: d.removed, InUse: d.Claimed, Fault: d.fault,
 	})
 }

@@ -26,11 +26,11 @@ type Metrics struct {
 func NewMetrics() *Metrics {
 	lost := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rtmpd_hls_fragments_lost_total",
-		Help: "HLS fragments that were not written, by reason: disk (could not be written), rationed (too many shorter than 0.2 s).",
+		Help: "HLS and DASH fragments that were not written, by reason: disk (could not be written), rationed (too many shorter than 0.2 s).",
 	}, []string{"reason"})
 	skipped := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rtmpd_hls_skipped_packets_total",
-		Help: "Packets that are in no HLS fragment, by reason: lapped (the output was too slow), unfit (out of order, or before the keyframe or time that a fragment begins with).",
+		Help: "Packets that are in no fragment of HLS or DASH, by reason: lapped (the output was too slow), unfit (out of order, or before the keyframe or time that a fragment begins with).",
 	}, []string{"reason"})
 	m := &Metrics{
 		writing: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -39,13 +39,13 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rtmpd_hls_fragment_bytes_total", Help: "Bytes of the HLS fragments written.",
+			Name: "rtmpd_hls_fragment_bytes_total", Help: "Bytes of the fragments of HLS and DASH written.",
 		}),
 		playlists: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rtmpd_hls_playlists_written_total", Help: "Times that an HLS media playlist was written.",
+			Name: "rtmpd_hls_playlists_written_total", Help: "Times that the playlists of an HLS output, or the MPD of a DASH output, were written.",
 		}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rtmpd_hls_write_errors_total", Help: "Writes of HLS fragments and playlists that failed.",
+			Name: "rtmpd_hls_write_errors_total", Help: "Writes of fragments, playlists and MPDs that failed.",
 		}),
 		unwritable: lost.WithLabelValues("disk"), rationed: lost.WithLabelValues("rationed"),
 		lapped: skipped.WithLabelValues("lapped"), unfit: skipped.WithLabelValues("unfit"),

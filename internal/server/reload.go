@@ -103,13 +103,17 @@ func (a *acquired) openLogs() error {
 // Those with $app in them are opened when somebody publishes.
 func (a *acquired) openDirs(app *config.Application) error {
 	for _, app := range app.WithStreams() {
-		for _, path := range app.SegmentPaths() {
+		for i, path := range app.SegmentPaths() {
 			if strings.Contains(path, "$app") {
 				continue
 			}
-			d, err := a.srv.origin.Directories().Open(path)
+			what := "hls"
+			if app.HLS == nil || i > 0 {
+				what = "dash"
+			}
+			d, err := a.srv.origin.Directories().Open(what, path)
 			if err != nil {
-				return fmt.Errorf("application %q: %w", app.Name, err)
+				return fmt.Errorf("application %q: %s: %w", app.Name, what, err)
 			}
 			a.dirs = append(a.dirs, d)
 		}
