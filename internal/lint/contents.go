@@ -9,6 +9,8 @@ import (
 // contents are what a segment or a part holds.
 type contents struct {
 	container string // "MPEG-TS", "fMP4", "packed audio", "WebVTT"; empty: not read
+	chunks    int    // moof
+	clocks    int    // prft
 	tracks    []*trackContents
 }
 

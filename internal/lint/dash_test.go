@@ -32,6 +32,13 @@ const cleanMPD = `<?xml version="1.0" encoding="utf-8"?>
 </MPD>
 `
 
+// Edits of cleanMPD for low latency.
+const (
+	earlier = `timescale="1000" availabilityTimeOffset="1.5" availabilityTimeComplete="false"`
+	latency = ` <ServiceDescription id="0"><Latency target="3000"/></ServiceDescription>` + "\n <UTC"
+	resync  = `   <Resync type="2" dT="1000"/><Representation`
+)
+
 // Manifests with one fault each. The lines are those of cleanMPD.
 var mpdCases = []struct {
 	name string
@@ -66,7 +73,9 @@ var mpdCases = []struct {
 	{"no minimumUpdatePeriod", []string{`minimumUpdatePeriod="PT2S" `, ""}, want{"update-missing", 2}},
 	{"a minute between updates", []string{`minimumUpdatePeriod="PT2S"`, `minimumUpdatePeriod="PT1M"`}, want{"update-long", 2}},
 	{"no delay", []string{` suggestedPresentationDelay="PT6S"`, ""}, want{"delay-missing", 2}},
-	{"low latency without a Latency", []string{`timescale="1000"`, `timescale="1000" availabilityTimeOffset="1.5" availabilityTimeComplete="false"`}, want{"latency-missing", 2}},
+	{"low latency", []string{`timescale="1000"`, earlier, "   <Representation", resync, " <UTC", latency}, want{}},
+	{"low latency without a Latency", []string{`timescale="1000"`, earlier, "   <Representation", resync}, want{"latency-missing", 2}},
+	{"low latency without Resync", []string{`timescale="1000"`, earlier, " <UTC", latency}, want{"resync-missing", 2}},
 	{"neither number nor time", []string{"$Time$", ""}, want{"template", 7}},
 	{"an unknown identifier", []string{"$Time$", "$Time$-$Nummer$"}, want{"template", 7}},
 	{"times without a timeline", []string{"<SegmentTimeline>\n     <S t=\"52000\" d=\"2000\" r=\"2\"/>\n     <S d=\"2000\"/>\n    </SegmentTimeline>", ""}, want{"template", 7}},
@@ -75,7 +84,7 @@ var mpdCases = []struct {
 	{"an offset of a whole segment", []string{
 		"<SegmentTimeline>\n     <S t=\"52000\" d=\"2000\" r=\"2\"/>\n     <S d=\"2000\"/>\n    </SegmentTimeline>", "", "$Time$", "$Number$",
 		`timescale="1000"`, `timescale="1000" duration="2000" availabilityTimeOffset="2" availabilityTimeComplete="false"`,
-		" <UTC", " <ServiceDescription id=\"0\"><Latency target=\"3000\"/></ServiceDescription>\n <UTC",
+		" <UTC", latency, "   <Representation", resync,
 	}, want{"early-long", 7}},
 	{"a segment of nothing", []string{`<S d="2000"/>`, `<S d="0"/>`}, want{"timeline-value", 10}},
 	{"an overlap", []string{`<S d="2000"/>`, `<S t="57500" d="2000"/>`}, want{"timeline-overlap", 10}},
@@ -150,7 +159,8 @@ type dashStream struct {
 	rest     func(at time.Duration, r *http.Request) *answer
 	late     time.Duration // how much later than they end segments are there
 	numbers  bool          // $Number$ with a duration
-	early    bool          // availabilityTimeOffset
+	early    bool          // segments can be had before they are complete
+	hold     bool          // but come when they are
 	media    string        // Content-Type
 	begun    time.Time
 }
@@ -158,6 +168,19 @@ type dashStream struct {
 func newDash(t testing.TB, n int) *dashStream {
 	section, segments := fmp4(t, n, nil)
 	return &dashStream{section: section, segments: segments, window: 4, late: 300 * time.Millisecond, media: "application/dash+xml"}
+}
+
+// low makes the stream one of low latency, with a clock in each segment.
+func (d *dashStream) low() {
+	d.numbers, d.late = true, 0
+	d.edit = []string{`timescale="1000"`, earlier, " <UTC", latency, "   <Representation", resync}
+	prft := append([]byte{0, 0, 0, 32}, "prft"...)
+	prft = append(prft, make([]byte, 24)...)
+	timed := make([][]byte, len(d.segments))
+	for i, b := range d.segments {
+		timed[i] = append(bytes.Clone(prft), b...)
+	}
+	d.segments = timed
 }
 
 // head is how long the stream has been running when the run begins.
@@ -191,6 +214,9 @@ func (d *dashStream) serve(at time.Duration, r *http.Request) answer {
 		}
 		if k < n-d.window-2 || k >= n && !d.early || k >= len(d.segments) {
 			return answer{status: http.StatusNotFound}
+		}
+		if d.hold && k >= n {
+			time.Sleep(time.Duration(k+1)*2*time.Second + 500*time.Millisecond - at - head)
 		}
 		return answer{media: "video/iso.segment", body: d.segments[k]}
 	}
@@ -226,9 +252,27 @@ var dashCases = []struct {
 	{"numbers", func(_ *testing.T, d *dashStream) { d.numbers, d.late = true, 0 }, "", nil},
 	{"the time by the Date", func(_ *testing.T, d *dashStream) { d.edit = []string{"http-iso", "ntp"} }, "", nil},
 	{"low latency", func(_ *testing.T, d *dashStream) {
-		d.numbers, d.early, d.late = true, true, 0
-		d.edit = []string{`timescale="1000"`, `timescale="1000" availabilityTimeOffset="1.5" availabilityTimeComplete="false"`, " <UTC", " <ServiceDescription id=\"0\"><Latency target=\"3000\"/></ServiceDescription>\n <UTC"}
+		d.early = true
+		d.low()
 	}, "", nil},
+	{"low latency without clocks", func(_ *testing.T, d *dashStream) {
+		d.early = true
+		whole := d.segments
+		d.low()
+		d.segments = whole
+	}, "prft-missing", nil},
+	{"low latency in one piece", func(t *testing.T, d *dashStream) {
+		d.early = true
+		s := mediatest.NewScript(t)
+		s.Audio = nil
+		d.segments = cutMP4(s.Play(60*time.Second).Packets, 1)
+		d.low()
+	}, "chunk-long", nil},
+	{"low latency that comes when the segment is complete", func(_ *testing.T, d *dashStream) {
+		d.early = true
+		d.low()
+		d.hold = true
+	}, "early", nil},
 
 	{"no manifest for a while", func(_ *testing.T, d *dashStream) {
 		d.rest = func(at time.Duration, r *http.Request) *answer {
@@ -299,8 +343,7 @@ var dashCases = []struct {
 		}
 	}, "segment-missing", nil},
 	{"segments that are not there before they are complete", func(_ *testing.T, d *dashStream) {
-		d.numbers, d.late = true, 0
-		d.edit = []string{`timescale="1000"`, `timescale="1000" availabilityTimeOffset="1.5" availabilityTimeComplete="false"`, " <UTC", " <ServiceDescription id=\"0\"><Latency target=\"3000\"/></ServiceDescription>\n <UTC"}
+		d.low()
 	}, "early", nil},
 	{"media at another time", func(t *testing.T, d *dashStream) {
 		_, d.segments = fmp4(t, 30, func(s *mediatest.Script) { s.At = 3 * time.Second })

@@ -183,6 +183,7 @@ func (t *dashTrack) askEarly(ctx context.Context, r *mpdRepresentation, at, leng
 	k := at / length
 	wait := max((k+1)*length-s.early-at, 0) + f.clock.precision + 20*time.Millisecond
 	x := mpdSegment{time: s.offset + uint64(k)*s.duration, number: s.startNumber + uint64(k)}
+	complete := time.Now().Add((k+1)*length - at + f.clock.precision + 200*time.Millisecond)
 	u, err := r.url(f.base, s.media, x)
 	if err != nil {
 		return
@@ -202,6 +203,8 @@ func (t *dashTrack) askEarly(ctx context.Context, r *mpdRepresentation, at, leng
 			f.add(fault{rule: "early", line: s.node.line, says: fmt.Sprintf("segment %d: %v", x.number, err)})
 		case a.status != http.StatusOK:
 			f.add(fault{rule: "early", line: s.node.line, says: fmt.Sprintf("segment %d, which can be had before it is complete: %d %s", x.number, a.status, http.StatusText(a.status))})
+		case a.flowed.After(complete):
+			f.add(fault{rule: "early", line: s.node.line, says: fmt.Sprintf("segment %d, which can be had before it is complete, begins to come when it is", x.number)})
 		}
 	})
 }
@@ -257,7 +260,7 @@ func (t *dashTrack) load(ctx context.Context, j dashJob) {
 	f.segments.Add(1)
 	if !t.headers {
 		t.headers = true
-		f.add(dashClauses(checkSegmentHTTP(r))...)
+		f.add(dashClauses(checkSegmentHTTP(r, false))...)
 	}
 	if r.tooLong || t.section == nil {
 		t.last = nil
@@ -359,6 +362,7 @@ func (t *dashTrack) check(j *dashJob, body []byte) {
 		return
 	}
 	t.timeline(j, lead)
+	t.chunks(j, &found, lead)
 	if t.rep.sap == 1 && lead.kind == media.Video && !lead.beginsKey {
 		t.fault(j, "sap", "startWithSAP is 1, and the picture does not begin with a sync sample")
 	}
@@ -370,6 +374,20 @@ func (t *dashTrack) check(j *dashJob, body []byte) {
 	t.rate(j, len(body))
 	s := j.s
 	t.last, t.before = &s, found
+}
+
+// chunks is about segments that are sent while they are made.
+func (t *dashTrack) chunks(j *dashJob, found *contents, lead *trackContents) {
+	s := t.rep.template
+	if s.complete || s.early <= 0 {
+		return
+	}
+	if length := lead.end - lead.first; length > time.Second && length/time.Duration(found.chunks) > 1100*time.Millisecond {
+		t.fault(j, "chunk-long", "%s in %d chunks", seconds(length.Round(time.Millisecond)), found.chunks)
+	}
+	if found.clocks == 0 {
+		t.fault(j, "prft-missing", "there is no box \"prft\"")
+	}
 }
 
 // timeline compares a segment with its S.

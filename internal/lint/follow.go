@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -48,9 +49,12 @@ type job struct {
 type facts struct {
 	target      time.Duration
 	independent bool
+	ended       bool
 }
 
-func (m *mediaPlaylist) facts() facts { return facts{m.target, m.independent} }
+func (m *mediaPlaylist) facts() facts {
+	return facts{m.target, m.independent, m.ended || m.kind != ""}
+}
 
 // maxJobs is how many segments may wait. More do not come in time.
 const maxJobs = 64
@@ -177,7 +181,7 @@ func (f *follower) take(ctx context.Context, r *response) {
 		checkUpdate(p.text, f.last, m)
 	}
 	f.add(p.take()...)
-	f.add(checkPlaylistHTTP(r, !m.ended, m.target)...)
+	f.add(checkPlaylistHTTP(r, f.fresh(m))...)
 	f.age(m, r)
 	f.shelve(ctx, m, r)
 	f.answered(m)
@@ -188,6 +192,19 @@ func (f *follower) take(ctx context.Context, r *response) {
 	if len(m.segments) > 0 || f.last == nil {
 		f.last, f.body = m, r.body
 	}
+}
+
+// fresh is how long caches may keep m: a target duration, after which players ask again,
+// half of one with low latency (rfc8216bis appendix B.1). The answer to a blocking request
+// does not change.
+func (f *follower) fresh(m *mediaPlaylist) time.Duration {
+	switch {
+	case m.ended || f.low.asked:
+		return 0
+	case m.partInf > 0:
+		return max(m.target/2, time.Second)
+	}
+	return m.target
 }
 
 // age notices that no segment comes (RFC 8216 §6.2.1).
@@ -215,6 +232,10 @@ func (f *follower) enqueue(ctx context.Context, m *mediaPlaylist, base *url.URL)
 	}
 	for _, s := range m.segments {
 		if s.number < from || s.gap {
+			continue
+		}
+		if strings.Contains(s.uri, "{$") {
+			f.note(f.url.Redacted() + ": variables of EXT-X-DEFINE are not replaced, segments with them are not examined")
 			continue
 		}
 		f.send(ctx, job{of: m.facts(), s: s.detach(), base: base}, m.ended)
@@ -250,4 +271,5 @@ func (f *follower) finish(ctx context.Context) {
 		f.note(fmt.Sprintf("%s: %d segments were not examined, there was no time for them", f.url.Redacted(), f.skipped))
 	}
 	f.load.again(ctx)
+	f.askEnded(ctx)
 }

@@ -96,7 +96,7 @@ func (v *presentation) refresh(ctx context.Context) {
 
 func (v *presentation) take(r *response, p playlist) {
 	v.add(p.take()...)
-	v.add(checkPlaylistHTTP(r, false, 0)...)
+	v.add(checkPlaylistHTTP(r, 0)...)
 	if p.multivariant == nil {
 		return
 	}

@@ -11,8 +11,9 @@ import (
 )
 
 // checkPlaylistHTTP holds the headers of a playlist against RFC 8216 §4 and §6.2.1 and
-// what browsers and caches need. target is 0 for a multivariant playlist.
-func checkPlaylistHTTP(r *response, live bool, target time.Duration) (faults []fault) {
+// what browsers and caches need. fresh is how long caches may keep it at most; 0: for as
+// long as they like.
+func checkPlaylistHTTP(r *response, fresh time.Duration) (faults []fault) {
 	add := func(rule, format string, args ...any) {
 		faults = append(faults, fault{rule: rule, says: fmt.Sprintf(format, args...)})
 	}
@@ -30,20 +31,24 @@ func checkPlaylistHTTP(r *response, live bool, target time.Duration) (faults []f
 		add("playlist-gzip", "it is not compressed, though the request allows gzip")
 	}
 	faults = append(faults, checkCORS(r)...)
-	if age, ok := freshness(r.header); live && target > 0 {
+	if age, ok := freshness(r.header); fresh > 0 {
 		switch {
 		case !ok:
 			add("playlist-cache", "neither Cache-Control nor Expires says how long caches may keep it")
-		case age > target:
-			add("playlist-stale-cache", "caches may keep it for %s, the target duration is %s", seconds(age), seconds(target))
+		case age > fresh:
+			add("playlist-stale-cache", "caches may keep it for %s, it is out of date after %s", seconds(age), seconds(fresh))
 		}
 	}
 	return faults
 }
 
-// checkSegmentHTTP holds the headers of a segment against what players need.
-func checkSegmentHTTP(r *response) (faults []fault) {
+// checkSegmentHTTP holds the headers of a segment against what players need. It may be
+// one that will be removed.
+func checkSegmentHTTP(r *response, removed bool) (faults []fault) {
 	faults = checkCORS(r)
+	if _, ok := freshness(r.header); removed && !ok {
+		faults = append(faults, fault{rule: "segment-expires", says: "neither Expires nor Cache-Control says how long it can be had"})
+	}
 	switch media := mediaType(r.header); {
 	case media == "":
 		faults = append(faults, fault{rule: "segment-content-type", says: "there is no Content-Type"})

@@ -44,7 +44,7 @@ func showHTTP(t *testing.T, all seen) {
 				}
 			}
 			r := &response{url: &url.URL{Path: c.path}, header: h, gzipped: h.Get("Content-Encoding") == "gzip"}
-			all.check(t, checkPlaylistHTTP(r, true, 6*time.Second), want{c.want, 0})
+			all.check(t, checkPlaylistHTTP(r, 6*time.Second), want{c.want, 0})
 		})
 	}
 	for media, rule := range map[string]string{
@@ -53,7 +53,13 @@ func showHTTP(t *testing.T, all seen) {
 	} {
 		t.Run("a segment as "+media, func(t *testing.T) {
 			h := http.Header{"Content-Type": {media}, "Access-Control-Allow-Origin": {"*"}}
-			all.check(t, checkSegmentHTTP(&response{header: h}), want{rule, 0})
+			all.check(t, checkSegmentHTTP(&response{header: h}, false), want{rule, 0})
 		})
 	}
+	t.Run("a segment that will be removed, nobody knows when", func(t *testing.T) {
+		h := http.Header{"Content-Type": {"video/mp2t"}, "Access-Control-Allow-Origin": {"*"}}
+		all.check(t, checkSegmentHTTP(&response{header: h}, true), want{"segment-expires", 0})
+		h.Set("Cache-Control", "max-age=60")
+		all.check(t, checkSegmentHTTP(&response{header: h}, true), want{})
+	})
 }

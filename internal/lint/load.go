@@ -69,7 +69,7 @@ func (l *loader) segment(ctx context.Context, j job) {
 	f.segments.Add(1)
 	if !l.first {
 		l.first = true
-		f.add(inLine(j.s, checkSegmentHTTP(r))...)
+		f.add(inLine(j.s, checkSegmentHTTP(r, !j.of.ended))...)
 	}
 	if r.tooLong {
 		f.note(fmt.Sprintf("%s: segment %d has more than %d bytes and was not examined", f.url.Redacted(), j.s.number, maxSegment))

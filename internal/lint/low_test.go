@@ -37,6 +37,7 @@ type lowStream struct {
 	noHint   bool
 	rest     func(at time.Duration, r *http.Request) *answer
 	slowPart bool
+	ends     int // parts after which the stream ends
 	http1    bool
 	stall    time.Duration // no new part for a second from then on
 	change   func(text string, q url.Values) string
@@ -72,7 +73,11 @@ func (l *lowStream) there(at time.Duration) int {
 	if l.stall > 0 && at > l.stall {
 		at = max(l.stall, at-4*time.Second)
 	}
-	return 4*l.first + int(at/partLength)
+	n := 4*l.first + int(at/partLength)
+	if l.ends > 0 {
+		n = min(n, l.ends)
+	}
+	return n
 }
 
 // playlist has all parts up to there; skip is the value of _HLS_skip.
@@ -107,7 +112,9 @@ func (l *lowStream) playlist(there int, q url.Values) string {
 			fmt.Fprintf(&b, "#EXTINF:2.000,\ns%d.mp4\n", i)
 		}
 	}
-	if !l.noHint {
+	if l.ends > 0 && there == l.ends {
+		b.WriteString("#EXT-X-ENDLIST\n")
+	} else if !l.noHint {
 		fmt.Fprintf(&b, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"%s\"\n", l.hint(there/4, there%4))
 	}
 	if l.report != nil {
@@ -176,14 +183,14 @@ func (l *lowStream) serveList(r *http.Request, now func() int, wait func(func() 
 	switch {
 	case q.Has("_HLS_part") && errN != nil:
 		return answer{status: http.StatusBadRequest}
-	case errN != nil || l.deaf:
+	case errN != nil || l.deaf || l.ends > 0 && there == l.ends:
 		return list(l.playlist(there, q))
 	case n > there/4-1+2, errP == nil && 4*n+p > there+6:
 		return answer{status: http.StatusBadRequest}
 	}
-	ready := func() bool { return now() >= 4*(n+1) }
+	ready := func() bool { return now() >= 4*(n+1) || now() == l.ends }
 	if errP == nil {
-		ready = func() bool { return now() > 4*n+min(p, 4) }
+		ready = func() bool { return now() > 4*n+min(p, 4) || now() == l.ends }
 	}
 	if !wait(ready) {
 		return answer{err: r.Context().Err()}
@@ -252,6 +259,16 @@ var lowCases = []struct {
 			return 0
 		}
 	}, "part-ahead", nil},
+	{"a stream that ends", func(_ *testing.T, l *lowStream) { l.ends = 56 }, "", nil},
+	{"a stream that ends, with directives that count", func(_ *testing.T, l *lowStream) {
+		l.ends = 56
+		l.refuse = func(q url.Values) int {
+			if n, err := strconv.Atoi(q.Get("_HLS_msn")); err == nil && n == 24 {
+				return http.StatusBadRequest
+			}
+			return 0
+		}
+	}, "ended-directives", nil},
 	{"a segment of long ago", func(_ *testing.T, l *lowStream) {
 		l.refuse = func(q url.Values) int {
 			if n, err := strconv.Atoi(q.Get("_HLS_msn")); err == nil && n < 5 {

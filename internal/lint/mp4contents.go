@@ -31,12 +31,14 @@ func readFragments(i *initSection, b []byte) (contents, []fault) {
 	c := contents{container: "fMP4"}
 	f := &initSection{} // only its faults
 	r := bytes.NewReader(b)
-	moofs := 0
 	err := eachBox(r, int64(len(b)), func(x bmff.Box) error {
+		if x.Kind == "prft" {
+			c.clocks++
+		}
 		if x.Kind != "moof" {
 			return nil
 		}
-		moofs++
+		c.chunks++
 		tracks, err := bmff.ReadFragment(r, x, func(id uint32) (bmff.Defaults, bool) {
 			d, ok := i.movie.DefaultsOf(id)
 			if !ok {
@@ -55,7 +57,7 @@ func readFragments(i *initSection, b []byte) (contents, []fault) {
 	switch {
 	case err != nil:
 		f.fault("fragment", "%v", err)
-	case moofs == 0:
+	case c.chunks == 0:
 		f.fault("fragment", "it has no box \"moof\"")
 	}
 	return c, f.faults

@@ -27,6 +27,7 @@ type mpd struct {
 	utc          []*node // UTCTiming
 	lowLatency   bool    // some segments can be had before they are complete
 	hasLatency   bool    // ServiceDescription/Latency
+	hasResync    bool
 	longest      time.Duration
 	unknownUnits bool // segments that are not of a SegmentTemplate
 
@@ -215,6 +216,7 @@ func (m *mpd) readRepresentation(p *mpdPeriod, set, n *node, base []string) *mpd
 		if s := x.first("SegmentTemplate"); s != nil {
 			r.template = m.readTemplate(r.template, s)
 		}
+		m.hasResync = m.hasResync || x.first("Resync") != nil
 		if x.first("SegmentBase") != nil || x.first("SegmentList") != nil {
 			m.unknownUnits = true
 		}

@@ -66,6 +66,9 @@ func (m *mpd) checkDynamic() {
 	if _, ok := n.attr("suggestedPresentationDelay"); !ok && !m.hasLatency {
 		t.fault("delay-missing", n.line, "there is no suggestedPresentationDelay")
 	}
+	if m.lowLatency && !m.hasResync {
+		t.fault("resync-missing", n.line, "segments can be had before they are complete, and there is no Resync")
+	}
 	if m.lowLatency && !m.hasLatency {
 		t.fault("latency-missing", n.line, "segments can be had before they are complete, and there is no ServiceDescription with a Latency")
 	}

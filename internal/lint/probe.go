@@ -263,6 +263,22 @@ func checkDelta(full *mediaPlaylist, p *playlist, canSkip time.Duration, value s
 	return p.take()
 }
 
+// askEnded: directives count no longer when the stream has ended.
+func (f *follower) askEnded(ctx context.Context) {
+	if f.last == nil || !f.last.ended || !f.last.control.canBlock {
+		return
+	}
+	ahead := position{f.last.next() + 10, -1}
+	r, err := f.fetch.get(ctx, request{url: ahead.directives(f.url), limit: maxPlaylist, wait: quick, block: true})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		f.add(fault{rule: "ended-directives", says: fmt.Sprintf("no answer to a request for %s, after EXT-X-ENDLIST", ahead)})
+	case r.status != http.StatusOK:
+		f.add(fault{rule: "ended-directives", says: fmt.Sprintf("%d to a request for %s, after EXT-X-ENDLIST", r.status, ahead)})
+	}
+}
+
 // askHint asks for what is hinted (rfc8216bis §6.2.6).
 func (f *follower) askHint(ctx context.Context, m *mediaPlaylist, h hint) {
 	u, err := resolve(f.url, h.uri)
