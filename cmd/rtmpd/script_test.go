@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// The scripts wait for media most of their time, not for a processor. -parallel,
+	// which is parsed later, wins.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"rtmpd": main})
 }
 
