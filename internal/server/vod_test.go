@@ -511,8 +511,8 @@ func TestASeekStorm(t *testing.T) {
 		v.say("pause", false, 0.0)
 		v.say("seek", 12500.0)
 		r.eventually("the last seek", func() bool {
-			f := v.frames()
-			return len(f) > 0 && f[len(f)-1].Timestamp >= 15900 && v.codes()[len(v.codes())-1] == rtmp.StatusPlayStop
+			f, codes := v.frames(), v.codes()
+			return len(f) > 0 && f[len(f)-1].Timestamp >= 15900 && codes[len(codes)-1] == rtmp.StatusPlayStop
 		})
 		v.Close()
 	}
