@@ -53,6 +53,7 @@ func (c *checker) application(full, own *node, app *Application) {
 		c.noStatic(own, `application "*"`)
 	}
 	c.outputs(full, app)
+	c.triggers(full, app.Triggers, true)
 	c.keys(full, app)
 }
 
@@ -77,7 +78,7 @@ func (c *checker) stream(full, own *node, app, s *Application) {
 		c.expand(s)
 	}
 	s.StreamKeys, s.StreamKeysFile, s.FileKeys = app.StreamKeys, app.StreamKeysFile, app.FileKeys
-	s.Streams = nil
+	s.Streams, s.Triggers = nil, app.Triggers
 	c.noStatic(own, "a stream block")
 	c.outputs(full, s)
 }

@@ -32,6 +32,7 @@ func (l *loader) decodeConfig(root *node) *Config {
 		cfg.RuntimeDir = value.Path(runtimeDir(l.o.Env))
 	}
 	c := &checker{loader: l, cfg: cfg}
+	c.triggers(root, cfg.Triggers, false)
 	for _, n := range root.all("rtmp") {
 		var r RTMP
 		l.decodeRTMP(n, &r, c)

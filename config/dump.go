@@ -94,14 +94,19 @@ func (d *dumper) mask(a *attrSchema, v cty.Value) cty.Value {
 	switch a.language(nil).(type) {
 	case *value.Secret, *value.SHA256, *value.Environment, *value.SecretHeaders, *value.Passwords:
 		secret = true
-	case *value.URL, *value.RTMPURL, *value.DirectoryURL:
+	case *value.URL, *value.RTMPURL, *value.DirectoryURL, *value.Handler:
 		url = true
 	}
 	switch {
 	case v.Type().IsTupleType():
 		list := v.AsValueSlice()
 		for i, e := range list {
-			if d.hidden[e.AsString()] {
+			switch _, handler := a.language(nil).(*value.Handler); {
+			case !d.hidden[e.AsString()]:
+			case handler: // a URL stands for one alone
+				d.n++
+				list[i] = cty.StringVal(fmt.Sprintf("hidden-%07d", d.n))
+			default:
 				list[i] = d.standIn(a)
 			}
 		}

@@ -41,6 +41,9 @@ func members(s *blockSchema, parent reflect.Value) blockSet {
 			if len(s.labels) == 0 {
 				key = fmt.Sprint(key, i)
 			}
+			for n := 2; s.repeats && set.values[key].IsValid(); n++ {
+				key = fmt.Sprintf("%s %q, number %d", s.name, labelOf(e, s.labels[0]), n)
+			}
 			add(key, e)
 		}
 	}

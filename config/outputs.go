@@ -150,29 +150,3 @@ type VOD struct {
 	LocalPath value.Path `hcl:"local_path" nginx:"play_local_path" example:"\"/var/cache/rtmpd\""`
 	Range     hcl.Range
 }
-
-// Trigger is a MistServer trigger block.
-type Trigger struct {
-	Name string `hcl:"NAME,label"`
-	// One URL, or a command.
-	Handler value.Handler `hcl:"handler" need:"yes"`
-	// Whether rtmpd waits for the answer.
-	Sync bool `hcl:"sync" default:"true"`
-	// The streams that it is for, "application/stream" at the top level; unset:
-	// all.
-	Streams value.Filters `hcl:"streams"`
-	// What a handler that fails means. Unset: deny for access and rewrites, pass
-	// for sources.
-	OnError string `hcl:"on_error" one:"deny pass allow default"`
-	// The answer that default stands for.
-	Default string `hcl:"default" example:"\"fallback\""`
-	// How long the handler may take.
-	Timeout time.Duration `hcl:"timeout" default:"5s"`
-	// How often a handler that failed is called again.
-	Retries int `hcl:"retries" default:"0"`
-	// The payload: MistServer's lines, or JSON.
-	Format string `hcl:"format" default:"mist" one:"mist json"`
-	// The secret that signs the payload (HMAC-SHA256).
-	Secret value.Secret `hcl:"secret"`
-	Range  hcl.Range
-}

@@ -27,6 +27,7 @@ func TestTheReadmeSaysWhatIsNotBuilt(t *testing.T) {
 		}
 	}
 	for _, row := range strings.Fields(unbuiltTable) {
+		row, _, _ = strings.Cut(row, "=") // some triggers: the table in docs/from-mistserver.md says which
 		want = append(want, row[strings.LastIndex(row, ".")+1:])
 	}
 	slices.Sort(got)

@@ -25,6 +25,7 @@ type blockSchema struct {
 	index     []int        // of the parent's field; nil for defaults
 	single    bool         // at most one
 	output    bool         // takes enabled = false
+	repeats   bool         // several may have the same label
 	empty     bool         // nothing may stand in it: the field is a bool
 	inStreams bool         // may stand in a stream block
 	whole     *blockSchema // of a stream block, or a block in it: what it is a part of
@@ -105,6 +106,7 @@ func (s *blockSchema) addBlock(name string, f reflect.StructField, index []int, 
 	b.index, b.single = index, single
 	b.empty = f.Type.Kind() == reflect.Bool
 	b.inStreams = f.Tag.Get("stream") != ""
+	b.repeats = t == reflect.TypeFor[Trigger]()
 	if b.output = f.Tag.Get("output") != ""; b.output {
 		b.attrs = append(b.attrs, &attrSchema{
 			name: "enabled", typ: reflect.TypeFor[bool](), def: true, defText: "true", reload: when, inStreams: true,

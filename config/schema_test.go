@@ -165,6 +165,9 @@ func TestUnbuiltRowsExist(t *testing.T) {
 		if b != nil {
 			known[parent.name+"."+b.name] = true
 			known[b.name] = true
+			for i := 0; b.repeats && i < len(TriggerKinds); i++ {
+				known[b.name+"="+TriggerKinds[i].Name] = true
+			}
 			return
 		}
 		known[a.name] = true

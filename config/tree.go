@@ -100,7 +100,7 @@ func (l *loader) read(body hcl.Body, n *node) {
 		l.checkLabels(c, b)
 		l.read(b.Body, c)
 		n.blocks = append(n.blocks, c)
-		if l.unbuilt[n.schema.name+"."+s.name] && !c.disabled() {
+		if l.unbuilt[n.schema.name+"."+s.name] && !c.disabled() || len(c.labels) > 0 && l.unbuilt[s.name+"="+c.labels[0]] {
 			// First, before how it is written: of two about one place the second is dropped.
 			l.diags = slices.Insert(l.diags, before, unbuiltDiag(c.rng, c.title(), "leave the block out"))
 		}
@@ -242,6 +242,9 @@ func newListenSet(nodes []*node) *listenSet {
 // say is the only one there.
 func (l *loader) identity(b *node, all *listenSet) string {
 	key := b.schema.name
+	if b.schema.repeats {
+		return fmt.Sprintf("%s\x00%p", key, b)
+	}
 	if all == nil || b.schema.single || len(b.schema.labels) > 0 {
 		return key + "\x00" + strings.Join(b.labels, "\x00")
 	}

@@ -37,6 +37,11 @@ func TestWhatIsNotBuiltIsAnErrorWhenSet(t *testing.T) {
 				line += fmt.Sprintf(" %q", label)
 			}
 			schema[parent.name+"."+b.name] = line + " {}"
+			if b.repeats {
+				for _, k := range TriggerKinds {
+					schema["."+b.name+"="+k.Name] = fmt.Sprintf("%s %q {}", b.name, k.Name)
+				}
+			}
 			return
 		}
 		schema[parent.name+"."+a.name] = a.name + " = " + other(a)
@@ -91,10 +96,7 @@ func other(a *attrSchema) string {
 // written; what nothing is missing without is said to be not needed.
 func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 	for source, want := range map[string]string{
-		"trigger = \"x\"":                                   "trigger is not built yet",
-		"trigger {\n}":                                      "trigger is not built yet",
-		"trigger \"a\" \"b\" {\n}":                          "trigger is not built yet",
-		"trigger \"a\" {\n x = 1\n}":                        "trigger \"a\" is not built yet",
+		"trigger \"STREAM_LOAD\" {\n x = 1\n}":              "trigger \"STREAM_LOAD\" is not built yet",
 		"dash_path = \"/x\"":                                "dash { path = … }",
 		"buflen = \"5s\"":                                   "buflen is not needed",
 		"interleave = true":                                 "interleave is not needed",
@@ -119,7 +121,7 @@ func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 }
 
 func TestBuilt(t *testing.T) {
-	for name, want := range map[string]bool{"application.hls": true, "record.format": true, "application.trigger": false, "trigger": false, "hls.low_latency": false} {
+	for name, want := range map[string]bool{"application.hls": true, "record.format": true, "application.trigger": true, "trigger": true, "trigger=STREAM_LOAD": false, "hls.low_latency": false} {
 		if got := Built(name); got != want {
 			t.Errorf("%s: got %v", name, got)
 		}

@@ -71,14 +71,52 @@ func (h *Handler) Decode(v cty.Value, c Context) error {
 		if err := checkURL(s, "http", "https"); err != nil {
 			return err
 		}
-		*h = Handler{Template(strings.ReplaceAll(s, "$", "$$"))}
+		*h = Handler{Template(s)}
 		return nil
 	}
-	return (*Command)(h).Decode(v, c)
+	var command Command
+	if err := command.Decode(v, c); err != nil {
+		return err
+	}
+	if isURL(string(command[0])) {
+		return errors.New("a URL stands alone, not in a list: several handlers are several trigger blocks")
+	}
+	for _, arg := range command {
+		if arg.placeholders() > 0 {
+			return errors.New("a trigger's command has no placeholders: the program reads what happened from standard input")
+		}
+	}
+	*h = Handler(command)
+	return nil
 }
 
-// Encode is the list.
-func (h *Handler) Encode() cty.Value { return (*Command)(h).Encode() }
+// Encode is the URL, or the list.
+func (h *Handler) Encode() cty.Value {
+	if u := h.URL(); u != "" {
+		return cty.StringVal(u.Reveal())
+	}
+	return (*Command)(h).Encode()
+}
+
+// StandIn is a URL.
+func (h *Handler) StandIn(n int, _ Context) cty.Value { return hiddenURL("http", n, "") }
+
+// URL is where the handler is asked; empty: it is a command.
+func (h *Handler) URL() URL {
+	if len(*h) == 1 && isURL(string((*h)[0])) {
+		return URL((*h)[0])
+	}
+	return ""
+}
+
+// Command is the program and its arguments.
+func (h *Handler) Command() []string {
+	out := make([]string, len(*h))
+	for i, arg := range *h {
+		out[i] = arg.Expand(nil) // $$ is a $
+	}
+	return out
+}
 
 // Kind is "handler".
 func (h *Handler) Kind() string { return "handler" }

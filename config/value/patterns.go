@@ -93,6 +93,42 @@ func CheckPattern(s string) error {
 // Filters select streams as Patterns do, or "application/stream".
 type Filters []string
 
+// Match reports whether the filters select the stream of an application, by the rules
+// of Patterns.
+func (f Filters) Match(app, stream string) bool {
+	return f.match(func(filter string) bool {
+		of, pattern, both := strings.Cut(filter, "/")
+		if !both {
+			return Matches(filter, stream)
+		}
+		return glob(of, app) && Matches(pattern, stream)
+	})
+}
+
+// MatchApp reports whether the filters select an application, whatever its stream is
+// called. Those that name only a stream select every application.
+func (f Filters) MatchApp(app string) bool {
+	return f.match(func(filter string) bool {
+		of, _, both := strings.Cut(filter, "/")
+		return both && glob(of, app)
+	})
+}
+
+func (f Filters) match(selects func(filter string) bool) bool {
+	wanted, found := false, false
+	for _, filter := range f {
+		if not, ok := strings.CutPrefix(filter, "!"); ok {
+			if selects(not) {
+				return false
+			}
+			continue
+		}
+		wanted = true
+		found = found || selects(filter)
+	}
+	return found || !wanted
+}
+
 // Decode reads a list.
 func (f *Filters) Decode(v cty.Value, _ Context) error {
 	list, err := decodeList[string](v, false, func(s string) (string, error) {

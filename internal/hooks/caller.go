@@ -21,6 +21,7 @@ type Caller struct {
 	gate   gate
 	done   queue // of classDone
 	lists  queue // of classPlaylist
+	voice  voice // of the programs that handle triggers
 
 	mu   sync.Mutex
 	down [numHooks]Down // guarded by mu

@@ -7,6 +7,9 @@
 // and returns at once. A hook that hangs delays no other stream: each class of
 // calls has its own slots in the caller's gate.
 //
+// Triggers (docs/triggers.md) are MistServer's hooks: Fire asks their handlers, which are
+// URLs or programs, through the same gate and the same queue.
+//
 // Commands are the processes of exec blocks (docs/exec.md). Keep runs a program until
 // it is stopped and starts it again when it ends; a Queue runs one for each event. A
 // process has a session and a process group of its own, and is ended with the group.

@@ -5,9 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rtmpd/rtmpd/config"
 )
 
-// A Hook is one of the callbacks.
+// A Hook is one of the callbacks, or a trigger.
 type Hook uint8
 
 // The callbacks, by their names in the configuration.
@@ -23,7 +25,6 @@ const (
 	OnPlaylist
 	OnRecordStarted
 	OnRecordDone
-	numHooks
 )
 
 // String is the hook's name in the configuration.
@@ -51,6 +52,9 @@ func (h Hook) String() string {
 		return "on_record_started"
 	case OnRecordDone:
 		return "on_record_done"
+	}
+	if h >= firstTrigger && h < numHooks {
+		return config.TriggerKinds[h-firstTrigger].Name
 	}
 	return "hook " + strconv.Itoa(int(h))
 }
@@ -80,8 +84,9 @@ type Stream struct {
 
 // An Event is one occurrence, encoded as it will be sent.
 type Event struct {
-	Hook Hook
-	form string // application/x-www-form-urlencoded
+	Hook    Hook
+	form    string  // application/x-www-form-urlencoded; empty for a trigger
+	payload payload // of a trigger
 }
 
 // Connect is the call before a client's connect is answered. up is how long the

@@ -13,7 +13,7 @@ import (
 type class uint8
 
 const (
-	classAccess class = iota // on_connect, on_publish: may take every slot
+	classAccess class = iota // of who connects or publishes: may take every slot
 	classPlay
 	classUpdate
 	classDone
@@ -23,9 +23,9 @@ const (
 
 func (h Hook) class() class {
 	switch h {
-	case OnConnect, OnPublish:
+	case OnConnect, OnPublish, PushRewrite, RTMPPushRewrite, StreamPush:
 		return classAccess
-	case OnPlay:
+	case OnPlay, PlayRewrite, DefaultStream, StreamSource, StreamLoad, ConnOpen, ConnPlay, UserNew:
 		return classPlay
 	case OnUpdate:
 		return classUpdate

@@ -49,11 +49,12 @@ type Subject struct {
 // A delivery is a call in a queue, with the state of its tries.
 type delivery struct {
 	Call
-	keys   []string // of its chains in the queue
-	latest bool     // a newer one with the same key replaces it; it is not retried
-	notify *config.Notify
-	tries  int
-	at     time.Time
+	trigger *config.Trigger // whose handler gets it, in place of Target
+	keys    []string        // of its chains in the queue
+	latest  bool            // a newer one with the same key replaces it; it is not retried
+	notify  *config.Notify
+	tries   int
+	at      time.Time
 
 	behind int                // number of chains in which it is not the first
 	hurry  bool               // the next try is the last, because Settle waits
@@ -63,7 +64,7 @@ type delivery struct {
 	done   chan struct{}      // closed when delivered or given up; nil: Settle does not wait
 }
 
-func (b *delivery) size() int { return len(b.Event.form) + callOverhead }
+func (b *delivery) size() int { return len(b.Event.form) + b.Event.payload.size() + callOverhead }
 
 // A queue holds the waiting calls of one class. While there is work it has at most
 // as many workers as the class has slots. mu also guards the deliveries.
@@ -241,10 +242,10 @@ func (c *Caller) work(q *queue) {
 		}
 		switch {
 		case delivered:
-		case b.latest || b.tries >= maxTries || time.Since(b.at) >= maxAge || c.client.draining.Load():
+		case b.latest || b.tries >= b.maxTries() || time.Since(b.at) >= maxAge || c.client.draining.Load():
 			c.lose(b)
 		case b.hurry && b.recording():
-			c.pushLocked(q, &delivery{Call: b.Call, keys: b.keys, notify: b.notify, tries: b.tries, at: b.at})
+			c.pushLocked(q, &delivery{Call: b.Call, keys: b.keys, notify: b.notify, tries: b.tries, at: b.at, trigger: b.trigger})
 		case !b.hurry && c.sleep(q, b):
 			continue
 		default:
@@ -279,6 +280,15 @@ func (c *Caller) finishLocked(q *queue, b *delivery) {
 // next publish, because scripts identify it by the file.
 func (b *delivery) recording() bool {
 	return b.Event.Hook == OnRecordStarted || b.Event.Hook == OnRecordDone
+}
+
+// maxTries is how often a call is made that the hook can't have received, or that the
+// handler of a trigger failed to answer.
+func (b *delivery) maxTries() int {
+	if b.trigger != nil {
+		return 1 + b.trigger.Retries
+	}
+	return maxTries
 }
 
 func backOff(tries int) time.Duration { return min(minBackOff<<(tries-1), maxBackOff) }
@@ -331,6 +341,10 @@ func (c *Caller) deliver(ctx context.Context, class class, b *delivery) bool {
 		return false
 	}
 	defer c.gate.leave(class)
+	if b.trigger != nil {
+		_, err := c.try(ctx, b.trigger, b.Event, b.tries+1)
+		return err == nil
+	}
 	ctx, cancel := c.client.Awake.WithTimeout(ctx, cmp.Or(n.Timeout, defaultTimeout))
 	defer cancel()
 	a, sent, err := c.call(ctx, b.Target, n, b.Event)

@@ -90,12 +90,12 @@ func TestVerdictsOfUpdates(t *testing.T) {
 }
 
 func TestHooksHaveTheirNames(t *testing.T) {
-	for h := range numHooks {
+	for h := range firstTrigger {
 		if s := h.String(); !strings.HasPrefix(s, "on_") {
 			t.Errorf("hook %d is called %q", h, s)
 		}
 	}
-	if s := numHooks.String(); s != "hook 11" {
+	if s := numHooks.String(); s != "hook 36" {
 		t.Errorf("an unknown hook is called %q", s)
 	}
 }
@@ -108,7 +108,7 @@ func FuzzVerdict(f *testing.F) {
 	f.Add(404, "")
 	f.Fuzz(func(t *testing.T, status int, location string) {
 		fuzztime.Bound(t)
-		for h := range numHooks {
+		for h := range firstTrigger {
 			v, err := answer{status, location}.verdict(h, &config.Notify{UpdateStrict: status%2 == 0, RelayRedirect: status%3 == 0})
 			if v.Name != "" && (err != nil || value.ValidStreamName(v.Name) != nil || status/100 != 3) {
 				t.Errorf("%s: %d %q gives %q, %v", h, status, location, v.Name, err)

@@ -40,9 +40,10 @@ type Application struct {
 // appRules is what a reload swaps at once: the configuration and the keys that
 // were resolved for it.
 type appRules struct {
-	cfg   *config.Application
-	keys  *keyring
-	asked asked // set as an application takes the rules
+	cfg      *config.Application
+	keys     *keyring
+	triggers *hooks.Triggers
+	asked    asked // set as an application takes the rules
 }
 
 func newApplication(v *Service, name string, rules *appRules) *Application {

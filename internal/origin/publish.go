@@ -57,6 +57,9 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 		if err := a.identify(rules, r, p); err != nil {
 			return nil, err
 		}
+		if err := a.rewritePush(ctx, rules, r, p); err != nil {
+			return nil, err
+		}
 	}
 	name, cfg := r.name, rules.cfg
 	session := a.newHookSession(p, r.Away)
@@ -107,8 +110,8 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 
 // identify decides who publishes and makes a public name of what was typed.
 func (a *Application) identify(rules *appRules, r *PublishRequest, p Publisher) error {
-	// With keys or a hook it may be a secret, or nearly one.
-	if !rules.keys.inForce && rules.cfg.Hooks.OnPublish == "" && value.ValidStreamName(r.Typed) == nil {
+	// With keys, a hook or a trigger it may be a secret, or nearly one.
+	if !rules.keys.inForce && !rules.rewritesPushes() && rules.cfg.Hooks.OnPublish == "" && value.ValidStreamName(r.Typed) == nil {
 		r.Public = r.Typed
 	}
 	switch { // 1. local and cheap first
@@ -123,6 +126,10 @@ func (a *Application) identify(rules *appRules, r *PublishRequest, p Publisher) 
 	if !guesses.admits(r.Address, seen, time.Now()) { // 2. limits
 		hideGuess(p, r.Typed, key)
 		return &Refusal{RuleDenied, "too many wrong stream keys: try again in a minute"}
+	}
+	if !rules.keys.inForce && rules.rewritesPushes() {
+		r.name, r.seen, r.owner = r.Typed, seen, owner{addr: r.Address} // rewritePush makes a name of it
+		return nil
 	}
 	name, who, err := rules.identify(seen, r.Address, time.Now()) // 3. secret → public name; the secret ends here
 	if err != nil {

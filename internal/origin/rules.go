@@ -19,7 +19,7 @@ func (k MadeKey) String() string { return k.line }
 // AcquireRules resolves the keys of the i-th rtmp block. Those that it makes are
 // appended to made, also where it fails.
 func AcquireRules(cfg *config.Config, i int, made *[]MadeKey) (*Rules, error) {
-	return newRules(&cfg.RTMP[i], func(app, holder string) (string, error) {
+	return newRules(cfg, i, func(app, holder string) (string, error) {
 		secret, fresh, err := keepKey(string(cfg.StateDir), app, holder)
 		if fresh {
 			*made = append(*made, MadeKey{
@@ -34,7 +34,7 @@ func AcquireRules(cfg *config.Config, i int, made *[]MadeKey) (*Rules, error) {
 // PlanRules resolves keys as AcquireRules does, without making any: a key that is
 // not made yet fits nobody.
 func PlanRules(cfg *config.Config, i int) *Rules {
-	rules, _ := newRules(&cfg.RTMP[i], func(app, holder string) (string, error) {
+	rules, _ := newRules(cfg, i, func(app, holder string) (string, error) {
 		secret, err := KeptKey(string(cfg.StateDir), app, holder)
 		if err != nil {
 			secret = NewKey()
@@ -44,9 +44,10 @@ func PlanRules(cfg *config.Config, i int) *Rules {
 	return rules
 }
 
-// newRules resolves the keys of a block; generated gives those that were made.
-func newRules(b *config.RTMP, generated func(app, holder string) (string, error)) (*Rules, error) {
-	rules := &Rules{cfg: b, keys: make(map[string]*keyring)}
+// newRules resolves the keys of the i-th block; generated gives those that were made.
+func newRules(cfg *config.Config, i int, generated func(app, holder string) (string, error)) (*Rules, error) {
+	b := &cfg.RTMP[i]
+	rules := &Rules{cfg: b, keys: make(map[string]*keyring), triggers: cfg.Triggers}
 	for i := range b.Applications {
 		app := &b.Applications[i]
 		ring, err := newKeyring(app, generated)
@@ -91,7 +92,7 @@ func (a *Application) setRules(rules *appRules) {
 	default:
 		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
 	}
-	if old != nil && old.cfg.Hooks != rules.cfg.Hooks {
+	if old != nil && (old.cfg.Hooks != rules.cfg.Hooks || !old.triggers.Equal(rules.triggers)) {
 		a.hooks.Moved()
 	}
 	a.rules.Store(rules)

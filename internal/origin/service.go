@@ -30,6 +30,8 @@ type Rules struct {
 	// keys are the rings of the applications the block names, by name; those
 	// that "*" takes in share its.
 	keys map[string]*keyring
+	// triggers are the trigger blocks of the top level.
+	triggers []config.Trigger
 }
 
 // NewService returns a Service without applications.
@@ -58,7 +60,7 @@ func (r *Rules) find(name string) *appRules {
 	if ring == nil {
 		ring = r.keys["*"]
 	}
-	return &appRules{cfg: cfg, keys: ring}
+	return &appRules{cfg: cfg, keys: ring, triggers: hooks.NewTriggers(name, r.triggers, cfg.Triggers)}
 }
 
 // guessLimit is that of an application. It outlives the application: else who

@@ -51,7 +51,7 @@ rtmp {
   application "a/b" {
   }
 }
-trigger "X" {
+trigger "PUSH_REWRITES" {
   handler  = "ftp://x"
   on_error = "ignore"
 }

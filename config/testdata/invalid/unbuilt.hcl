@@ -1,4 +1,4 @@
-trigger "USER_NEW" {
+trigger "STREAM_LOAD" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {
