@@ -51,7 +51,7 @@ const caddy = `
 {{- range .Fronts}}
 	{{if $.Prefix}}handle_path{{else}}handle{{end}} {{.}}/* {
 		reverse_proxy {{$.Backend}} {
-			header_up X-Mst-Path {scheme}://{host}{{$.Prefix}}/
+			header_up X-Mst-Path {scheme}://{hostport}{{$.Prefix}}/
 			flush_interval -1
 		}
 	}

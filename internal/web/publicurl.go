@@ -106,8 +106,9 @@ func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool)
 			host += ":" + port
 		}
 	}
+	prefixed := false
 	if v := first(r.Header, "X-Forwarded-Prefix"); v != "" {
-		said = true
+		said, prefixed = true, true
 		pu, err := url.Parse(v)
 		if err != nil || pu.IsAbs() || pu.Host != "" || pu.RawQuery != "" {
 			return u, "", true
@@ -120,10 +121,23 @@ func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool)
 	if !said {
 		return u, "", false
 	}
-	if u, ok := makeBase(scheme, host, prefix); ok {
-		return u, "X-Forwarded-*", true
+	u, ok := makeBase(scheme, host, prefix)
+	if !ok {
+		return u, "", true
 	}
-	return u, "", true
+	if !prefixed {
+		u = p.withPrefix(u)
+	}
+	return u, "X-Forwarded-*", true
+}
+
+// withPrefix gives an address the prefix that public_url has for its origin: a proxy may
+// take it off and not say so.
+func (p *proxies) withPrefix(u publicURL) publicURL {
+	if i := slices.IndexFunc(p.public, func(o publicURL) bool { return o.origin == u.origin }); i >= 0 {
+		return p.public[i]
+	}
+	return u
 }
 
 // forwarded reads RFC 7239's header as X-Forwarded-For is read: from its end to the
