@@ -7,8 +7,11 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,6 +105,9 @@ type page struct {
 	opened   time.Time
 	console  *lockedBuffer // what scripts say
 	problems *lockedBuffer // errors of scripts, of the network and of the security policy
+
+	mu     sync.Mutex
+	inside []*runtime.ExecutionContextDescription // of the scripts of the page and its frames
 }
 
 // open starts a browser with url in it. A screenshot and the console are kept at
@@ -117,6 +123,18 @@ func openIn(t *testing.T, ctx context.Context, url string) *page {
 	p := &page{ctx: ctx, opened: time.Now(), console: new(lockedBuffer), problems: new(lockedBuffer)}
 	chromedp.ListenTarget(p.ctx, func(ev any) {
 		switch ev := ev.(type) {
+		case *runtime.EventExecutionContextCreated:
+			p.mu.Lock()
+			p.inside = append(p.inside, ev.Context)
+			p.mu.Unlock()
+		case *runtime.EventExecutionContextDestroyed:
+			p.mu.Lock()
+			p.inside = slices.DeleteFunc(p.inside, func(c *runtime.ExecutionContextDescription) bool { return c.UniqueID == ev.ExecutionContextUniqueID })
+			p.mu.Unlock()
+		case *runtime.EventExecutionContextsCleared:
+			p.mu.Lock()
+			p.inside = nil
+			p.mu.Unlock()
 		case *runtime.EventConsoleAPICalled:
 			for _, arg := range ev.Args {
 				fmt.Fprintf(p.console, "%s ", arg.Value)
@@ -173,14 +191,50 @@ func (p *page) firstFrame(t *testing.T) (s watchState) {
 	return s
 }
 
+// framePlays waits until the player in a frame from address plays.
+func (p *page) framePlays(t *testing.T, address string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 90*time.Second, "the frame from "+address+" plays", func() bool {
+		p.mu.Lock()
+		i := slices.IndexFunc(p.inside, func(c *runtime.ExecutionContextDescription) bool { return c.Origin == u.Scheme+"://"+u.Host })
+		id := ""
+		if i >= 0 {
+			id = p.inside[i].UniqueID
+		}
+		p.mu.Unlock()
+		if id == "" {
+			return false
+		}
+		var at float64
+		_ = chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error { // it may be gone: then another one comes
+			r, _, err := runtime.Evaluate(fmt.Sprintf(videoN, 0) + "?.currentTime").WithUniqueContextID(id).Do(ctx)
+			if err == nil && r.Value != nil {
+				_ = json.Unmarshal([]byte(r.Value), &at) // not a number before it plays
+			}
+			return err
+		}))
+		return at > 1
+	})
+}
+
 // chromium starts a browser of its own for the test: a tab in the background
-// would be throttled. It may only reach 127.0.0.1. more are further flags.
+// would be throttled. It may only reach 127.0.0.1, and trusts frontCertificate. more are
+// further flags.
 func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
+	own, err := frontCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(tool(t, "chromium", "chromium-browser", "google-chrome")),
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("ignore-certificate-errors-spki-list", own.spki),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
 		chromedp.DisableGPU,

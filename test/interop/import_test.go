@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // guideConf is the nginx.conf of the guide that many HLS servers were made by, with
@@ -70,24 +69,16 @@ func TestImportedGuide(t *testing.T) {
 	decode(t, fragments)
 }
 
-// TestImportedGuideInABrowser watches it through a proxy that says nothing of rtmpd.
+// TestImportedGuideInABrowser watches it through a proxy that brings HTTPS and knows
+// nothing of rtmpd.
 func TestImportedGuideInABrowser(t *testing.T) {
+	t.Parallel()
 	s := importGuide(t)
 	background(t, ffmpegLive(t, "rtmp://"+s.rtmp+"/show/test"))
 	s.waitLive(t, "test")
-	address, conf := testport.Address(), filepath.Join(s.dir, "proxy.conf")
-	text := strings.Replace(nginx.config, "SNIPPET", "location /live/ { proxy_pass http://%[2]s; }", 1)
-	if err := os.WriteFile(conf, fmt.Appendf(nil, text, address, s.http, s.dir), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	name, args := nginx.run(conf, address)
-	background(t, command(t, 2*time.Minute, name, args...))
-	url := "http://" + address + "/live/test.m3u8"
-	eventually(t, 30*time.Second, "the proxy answers", func() bool {
-		_, err := get(url)
-		return err == nil
-	})
-	playInChromium(t, hlsjsPage, url)
+	e := newEntrance(t)
+	nginx.start(t, e, "location /live/ { proxy_pass http://"+s.http+"; }")
+	playInChromium(t, hlsjsPage, "https://"+e.secure+"/live/test.m3u8")
 }
 
 // importGuide runs what the guide's nginx.conf is imported as, with nothing edited.

@@ -348,37 +348,11 @@ func TestAFrameInAForeignPage(t *testing.T) {
 	}))
 	t.Cleanup(foreign.Close)
 
-	ctx := chromium(t)
-	contexts := make(chan *runtime.ExecutionContextDescription, 100)
-	chromedp.ListenTarget(ctx, func(ev any) {
-		if e, ok := ev.(*runtime.EventExecutionContextCreated); ok && strings.Contains(e.Context.Origin, s.http) {
-			contexts <- e.Context
-		}
-	})
-	p := openIn(t, ctx, foreign.URL)
-	var inside *runtime.ExecutionContextDescription
-	select {
-	case inside = <-contexts:
-	case <-time.After(60 * time.Second):
-		t.Fatal("the frame was not loaded")
-	}
-	eventually(t, 90*time.Second, "the frame plays", func() bool {
-		var at float64
-		err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-			r, _, err := runtime.Evaluate(fmt.Sprintf(videoN, 0) + "?.currentTime").WithContextID(inside.ID).Do(ctx)
-			if err == nil && r.Value != nil {
-				_ = json.Unmarshal([]byte(r.Value), &at) // not a number before it plays
-			}
-			return err
-		}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return at > 1
-	})
+	p := open(t, foreign.URL)
+	p.framePlays(t, "http://"+s.http)
 	p.shot(t, "frame")
 	p.quiet(t)
-	if err := chromedp.Run(ctx, chromedp.Navigate(foreign.URL+"/closed")); err != nil {
+	if err := chromedp.Run(p.ctx, chromedp.Navigate(foreign.URL+"/closed")); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 30*time.Second, "the browser shows no frame", func() bool { return strings.Contains(p.problems.String(), "frame-ancestors") })
@@ -463,70 +437,6 @@ func TestPagesAreAccessible(t *testing.T) {
 	p.says(t, 0, "error: This browser can't play the stream. The playlist opens in VLC")
 	screens("error")
 	p.quiet(t)
-}
-
-// Behind nginx with the prefix taken off, and with the prefix kept: pages, frames, the
-// script, playlists and the WebSocket work, and what must be absolute is the public address.
-func TestPagesBehindAProxy(t *testing.T) {
-	for name, prefix := range map[string]string{"stripped": "/mist", "kept": "/tv"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := &server{dir: t.TempDir()}
-			address := testport.Address()
-			text := s.paged(t, "")
-			if prefix == "/mist" {
-				text = strings.Replace(text, "http {\n", "http {\n  public_url = \"http://"+address+"/mist\"\n", 1)
-			} else {
-				text = strings.NewReplacer(`location "/live" {`, `location "/tv/live" {`, `root = "`+s.dir+`/www"`, `alias = "`+s.dir+`/www/live"`, `location "/" {`, `location "/tv" {`).Replace(text)
-			}
-			s.run(t, text)
-			s.publish(t, "test", forEver)
-			conf := filepath.Join(s.dir, "nginx.conf")
-			paste := filepath.Join(t.TempDir(), "rtmpd.hcl")
-			if err := os.WriteFile(paste, []byte(strings.Replace(text, `listen     = "127.0.0.1:0"`, `listen     = "`+s.http+`"`, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			snippet, err := command(t, time.Minute, rtmpd, "snippet", "nginx", "-c", paste).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(conf, []byte(strings.Replace(fmt.Sprintf(nginx.config, address, s.http, t.TempDir()), "SNIPPET", string(snippet), 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			background(t, command(t, 10*time.Minute, "nginx", "-e", "stderr", "-c", conf))
-			base := "http://" + address + prefix
-			eventually(t, 60*time.Second, "the stream is live behind the proxy", func() bool {
-				body, err := get(base + "/json_test.js")
-				return err == nil && strings.Contains(string(body), `"url":"`+base+`/live/test.m3u8"`)
-			})
-			body, err := get(base + "/test.html")
-			for _, want := range []string{`<meta property="og:url" content="` + base + `/test.html">`, `<meta property="og:video" content="` + base + `/embed/test">`} {
-				if err != nil || !strings.Contains(string(body), want) {
-					t.Errorf("%v, no %s in\n%s", err, want, body)
-				}
-			}
-			list, err := get(base + "/live.m3u")
-			if want := "\n" + base + "/live/test.m3u8\n"; err != nil || !strings.Contains(string(list), want) {
-				t.Errorf("live.m3u: %v, no %s in %s", err, want, list)
-			}
-			foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A page</title><div data-rtmpd="test"></div><script src="%s/player.js" async></script>`, base)
-			}))
-			t.Cleanup(foreign.Close)
-			p := open(t, base+"/test.html")
-			for _, url := range []string{base + "/test.html", base + "/embed/test", foreign.URL} {
-				if err := chromedp.Run(p.ctx, chromedp.Navigate(url)); err != nil {
-					t.Fatal(err)
-				}
-				p.plays(t, 0)
-			}
-			p.quiet(t)
-			eventually(t, 30*time.Second, "a WebSocket came through", func() bool {
-				log, _ := os.ReadFile(filepath.Join(s.dir, "access.log")) // polled
-				return strings.Contains(string(log), `/json_test.js?app=live HTTP/1.1" 101 `)
-			})
-		})
-	}
 }
 
 // Pictures of keyframes: ffmpeg decodes them, and Chromium shows them.

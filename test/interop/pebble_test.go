@@ -4,9 +4,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -91,30 +93,36 @@ func startAuthority(t *testing.T, plain, secure string, validity time.Duration) 
 	return a
 }
 
-// front is pebble's own certificate and the file that makes it trusted.
+// front is a certificate for this machine and the file that makes it trusted.
 type front struct {
 	file string
 	pair tls.Certificate
+	spki string // by which Chromium knows it
 }
 
-// frontCertificate is what pebble itself serves with. It is the same for all
-// tests: a process reads SSL_CERT_FILE once.
+// frontCertificate is what pebble itself serves with, and proxies. It is the same for
+// all tests: a process reads SSL_CERT_FILE once.
 var frontCertificate = sync.OnceValues(func() (front, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return front{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pebble's front"}, NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a front"}, NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		return front{}, err
 	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return front{}, err
+	}
+	sum := sha256.Sum256(spki)
 	file := filepath.Join(filepath.Dir(rtmpd), "front.pem")
 	err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
-	return front{file, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}}, err
+	return front{file, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, base64.StdEncoding.EncodeToString(sum[:])}, err
 })
 
 func portOf(address string) int {

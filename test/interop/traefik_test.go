@@ -2,31 +2,35 @@
 
 package interop
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-// TestTraefik needs the binary that scripts/build-traefik makes (make
-// test-traefik). The route is that of docs/proxies.md: the prefix is not stripped.
+// TestTraefik needs the binary that scripts/build-traefik makes (make test-traefik). The
+// snippet is for HTTPS; its route is there once more without.
 func TestTraefik(t *testing.T) {
-	s := startServer(t)
-	background(t, ffmpegLive(t, s.rtmpURL("test")))
-	s.waitLive(t, "test")
-	checkProxy(t, s, proxy{
+	checkProxies(t, proxy{
+		kind: "traefik",
 		config: `
-# %[1]s is said on the command line, %[3]s is not needed
-http:
-  routers:
-    live:
-      rule: "PathPrefix(` + "`/live`" + `)"
-      service: rtmpd
-  services:
-    rtmpd:
-      loadBalancer:
-        servers:
-          - url: "http://%[2]s"
+SNIPPET
+tls:
+  stores:
+    default:
+      defaultCertificate:
+        certFile: DIR/cert.pem
+        keyFile: DIR/key.pem
 `,
-		run: func(config, address string) (string, []string) {
+		paste: func(snippet string, _ *entrance) string {
+			_, route, _ := strings.Cut(snippet, "  routers:\n    rtmpd:\n")
+			route, _, _ = strings.Cut(route, "  services:\n")
+			route, _, _ = strings.Cut(route, "  middlewares:\n")
+			plain := strings.NewReplacer("[websecure]", "[web]", "      tls: {}\n", "").Replace(route)
+			return strings.Replace(snippet, "  routers:\n", "  routers:\n    plain:\n"+plain, 1)
+		},
+		run: func(config string, e *entrance) (string, []string) {
 			return "../../dist/traefik-v3.4.1", []string{
-				"--entrypoints.web.address=" + address, "--providers.file.filename=" + config,
+				"--entrypoints.web.address=" + e.plain, "--entrypoints.websecure.address=" + e.secure, "--providers.file.filename=" + config,
 				"--global.checknewversion=false", "--global.sendanonymoususage=false",
 			}
 		},
