@@ -100,6 +100,8 @@ type Application struct {
 	VOD *VOD `hcl:"vod,block" nginx:"play" output:"yes" reload:"now"`
 	// What makes two HTTP requests one viewer.
 	Sessions *Sessions `hcl:"sessions,block" reload:"now"`
+	// Tokens: watching, over RTMP or HTTP, takes a link that is signed and expires.
+	Tokens *Tokens `hcl:"tokens,block" output:"yes" stream:"yes" reload:"check"`
 	// A trigger as MistServer has them.
 	Triggers []Trigger `hcl:"trigger,block" reload:"now"`
 	// What the streams whose public names match have of their own. The first block

@@ -92,6 +92,9 @@ func (c *checker) outputs(n *node, app *Application) {
 	if d := app.DASH; d != nil {
 		c.dash(n.one("dash"), app, d)
 	}
+	if t := app.Tokens; t != nil {
+		c.tokens(n.one("tokens"), t)
+	}
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}

@@ -28,6 +28,12 @@ func (p Patterns) Match(name string) bool {
 	return found || !wanted
 }
 
+// Glob reports whether a pattern of * and ? selects a name.
+func Glob(pattern, name string) bool { return glob(pattern, name) }
+
+// IsPattern reports whether a word has * or ?.
+func IsPattern(word string) bool { return strings.ContainsAny(word, "*?") }
+
 // Matches reports whether one pattern selects name, or its base ("foo" of "foo+bar").
 func Matches(pattern, name string) bool {
 	if glob(pattern, name) {

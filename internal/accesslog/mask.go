@@ -18,9 +18,9 @@ func MaskURI(uri string) string {
 	return uri[:i+1] + masked
 }
 
-// MaskQuery replaces the values of token=, key= and secret= by ***.
+// MaskQuery replaces the values of token=, tkn=, jwt=, key=, secret= and passphrase= by ***.
 func MaskQuery(q string) string {
-	if !strings.ContainsAny(q, "tTkKsS%") || !strings.Contains(q, "=") {
+	if !strings.ContainsAny(q, "tTkKsSjJpP%") || !strings.Contains(q, "=") {
 		return q
 	}
 	var out strings.Builder
@@ -49,7 +49,7 @@ func secretName(name string) bool {
 		name = n
 	}
 	switch strings.ToLower(strings.TrimSpace(name)) {
-	case "token", "key", "secret", "access_token", "password":
+	case "token", "tkn", "jwt", "key", "secret", "access_token", "password", "passphrase":
 		return true
 	}
 	return false

@@ -43,7 +43,9 @@ type appRules struct {
 	cfg      *config.Application
 	keys     *keyring
 	triggers *hooks.Triggers
-	asked    asked // set as an application takes the rules
+	// tokens are the rules of its tokens blocks; nil: it has none.
+	tokens map[*config.Tokens]*tokenRules
+	asked  asked // set as an application takes the rules
 }
 
 func newApplication(v *Service, name string, rules *appRules) *Application {

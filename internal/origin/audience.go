@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -56,7 +57,7 @@ func newAudience(og *Origin) *Audience {
 // guard prepares for a configuration before it is applied.
 func (au *Audience) guard(cfg *config.Config) {
 	for i := range cfg.RTMP {
-		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool { return asksHTTP(&a) }) {
+		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool { return guards(&a) }) {
 			au.guarded.Store(true)
 		}
 	}
@@ -128,15 +129,15 @@ func (au *Audience) application(p place) *Application {
 	return found.enter(p.app)
 }
 
-// Playlist implements web.Audience: on_play for who is new or was let in too
-// long ago, max_players for who is new.
-func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (token string, err error) {
+// Playlist implements web.Audience: a token where one is needed, on_play for who is new or
+// was let in too long ago, max_players for who is new.
+func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (links string, err error) {
 	h := au.viewersOf(v.File)
 	if h == nil {
 		return "", &viewers.Denial{Status: 404}
 	}
 	h.used.Store(v.Now.Unix())
-	id, token := au.identify(h, v)
+	id, viewer := au.identify(h, v)
 	timeout := silenceOf(v.File)
 	rules := h.app.rules.Load()
 	cfg := rules.cfg
@@ -144,6 +145,16 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (token string
 		h.app.demand(h.name, "") // what is there may be of the last time
 	}
 	counted := v.File.Kind != segstore.Master
+	if viewer != "" {
+		links = viewers.Parameter + "=" + viewer
+	}
+	if t := rules.tokensFor(h.name); t != nil {
+		s, inQuery := shownBy(&v)
+		if _, err := h.app.admit(rules, t, h.name, s, h.counter.Joined(id, v.Now), v.Now); err != nil {
+			return "", &viewers.Denial{Status: http.StatusForbidden, Reason: h.app.refuseToken(h.name, v.Addr, err, v.Now)}
+		}
+		links = addToken(links, s.token, inQuery)
+	}
 	if asksHTTP(cfg) {
 		if counted && !h.counter.Joined(id, v.Now) {
 			if err := h.room(cfg, v.Addr); err != nil {
@@ -154,18 +165,20 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (token string
 			return "", err
 		}
 	}
-	if !v.Poll || h.counter.Touch(id, v.Now, timeout) {
-		return token, nil
+	if v.Poll && !h.counter.Touch(id, v.Now, timeout) {
+		if err := h.join(cfg, id, v, counted); err != nil {
+			return "", full(err, timeout)
+		}
 	}
-	if err := h.join(cfg, id, v, counted); err != nil {
-		return "", full(err, timeout)
+	if !asksHTTP(cfg) && rules.tokensFor(h.name) != nil {
+		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), rules.asked.epoch)
 	}
-	return token, nil
+	return links, nil
 }
 
 // identify says which viewer asks: the one with a token of ours, else the address and the
-// user agent. token is what the variants of a master playlist are to carry.
-func (au *Audience) identify(h *viewerSet, v viewers.Visit) (id viewers.ID, token string) {
+// user agent. viewer is the token that the variants of a master playlist are to carry.
+func (au *Audience) identify(h *viewerSet, v viewers.Visit) (id viewers.ID, viewer string) {
 	if v.Token != "" {
 		id := au.pool.TokenID(v.Token)
 		if h.counter.Joined(id, v.Now) || au.pool.Valid(v.Token) {
@@ -173,9 +186,9 @@ func (au *Audience) identify(h *viewerSet, v viewers.Visit) (id viewers.ID, toke
 		}
 	}
 	if v.File.Kind == segstore.Master {
-		token = au.pool.NewToken()
+		viewer = au.pool.NewToken()
 	}
-	return au.pool.ID(v.Addr, v.Agent), token
+	return au.pool.ID(v.Addr, v.Agent), viewer
 }
 
 func silenceOf(f segstore.File) time.Duration {
@@ -201,7 +214,7 @@ func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now ti
 		return &viewers.Denial{Status: 404}
 	}
 	rules := h.app.rules.Load()
-	if !asksHTTP(rules.cfg) {
+	if !rules.guardsStream(h.name) {
 		return nil
 	}
 	asked := &rules.asked
@@ -210,6 +223,9 @@ func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now ti
 	late := now.Sub(asked.since) < h.counter.Timeout()
 	if ok && epoch == asked.epoch || late && (ok || asked.open) {
 		return nil
+	}
+	if !asksHTTP(rules.cfg) {
+		return &viewers.Denial{Status: 403, Reason: "this address and user agent was not let in: the playlist comes first"}
 	}
 	return &viewers.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
 }
@@ -229,7 +245,7 @@ func (au *Audience) Guards(f segstore.File) bool {
 		return false
 	}
 	h := au.viewersOf(f)
-	return h != nil && asksHTTP(h.app.rules.Load().cfg)
+	return h != nil && h.app.rules.Load().guardsStream(h.name)
 }
 
 // Guarding implements web.Audience.
@@ -245,7 +261,7 @@ func (au *Audience) Shut(absPath string) bool {
 	for _, v := range services {
 		cfg := v.rules.Load().cfg
 		for i := range cfg.Applications {
-			if !asksHTTP(&cfg.Applications[i]) {
+			if !guards(&cfg.Applications[i]) {
 				continue
 			}
 			for _, app := range cfg.Applications[i].WithStreams() {

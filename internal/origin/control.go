@@ -142,7 +142,7 @@ func redirect(targets []target, newName string) error {
 		case rules.keys.holds(name):
 			return &api.ControlError{Status: http.StatusBadRequest, Reason: "newname is a stream key: name the stream"}
 		case t.playing != nil:
-			why = t.playing.refusedBy(rules, name)
+			why = t.playing.noAccess(rules, name)
 		case publisher[t.app] != nil:
 			why = "several publishers are meant, and one can have the name"
 		default:

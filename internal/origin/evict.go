@@ -47,6 +47,14 @@ func (p *Publication) refusedBy(rules *appRules, _ string) string {
 // refusedBy says why rules refuse the player the stream name; empty if they do
 // not.
 func (p *Playing) refusedBy(rules *appRules, name string) string {
+	if why := p.noAccess(rules, name); why != "" {
+		return why
+	}
+	return p.tokenRefusedBy(rules)
+}
+
+// noAccess is refusedBy for a stream that an operator has chosen, which takes no token.
+func (p *Playing) noAccess(rules *appRules, name string) string {
 	switch {
 	case p.file != nil && rules.cfg.VOD == nil:
 		return whyNoVOD

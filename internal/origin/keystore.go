@@ -37,18 +37,24 @@ func element(s string) string {
 // KeptKey reads the secret that rtmpd made for a stream_key block without one.
 // The error is fs.ErrNotExist if it has not been made yet.
 func KeptKey(stateDir, app, holder string) (string, error) {
+	return keptSecret(stateDir, keyFile(app, holder))
+}
+
+// keptSecret reads a secret that rtmpd keeps in a file of the state directory. The error is
+// fs.ErrNotExist if it has not been made yet.
+func keptSecret(stateDir, name string) (string, error) {
 	root, err := os.OpenRoot(stateDir)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
-	b, err := root.ReadFile(keyFile(app, holder))
+	b, err := root.ReadFile(name)
 	if err != nil {
 		return "", err
 	}
 	secret := strings.TrimSpace(string(b))
 	if secret == "" {
-		return "", fmt.Errorf("%s is empty: remove it and a new key is made", filepath.Join(stateDir, keyFile(app, holder)))
+		return "", fmt.Errorf("%s is empty: remove it and a new key is made", filepath.Join(stateDir, name))
 	}
 	return secret, nil
 }
@@ -73,10 +79,20 @@ func ForgetKeys(stateDir string, made []MadeKey) error {
 // keepKey makes a holder's secret at its first use. made says that it is new:
 // then, and only then, it is shown to whoever started the server.
 func keepKey(stateDir, app, holder string) (secret string, made bool, err error) {
+	secret, made, err = keepSecret(stateDir, keyFile(app, holder), NewKey)
+	if err != nil {
+		return "", false, fmt.Errorf("keep the stream key of %q: %w", holder, err)
+	}
+	return secret, made, nil
+}
+
+// keepSecret reads a secret from a file of the state directory, and makes it at its first
+// use.
+func keepSecret(stateDir, name string, fresh func() string) (secret string, made bool, err error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return "", false, fmt.Errorf("state_dir: %w", err)
 	}
-	secret, err = KeptKey(stateDir, app, holder)
+	secret, err = keptSecret(stateDir, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, false, err
 	}
@@ -85,14 +101,13 @@ func keepKey(stateDir, app, holder string) (secret string, made bool, err error)
 		return "", false, err
 	}
 	defer root.Close()
-	name := keyFile(app, holder)
 	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return "", false, fmt.Errorf("keep the stream key of %q: %w", holder, err)
+		return "", false, err
 	}
-	secret = NewKey()
+	secret = fresh()
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", false, fmt.Errorf("keep the stream key of %q: %w", holder, err)
+		return "", false, err
 	}
 	_, err = f.WriteString(secret + "\n")
 	if err2 := f.Close(); err == nil {
@@ -100,7 +115,7 @@ func keepKey(stateDir, app, holder string) (secret string, made bool, err error)
 	}
 	if err != nil {
 		_ = root.Remove(name)
-		return "", false, fmt.Errorf("keep the stream key of %q: %w", holder, err)
+		return "", false, err
 	}
 	return secret, true, nil
 }

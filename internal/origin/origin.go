@@ -56,8 +56,11 @@ type Origin struct {
 	audience    *Audience
 	keptOut     keepOut
 	fetcher     *vod.Fetcher
-	services    atomic.Pointer[[]*Service] // in the order of the rtmp blocks
-	epochs      atomic.Uint64              // numbers applications, and the verdicts of their hooks
+	onceTokens  onceTokens // that have been used
+	// refusedTokens are the refusals that the log has.
+	refusedTokens recently
+	services      atomic.Pointer[[]*Service] // in the order of the rtmp blocks
+	epochs        atomic.Uint64              // numbers applications, and the verdicts of their hooks
 
 	published, played, viewed atomic.Uint64 // since the start
 	fanned                    atomic.Uint64 // bytes sent to the players of names that have none now

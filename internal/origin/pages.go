@@ -89,7 +89,7 @@ func (p Pages) look(a *Application, app *config.Application, appName, name strin
 	}
 	s = pages.Stream{
 		App: appName, Name: name, State: pages.Offline, Dir: string(cfg.HLS.Path), Playlist: hls.PlaylistName(name, cfg.HLS),
-		Elsewhere: elsewhere(cfg.HLS), Guarded: asksHTTP(app), Fragmented: cfg.HLS.Format == "fmp4",
+		Elsewhere: elsewhere(cfg.HLS), Guarded: asksHTTP(app) || cfg.Tokens != nil, Fragmented: cfg.HLS.Format == "fmp4",
 	}
 	fit = couldHave
 	if slices.ContainsFunc(app.StreamKeys, func(k config.StreamKey) bool { return k.Stream == name }) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"net/url"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,6 +49,13 @@ type Playing struct {
 	file   vod.File // nil: it plays a stream
 	hooks  *hookSession
 	from   value.RTMPURL // what on_play answered; empty: no other server
+
+	shown   credential // its token
+	asked   string     // the stream that it is for: a hook may name another one
+	ordered bool       // an operator has chosen the stream: no token is needed
+	timing  sync.Mutex
+	expiry  *time.Timer // guarded by timing, as is left: of its token
+	left    bool
 }
 
 // Name is the stream's public name.
@@ -64,6 +72,7 @@ func (p *Playing) ChunkSize() int { return p.set.chunkSize }
 
 // Leave ends it.
 func (p *Playing) Leave() {
+	p.unwatchToken()
 	if p.file != nil {
 		p.app.leaveFile(p)
 	} else {
@@ -91,13 +100,17 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if err := mayPlay(rules.cfg.For(name), r.Address); err != nil {
 		return nil, err
 	}
+	token, err := a.letIn(rules, r, p, name)
+	if err != nil {
+		return nil, err
+	}
 	session := a.newHookSession(p, r.Away)
 	session.play(r, name)
 	verdict, err := session.ask(ctx, rules.cfg) // before anything is sent
 	if err != nil {
 		return nil, err
 	}
-	out := &Playing{app: a, player: p, addr: r.Address, via: r.Via, from: verdict.Relay, hooks: session}
+	out := &Playing{app: a, player: p, addr: r.Address, via: r.Via, from: verdict.Relay, hooks: session, shown: token, asked: name, ordered: r.Ordered}
 	if verdict.Name != "" {
 		if verdict.Name != name {
 			p.Hide(name, false)
@@ -134,6 +147,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 		}
 	}
 	session.watch()
+	out.watchToken()
 	return out, nil
 }
 

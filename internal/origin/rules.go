@@ -19,7 +19,8 @@ func (k MadeKey) String() string { return k.line }
 // AcquireRules resolves the keys of the i-th rtmp block. Those that it makes are
 // appended to made, also where it fails.
 func AcquireRules(cfg *config.Config, i int, made *[]MadeKey) (*Rules, error) {
-	return newRules(cfg, i, func(app, holder string) (string, error) {
+	keepTokens := func(app string) (string, error) { return keepTokenKey(string(cfg.StateDir), app) }
+	return newRules(cfg, i, keepTokens, func(app, holder string) (string, error) {
 		secret, fresh, err := keepKey(string(cfg.StateDir), app, holder)
 		if fresh {
 			*made = append(*made, MadeKey{
@@ -34,7 +35,14 @@ func AcquireRules(cfg *config.Config, i int, made *[]MadeKey) (*Rules, error) {
 // PlanRules resolves keys as AcquireRules does, without making any: a key that is
 // not made yet fits nobody.
 func PlanRules(cfg *config.Config, i int) *Rules {
-	rules, _ := newRules(cfg, i, func(app, holder string) (string, error) {
+	keptTokens := func(app string) (string, error) {
+		secret, err := keptSecret(string(cfg.StateDir), tokenKeyFile(app))
+		if err != nil {
+			secret = NewKey()
+		}
+		return secret, nil
+	}
+	rules, _ := newRules(cfg, i, keptTokens, func(app, holder string) (string, error) {
 		secret, err := KeptKey(string(cfg.StateDir), app, holder)
 		if err != nil {
 			secret = NewKey()
@@ -44,10 +52,11 @@ func PlanRules(cfg *config.Config, i int) *Rules {
 	return rules
 }
 
-// newRules resolves the keys of the i-th block; generated gives those that were made.
-func newRules(cfg *config.Config, i int, generated func(app, holder string) (string, error)) (*Rules, error) {
+// newRules resolves the keys of the i-th block; tokenKey and generated give those that were
+// made.
+func newRules(cfg *config.Config, i int, tokenKey func(app string) (string, error), generated func(app, holder string) (string, error)) (*Rules, error) {
 	b := &cfg.RTMP[i]
-	rules := &Rules{cfg: b, keys: make(map[string]*keyring), triggers: cfg.Triggers}
+	rules := &Rules{cfg: b, keys: make(map[string]*keyring), tokens: make(map[string]map[*config.Tokens]*tokenRules), triggers: cfg.Triggers}
 	for i := range b.Applications {
 		app := &b.Applications[i]
 		ring, err := newKeyring(app, generated)
@@ -55,6 +64,9 @@ func newRules(cfg *config.Config, i int, generated func(app, holder string) (str
 			return nil, fmt.Errorf("application %q: %w", app.Name, err)
 		}
 		rules.keys[app.Name] = ring
+		if rules.tokens[app.Name], err = newTokenRules(app, tokenKey); err != nil {
+			return nil, fmt.Errorf("application %q: tokens: %w", app.Name, err)
+		}
 	}
 	return rules, nil
 }
@@ -87,10 +99,10 @@ func (a *Application) setRules(rules *appRules) {
 	switch {
 	case old == nil:
 		rules.asked = asked{epoch: a.origin.epochs.Add(1)}
-	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP:
+	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP && sameTokens(old.cfg, rules.cfg):
 		rules.asked = old.asked
 	default:
-		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !asksHTTP(old.cfg)}
+		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !guards(old.cfg)}
 	}
 	if old != nil && (old.cfg.Hooks != rules.cfg.Hooks || !old.triggers.Equal(rules.triggers)) {
 		a.hooks.Moved()

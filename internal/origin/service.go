@@ -32,6 +32,8 @@ type Rules struct {
 	keys map[string]*keyring
 	// triggers are the trigger blocks of the top level.
 	triggers []config.Trigger
+	// tokens are the rules of all tokens blocks, by the name of the application.
+	tokens map[string]map[*config.Tokens]*tokenRules
 }
 
 // NewService returns a Service without applications.
@@ -56,11 +58,11 @@ func (r *Rules) find(name string) *appRules {
 	if cfg == nil {
 		return nil
 	}
-	ring := r.keys[name]
-	if ring == nil {
-		ring = r.keys["*"]
+	block := name
+	if r.keys[name] == nil {
+		block = "*"
 	}
-	return &appRules{cfg: cfg, keys: ring, triggers: hooks.NewTriggers(name, r.triggers, cfg.Triggers)}
+	return &appRules{cfg: cfg, keys: r.keys[block], tokens: r.tokens[block], triggers: hooks.NewTriggers(name, r.triggers, cfg.Triggers)}
 }
 
 // guessLimit is that of an application. It outlives the application: else who

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,21 @@ const (
 
 // asksHTTP says whether on_play is asked about an application's HTTP viewers.
 func asksHTTP(cfg *config.Application) bool { return cfg.Hooks.OnPlay != "" && cfg.Hooks.OnPlayHTTP }
+
+// guards says whether HTTP viewers of some stream of an application are asked for anything:
+// a hook about them, or for a token.
+func guards(cfg *config.Application) bool {
+	return asksHTTP(cfg) || slices.ContainsFunc(cfg.WithStreams(), func(a *config.Application) bool { return a.Tokens != nil })
+}
+
+// sameTokens says whether two configurations ask viewers for the same tokens.
+func sameTokens(a, b *config.Application) bool {
+	x, y := a.WithStreams(), b.WithStreams()
+	return slices.EqualFunc(x, y, func(a, b *config.Application) bool { return config.Equal(a.Tokens, b.Tokens) })
+}
+
+// guardsStream says whether the viewers of one of its streams are.
+func (r *appRules) guardsStream(name string) bool { return asksHTTP(r.cfg) || r.tokensFor(name) != nil }
 
 // asked is since when an application's on_play is the one it is.
 type asked struct {

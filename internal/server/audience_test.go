@@ -20,6 +20,7 @@ import (
 type watcher struct {
 	rig         *rig
 	addr, agent string
+	bearer      string // a token for the Authorization header; empty: none
 }
 
 type page struct {
@@ -37,6 +38,9 @@ func (w watcher) ask(method, path string) page {
 	req.Header.Set("X-Forwarded-For", w.addr)
 	req.Header.Set("User-Agent", w.agent)
 	req.Header.Set("Referer", "https://page.example/watch")
+	if w.bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+w.bearer)
+	}
 	req.Close = true
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -62,7 +66,7 @@ func (w watcher) gets(path string, status int, words string) page {
 	return p
 }
 
-func (r *rig) watcher(addr string) watcher { return watcher{r, addr, "Player/1.0"} }
+func (r *rig) watcher(addr string) watcher { return watcher{rig: r, addr: addr, agent: "Player/1.0"} }
 
 // watched is an application live whose HLS is served under /live; lines are
 // the application's.

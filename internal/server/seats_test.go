@@ -14,14 +14,14 @@ import (
 func TestOneAddressHoldsAQuarterOfThePlaces(t *testing.T) {
 	r := showing(t, "max_players = 12")
 	for i := range 50 {
-		w := watcher{r, "198.51.100.1", fmt.Sprintf("Player/%d", i)}
+		w := watcher{rig: r, addr: "198.51.100.1", agent: fmt.Sprintf("Player/%d", i)}
 		if i < 3 {
 			w.gets("/live/cam.m3u8", 200, "#EXTM3U")
 		} else {
 			w.gets("/live/cam.m3u8", 503, "max_players_per_ip = 3 reached")
 		}
 	}
-	watcher{r, "198.51.100.1", "Player/1"}.gets("/live/cam.m3u8", 200, "#EXTM3U") // who is in goes on
+	watcher{rig: r, addr: "198.51.100.1", agent: "Player/1"}.gets("/live/cam.m3u8", 200, "#EXTM3U") // who is in goes on
 	r.watcher("198.51.100.2").gets("/live/cam.m3u8", 200, "#EXTM3U")
 
 	for range 3 {
@@ -35,7 +35,7 @@ func TestOneAddressHoldsAQuarterOfThePlaces(t *testing.T) {
 	player.first()
 	// Players and viewers of an address count together.
 	for i := range 3 {
-		w := watcher{r, "127.0.0.3", fmt.Sprintf("Player/%d", i)}
+		w := watcher{rig: r, addr: "127.0.0.3", agent: fmt.Sprintf("Player/%d", i)}
 		if i < 2 {
 			w.gets("/live/cam.m3u8", 200, "#EXTM3U")
 		} else {
@@ -49,15 +49,15 @@ func TestOneAddressHoldsAQuarterOfThePlaces(t *testing.T) {
 func TestPlayersPerAddress(t *testing.T) {
 	r := showing(t, "max_players = 4\nmax_players_per_ip = 2")
 	for i := range 4 {
-		w := watcher{r, "198.51.100.1", fmt.Sprintf("Player/%d", i)}
+		w := watcher{rig: r, addr: "198.51.100.1", agent: fmt.Sprintf("Player/%d", i)}
 		w.gets("/live/cam.m3u8", map[bool]int{true: 200, false: 503}[i < 2], "")
 	}
 	r = showing(t, "max_players_per_ip = 1") // without max_players
 	r.watcher("198.51.100.1").gets("/live/cam.m3u8", 200, "#EXTM3U")
-	watcher{r, "198.51.100.1", "another"}.gets("/live/cam.m3u8", 503, "max_players_per_ip = 1 reached")
+	watcher{rig: r, addr: "198.51.100.1", agent: "another"}.gets("/live/cam.m3u8", 503, "max_players_per_ip = 1 reached")
 	r = showing(t, "") // no limit at all
 	for i := range 20 {
-		watcher{r, "198.51.100.1", fmt.Sprintf("Player/%d", i)}.gets("/live/cam.m3u8", 200, "#EXTM3U")
+		watcher{rig: r, addr: "198.51.100.1", agent: fmt.Sprintf("Player/%d", i)}.gets("/live/cam.m3u8", 200, "#EXTM3U")
 	}
 }
 

@@ -178,6 +178,20 @@ func (v *Verdicts) ask(f *pendingQuestion, q *Question, now time.Time, renewal b
 	life, f.err = ask()
 }
 
+// LetPass lets a pass through until a time, for what was decided without a question. It
+// allocates nothing if it lets that pass through already.
+func (v *Verdicts) LetPass(pass Key, until time.Time, epoch uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if el := v.passes.byKey[pass]; el != nil {
+		a := el.Value.(*answer)
+		a.until, a.epoch = until, epoch
+		v.passes.order.MoveToBack(el)
+		return
+	}
+	v.passes.put(pass, answer{until: until, epoch: epoch})
+}
+
 // Passed reports whether a yes lets pass through now, and returns its epoch.
 func (v *Verdicts) Passed(pass Key, now time.Time) (epoch uint64, ok bool) {
 	v.mu.Lock()

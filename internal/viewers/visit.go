@@ -9,13 +9,16 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
+// Parameter is what the token of a viewer is called in a URL.
+const Parameter = "viewer"
+
 // A Visit is a request for a live playlist.
 type Visit struct {
 	File  segstore.File
 	Addr  netip.Addr // of the client, as far as trusted proxies say
 	Agent string     // User-Agent
 	Query string     // as it came, without what Token is
-	Token string     // of a playlist URL that Playlist made; not checked
+	Token string     // of a playlist URL that rtmpd made, its Parameter; not checked
 	Poll  bool       // somebody watches: not HEAD
 	Now   time.Time
 
@@ -25,6 +28,8 @@ type Visit struct {
 
 // A Request tells what only hooks need to know.
 type Request interface {
+	// Bearer returns the token of the Authorization header; empty: there is none.
+	Bearer() string
 	// Referer returns the page that the viewer says it is on.
 	Referer() string
 	// PublicURL returns the public URL of the directory that a path of the site is in.

@@ -19,10 +19,10 @@ import (
 // Audience counts HTTP viewers and decides, by on_play and max_players, who may
 // watch. Its methods are called by many goroutines.
 type Audience interface {
-	// Playlist decides on a request for a live playlist and counts its viewer.
-	// For a Master, token is the token for its variants' URIs. An error
-	// is a *Denial, or ctx's.
-	Playlist(ctx context.Context, v viewers.Visit) (token string, err error)
+	// Playlist decides on a request for a live playlist and counts its viewer. links is
+	// what the URIs of the playlists that it names are to carry besides the query of the
+	// request. An error is a *Denial, or ctx's.
+	Playlist(ctx context.Context, v viewers.Visit) (links string, err error)
 	// Media decides on a request for a live fragment or key. An error is a *Denial.
 	Media(f segstore.File, addr netip.Addr, agent string, now time.Time) error
 	// Guards reports whether on_play is asked for viewers of f.
@@ -43,8 +43,22 @@ func (x *exchange) PublicURL(urlPath string) string {
 	return base + (&url.URL{Path: path.Dir(urlPath)}).EscapedPath()
 }
 
+// Bearer implements viewers.Request. At a location with a token of its own the header is
+// for that.
+func (x *exchange) Bearer() string {
+	line := x.r.Header["Authorization"]
+	if len(line) == 0 || x.tokenGuarded {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(line[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 const (
-	viewerParam = "viewer"
+	viewerParam = viewers.Parameter
 	// viewerToken is the length of a token of package viewers. A value of
 	// another length is the client's own argument and is passed to the hook.
 	viewerToken = 32
@@ -54,7 +68,7 @@ const (
 )
 
 // admit decides on a playlist request; false: it was answered.
-func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewers.Visit, token string, ok bool) {
+func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewers.Visit, links string, ok bool) {
 	if len(x.r.URL.RawQuery) > maxQuery {
 		x.fail(l, http.StatusRequestURITooLong, "")
 		return v, "", false
@@ -66,12 +80,13 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 		v.Agent = agent[0]
 	}
 	v.Query, v.Token = splitViewer(x.r.URL.RawQuery)
-	token, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
+	x.tokenGuarded = l.token != nil
+	links, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
 	if err != nil {
 		x.deny(l, urlPath, err)
 		return v, "", false
 	}
-	return v, token, true
+	return v, links, true
 }
 
 // mayHave decides on a request for a fragment or key; false: it was answered.
@@ -136,14 +151,11 @@ var (
 )
 
 // servePersonal answers with a multivariant playlist made for one viewer: every
-// URI carries the viewer's token and the query that it came with, because
+// URI carries links and the query that it came with, because
 // players drop the query. It differs for every viewer, so it has no entity tag and no
 // cache may keep it, whatever the location says.
-func (x *exchange) servePersonal(l *location, v viewers.Visit, token string) {
-	query := viewerParam + "=" + token
-	if v.Query != "" {
-		query = string(appendQuery(nil, v.Query)) + "&" + query
-	}
+func (x *exchange) servePersonal(l *location, v viewers.Visit, links string) {
+	query := linkQuery(v, links)
 	body := v.File.Body
 	if v.File.Full != nil && !strings.Contains(v.Agent, "VLC/") {
 		body = v.File.Full
@@ -162,6 +174,33 @@ func (x *exchange) servePersonal(l *location, v viewers.Visit, token string) {
 		_, _ = x.Write(body)
 	}
 }
+
+// linkQuery is what the links of a playlist to other playlists carry.
+func linkQuery(v viewers.Visit, links string) string {
+	query := string(appendQuery(nil, v.Query))
+	if query != "" && links != "" {
+		query += "&"
+	}
+	return query + links
+}
+
+// withReports adds a query to the links of a media playlist to others: those of rendition
+// reports (RFC 8216bis §4.4.5.4). The URIs of segments stay what they are for every viewer.
+func withReports(playlist []byte, query string) []byte {
+	if query == "" || !bytes.Contains(playlist, reportTag) {
+		return playlist
+	}
+	var out []byte
+	for line := range bytes.Lines(playlist) {
+		if bytes.HasPrefix(line, reportTag) {
+			line = withQuery(line, query)
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
+var reportTag = []byte("#EXT-X-RENDITION-REPORT:")
 
 // withQuery adds a query to every URI of a multivariant playlist: the lines that are one
 // (RFC 8216 §4.1), and the URI attributes of tags. Players take two URIs for two

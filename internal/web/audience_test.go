@@ -111,7 +111,7 @@ const variants = "#EXTM3U\r\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"low.m3u8\",NAME=\"x\"
 
 func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 	t.Parallel()
-	a := &fakeAudience{token: "TOK"}
+	a := &fakeAudience{token: "viewer=TOK"}
 	top := t.TempDir()
 	s, live, dir := liveSite(t, Deps{Audience: a}, config.Location{
 		Path: "/cached", Alias: value.Path(top), CacheControl: "max-age=60", Headers: map[string]string{"Cache-Control": "public", "Expires": "never", "X-Own": "y"},

@@ -24,7 +24,9 @@ type exchange struct {
 	start  time.Time
 	status int
 	bytes  int64
-	names  bool // the URL names streams, whether there are such or not: control, player
+	// tokenGuarded: the Authorization header is for the location.
+	tokenGuarded bool
+	names        bool // the URL names streams, whether there are such or not: control, player
 }
 
 var (

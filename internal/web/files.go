@@ -151,13 +151,18 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		x.serveTime(l)
 	case lf.Body != nil:
 		if x.site.deps.Audience != nil {
-			v, token, ok := x.admit(l, urlPath, lf)
+			v, links, ok := x.admit(l, urlPath, lf)
 			if !ok {
 				return
 			}
 			if lf.Kind == segstore.Master {
-				x.servePersonal(l, v, token)
+				x.servePersonal(l, v, links)
 				return
+			}
+			if lf.Kind == segstore.Playlist && x.guarded(lf) {
+				if body := withReports(lf.Body, linkQuery(v, links)); len(body) != len(lf.Body) {
+					lf.Body, lf.Gzip, lf.ETag = body, nil, ""
+				}
 			}
 		}
 		x.servePlaylist(l, lf, contentType(in))

@@ -1,0 +1,87 @@
+package origin
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/viewers"
+	"github.com/rtmpd/rtmpd/internal/viewtoken"
+)
+
+// onceTokens are the tokens for one viewer that have been used, and by whom. They are
+// remembered until they have expired.
+type onceTokens struct {
+	mu   sync.Mutex
+	used map[viewers.Key]usedToken
+}
+
+type usedToken struct {
+	by    viewers.Key
+	until time.Time
+}
+
+// maxOnceTokens bounds them: some 5 MB. When so many are in use, no other one is taken.
+const maxOnceTokens = 1 << 15
+
+// take reports whether who shows a token may use it: the first to do so, and no other.
+func (o *onceTokens) take(c *viewtoken.Claims, app string, s credential, now time.Time, overtime time.Duration) bool {
+	id := viewers.KeyOf(0, 0, netip.Addr{}, app, c.ID)
+	by := whoShows(s)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if u, there := o.used[id]; there {
+		return u.by == by
+	}
+	if len(o.used) >= maxOnceTokens {
+		for other, u := range o.used {
+			if now.After(u.until) {
+				delete(o.used, other)
+			}
+		}
+		if len(o.used) >= maxOnceTokens {
+			return false
+		}
+	}
+	if o.used == nil {
+		o.used = make(map[viewers.Key]usedToken)
+	}
+	o.used[id] = usedToken{by, c.Expires.Add(overtime)}
+	return true
+}
+
+// recently remembers for a while what has been said.
+type recently struct {
+	mu   sync.Mutex
+	said map[viewers.Key]time.Time
+}
+
+const (
+	maxRecently = 4096
+	saidFor     = time.Minute
+)
+
+// first reports whether a thing was not said within saidFor, or there are too many things
+// to say.
+func (r *recently) first(what viewers.Key, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t, there := r.said[what]; there && now.Sub(t) < saidFor {
+		return false
+	}
+	if len(r.said) >= maxRecently {
+		for k, t := range r.said {
+			if now.Sub(t) >= saidFor {
+				delete(r.said, k)
+			}
+		}
+		if len(r.said) >= maxRecently {
+			return false
+		}
+	}
+	if r.said == nil {
+		r.said = make(map[viewers.Key]time.Time)
+	}
+	r.said[what] = now
+	return true
+}

@@ -1,0 +1,289 @@
+package origin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/viewers"
+	"github.com/rtmpd/rtmpd/internal/viewtoken"
+)
+
+// tokenRules are what a tokens block means.
+type tokenRules struct {
+	cfg     *config.Tokens
+	checker *viewtoken.Checker
+}
+
+// whyNoToken is what a viewer hears whose token is refused, whatever the reason: a
+// stranger is not to learn what is wrong with a guess. The log has the reason.
+const whyNoToken = "this stream needs a valid link: ask whoever gave you this one for a new one"
+
+// newTokenRules makes the rules of all tokens blocks of an application.
+func newTokenRules(app *config.Application, kept func(app string) (string, error)) (map[*config.Tokens]*tokenRules, error) {
+	var out map[*config.Tokens]*tokenRules
+	for _, a := range app.WithStreams() {
+		if a.Tokens == nil || out[a.Tokens] != nil {
+			continue
+		}
+		keys, err := tokenKeys(app.Name, a.Tokens, kept)
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = make(map[*config.Tokens]*tokenRules)
+		}
+		out[a.Tokens] = &tokenRules{cfg: a.Tokens, checker: viewtoken.NewChecker(keys, viewtoken.Options{})}
+	}
+	return out, nil
+}
+
+// tokenKeys are the keys of a tokens block; the first signs. kept gives the one that rtmpd
+// made.
+func tokenKeys(app string, t *config.Tokens, kept func(app string) (string, error)) ([]viewtoken.Key, error) {
+	var keys []viewtoken.Key
+	for _, k := range t.Keys {
+		keys = append(keys, viewtoken.NewSecret(k.ID, []byte(k.Secret.Reveal())))
+	}
+	if len(keys) == 0 {
+		secret, err := kept(app)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, viewtoken.NewSecret("", []byte(secret)))
+	}
+	return keys, nil
+}
+
+// tokenKeyFile is where the state directory keeps the key that an application's tokens are
+// signed with.
+func tokenKeyFile(app string) string { return filepath.Join("tokens", element(app)) }
+
+// keepTokenKey returns the key that rtmpd keeps for an application's tokens, and makes it
+// at its first use.
+func keepTokenKey(stateDir, app string) (string, error) {
+	secret, _, err := keepSecret(stateDir, tokenKeyFile(app), func() string { return NewKey() + NewKey() })
+	if err != nil {
+		return "", fmt.Errorf("keep the key for tokens: %w", err)
+	}
+	return secret, nil
+}
+
+// NewToken signs a token for a stream of an application, with the key that the
+// configuration states or the state directory keeps.
+func NewToken(cfg *config.Config, app string, c viewtoken.Claims) (string, error) {
+	var found *config.Tokens
+	owner := ""
+	for i := range cfg.RTMP {
+		a := cfg.RTMP[i].Application(app)
+		if a == nil {
+			continue
+		}
+		if t := a.For(c.Streams[0]).Tokens; t != nil && found == nil {
+			found, owner = t, a.Name
+			if !slices.ContainsFunc(cfg.RTMP[i].Applications, func(b config.Application) bool { return b.Name == a.Name }) {
+				owner = "*"
+			}
+		}
+	}
+	if found == nil {
+		return "", fmt.Errorf("application %q has no tokens block for a stream %q: everybody may watch it", app, c.Streams[0])
+	}
+	keys, err := tokenKeys(owner, found, func(app string) (string, error) {
+		secret, err := keptSecret(string(cfg.StateDir), tokenKeyFile(app))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("the key for tokens is not made yet: rtmpd makes it when it starts")
+		}
+		return secret, err
+	})
+	if err != nil {
+		return "", err
+	}
+	c.App = app
+	return viewtoken.Sign(keys[0], c, "")
+}
+
+// tokensFor returns the rules for the viewers of a stream; nil: nobody needs a token.
+func (r *appRules) tokensFor(stream string) *tokenRules {
+	if r.tokens == nil {
+		return nil
+	}
+	return r.tokens[r.cfg.For(stream).Tokens]
+}
+
+// A credential is a token and who shows it.
+type credential struct {
+	token string
+	err   error // why it can't be known which token is meant
+	addr  netip.Addr
+	agent string
+}
+
+// admit reports why somebody may not watch a stream. watching: it does already, and may go
+// on for overtime.
+func (a *Application) admit(rules *appRules, t *tokenRules, stream string, s credential, watching bool, now time.Time) (*viewtoken.Claims, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	claims, err := t.checker.Check(s.token)
+	if err != nil {
+		return nil, err
+	}
+	overtime := time.Duration(0)
+	if watching {
+		overtime = t.cfg.Overtime
+	}
+	if err := claims.At(now, overtime); err != nil {
+		return nil, err
+	}
+	if !isFor(claims, rules.cfg, a.name, stream) {
+		return nil, viewtoken.ErrStream
+	}
+	if claims.Once && !a.origin.onceTokens.take(claims, a.name, s, now, t.cfg.Overtime) {
+		return nil, viewtoken.ErrUsed
+	}
+	return claims, nil
+}
+
+// isFor reports whether a token is for a stream, or for the renditions that it is one of.
+func isFor(c *viewtoken.Claims, cfg *config.Application, app, stream string) bool {
+	if c.App != "" && c.App != app {
+		return false
+	}
+	if namesStream(c.Streams, stream) {
+		return true
+	}
+	if h := cfg.For(stream).HLS; h != nil && len(h.Variants) > 0 {
+		if base, ok := hls.VariantBase(*h, stream); ok {
+			return namesStream(c.Streams, base)
+		}
+	}
+	return false
+}
+
+// namesStream reports whether one of the names and patterns of a token selects a stream. A
+// name means that stream alone; a pattern has a star.
+func namesStream(streams []string, stream string) bool {
+	for _, s := range streams {
+		if s == stream || value.IsPattern(s) && value.Glob(s, stream) {
+			return true
+		}
+	}
+	return false
+}
+
+// whoShows identifies the viewer of a token that is for one.
+func whoShows(s credential) viewers.Key {
+	return viewers.KeyOf(0, 0, listen.SourceOf(s.addr.Unmap()).Addr(), s.agent)
+}
+
+// refuseToken logs why a viewer was refused, and returns what it hears.
+func (a *Application) refuseToken(stream string, addr netip.Addr, reason error, now time.Time) string {
+	if a.origin.refusedTokens.first(viewers.KeyOf(a.id, 0, addr, stream, reason.Error()), now) {
+		a.log.Info("viewer refused", zap.String("stream", stream), zap.Stringer("remote", addr), zap.String("reason", reason.Error()))
+	}
+	return whyNoToken
+}
+
+// shownBy returns the token of an HTTP viewer: of the query, else of the Authorization
+// header. inQuery says that it is in the query.
+func shownBy(v *viewers.Visit) (s credential, inQuery bool) {
+	s = credential{addr: v.Addr, agent: v.Agent}
+	if s.token, s.err = viewtoken.FromQuery(v.Query); s.token == "" && s.err == nil {
+		s.token = v.Request.Bearer()
+		return s, false
+	}
+	return s, true
+}
+
+// addToken adds a token to the query for the playlists that a playlist names. Players drop
+// the query of that one, and the query is copied from it.
+func addToken(links, token string, inQuery bool) string {
+	switch {
+	case inQuery:
+		return links
+	case links != "":
+		links += "&"
+	}
+	return links + viewtoken.Parameter + "=" + url.QueryEscape(token)
+}
+
+// tokenOf returns what an RTMP player shows: the token behind the stream's name.
+func tokenOf(r *PlayRequest, agent string) credential {
+	s := credential{addr: r.Address, agent: agent}
+	s.token, s.err = viewtoken.FromQuery(r.RawArgs)
+	return s
+}
+
+// letIn decides on an RTMP player's token. t is nil where none is needed.
+func (a *Application) letIn(rules *appRules, r *PlayRequest, p Player, name string) (credential, error) {
+	t := rules.tokensFor(name)
+	if t == nil || r.Ordered { // an operator has chosen the stream
+		return credential{}, nil
+	}
+	s := tokenOf(r, p.Describe().Session.FlashVer)
+	if s.token != "" {
+		p.Hide(s.token, false)
+	}
+	now := time.Now()
+	if _, err := a.admit(rules, t, name, s, false, now); err != nil {
+		return s, &Refusal{RuleDenied, a.refuseToken(name, r.Address, err, now)}
+	}
+	return s, nil
+}
+
+// tokenRefusedBy says why rules do not let a player go on that showed what it did; empty if
+// they do.
+func (p *Playing) tokenRefusedBy(rules *appRules) string {
+	t := rules.tokensFor(p.asked)
+	if t == nil || p.ordered {
+		return ""
+	}
+	if _, err := p.app.admit(rules, t, p.asked, p.shown, true, time.Now()); err != nil {
+		return "the view link is not valid any more: " + err.Error()
+	}
+	return ""
+}
+
+// watchToken ends a player whose token has expired.
+func (p *Playing) watchToken() {
+	rules := p.app.rules.Load()
+	t := rules.tokensFor(p.asked)
+	if t == nil || p.ordered {
+		return
+	}
+	if why := p.tokenRefusedBy(rules); why != "" {
+		p.player.Kick(Reason{RuleDenied, why})
+		return
+	}
+	claims, err := t.checker.Check(p.shown.token)
+	if err != nil {
+		return // a reload has ended it
+	}
+	p.timing.Lock()
+	defer p.timing.Unlock()
+	if !p.left {
+		p.expiry = time.AfterFunc(time.Until(claims.Expires.Add(t.cfg.Overtime)), p.watchToken)
+	}
+}
+
+// unwatchToken ends that.
+func (p *Playing) unwatchToken() {
+	p.timing.Lock()
+	defer p.timing.Unlock()
+	p.left = true
+	if p.expiry != nil {
+		p.expiry.Stop()
+	}
+}
