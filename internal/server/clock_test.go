@@ -55,7 +55,10 @@ func TestAnOutlierMovesNoPlayersClock(t *testing.T) {
 					bad++
 				}
 			})
-			r.eventually("all frames", func() bool { return len(s.media()) > sent-40 && s.media()[len(s.media())-1].Timestamp >= last-500 })
+			r.eventually("all frames", func() bool {
+				media := s.media()
+				return len(media) > sent-40 && media[len(media)-1].Timestamp >= last-500
+			})
 			for i, m := range s.media() {
 				if m.Timestamp < 100000-1000 || m.Timestamp > last+1000 {
 					t.Fatalf("message %d has timestamp %d; the publisher went from 100000 to %d", i, m.Timestamp, last)
