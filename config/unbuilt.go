@@ -15,10 +15,7 @@ import (
 // with enabled = false. When one of them is built, its row is removed and
 // testdata/effects.txt gets the name of its behaviour test.
 const unbuiltTable = `
-trigger=RTMP_PUSH_REWRITE trigger=STREAM_PUSH
-trigger=STREAM_BUFFER trigger=STREAM_SOURCE trigger=STREAM_READY trigger=STREAM_END
-trigger=STREAM_LOAD trigger=STREAM_UNLOAD trigger=DEFAULT_STREAM trigger=PLAY_REWRITE
-trigger=CONN_OPEN trigger=CONN_PLAY trigger=CONN_CLOSE trigger=USER_NEW trigger=USER_END
+trigger=STREAM_BUFFER trigger=STREAM_READY trigger=STREAM_END trigger=STREAM_UNLOAD
 trigger=PUSH_OUT_START trigger=PUSH_END trigger=RECORDING_END trigger=OUTPUT_END
 trigger=LIVE_BANDWIDTH trigger=LIVE_TRACK_LIST trigger=INPUT_ABORT
 trigger=SYSTEM_START trigger=SYSTEM_STOP

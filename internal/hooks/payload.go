@@ -125,9 +125,3 @@ func (p *payload) size() (n int) {
 	}
 	return n
 }
-
-// NewPushRewrite is the trigger before a publisher's name is looked at. url is what the
-// publisher asked for, name the stream in it: both may hold a secret.
-func NewPushRewrite(app, url, addr, name string) Event {
-	return trigger(PushRewrite, app, text("url", url), text("addr", addr), text("stream", name))
-}

@@ -49,3 +49,24 @@ func sharedName(location string) string {
 	sum := md5.Sum([]byte(location)) // a name, not a protection
 	return hex.EncodeToString(sum[:])
 }
+
+// SourceURL checks the source that STREAM_SOURCE has answered. The error does not
+// contain it.
+func SourceURL(answer string) (value.RTMPURL, error) {
+	if !isRelay(answer) {
+		return "", errors.New("it is no URL of rtmp or rtmps")
+	}
+	return relayURL(answer)
+}
+
+// StreamURL is the URL of a stream that a client has asked for, without a key= in it.
+func StreamURL(tcURL, name, args string) string {
+	u := strings.TrimRight(tcURL, "/")
+	if name != "" {
+		u += "/" + name
+	}
+	if args != "" {
+		u += "?" + args
+	}
+	return withoutKey(u)
+}

@@ -50,6 +50,9 @@ type Triggers struct {
 // NewTriggers sorts the trigger blocks of the top level and those of an application,
 // which come after them. app is empty for those of the server.
 func NewTriggers(app string, top, own []config.Trigger) *Triggers {
+	if len(top)+len(own) == 0 {
+		return nil // which has none
+	}
 	t := &Triggers{app: app}
 	add := func(list []config.Trigger, top bool) {
 		for i := range list {

@@ -82,6 +82,9 @@ func (c *Caller) TellTriggers(n *config.Notify, about Subject, list []*config.Tr
 }
 
 func (c *Caller) tellTrigger(n *config.Notify, about Subject, t *config.Trigger, e Event) {
+	if t.Format != "json" && !e.mist() {
+		return
+	}
 	host := hostOf(t.Handler.URL())
 	if host == "" {
 		host = t.Handler.Command()[0]

@@ -30,6 +30,8 @@ type Audience struct {
 	guarded atomic.Bool
 	said    atomic.Int64 // bytes that doneCalls hold
 
+	defaults defaultTable // of DEFAULT_STREAM
+
 	mu   sync.RWMutex
 	sets map[place]*viewerSet // who writes below a directory, as found once
 }
@@ -57,7 +59,10 @@ func newAudience(og *Origin) *Audience {
 // guard prepares for a configuration before it is applied.
 func (au *Audience) guard(cfg *config.Config) {
 	for i := range cfg.RTMP {
-		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool { return guards(&a) }) {
+		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool {
+			r := appRules{cfg: &a, triggers: hooks.NewTriggers(a.Name, cfg.Triggers, a.Triggers)}
+			return r.guards()
+		}) {
 			au.guarded.Store(true)
 		}
 	}
@@ -155,7 +160,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (links string
 		}
 		links = addToken(links, s.token, inQuery)
 	}
-	if asksHTTP(cfg) {
+	if rules.asksHTTP(h.name) {
 		if counted && !h.counter.Joined(id, v.Now) {
 			if err := h.room(cfg, v.Addr); err != nil {
 				return "", full(err, timeout)
@@ -166,11 +171,11 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (links string
 		}
 	}
 	if v.Poll && !h.counter.Touch(id, v.Now, timeout) {
-		if err := h.join(cfg, id, v, counted); err != nil {
+		if err := h.join(rules, id, v, counted); err != nil {
 			return "", full(err, timeout)
 		}
 	}
-	if !asksHTTP(cfg) && rules.tokensFor(h.name) != nil {
+	if !rules.asksHTTP(h.name) && rules.tokensFor(h.name) != nil {
 		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), rules.asked.epoch)
 	}
 	return links, nil
@@ -224,10 +229,10 @@ func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now ti
 	if ok && epoch == asked.epoch || late && (ok || asked.open) {
 		return nil
 	}
-	if !asksHTTP(rules.cfg) {
+	if !rules.asksHTTP(h.name) {
 		return &viewers.Denial{Status: 403, Reason: "this address and user agent was not let in: the playlist comes first"}
 	}
-	return &viewers.Denial{Status: 403, Reason: hooks.OnPlay.String() + " has not let this address and user agent in: the playlist comes first"}
+	return &viewers.Denial{Status: 403, Reason: rules.doorkeeper() + " has not let this address and user agent in: the playlist comes first"}
 }
 
 // beforeGap is now; or, for as long after a gap in our own time, the moment it
@@ -259,9 +264,11 @@ func (au *Audience) Shut(absPath string) bool {
 	}
 	services := *au.origin.services.Load()
 	for _, v := range services {
-		cfg := v.rules.Load().cfg
+		rules := v.rules.Load()
+		cfg := rules.cfg
 		for i := range cfg.Applications {
-			if !guards(&cfg.Applications[i]) {
+			r := appRules{cfg: &cfg.Applications[i], triggers: rules.shut[i]}
+			if !r.guards() {
 				continue
 			}
 			for _, app := range cfg.Applications[i].WithStreams() {

@@ -1,11 +1,17 @@
 package origin
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // IsKey says whether word is a stream key of any application, in its time or not.
 func (og *Origin) IsKey(word string) bool {
 	if len(word) < minSecret {
 		return false
+	}
+	if og.replaced.has(word) {
+		return true
 	}
 	// No lock: the caller that logs may hold it.
 	for _, v := range *og.services.Load() {
@@ -65,4 +71,35 @@ func keyLength(word string, isKey func(string) bool) int {
 		return i
 	}
 	return 0
+}
+
+// A wordSet remembers which words triggers have replaced: to the log they are what
+// stream keys are. It keeps their hashes, the newest maxReplaced of them at least.
+type wordSet struct {
+	mu       sync.RWMutex
+	new, old map[keyID]struct{}
+}
+
+const maxReplaced = 1 << 14
+
+func (t *wordSet) add(word string) {
+	id := idOf(word)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.new) >= maxReplaced || t.new == nil {
+		t.old, t.new = t.new, make(map[keyID]struct{})
+	}
+	t.new[id] = struct{}{}
+}
+
+func (t *wordSet) has(word string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if len(t.new) == 0 {
+		return false
+	}
+	id := idOf(word)
+	_, isNew := t.new[id]
+	_, isOld := t.old[id]
+	return isNew || isOld
 }

@@ -55,6 +55,7 @@ type Origin struct {
 	files       record.Store // that recorders have open
 	audience    *Audience
 	keptOut     keepOut
+	replaced    wordSet // words that triggers have replaced
 	fetcher     *vod.Fetcher
 	onceTokens  onceTokens // that have been used
 	// refusedTokens are the refusals that the log has.

@@ -44,7 +44,7 @@ func (p Pages) Find(apps []string, app, name string) (found pages.Stream, ok boo
 			if r == nil || !shownIn(apps, rules.cfg, n) {
 				continue
 			}
-			if s, fit := p.look(v.Application(n), r.cfg, n, name); fit > best {
+			if s, fit := p.look(v.Application(n), r, n, name); fit > best {
 				best, found = fit, s
 			}
 		}
@@ -82,14 +82,15 @@ func shownIn(apps []string, cfg *config.RTMP, name string) bool {
 
 // look returns what an application has under a name, and how well it fits; 0: it has no
 // place for it. a is nil if the application is not alive.
-func (p Pages) look(a *Application, app *config.Application, appName, name string) (s pages.Stream, fit int) {
+func (p Pages) look(a *Application, rules *appRules, appName, name string) (s pages.Stream, fit int) {
+	app := rules.cfg
 	cfg := app.For(name)
 	if !app.Live || cfg.HLS == nil {
 		return s, 0
 	}
 	s = pages.Stream{
 		App: appName, Name: name, State: pages.Offline, Dir: string(cfg.HLS.Path), Playlist: hls.PlaylistName(name, cfg.HLS),
-		Elsewhere: elsewhere(cfg.HLS), Guarded: asksHTTP(app) || cfg.Tokens != nil, Fragmented: cfg.HLS.Format == "fmp4",
+		Elsewhere: elsewhere(cfg.HLS), Guarded: rules.asksHTTP(name) || cfg.Tokens != nil, Fragmented: cfg.HLS.Format == "fmp4",
 	}
 	fit = couldHave
 	if slices.ContainsFunc(app.StreamKeys, func(k config.StreamKey) bool { return k.Stream == name }) {
@@ -215,7 +216,8 @@ func (p Pages) All(apps []string) []pages.Stream {
 			if !shownIn(apps, cfg, a.name) {
 				continue
 			}
-			app := a.rules.Load().cfg
+			rules := a.rules.Load()
+			app := rules.cfg
 			seen := make(map[string]bool)
 			a.each(func(st *Stream) {
 				name := st.name
@@ -228,7 +230,7 @@ func (p Pages) All(apps []string) []pages.Stream {
 					return
 				}
 				seen[name] = true
-				if s, _ := p.look(a, app, a.name, name); s.State == pages.Live || s.State == pages.Interrupted {
+				if s, _ := p.look(a, rules, a.name, name); s.State == pages.Live || s.State == pages.Interrupted {
 					out = append(out, s)
 				}
 			})

@@ -12,6 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
@@ -48,7 +49,7 @@ type Playing struct {
 	set    *playerSet
 	file   vod.File // nil: it plays a stream
 	hooks  *hookSession
-	from   value.RTMPURL // what on_play answered; empty: no other server
+	from   value.RTMPURL // what on_play or STREAM_SOURCE answered; empty: no other server
 
 	shown   credential // its token
 	asked   string     // the stream that it is for: a hook may name another one
@@ -56,6 +57,10 @@ type Playing struct {
 	timing  sync.Mutex
 	expiry  *time.Timer // guarded by timing, as is left: of its token
 	left    bool
+
+	visit *hooks.Visit // of which USER_END is to be told; nil: it is not
+	came  time.Time
+	sent  uint64 // bytes, of what has ended
 }
 
 // Name is the stream's public name.
@@ -78,6 +83,7 @@ func (p *Playing) Leave() {
 	} else {
 		p.app.leavePlayers(p)
 	}
+	p.sayUserEnd()
 	p.hooks.end()
 }
 
@@ -94,7 +100,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 	if err != nil {
 		return nil, err
 	}
-	if rules.cfg.Hooks.OnPlay == "" && name != secretName {
+	if rules.cfg.Hooks.OnPlay == "" && !rules.renamesPlayers() && name != secretName {
 		r.Public = name // else the hook may replace it
 	}
 	if err := mayPlay(rules.cfg.For(name), r.Address); err != nil {
@@ -121,6 +127,17 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 			return nil, err
 		}
 	}
+	if name, err = a.rewritePlay(ctx, rules, r, p, name); err == nil {
+		name, out.from, err = a.findStream(ctx, rules, r, p, name, out.from)
+	}
+	if err == nil {
+		err = a.admitPlayer(ctx, rules, r, out, name)
+	}
+	if err != nil {
+		session.end()
+		return nil, err
+	}
+	session.stream.Public = name
 	if name != secretName {
 		r.Public = name
 	}
@@ -154,6 +171,7 @@ func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Play
 // LogStopped writes the line about the end of a play that "play started" was
 // written about, with the bytes that were sent and how often the player lagged.
 func (p *Playing) LogStopped(log *zap.Logger, bytes, lapped uint64) {
+	p.sent = bytes
 	log.Info("play stopped", zap.String("stream", p.name), zap.Uint64("bytes", bytes), zap.Uint64("lapped", lapped),
 		zap.Int64("dur_ms", time.Since(p.player.Describe().Since).Milliseconds()))
 }
@@ -171,7 +189,7 @@ func (a *Application) playable(ctx context.Context, rules *appRules, r *PlayRequ
 		return name, nil
 	}
 	key := rules.keys.holds(name)
-	if known := !key && (r.Ordered || rules.keys.names(name) || a.HasStream(name) || len(pullsOf(rules.cfg, name)) > 0); known {
+	if known := !key && (r.Ordered || rules.renamesPlayers() || rules.keys.names(name) || a.HasStream(name) || len(pullsOf(rules.cfg, name)) > 0); known {
 		return name, nil
 	}
 	if l := a.library(rules.cfg); l != nil && !key && l.Has(r.fileRequest(name)) {

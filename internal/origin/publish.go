@@ -82,6 +82,10 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 	}
 	name = verdict.NameOr(name)
 	r.Public = name
+	if err := a.mayPush(ctx, rules, r, p, name); err != nil {
+		session.end() // the hook had agreed
+		return nil, err
+	}
 	if err := a.inCircle(r.Via, name); err != nil {
 		session.end()
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 )
 
 // A MadeKey is a stream key that AcquireRules made, because its block states none.
@@ -67,6 +68,7 @@ func newRules(cfg *config.Config, i int, tokenKey func(app string) (string, erro
 		if rules.tokens[app.Name], err = newTokenRules(app, tokenKey); err != nil {
 			return nil, fmt.Errorf("application %q: tokens: %w", app.Name, err)
 		}
+		rules.shut = append(rules.shut, hooks.NewTriggers(app.Name, cfg.Triggers, app.Triggers))
 	}
 	return rules, nil
 }
@@ -99,10 +101,10 @@ func (a *Application) setRules(rules *appRules) {
 	switch {
 	case old == nil:
 		rules.asked = asked{epoch: a.origin.epochs.Add(1)}
-	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP && sameTokens(old.cfg, rules.cfg):
+	case old.cfg.Hooks.OnPlay == rules.cfg.Hooks.OnPlay && old.cfg.Hooks.OnPlayHTTP == rules.cfg.Hooks.OnPlayHTTP && sameTokens(old.cfg, rules.cfg) && old.triggers.Equal(rules.triggers):
 		rules.asked = old.asked
 	default:
-		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !guards(old.cfg)}
+		rules.asked = asked{epoch: a.origin.epochs.Add(1), since: time.Now(), open: !old.guards()}
 	}
 	if old != nil && (old.cfg.Hooks != rules.cfg.Hooks || !old.triggers.Equal(rules.triggers)) {
 		a.hooks.Moved()

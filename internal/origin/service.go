@@ -32,6 +32,8 @@ type Rules struct {
 	keys map[string]*keyring
 	// triggers are the trigger blocks of the top level.
 	triggers []config.Trigger
+	// shut are those of each application of the block, for what lies beside its files.
+	shut []*hooks.Triggers
 	// tokens are the rules of all tokens blocks, by the name of the application.
 	tokens map[string]map[*config.Tokens]*tokenRules
 }

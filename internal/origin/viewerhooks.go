@@ -27,13 +27,23 @@ const (
 	maxSaid = 512
 )
 
-// asksHTTP says whether on_play is asked about an application's HTTP viewers.
-func asksHTTP(cfg *config.Application) bool { return cfg.Hooks.OnPlay != "" && cfg.Hooks.OnPlayHTTP }
+// asksHTTP says whether on_play or a trigger is asked about the HTTP viewers of a stream.
+func (r *appRules) asksHTTP(stream string) bool {
+	return asksOnPlay(r.cfg) || r.asksTriggers() && slices.ContainsFunc(viewerTriggers, func(h hooks.Hook) bool { return len(r.triggers.For(h, stream)) > 0 })
+}
+
+func asksOnPlay(cfg *config.Application) bool { return cfg.Hooks.OnPlay != "" && cfg.Hooks.OnPlayHTTP }
+
+// viewerTriggers are asked about HTTP viewers, in this order.
+var viewerTriggers = []hooks.Hook{hooks.ConnOpen, hooks.PlayRewrite, hooks.ConnPlay, hooks.UserNew}
+
+// asksTriggers says whether a trigger is asked about the HTTP viewers of some stream.
+func (r *appRules) asksTriggers() bool { return slices.ContainsFunc(viewerTriggers, r.triggers.Has) }
 
 // guards says whether HTTP viewers of some stream of an application are asked for anything:
 // a hook about them, or for a token.
-func guards(cfg *config.Application) bool {
-	return asksHTTP(cfg) || slices.ContainsFunc(cfg.WithStreams(), func(a *config.Application) bool { return a.Tokens != nil })
+func (r *appRules) guards() bool {
+	return asksOnPlay(r.cfg) || r.asksTriggers() || slices.ContainsFunc(r.cfg.WithStreams(), func(a *config.Application) bool { return a.Tokens != nil })
 }
 
 // sameTokens says whether two configurations ask viewers for the same tokens.
@@ -43,7 +53,9 @@ func sameTokens(a, b *config.Application) bool {
 }
 
 // guardsStream says whether the viewers of one of its streams are.
-func (r *appRules) guardsStream(name string) bool { return asksHTTP(r.cfg) || r.tokensFor(name) != nil }
+func (r *appRules) guardsStream(name string) bool {
+	return r.asksHTTP(name) || r.tokensFor(name) != nil
+}
 
 // asked is since when an application's on_play is the one it is.
 type asked struct {
@@ -59,7 +71,7 @@ func (h *viewerSet) pass(addr netip.Addr, agent string) viewers.Key {
 
 // ask asks on_play about a viewer, unless its answer is remembered.
 func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v viewers.Visit, grace time.Duration) error {
-	cfg, asked := rules.cfg, &rules.asked
+	asked := &rules.asked
 	serial := h.counter.Serial(id, v.Now)
 	query := v.Query
 	if v.Token != "" {
@@ -75,16 +87,20 @@ func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v v
 	if err, ok := h.app.origin.audience.verdicts.Remembered(&q, v.Now); ok {
 		return err
 	}
-	return h.askAnew(ctx, cfg, q, serial, v)
+	return h.askAnew(ctx, rules, q, serial, v)
 }
 
 // askAnew asks on_play about a viewer for which no answer is remembered.
-func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q viewers.Question, serial uint64, v viewers.Visit) error {
-	og, life := h.app.origin, h.app.origin.audience.VerdictLife
+func (h *viewerSet) askAnew(ctx context.Context, rules *appRules, q viewers.Question, serial uint64, v viewers.Visit) error {
+	og, life, cfg := h.app.origin, h.app.origin.audience.VerdictLife, rules.cfg
 	return og.audience.verdicts.Ask(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.session(serial, v)
 		// The request that asked may end: others wait for the same answer.
-		verdict, err := h.app.hooks.Ask(og.ctx, cfg.Hooks.OnPlay, &cfg.Notify, hooks.Play(from, stream, -2, 0, false))
+		onPlay := cfg.Hooks.OnPlay
+		if !cfg.Hooks.OnPlayHTTP {
+			onPlay = ""
+		}
+		verdict, err := h.app.hooks.Ask(og.ctx, onPlay, &cfg.Notify, hooks.Play(from, stream, -2, 0, false))
 		var no *hooks.Refusal
 		switch {
 		case errors.As(err, &no):
@@ -101,7 +117,10 @@ func (h *viewerSet) askAnew(ctx context.Context, cfg *config.Application, q view
 		case verdict.Relay != "":
 			h.app.demand(h.name, verdict.Relay)
 		}
-		return life, nil
+		if !rules.asksTriggers() {
+			return life, nil
+		}
+		return h.askTriggers(og.ctx, rules, serial, v)
 	})
 }
 
@@ -136,19 +155,29 @@ type doneCall struct {
 	from   hooks.Session
 	stream hooks.Stream
 	size   int64
+
+	visit *hooks.Visit // for CONN_CLOSE and USER_END
+	came  time.Time
 }
 
 // maxDoneBytes bounds the bytes that doneCalls hold: no hook hears of viewers beyond.
 const maxDoneBytes = 32 << 20
 
 // doneCall is nil where no hook is to be called.
-func (h *viewerSet) doneCall(cfg *config.Application, v viewers.Visit) *doneCall {
-	if !cfg.Hooks.OnPlayHTTP || cfg.Hooks.OnPlayDone == "" && cfg.Hooks.OnDone == "" {
+func (h *viewerSet) doneCall(rules *appRules, v viewers.Visit) *doneCall {
+	cfg := rules.cfg
+	told := cfg.Hooks.OnPlayHTTP && (cfg.Hooks.OnPlayDone != "" || cfg.Hooks.OnDone != "")
+	visited := rules.triggers.Has(hooks.UserEnd) || rules.triggers.Has(hooks.ConnClose)
+	if !told && !visited {
 		return nil
 	}
-	f := &doneCall{}
+	f := &doneCall{came: v.Now}
+	if visited {
+		f.visit = &hooks.Visit{Conn: h.conn(v), Token: visitToken(v)}
+		f.size += int64(256 + len(f.visit.URL) + len(f.visit.Token))
+	}
 	f.from, f.stream = h.session(0, v)
-	f.size = int64(256 + len(f.from.FlashVer) + len(f.from.PageURL) + len(f.from.TCURL) + len(f.stream.Args))
+	f.size += int64(256 + len(f.from.FlashVer) + len(f.from.PageURL) + len(f.from.TCURL) + len(f.stream.Args))
 	if said := &h.app.origin.audience.said; said.Add(f.size) > maxDoneBytes {
 		said.Add(-f.size)
 		return nil
@@ -168,13 +197,17 @@ func (h *viewerSet) sayGone(gone []viewers.Viewer) {
 	if len(gone) == 0 {
 		return
 	}
-	cfg := h.app.rules.Load().cfg
+	rules := h.app.rules.Load()
+	cfg := rules.cfg
 	for _, g := range gone {
 		f, ok := g.Info.(*doneCall)
 		if !ok {
 			continue
 		}
 		h.drop(f)
+		if f.visit != nil {
+			h.sayVisitEnd(rules, f, g.Serial)
+		}
 		if !cfg.Hooks.OnPlayHTTP {
 			continue
 		}

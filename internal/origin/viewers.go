@@ -53,8 +53,9 @@ func (h *viewerSet) room(cfg *config.Application, addr netip.Addr) error {
 
 // join counts a new viewer. Who asks for a master playlist is there for a while,
 // too, for the hooks to hear of its end, but takes nobody's place.
-func (h *viewerSet) join(cfg *config.Application, id viewers.ID, v viewers.Visit, counted bool) error {
-	done := h.doneCall(cfg, v)
+func (h *viewerSet) join(rules *appRules, id viewers.ID, v viewers.Visit, counted bool) error {
+	cfg := rules.cfg
+	done := h.doneCall(rules, v)
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
 	if h.closed.Load() { // while on_play was asked; no hook would hear of its end

@@ -125,6 +125,9 @@ func (s *session) goOn(ctx context.Context, err error) {
 	}
 	s.leave(false)
 	s.sayDisconnect()
+	if s.app != nil {
+		s.app.Closed(s.Describe(), s.visit.name)
+	}
 	lingers := s.finish(err)
 	s.logAccess()
 	s.undecided.Stop()
@@ -281,6 +284,13 @@ func (s *session) onConnect(ctx context.Context, cmd rtmp.Command) error {
 	s.connect, s.app = c, app
 	s.mu.Unlock()
 	s.log = s.log.With(zap.String("app", app.Name()))
+	if err := app.Opened(ctx, s.Describe()); err != nil {
+		var no *origin.Refusal
+		if !errors.As(err, &no) {
+			return errBye
+		}
+		return s.rejectConnect(cmd, no.Text, &refusal{"", no.Text})
+	}
 	return conn.WriteConnectResult(cmd.Transaction, c)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rtmpd/rtmpd/internal/hooks"
@@ -191,14 +192,13 @@ func TestSeveralHandlersOfATrigger(t *testing.T) {
 
 func TestATriggersTimeoutAndRetries(t *testing.T) {
 	hang := make(chan struct{})
-	n := 0
+	var n atomic.Int64
 	r, h := startTriggered(t, "", `trigger "PUSH_REWRITE" {
       handler = "$HOOK/x"
-      timeout = "300ms"
-      retries = 2
+      timeout = "3s"
+      retries = 5
     }`, func(_ firing, w http.ResponseWriter, r *http.Request) {
-		n++ // one at a time
-		switch n {
+		switch n.Add(1) {
 		case 1:
 			select {
 			case <-hang:

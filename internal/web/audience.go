@@ -73,13 +73,7 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 		x.fail(l, http.StatusRequestURITooLong, "")
 		return v, "", false
 	}
-	v = viewers.Visit{
-		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, Path: urlPath, Request: x,
-	}
-	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
-		v.Agent = agent[0]
-	}
-	v.Query, v.Token = splitViewer(x.r.URL.RawQuery)
+	v = x.visit(urlPath, lf)
 	x.tokenGuarded = l.token != nil
 	links, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
 	if err != nil {
@@ -87,6 +81,18 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 		return v, "", false
 	}
 	return v, links, true
+}
+
+// visit describes the request for a playlist.
+func (x *exchange) visit(urlPath string, lf segstore.File) viewers.Visit {
+	v := viewers.Visit{
+		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, Path: urlPath, Request: x,
+	}
+	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
+		v.Agent = agent[0]
+	}
+	v.Query, v.Token = splitViewer(x.r.URL.RawQuery)
+	return v
 }
 
 // mayHave decides on a request for a fragment or key; false: it was answered.

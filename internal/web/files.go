@@ -34,7 +34,9 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 		abs := strings.TrimSuffix(m.dir, "/") + "/" + in
 		lf, ok := live.Lookup(abs)
 		if !ok && (strings.HasSuffix(in, ".m3u8") || strings.HasSuffix(in, ".mpd")) {
-			lf, ok = x.demanded(abs)
+			if lf, ok = x.demanded(abs); !ok && x.instead(l, urlPath, abs) {
+				return
+			}
 		}
 		if ok {
 			x.serveLive(l, urlPath, m, in, lf)

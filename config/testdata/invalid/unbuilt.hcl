@@ -1,4 +1,4 @@
-trigger "STREAM_LOAD" {
+trigger "STREAM_UNLOAD" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {

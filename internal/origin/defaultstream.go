@@ -1,0 +1,90 @@
+package origin
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/dash"
+	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/viewers"
+)
+
+// Instead implements web.Defaulter: DEFAULT_STREAM may say which stream a viewer is to be
+// shown that asks for the playlist of one that is not there. dir and name are of that
+// one's playlist.
+func (au *Audience) Instead(ctx context.Context, playlist string, v viewers.Visit) (dir, name string, ok bool) {
+	for a, stream := range au.owners(playlist) {
+		rules := a.rules.Load()
+		if value.ValidStreamName(stream) != nil || a.HasStream(stream) || len(rules.triggers.For(hooks.DefaultStream, stream)) == 0 {
+			continue
+		}
+		other := au.defaults.get(a, stream, v, func() string { return a.defaultHTTP(ctx, rules, stream, v) })
+		cfg := rules.cfg.For(other)
+		switch {
+		case other == "" || !a.HasStream(other):
+			return "", "", false
+		case filepath.Ext(playlist) == ".mpd" && cfg.DASH != nil:
+			return string(cfg.DASH.Path), dash.ManifestName(other, cfg.DASH), true
+		case filepath.Ext(playlist) == ".m3u8" && cfg.HLS != nil:
+			return string(cfg.HLS.Path), hls.PlaylistName(other, cfg.HLS), true
+		}
+		return "", "", false
+	}
+	return "", "", false
+}
+
+// defaultHTTP asks DEFAULT_STREAM about an HTTP viewer; empty: it gets nothing.
+func (a *Application) defaultHTTP(ctx context.Context, rules *appRules, stream string, v viewers.Visit) string {
+	cfg := rules.cfg.For(stream)
+	h := &viewerSet{app: a, name: stream} // for what it says of a viewer
+	reply, err := a.hooks.Fire(ctx, &rules.cfg.Notify, hooks.Subject{}, rules.triggers.For(hooks.DefaultStream, stream),
+		hooks.NewDefaultStream(a.name, cfg.Fallback, h.conn(v)))
+	if err != nil || !reply.Answered || reply.Value == stream {
+		return ""
+	}
+	other, err := answeredName(hooks.DefaultStream, reply.Value)
+	if err != nil {
+		return ""
+	}
+	a.origin.replaced.add(stream) // it may be a view token
+	return other
+}
+
+// A defaultTable remembers for a moment what DEFAULT_STREAM has said: players ask again
+// and again for what is not there.
+type defaultTable struct {
+	mu  sync.Mutex
+	all map[viewers.Key]defaultAnswer
+}
+
+type defaultAnswer struct {
+	name  string
+	until time.Time
+}
+
+const (
+	defaultLife = 5 * time.Second
+	maxAnswers  = 10000
+)
+
+func (t *defaultTable) get(a *Application, stream string, v viewers.Visit, ask func() string) string {
+	key := viewers.KeyOf(a.id, 0, v.Addr, stream, v.Query)
+	t.mu.Lock()
+	known, ok := t.all[key]
+	t.mu.Unlock()
+	if ok && v.Now.Before(known.until) {
+		return known.name
+	}
+	name := ask()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.all) >= maxAnswers || t.all == nil {
+		t.all = make(map[viewers.Key]defaultAnswer)
+	}
+	t.all[key] = defaultAnswer{name, v.Now.Add(defaultLife)}
+	return name
+}

@@ -1,0 +1,241 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rtmpd/rtmpd/internal/rtmp"
+)
+
+// playTriggers are all that a player meets.
+const playTriggers = `
+    trigger "CONN_OPEN" { handler = "$HOOK/" }
+    trigger "CONN_CLOSE" { handler = "$HOOK/" }
+    trigger "CONN_PLAY" { handler = "$HOOK/" }
+    trigger "PLAY_REWRITE" { handler = "$HOOK/" }
+    trigger "STREAM_LOAD" { handler = "$HOOK/" }
+    trigger "STREAM_SOURCE" { handler = "$HOOK/" }
+    trigger "DEFAULT_STREAM" { handler = "$HOOK/" }
+    trigger "USER_NEW" { handler = "$HOOK/" }
+    trigger "USER_END" { handler = "$HOOK/" }
+    `
+
+// order are the names of the triggers in the order in which they came.
+func (h *triggerServer) order() string {
+	var names []string
+	for _, f := range h.all("") {
+		names = append(names, f.header.Get("X-Trigger"))
+	}
+	return strings.Join(names, " ")
+}
+
+func TestTheTriggersOfAPlayer(t *testing.T) {
+	r, h := startTriggered(t, "", playTriggers, triggerAnswers(map[string]string{
+		"CONN_OPEN": "1", "CONN_PLAY": "true", "PLAY_REWRITE": "hidden", "STREAM_LOAD": "yes", "DEFAULT_STREAM": "vod+last", "USER_NEW": "true",
+	}))
+	r.publish("live", "vod+last").seconds(0.2)
+	s := r.spectate("live?a=b", "viewtoken0123?tkn=good&key=x", dialling{})
+	r.eventually("a player", func() bool { return r.players("live", "vod+last") == 1 })
+	url := "rtmp://" + r.addr(0) + "/live?a=b/viewtoken0123?tkn=good"
+	for name, want := range map[string]string{
+		"CONN_OPEN":      "\n127.0.0.1\nRTMP\nrtmp://" + r.addr(0) + "/live?a=b",
+		"PLAY_REWRITE":   "viewtoken0123\n127.0.0.1\nRTMP\n" + url,
+		"STREAM_LOAD":    "hidden",
+		"STREAM_SOURCE":  "hidden",
+		"DEFAULT_STREAM": "\nhidden\n127.0.0.1\nRTMP\n" + url,
+		"CONN_PLAY":      "vod+last\n127.0.0.1\nRTMP\n" + url,
+	} {
+		all := h.all(name)
+		if got := all[len(all)-1].body; got != want {
+			t.Errorf("%s gets\n%s\nwant\n%s", name, got, want)
+		}
+	}
+	user := h.all("USER_NEW")[0].lines
+	if len(user) != 7 || strings.Join(user[:5], "\n") != "vod+last\n127.0.0.1\ngood\nRTMP\n"+url || len(user[5]) != 64 || user[6] != "false" {
+		t.Errorf("USER_NEW gets %q", user)
+	}
+	s.Close()
+	r.eventually("USER_END", func() bool { return len(h.all("USER_END")) == 1 })
+	if end := h.all("USER_END")[0].lines; len(end) != 12 || strings.Join(end[:4], "\n") != "good\nvod+last\nRTMP\n127.0.0.1" || end[11] != user[5] {
+		t.Errorf("USER_END gets %q", end)
+	}
+	r.eventually("CONN_CLOSE", func() bool { return len(h.all("CONN_CLOSE")) == 1 })
+	if f := h.all("CONN_CLOSE")[0]; f.lines[0] != "vod+last" {
+		t.Errorf("CONN_CLOSE gets %q", f.lines)
+	}
+	if want := "CONN_OPEN CONN_OPEN PLAY_REWRITE STREAM_LOAD STREAM_SOURCE DEFAULT_STREAM CONN_PLAY USER_NEW USER_END CONN_CLOSE"; h.order() != want {
+		t.Errorf("the order is %s, want %s", h.order(), want)
+	}
+	if strings.Contains(r.allText(), "viewtoken0123") {
+		t.Error("the log has the token")
+	}
+}
+
+func TestWhatTriggersRefuseAPlayer(t *testing.T) {
+	yes := map[string]string{"CONN_OPEN": "1", "CONN_PLAY": "1", "PLAY_REWRITE": "cam", "STREAM_LOAD": "1", "DEFAULT_STREAM": "other", "USER_NEW": "1"}
+	for _, c := range []struct{ trigger, answer, code, words string }{
+		{"CONN_PLAY", "false", rtmp.StatusPlayFailed, "refused by CONN_PLAY"},
+		{"USER_NEW", "", rtmp.StatusPlayFailed, "refused by USER_NEW"},
+		{"PLAY_REWRITE", "", rtmp.StatusPlayFailed, "refused by PLAY_REWRITE"},
+		{"PLAY_REWRITE", "../../x", rtmp.StatusPlayFailed, "PLAY_REWRITE answers with what is no name"},
+		{"STREAM_SOURCE", "file:///etc/passwd", rtmp.StatusPlayFailed, "wrong source"},
+		{"STREAM_SOURCE", "rtmp://u:p@h/", rtmp.StatusPlayFailed, "wrong source"},
+		{"DEFAULT_STREAM", "", rtmp.StatusPlayStreamNotFound, "No such stream"},
+		{"DEFAULT_STREAM", "cam", rtmp.StatusPlayStreamNotFound, "No such stream"},
+		{"DEFAULT_STREAM", "other", rtmp.StatusPlayStreamNotFound, "No such stream"}, // which is not there either
+	} {
+		t.Run(c.trigger+" "+strings.ReplaceAll(c.answer, "/", "_"), func(t *testing.T) {
+			by := map[string]string{}
+			for k, v := range yes {
+				by[k] = v
+			}
+			by[c.trigger] = c.answer
+			r, h := startTriggered(t, "", playTriggers, triggerAnswers(by))
+			if c.trigger == "CONN_PLAY" || c.trigger == "USER_NEW" {
+				r.publish("live", "cam").seconds(0.1)
+			}
+			s := r.spectate("live", "cam", dialling{})
+			if st := s.told(); st.Code != c.code || !strings.Contains(st.Description, c.words) {
+				t.Errorf("the player is told %+v", st)
+			}
+			if n := len(h.all("DEFAULT_STREAM")); n > 3 {
+				t.Errorf("DEFAULT_STREAM is asked %d times", n)
+			}
+			if len(h.all("USER_END")) > 0 {
+				t.Error("USER_END hears of who was never let in")
+			}
+		})
+	}
+}
+
+func TestConnOpenRefusesAConnection(t *testing.T) {
+	r, _ := startTriggered(t, `trigger "CONN_OPEN" { handler = "$HOOK/" }`, "", triggerAnswers(nil))
+	r.refused("live", "cam", dialling{}, rtmp.StatusConnectRejected, "refused by CONN_OPEN")
+}
+
+func TestStreamPushIsAskedOfThePublicName(t *testing.T) {
+	var no atomic.Bool
+	r, h := startTriggered(t, "", rewrite+`trigger "STREAM_PUSH" {
+      handler = "$HOOK/push"
+      streams = ["streams"]
+    }`, func(f firing, w http.ResponseWriter, _ *http.Request) {
+		if f.path == "/rewrite" {
+			_, _ = io.WriteString(w, map[bool]string{true: "streams+john", false: "other"}[strings.HasPrefix(f.lines[2], "tok")])
+			return
+		}
+		_, _ = io.WriteString(w, strconv.FormatBool(!no.Load()))
+	})
+	r.publish("live", "tok0123456789?x=tok0123456789").seconds(0.1)
+	r.publish("live", "another0123456")
+	if all := h.all("STREAM_PUSH"); len(all) != 1 || all[0].body != "streams+john\n127.0.0.1\nRTMP\nrtmp://"+r.addr(0)+"/live/streams+john?x=" {
+		t.Errorf("STREAM_PUSH gets %+v", all)
+	}
+	no.Store(true)
+	r.refused("live", "tok0123456789", dialling{}, rtmp.StatusPublishDenied, "refused by STREAM_PUSH")
+}
+
+func TestRTMPPushRewriteAnswersWithAURL(t *testing.T) {
+	for _, c := range []struct{ name, answer, stream, words string }{
+		{"as in MistServer's guide", "rtmp://example.com//streams+john", "streams+john", ""},
+		{"the same application", "rtmp://example.com/live/john?a=b", "john", ""},
+		{"another application", "rtmp://example.com/other/john", "", "another application"},
+		{"a name alone", "john", "", "wrong URL"},
+		{"no name", "rtmp://example.com/live/", "", "no name"},
+		{"empty", "", "", "refused by RTMP_PUSH_REWRITE"},
+		{"HTTP", "http://example.com/live/john", "", "wrong URL"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, h := startTriggered(t, "", `trigger "RTMP_PUSH_REWRITE" { handler = "$HOOK/" }`, triggerAnswers(map[string]string{"RTMP_PUSH_REWRITE": c.answer}))
+			if c.stream == "" {
+				r.refused("live", "token0123456789", dialling{}, rtmp.StatusPublishDenied, c.words)
+				return
+			}
+			r.publish("live", "token0123456789").seconds(0.1)
+			r.eventually("the stream", func() bool { return r.stream("live", c.stream) != nil })
+			if f := h.all("")[0]; f.body != "rtmp://"+r.addr(0)+"/live/token0123456789\n127.0.0.1" {
+				t.Errorf("the handler gets %q", f.body)
+			}
+		})
+	}
+}
+
+func TestStreamSourceIsPulledFrom(t *testing.T) {
+	from := start(t, `rtmp {
+  listen = "127.0.0.1:0"
+  application "up" {}
+}`)
+	from.publish("up", "cam").seconds(0.2)
+	r, _ := startTriggered(t, "", `trigger "STREAM_SOURCE" { handler = "$HOOK/" }`, triggerAnswers(map[string]string{"STREAM_SOURCE": "rtmp://" + from.addr(0) + "/up/cam"}))
+	r.spectate("live", "show", dialling{})
+	r.eventually("the stream", func() bool { return r.stream("live", "show") != nil })
+}
+
+// watchedTriggers is an application live with HLS and triggers, whose handler is $HOOK.
+func watchedTriggers(t *testing.T, lines string, reply func(f firing, w http.ResponseWriter, r *http.Request)) (*rig, *triggerServer) {
+	t.Helper()
+	h := newTriggerServer(t, reply)
+	return start(t, strings.ReplaceAll(watched(lines), "$HOOK", h.url)), h
+}
+
+func TestUserNewDecidesOnHTTPViewers(t *testing.T) {
+	r, h := watchedTriggers(t, `trigger "USER_NEW" { handler = "$HOOK/" }`, func(f firing, w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, map[bool]string{true: "true", false: "false"}[f.lines[2] == "good"])
+	})
+	r.show(t, "paid")
+	good, bad := r.watcher("192.0.2.1"), r.watcher("192.0.2.2")
+	list := good.gets("/live/paid.m3u8?tkn=good", 200, "#EXTINF")
+	for range 20 {
+		good.gets("/live/paid.m3u8?tkn=good", 200, "#EXTINF")
+	}
+	segment := "/live/" + list.body[strings.Index(list.body, "paid-"):strings.Index(list.body, ".ts")] + ".ts"
+	good.gets(segment, 200, "")
+	bad.gets(segment, 403, "USER_NEW has not let")
+	bad.gets("/live/paid.m3u8?tkn=bad", 403, "refused by USER_NEW")
+	bad.gets("/live/paid.m3u8?tkn=bad", 403, "refused by USER_NEW")
+	bad.gets("/live/paid.m3u8", 403, "refused by USER_NEW")
+	all := h.all("USER_NEW")
+	if len(all) != 3 {
+		t.Fatalf("USER_NEW is asked %d times", len(all))
+	}
+	if l := all[0].lines; len(l) != 7 || strings.Join(l[:5], "\n") != "paid\n192.0.2.1\ngood\nHLS\n"+r.web()+"/live/paid.m3u8?tkn=good" || len(l[5]) != 64 {
+		t.Errorf("USER_NEW gets %q", l)
+	}
+}
+
+func TestAStreamForWhichNoTriggerIsIsOpen(t *testing.T) {
+	r, h := watchedTriggers(t, "trigger \"USER_NEW\" {\n handler = \"$HOOK/\"\n streams = [\"paid\"]\n}", triggerAnswers(nil))
+	r.show(t, "free")
+	w := r.watcher("192.0.2.1")
+	list := w.gets("/live/free.m3u8", 200, "#EXTINF")
+	w.gets("/live/"+list.body[strings.Index(list.body, "free-"):strings.Index(list.body, ".ts")]+".ts", 200, "")
+	if n := len(h.all("")); n != 0 {
+		t.Errorf("the handler is asked %d times", n)
+	}
+}
+
+func TestDefaultStreamLeadsHTTPViewersElsewhere(t *testing.T) {
+	r, h := watchedTriggers(t, `trigger "DEFAULT_STREAM" { handler = "$HOOK/" }`, func(f firing, w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, map[string]string{"tokenABC": "hidden", "lost": "nowhere", "loop": "loop", "evil": "../../x"}[f.lines[1]])
+	})
+	r.show(t, "hidden")
+	w := r.watcher("192.0.2.1")
+	p := w.gets("/live/tokenABC.m3u8?tkn=a", 302, "")
+	if to := p.header.Get("Location"); to != "hidden.m3u8?tkn=a" || p.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("the redirect leads to %q, with %v", to, p.header)
+	}
+	w.gets("/live/hidden.m3u8?tkn=a", 200, "#EXTINF")
+	for _, name := range []string{"lost", "loop", "evil", "unknown"} {
+		w.gets("/live/"+name+".m3u8", 404, "")
+		w.gets("/live/"+name+".m3u8", 404, "")
+	}
+	if f := h.all("")[0]; f.body != "\ntokenABC\n192.0.2.1\nHLS\n"+r.web()+"/live/tokenABC.m3u8?tkn=a" {
+		t.Errorf("the handler gets %q", f.body)
+	}
+	if n := len(h.all("")); n != 5 {
+		t.Errorf("the handler is asked %d times", n)
+	}
+}
