@@ -76,10 +76,10 @@ func (m *manifest) resume(old *mpd) (packager.Window, error) {
 
 // numbers are the media sequence numbers of the stream's files.
 func (m *manifest) numbers() map[string]uint64 {
-	app, stream := m.w.Stream()
+	of := m.w.Entry("", "")
 	n := make(map[string]uint64)
 	m.d.Store().Each(func(r segstore.Entry, _ segstore.Numbers) {
-		if r.App == app && r.Stream == stream {
+		if r.App == of.App && r.Stream == of.Stream {
 			n[r.Name] = r.Seq
 		}
 	})

@@ -15,6 +15,7 @@ type Demuxer struct {
 	clock        clock
 	video, audio *media.Track
 	extras       [2]extra // of video and audio
+	renditions   renditions
 	data         *media.Track
 	heads        [2]*media.Track // of video and audio, by their newest valid header
 	lengthSize   int             // a NAL unit's length by a header without parameter sets; 0: none
@@ -34,6 +35,7 @@ func NewDemuxer(base time.Duration, epoch uint32) *Demuxer {
 // epoch as of a new Demuxer: the tracks stay, whose headers an encoder sends once.
 func (d *Demuxer) Restart(base time.Duration, epoch uint32) {
 	d.epoch, d.clock, d.picture = epoch, clock{base: base}, picture{}
+	d.renditions.restart()
 }
 
 // Arrived sets the arrival time of the following messages. It lets the demuxer tell
@@ -115,6 +117,9 @@ func (d *Demuxer) packet(t *media.Track, timestamp uint32, body, data []byte) *m
 
 // packetAt makes the one allocation of a frame.
 func (d *Demuxer) packetAt(t *media.Track, dts time.Duration, stamp uint32, body, data []byte) *media.Packet {
+	if t.Kind == media.Video && d.renditions.any {
+		d.listRenditions(dts)
+	}
 	return &media.Packet{
 		Track:     t,
 		DTS:       dts,

@@ -90,31 +90,47 @@ func (d *Demuxer) exVideo(timestamp uint32, body []byte) (*media.Packet, error) 
 			return nil, err
 		}
 		d.extras[media.Video].keep(x, body, d.video)
+		d.renditions.headers(x, body)
 		return nil, nil
 	case PacketCodedFrames, PacketCodedFramesX:
-		if !found {
-			return d.otherTracks(timestamp, body, x)
-		}
-		cts := int32(0)
-		if p.Type == PacketCodedFrames && hasCompositionTime(codec) {
-			if len(data) < 3 {
-				return nil, malformed("composition time")
-			}
-			cts, data = si24(data), data[3:]
-		}
-		if len(data) == 0 {
-			return nil, nil
-		}
-		if codec.NeedsConfig() {
-			if _, err := d.frameTrack(media.Video, codec, LegacyNone, p.FourCC); err != nil {
+		var packet *media.Packet
+		if found {
+			data, cts, err := d.exFrame(p, codec)
+			if err != nil || len(data) == 0 {
 				return nil, err
 			}
-		} else if !sameCoding(d.video, codec, LegacyNone, p.FourCC) {
-			d.video = &media.Track{Kind: media.Video, Codec: codec, LegacyID: LegacyNone, FourCC: p.FourCC}
+			packet = d.videoPacket(timestamp, body, data, frame, cts)
+		} else if packet, err = d.otherTracks(timestamp, body, x); err != nil {
+			return nil, err
 		}
-		return d.videoPacket(timestamp, body, data, frame, cts), nil
+		packet.Other = d.renditions.frames(x, timestamp, frame, packet.DTS)
+		return packet, nil
 	}
+	d.renditions.end(x)
 	return nil, nil // SequenceEnd
+}
+
+// exFrame is the coded frame of p, with its composition time in ms; d.video is its track
+// from here on.
+func (d *Demuxer) exFrame(p Part, codec media.Codec) (data []byte, cts int32, err error) {
+	data = p.Data
+	if p.Type == PacketCodedFrames && hasCompositionTime(codec) {
+		if len(data) < 3 {
+			return nil, 0, malformed("composition time")
+		}
+		cts, data = si24(data), data[3:]
+	}
+	if len(data) == 0 {
+		return nil, 0, nil
+	}
+	if codec.NeedsConfig() {
+		if _, err := d.frameTrack(media.Video, codec, LegacyNone, p.FourCC); err != nil {
+			return nil, 0, err
+		}
+	} else if !sameCoding(d.video, codec, LegacyNone, p.FourCC) {
+		d.video = &media.Track{Kind: media.Video, Codec: codec, LegacyID: LegacyNone, FourCC: p.FourCC}
+	}
+	return data, cts, nil
 }
 
 // videoDescriptor takes an MPEG2TSSequenceStart: for AV1 a descriptor
@@ -132,6 +148,18 @@ func (d *Demuxer) videoDescriptor(codec media.Codec, p Part, body []byte) error 
 
 // videoPacket makes the packet of a frame of d.video.
 func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, cts int32) *media.Packet {
+	f := d.videoFrame(timestamp, data, frame, cts)
+	dts, stamp := d.clock.position(d.clock.tracks[media.Video].out)
+	if !f.Continues {
+		dts, stamp = d.clock.dts(d.video, timestamp)
+	}
+	p := d.packetAt(d.video, dts, stamp, body, f.Data)
+	p.CTS, p.Continues, p.Keyframe, p.Disposable = f.CTS, f.Continues, f.Keyframe, f.Disposable
+	return p
+}
+
+// videoFrame examines and mends a frame of d.video.
+func (d *Demuxer) videoFrame(timestamp uint32, data []byte, frame byte, cts int32) media.Frame {
 	key := frame == frameKey || frame == frameGenerated
 	if key && d.video.Width == 0 {
 		d.learnSize(data)
@@ -144,15 +172,10 @@ func (d *Demuxer) videoPacket(timestamp uint32, body, data []byte, frame byte, c
 	continues, key := d.picture.add(u, timestamp, key)
 	d.takeSets(data, u)
 	d.judgeHeader(media.Video)
-	dts, stamp := d.clock.position(d.clock.tracks[media.Video].out)
-	if !continues {
-		dts, stamp = d.clock.dts(d.video, timestamp)
+	return media.Frame{
+		Track: d.video, CTS: time.Duration(cts) * time.Millisecond, Data: data[:len(data):len(data)],
+		Keyframe: key, Disposable: frame == frameDisposable, Continues: continues,
 	}
-	p := d.packetAt(d.video, dts, stamp, body, data)
-	p.CTS = time.Duration(cts) * time.Millisecond
-	p.Continues, p.Keyframe = continues, key
-	p.Disposable = frame == frameDisposable
-	return p
 }
 
 // learnSize takes the picture size from a keyframe of a codec whose header

@@ -55,6 +55,22 @@ func (d *Directory) Settings(cfg config.HLS) packager.Settings {
 	return s
 }
 
+// A Rung is a stream that is a rendition of one publisher's ladder.
+type Rung struct {
+	Base   string // what viewers of all renditions play
+	Suffix string // of the rung's own name: a variant block with it counts for the rung
+	Index  int    // its place in the multivariant playlist
+}
+
+// RungSettings are those of an hls block for a rendition in d. All renditions are cut at
+// the same pictures.
+func (d *Directory) RungSettings(cfg config.HLS, r Rung) packager.Settings {
+	s := settings(cfg)
+	s.Aligned = true
+	s.Manifests = []packager.Spec{&spec{d: d, cfg: cfg, rung: &r}}
+	return s
+}
+
 // NewPackager makes the packager of a stream. Nothing is written before its first segment
 // is complete.
 //

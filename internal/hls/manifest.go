@@ -17,8 +17,9 @@ import (
 
 // A spec is an hls block, for streams in one directory.
 type spec struct {
-	d   *Directory
-	cfg config.HLS
+	d    *Directory
+	cfg  config.HLS
+	rung *Rung // nil: the stream is no rendition of one publisher
 }
 
 // Files implements packager.Spec.
@@ -34,7 +35,7 @@ func (s *spec) Files(_, stream string) []string {
 func (s *spec) Open(w *packager.Writer) packager.Manifest {
 	_, name := w.Stream()
 	m := &manifest{d: s.d, w: w, cfg: s.cfg, names: namesFor(name, &s.cfg)}
-	m.variant = newRendition(&m.names, &m.cfg)
+	m.variant = newRendition(&m.names, &m.cfg, s.rung)
 	if fragmented(&s.cfg) {
 		m.own = ownRendition(&m.names, &m.cfg)
 	}
@@ -203,7 +204,7 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 		m.renew, m.target, m.listed = false, 0, [2]bool{}
 	}
 	if m.target == 0 {
-		m.target = targetFor(m.cfg.Fragment, s.Duration)
+		m.target = m.w.Ladder().Target(targetFor(m.cfg.Fragment, s.Duration))
 	}
 	for kind := range s.Files {
 		f := &s.Files[kind]

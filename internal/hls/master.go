@@ -26,6 +26,7 @@ type master struct {
 	text       multivariant         // on disk; empty: not known
 	writing    bool                 // a goroutine writes it, and will write what changes meanwhile
 	warned     bool                 // the log has the warning that the base name is published
+	since      time.Time            // the first rendition came
 }
 
 // A rendition is one stream in a master: the values of a variant block, and measured
@@ -36,23 +37,48 @@ type rendition struct {
 	uris      [2]string
 	audioOnly bool // the sound alone is offered, too
 	block     config.Variant
+	rung      bool      // all renditions are of one publisher
+	at        time.Time // its playlist was written
 	measured
 	listed [2]bool // which of the media playlists there are
 }
 
-// newRendition makes the rendition of a stream; nil if the stream is no variant.
-func newRendition(n *names, cfg *config.HLS) *rendition {
-	base, index, ok := variantOf(cfg, n.stream)
-	if !ok {
-		return nil
+// newRendition makes the rendition of a stream; nil if the stream is none. rung, if it is
+// not nil, says so.
+func newRendition(n *names, cfg *config.HLS, rung *Rung) *rendition {
+	r := &rendition{audioOnly: cfg.AudioOnly}
+	if rung != nil {
+		r.base, r.index, r.rung = rung.Base, rung.Index, true
+		for i := range cfg.Variants {
+			if cfg.Variants[i].Suffix == rung.Suffix {
+				r.block = cfg.Variants[i]
+			}
+		}
+	} else {
+		base, index, ok := variantOf(cfg, n.stream)
+		if !ok {
+			return nil
+		}
+		r.base, r.index, r.block = base, index, cfg.Variants[index]
 	}
-	r := &rendition{base: base, index: index, block: cfg.Variants[index], audioOnly: cfg.AudioOnly}
 	for kind, list := range n.lists {
 		if list != "" {
 			r.uris[kind] = n.variantURI(list, cfg)
 		}
+		if r.rung && n.nested && cfg.BaseURL == "" && list != "" {
+			r.uris[kind] = "../" + r.uris[kind]
+		}
 	}
 	return r
+}
+
+// master is the file of the multivariant playlist that r is in. That of one publisher is
+// where the stream's own would be.
+func (r *rendition) master(cfg *config.HLS) string {
+	if r.rung {
+		return PlaylistName(r.base, cfg)
+	}
+	return masterName(r.base)
 }
 
 // ownRendition makes what is in the stream's own multivariant playlist.
@@ -68,20 +94,35 @@ func ownRendition(n *names, cfg *config.HLS) *rendition {
 func (d *Directory) updateMaster(o *manifest) error {
 	r := *o.variant
 	r.measured, r.listed = o.measured, o.listed
-	name := masterName(r.base)
+	r.at = d.Now()
+	name := r.master(&o.cfg)
 	d.Store().KeepIfDue(name)
 	d.mu.Lock()
 	m := d.masters[name]
 	if m == nil {
-		m = &master{renditions: make(map[string]rendition)}
+		m = &master{renditions: make(map[string]rendition), since: r.at}
 		d.masters[name] = m
 	}
 	m.rec = o.w.Entry(name, packager.KindMaster)
-	m.rec.Stream = r.base
+	if !r.rung {
+		m.rec.Stream = r.base
+	}
 	m.renditions[o.names.lists[media.Video]] = r
 	m.target = max(m.target, time.Duration(o.target)*time.Second)
+	wait := r.rung && m.tidy(r.at, o.w.Siblings())
 	d.mu.Unlock()
+	if wait {
+		return nil
+	}
 	return d.writeMaster(m)
+}
+
+// tidy takes the renditions of one publisher out that do not go on. It returns whether the
+// playlist is to wait: players load it once, so all renditions should be in it, of which
+// there are so many.
+func (m *master) tidy(now time.Time, all int) (wait bool) {
+	maps.DeleteFunc(m.renditions, func(_ string, r rendition) bool { return now.Sub(r.at) > 3*m.target })
+	return m.text.plain == nil && len(m.renditions) < all && now.Sub(m.since) < 2*m.target
 }
 
 // dropVariant removes a playlist that is gone from its master. A master without
@@ -121,7 +162,7 @@ func (d *Directory) writeMaster(m *master) error {
 			return nil
 		}
 		if d.Claimed(m.rec.Name) {
-			if !m.warned {
+			if !m.warned && !m.rung() {
 				m.warned = true
 				d.Log().Warn("hls multivariant playlist not written: a stream is published under the base name itself",
 					zap.String("app", m.rec.App), zap.String("stream", m.rec.Stream))
@@ -145,6 +186,15 @@ func (d *Directory) writeMaster(m *master) error {
 		}
 		m.text = text
 	}
+}
+
+// rung reports whether the renditions are those of one publisher. Its own playlist, from
+// before it was known to have several, is about to go.
+func (m *master) rung() bool {
+	for _, r := range m.renditions {
+		return r.rung
+	}
+	return false
 }
 
 // build is the multivariant playlist, in the config's order.

@@ -17,8 +17,17 @@ func (p *Packet) Held() int64 {
 	if !within(p.Data, p.Tag) { // repaired: it has bytes of its own
 		n += int64(len(p.Data))
 	}
+	for f := p.Other; f != nil; f = f.Next {
+		n += frameOverhead
+		if !within(f.Data, p.Tag) {
+			n += int64(len(f.Data))
+		}
+	}
 	return n
 }
+
+// frameOverhead is the memory of a Frame.
+const frameOverhead = 64
 
 // within reports whether part aliases whole. Nothing is read through the pointers.
 func within(part, whole []byte) bool {
@@ -41,6 +50,9 @@ func (e *Extra) Held() int64 {
 	n := int64(headerOverhead)
 	for _, h := range e.Headers {
 		n += int64(len(h))
+	}
+	for _, r := range e.Renditions {
+		n += r.Track.Held()
 	}
 	return n
 }

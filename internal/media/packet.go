@@ -121,11 +121,32 @@ type Packet struct {
 	Tag []byte // the whole RTMP message body
 	// Data is the coded frame, aliasing Tag: length-prefixed NAL units, one
 	// raw AAC frame, … Nil in a packet of other tracks than 0: it may hold
-	// several, and goes to RTMP players only.
+	// several, and goes to RTMP players and, by Other, to renditions.
 	Data []byte
+	// Other is the first of the frames of other video tracks in the message; nil:
+	// there is none.
+	Other *Frame
 	// Extra is what players of Enhanced RTMP need to know before the packet
 	// beside Track.Tag; nil: nothing.
 	Extra *Extra
+}
+
+// A Frame is what a message has of a video track other than 0. Its times are the
+// packet's. It is immutable like the packet.
+type Frame struct {
+	Next  *Frame // of the same message
+	Track *Track // as if it were the only one of a stream: its ID is 0
+	CTS   time.Duration
+	Data  []byte // aliasing Packet.Tag
+	ID    uint8  // Enhanced RTMP trackId
+
+	Keyframe, Disposable, Continues bool
+}
+
+// A Rendition is a video track of several that can be shown by itself.
+type Rendition struct {
+	ID    uint8  // Enhanced RTMP trackId
+	Track *Track // its size is known
 }
 
 // Extra is what one medium of a publisher has beside the sequence header of
@@ -139,4 +160,7 @@ type Extra struct {
 	Multitrack bool
 	// FourCCs are the codecs of the tracks other than 0, each once.
 	FourCCs []uint32
+	// Renditions are the video tracks of several that have headers and frames: track 0,
+	// then those that Packet.Other has frames of. Nil: there are no others.
+	Renditions []Rendition
 }

@@ -55,6 +55,11 @@ func (a *Application) mayClaimLocked(name string, who owner) error {
 		return err
 	}
 	st := a.streams[name]
+	if st == nil {
+		if err := a.rungBusyLocked(name); err != nil {
+			return err
+		}
+	}
 	if st == nil || !slices.ContainsFunc(st.publications(), func(p *Publication) bool { return cfg.OnConflict != "standby" || p.owner.same(who) }) {
 		if limit := cfg.MaxPublishers; limit > 0 && a.claimed >= limit {
 			return &busyError{fmt.Sprintf("max_publishers = %d reached", limit)}

@@ -40,6 +40,9 @@ type OutputKind struct {
 	// Blocks are those of a stream, which sees the application as config has it, by
 	// their label; "" for a block without.
 	Blocks func(config *config.Application, stream string) map[string]any
+	// Rung, if there is one, makes of a block that of a rendition (ladder.go). The outputs
+	// of a kind without it see track 0.
+	Rung func(block any, r rung) any
 	// Remote: it depends on another server or program, whose failures do not make this
 	// one unhealthy.
 	Remote bool
@@ -55,7 +58,7 @@ type supervised struct {
 	kind   *OutputKind
 	label  string
 	log    *zap.Logger
-	stop   context.CancelFunc
+	stop   context.CancelCauseFunc
 	opened chan struct{} // closed by first after the first attempt to open it
 	first  sync.Once
 	ended  chan struct{}

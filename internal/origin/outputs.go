@@ -13,6 +13,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
 // outputs are those of a stream. They belong to the stream, not to its publisher,
@@ -20,8 +21,9 @@ import (
 type outputs struct {
 	stream *Stream
 
-	mu  sync.Mutex // guards all and last
-	all map[outputKey]*supervised
+	mu    sync.Mutex // guards all below
+	rungs []rung     // of a ladder; empty: the stream is none
+	all   map[outputKey]*supervised
 	// last are closed when the output of that block before has ended: of the stream
 	// of that name before, or with an older block.
 	last map[outputKey]<-chan struct{}
@@ -53,10 +55,18 @@ func (o *outputs) apply(cfg *config.Application) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	cfg = o.stream.withAnswer(cfg)
+	maps.DeleteFunc(o.last, func(_ outputKey, ended <-chan struct{}) bool {
+		select {
+		case <-ended:
+			return true // nobody has to wait for it
+		default:
+			return false
+		}
+	})
 	wanted := make(map[outputKey]bool)
 	for i := range o.stream.app.origin.outputKinds {
 		kind := &o.stream.app.origin.outputKinds[i]
-		for label, block := range kind.Blocks(cfg, o.stream.name) {
+		for label, block := range o.blocks(kind, cfg) {
 			key := outputKey{kind.Name, label}
 			wanted[key] = true
 			s := o.all[key]
@@ -71,14 +81,55 @@ func (o *outputs) apply(cfg *config.Application) {
 	}
 	for key, s := range o.all {
 		if !wanted[key] {
+			if s.kind.Rung != nil && len(o.rungs) > 0 && key.label == "" {
+				s.stop(packager.ErrAbandoned) // its renditions take its place
+			}
 			o.stop(key, s)
 		}
 	}
 }
 
+// blocks are those of a kind, by label, for each rendition where the kind has them. mu is
+// held.
+func (o *outputs) blocks(kind *OutputKind, cfg *config.Application) map[string]any {
+	all := kind.Blocks(cfg, o.stream.name)
+	if len(o.rungs) == 0 || kind.Rung == nil {
+		return all
+	}
+	out := make(map[string]any)
+	for label, block := range all {
+		for _, r := range o.rungs {
+			out[label+r.label()] = kind.Rung(block, r)
+		}
+	}
+	return out
+}
+
+// setLadder makes the renditions rungs, from the next apply on. It returns whether they
+// were others before.
+func (o *outputs) setLadder(rungs []rung) (changed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	changed = !slices.Equal(o.rungs, rungs)
+	o.rungs = rungs
+	return changed
+}
+
+func (o *outputs) ladder() []rung {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.rungs
+}
+
+// hasRung reports whether a rendition, or a set of them beside the stream's own, is
+// called that.
+func (o *outputs) hasRung(name string) bool {
+	return slices.ContainsFunc(o.ladder(), func(r rung) bool { return r.name() == name || r.Base == name && name != r.Stream })
+}
+
 // stop ends an output. mu is held.
 func (o *outputs) stop(key outputKey, s *supervised) {
-	s.stop()
+	s.stop(nil)
 	o.last[key] = s.ended
 	delete(o.all, key)
 }
@@ -86,14 +137,18 @@ func (o *outputs) stop(key outputKey, s *supervised) {
 // start has an output read the stream from the newest keyframe on, once the output
 // of that block before has ended: two may not write to one target. mu is held.
 func (o *outputs) start(kind *OutputKind, label string, block any, last <-chan struct{}) *supervised {
-	ctx, stop := context.WithCancel(o.stream.app.origin.outputCtx)
+	ctx, stop := context.WithCancelCause(o.stream.app.origin.outputCtx)
 	s := &supervised{kind: kind, label: label, block: block, stop: stop, log: o.stream.log(), opened: make(chan struct{}), ended: make(chan struct{})}
-	cur := o.stream.live.Cursor(live.FromKeyframe, true)
+	from := live.FromKeyframe
+	if label != "" && kind.Rung != nil && o.stream.live.Snapshot().Keyframes == 0 {
+		from = live.FromOldest // the sound before the first picture, which is still to come
+	}
+	cur := o.stream.live.Cursor(from, true)
 	o.done.Add(1)
 	go func() {
 		defer o.done.Done()
 		defer close(s.ended)
-		defer stop()
+		defer stop(nil)
 		defer cur.Close()
 		if last != nil {
 			<-last

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/output"
 	"github.com/rtmpd/rtmpd/internal/packager"
@@ -23,7 +24,15 @@ var hlsKind = OutputKind{
 		}
 		return map[string]any{"": b}
 	},
-	Open: func(st *Stream, block any) (Output, error) { return openPackaged(st, block.(hlsBlock)) },
+	Rung: func(block any, r rung) any {
+		b := block.(hlsBlock)
+		b.Rung = &r
+		return b
+	},
+	Open: func(st *Stream, block any) (Output, error) {
+		b := block.(hlsBlock)
+		return openPackaged(st, b, "hls", b.Rung)
+	},
 }
 
 // dashKind are dash blocks with segments of their own. Others belong to the hls block that
@@ -34,9 +43,17 @@ var dashKind = OutputKind{
 		if a.DASH == nil || a.OneSetOfSegments() {
 			return nil
 		}
-		return map[string]any{"": dashBlock{*a.DASH}}
+		return map[string]any{"": dashBlock{DASH: *a.DASH}}
 	},
-	Open: func(st *Stream, block any) (Output, error) { return openPackaged(st, block.(dashBlock)) },
+	Rung: func(block any, r rung) any {
+		b := block.(dashBlock)
+		b.Rung = &r
+		return b
+	},
+	Open: func(st *Stream, block any) (Output, error) {
+		b := block.(dashBlock)
+		return openPackaged(st, b, "dash", b.Rung)
+	},
 }
 
 // A packagedBlock is what a packagedOutput does.
@@ -51,19 +68,32 @@ type packagedBlock interface {
 type hlsBlock struct {
 	HLS  config.HLS
 	DASH *config.DASH // nil: there is none
+	Rung *rung        // nil: the stream is no ladder
 }
 
 func (b hlsBlock) place() (what, path string) { return "hls", string(b.HLS.Path) }
 
 func (b hlsBlock) packager(st *Stream, d *Directory) (*packager.Packager, error) {
-	if b.DASH == nil {
+	if b.DASH == nil && b.Rung == nil {
 		return d.hls.NewPackager(st.app.name, st.name, b.HLS, st.log())
 	}
-	return d.NewPackager(st.app.name, st.name, b.settings(d), st.log())
+	return d.NewPackager(st.app.name, fileName(st, b.Rung), b.settings(d), st.log())
+}
+
+// fileName begins the names of a stream's files, or of those of its rendition.
+func fileName(st *Stream, r *rung) string {
+	if r == nil {
+		return st.name
+	}
+	return r.name()
 }
 
 func (b hlsBlock) settings(d *Directory) packager.Settings {
 	s := d.hls.Settings(b.HLS)
+	if b.Rung != nil {
+		s = d.hls.RungSettings(b.HLS, hls.Rung{Base: b.Rung.Base, Suffix: b.Rung.Suffix, Index: b.Rung.Index})
+		s.Public = b.Rung.Stream
+	}
 	if b.DASH != nil {
 		s.Naming = packager.NamingMedia
 		s.Manifests = append(s.Manifests, d.dash.Spec(*b.DASH))
@@ -72,28 +102,41 @@ func (b hlsBlock) settings(d *Directory) packager.Settings {
 }
 
 // A dashBlock is a dash block whose segments nothing else names.
-type dashBlock struct{ DASH config.DASH }
+type dashBlock struct {
+	DASH config.DASH
+	Rung *rung // nil: the stream is no ladder
+}
 
 func (b dashBlock) place() (what, path string) { return "dash", string(b.DASH.Path) }
 
 func (b dashBlock) packager(st *Stream, d *Directory) (*packager.Packager, error) {
-	return d.dash.NewPackager(st.app.name, st.name, b.DASH, st.log())
+	if b.Rung == nil {
+		return d.dash.NewPackager(st.app.name, st.name, b.DASH, st.log())
+	}
+	return d.NewPackager(st.app.name, b.Rung.name(), b.settings(d), st.log())
 }
 
-func (b dashBlock) settings(d *Directory) packager.Settings { return d.dash.Settings(b.DASH) }
+func (b dashBlock) settings(d *Directory) packager.Settings {
+	s := d.dash.Settings(b.DASH)
+	if b.Rung != nil {
+		s.Aligned, s.Public = true, b.Rung.Stream
+	}
+	return s
+}
 
 // A packagedOutput is the packager of a stream, and holds the directory that it writes
 // to.
 type packagedOutput struct {
 	dirs     *Directories
 	packager *packager.Packager
+	rung     *rung // nil: the stream is no ladder
 
 	mu  sync.Mutex
 	dir *Directory // of the newest block
 }
 
-func openPackaged(st *Stream, block packagedBlock) (Output, error) {
-	h := &packagedOutput{dirs: st.app.origin.dirs}
+func openPackaged(st *Stream, block packagedBlock, kind string, r *rung) (Output, error) {
+	h := &packagedOutput{dirs: st.app.origin.dirs, rung: r}
 	dir, err := h.dirs.Open(block.place())
 	if err != nil {
 		return nil, err
@@ -105,12 +148,19 @@ func openPackaged(st *Stream, block packagedBlock) (Output, error) {
 		return nil, err
 	}
 	h.packager.OnManifest = st.sayPlaylist
+	if r != nil {
+		h.packager.Ladder, h.packager.Set = st.ladders.of(kind), r.Base
+	}
 	return h, nil
 }
 
 // Run implements Output.
 func (h *packagedOutput) Run(ctx context.Context, cur *live.Cursor) error {
-	err := h.packager.Run(ctx, cur)
+	var from packager.Source = cur
+	if h.rung != nil {
+		from = newRungSource(cur, *h.rung)
+	}
+	err := h.packager.Run(ctx, from)
 	h.mu.Lock()
 	h.dirs.Release(h.dir)
 	h.dir = nil

@@ -34,6 +34,7 @@ type Stream struct {
 	grace       *awake.Timer
 
 	outputs *outputs
+	ladders ladders
 	hooks   atomic.Pointer[hookSession]   // of the last publisher, for on_playlist
 	cameBy  atomic.Pointer[[]string]      // the marks that the last publisher brought
 	pushTo  atomic.Pointer[value.RTMPURL] // what on_publish answered for the last publisher
@@ -42,13 +43,15 @@ type Stream struct {
 
 	// write guards what a publisher does to live, so that the one taken over
 	// can never write behind its successor.
-	write   sync.Mutex
-	writer  *Publication
-	epoch   uint32
-	lastDTS time.Duration
-	step    time.Duration  // between the last two packets of the same kind: "one frame"
-	doctor  *doctor.Doctor // of writer's media; nil before it begins
-	contest doctor.Contest
+	write      sync.Mutex
+	writer     *Publication
+	epoch      uint32
+	lastDTS    time.Duration
+	step       time.Duration  // between the last two packets of the same kind: "one frame"
+	doctor     *doctor.Doctor // of writer's media; nil before it begins
+	contest    doctor.Contest
+	extra      *media.Extra // of the newest video, which followLadder has seen
+	extraKnown bool
 
 	started     time.Time
 	publishedAt atomic.Int64 // Unix ns of the present publisher's start; 0 while none
@@ -183,6 +186,7 @@ func (st *Stream) write1(by *Publication, p *media.Packet, now time.Time) {
 	if st.doctor != nil {
 		st.doctor.Packet(p, now)
 	}
+	st.followLadder(p)
 	st.live.Write(p)
 	if fan := st.fan.Load(); fan != nil {
 		fan.Wake()

@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -24,6 +25,7 @@ import (
 //	key         NAME-ID.key              NAME/ID.key             below keys.path
 type names struct {
 	app, stream string
+	public      string // Settings.Public
 	nested      bool
 	fmp4        bool
 	dash        bool
@@ -42,7 +44,7 @@ func namesFor(app, stream string, s *Settings) (names, error) {
 		strings.ContainsFunc(stream, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
 		return names{}, fmt.Errorf("%w: %q", errBadName, stream)
 	}
-	n := names{app: app, stream: stream, nested: s.Nested, fmp4: s.Format == "fmp4", dash: s.NginxDASH, naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
+	n := names{app: app, stream: stream, public: cmp.Or(s.Public, stream), nested: s.Nested, fmp4: s.Format == "fmp4", dash: s.NginxDASH, naming: s.Naming, granularity: uint64(max(s.Granularity, 0)), prefix: Prefix(stream, s.Nested)}
 	if s.Keys == nil {
 		return n, nil
 	}

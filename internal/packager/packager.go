@@ -34,6 +34,10 @@ type Packager struct {
 	// OnManifest, set before Run, is called with the path of the first manifest
 	// after each time it was written. It must not block.
 	OnManifest func(path string)
+	// Ladder, set before Run, is that of the renditions which the stream is one of; nil: it
+	// is none. Set is the name of those that players change between.
+	Ladder *Ladder
+	Set    string
 
 	app, name string
 	log       *zap.Logger
@@ -116,6 +120,10 @@ func (p *Packager) Snapshot() Snapshot {
 	return p.stats
 }
 
+// ErrAbandoned, as the cause of the end of Run's context, has it write nothing more: what
+// it would write has another place now.
+var ErrAbandoned = errors.New("the output is replaced by another one")
+
 // readAhead is how many packets are taken from the cursor at a time.
 const readAhead = 64
 
@@ -137,8 +145,15 @@ func (p *Packager) Run(ctx context.Context, cur Source) error {
 	}
 	buf := make([]*media.Packet, readAhead)
 	defer p.valid.end()
+	defer p.Ladder.leave(p)
 	for {
 		n, skipped, err := p.next(ctx, cur, buf)
+		if ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrAbandoned) {
+			if p.out != nil {
+				p.out.end(nil)
+			}
+			return nil
+		}
 		p.take(buf[:n], skipped)
 		switch {
 		case err == nil:
@@ -164,6 +179,7 @@ func (p *Packager) open() error {
 		return err
 	}
 	p.out = out
+	p.Ladder.join(p, out)
 	p.begin()
 	if n := len(out.Window.Segments); n > 0 && !out.renew {
 		p.log.Info(p.set.What+" playlist goes on", zap.String("path", p.dir.path+"/"+out.Main()), zap.Int("fragments", n))
@@ -227,7 +243,7 @@ func (p *Packager) applyRules() {
 	s := &p.set
 	p.box.SetAudio(s.Sync, s.MaxAudioDelay)
 	limits := p.out.limits()
-	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned, Apart: p.box.Apart()}
+	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned, AtOnce: p.Ladder != nil, Apart: p.box.Apart()}
 	r.MaxFragment = max(r.MaxFragment, r.Fragment)
 	if limits.Fragment > 0 && r.Fragment > limits.Fragment {
 		r.Fragment = p.rules.Fragment

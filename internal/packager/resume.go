@@ -92,8 +92,8 @@ func (w *Writer) afresh(garbage bool) Window {
 	var l Window
 	n := &w.names
 	w.d.main.Each(func(r segstore.Entry, _ segstore.Numbers) {
-		if r.App != n.app || r.Stream != n.stream {
-			return
+		if r.App != n.app || r.Stream != n.public || n.public != n.stream && !strings.HasPrefix(r.Name, n.stream) {
+			return // of another stream, or of another rendition
 		}
 		switch r.Kind {
 		case kindSegment, kindFragment, kindVideo, kindAudio:

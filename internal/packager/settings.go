@@ -15,6 +15,7 @@ import (
 type Settings struct {
 	What   string // the output in log lines: "hls"
 	Format string // "mpegts" or "fmp4"
+	Public string // the stream that viewers of the files watch; empty: the one of the files' name
 
 	Fragment       time.Duration
 	MaxFragment    time.Duration

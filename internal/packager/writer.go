@@ -74,8 +74,11 @@ func (w *Writer) Main() string { return w.files[0] }
 // Settings are what w does.
 func (w *Writer) Settings() Settings { return w.set }
 
-// Stream is whose segments w writes.
+// Stream is whose segments w writes; name begins the names of the files.
 func (w *Writer) Stream() (app, name string) { return w.names.app, w.names.stream }
+
+// Ladder is that of the renditions which the stream is one of; nil: it is none.
+func (w *Writer) Ladder() *Ladder { return w.owner.Ladder }
 
 // Tail is the name of a segment's file without the stream's prefix.
 func (w *Writer) Tail(f File) string { return f.Name[len(w.names.prefix):] }
@@ -177,7 +180,7 @@ func (w *Writer) keep() time.Duration {
 
 // Entry is the ledger entry of a file of the stream.
 func (w *Writer) Entry(name, kind string) segstore.Entry {
-	return segstore.Entry{Name: name, Kind: kind, App: w.names.app, Stream: w.names.stream, Keep: w.keep().Milliseconds()}
+	return segstore.Entry{Name: name, Kind: kind, App: w.names.app, Stream: w.names.public, Keep: w.keep().Milliseconds()}
 }
 
 // add writes g and adds it to the window. It returns the size of its files.
@@ -185,7 +188,8 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	if err := w.d.main.Settle(); err != nil {
 		return 0, err
 	}
-	seq := w.Window.Next()
+	at, broken := w.place(g, date)
+	date, seq := at.date, at.seq
 	id := w.names.id(seq, g)
 	if w.names.numbered() {
 		id = max(id, w.nextID)
@@ -214,7 +218,8 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 		w.renew = false
 		w.gone = append(w.gone, w.Window.remove(len(w.Window.Segments))...)
 	}
-	s.Discontinuity = g.Discontinuity && (w.follows || len(w.Window.Segments) > 0)
+	s.Discontinuity = broken
+	w.renumber(at, broken)
 	w.follows = true
 	w.Window.Segments = append(w.Window.Segments, s)
 	w.Window.Ended = false
@@ -227,12 +232,36 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	return s.Size(), nil
 }
 
+// place says where g goes, which would have that date; broken: as a discontinuity.
+func (w *Writer) place(g *segmenter.Segment, date time.Time) (at place, broken bool) {
+	own := place{start: g.Start, end: g.Start + g.Duration, seq: w.Window.Next(), disc: w.Window.NextDisc(), date: date}
+	if broken = g.Discontinuity && (w.follows || len(w.Window.Segments) > 0); broken {
+		own.disc++
+	}
+	return w.Ladder().place(own, len(w.Window.Segments) == 0, broken, w.set.Fragment/2), broken
+}
+
+// renumber begins the window anew where the next segment, which is at, does not follow
+// it: a rendition came later than others, or was away.
+func (w *Writer) renumber(at place, broken bool) {
+	l := &w.Window
+	disc := at.disc
+	if broken {
+		disc--
+	}
+	if at.seq == l.Next() && disc == l.NextDisc() {
+		return
+	}
+	w.gone = append(w.gone, l.remove(len(l.Segments))...)
+	l.Seq, l.Disc = at.seq, disc
+}
+
 // anchor has x count the media of the next segment, if that is a discontinuity, from the
 // epoch: the segment at date. Times do not come twice, because files are called by them.
 func (w *Writer) anchor(date time.Time, x segmenter.Container) {
 	l := &w.Window
 	if l.Epoch.IsZero() {
-		l.Epoch = date.Add(-beforeFirst).Truncate(time.Second)
+		l.Epoch = w.Ladder().Epoch(date.Add(-beforeFirst).Truncate(time.Second))
 	}
 	at := max(date.Sub(l.Epoch), 0)
 	if n := len(l.Segments); n > 0 {

@@ -103,8 +103,8 @@ func (s *Segmenter) full(p *media.Packet, d time.Duration) bool {
 	if s.soon > 0 {
 		want = min(want, s.soon)
 	}
-	if s.rules.Aligned && len(s.open.packets) > 0 {
-		return d > 0 && s.index(p) != s.index(s.open.packets[0])
+	if s.rules.Aligned {
+		return d > 0 && s.indexOf(p.Timestamp) != s.indexOf(s.open.Timestamp)
 	}
 	return d >= want-cutTolerance
 }

@@ -32,6 +32,7 @@ type Rules struct {
 	Fragment    time.Duration
 	MaxFragment time.Duration // a segment without a keyframe ends here; at least Fragment
 	Aligned     bool
+	AtOnce      bool // aligned: the first segment begins with the first keyframe, wherever that is
 	// Apart: sound after a cut belongs to the next segment, even if it came before the
 	// picture that the next segment begins with.
 	Apart bool
@@ -109,7 +110,7 @@ func (s *Segmenter) Push(p *media.Packet, now time.Time, elapsed time.Duration) 
 	}
 	if !s.started {
 		s.started, s.epoch = true, p.Epoch
-		s.waiting, s.waitIndex = s.rules.Aligned, s.index(p)
+		s.waiting, s.waitIndex = s.rules.Aligned && !s.rules.AtOnce, s.indexOf(p.Timestamp)
 	}
 	if len(p.Data) == 0 {
 		return // a message without data
@@ -206,17 +207,17 @@ func (s *Segmenter) boundary(p *media.Packet) bool {
 	}
 	length := uint32(s.rules.Fragment.Milliseconds())
 	atStart := length > 0 && p.Timestamp%length <= uint32(cutTolerance.Milliseconds())
-	if !atStart && s.index(p) == s.waitIndex {
+	if !atStart && s.indexOf(p.Timestamp) == s.waitIndex {
 		return false
 	}
 	s.waiting = false
 	return true
 }
 
-// index numbers the segments of aligned slicing by the publisher's timestamps. So all
+// indexOf numbers the segments of aligned slicing by the publisher's timestamps. So all
 // renditions of one source are cut at the same frames.
-func (s *Segmenter) index(p *media.Packet) uint32 {
-	return p.Timestamp / uint32(max(s.rules.Fragment.Milliseconds(), 1))
+func (s *Segmenter) indexOf(timestamp uint32) uint32 {
+	return timestamp / uint32(max(s.rules.Fragment.Milliseconds(), 1))
 }
 
 // end is where the newest media ends. A segment of sound alone ends with its sound, even

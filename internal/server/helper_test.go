@@ -271,6 +271,7 @@ type client struct {
 	statuses []rtmp.StatusError
 
 	frames int          // of the test card, sent so far
+	also   []extraTrack // sent after each picture
 	sent   atomic.Int64 // media messages that become packets
 }
 
@@ -486,6 +487,9 @@ func (c *client) frame() error {
 				return err
 			}
 		}
+		if err := c.alsoHeaders(); err != nil {
+			return err
+		}
 	}
 	m := clip.frames[c.frames%len(clip.frames)]
 	m.Timestamp += uint32(c.frames/len(clip.frames)) * 16000
@@ -493,10 +497,13 @@ func (c *client) frame() error {
 	if err := c.WriteMessage(m); err != nil {
 		return err
 	}
+	c.sent.Add(1)
+	if err := c.alsoFrames(m); err != nil {
+		return err
+	}
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	c.sent.Add(1)
 	return nil
 }
 

@@ -17,11 +17,12 @@ func TestEnhancedRTMP(t *testing.T) {
 	s := startServer(t)
 	for _, c := range []struct {
 		file           string
+		rendition      string // with several video tracks, that of the first
 		noVideo, noAAC bool
 		complaint      string // "can't carry" lines
 	}{
 		{file: "hevc"},
-		{file: "multi"}, // two video and two audio tracks: the first of each
+		{file: "multi", rendition: "_180p"}, // two video tracks of that size and two audio tracks
 		{file: "av1", noVideo: true, complaint: "AV1"},
 		{file: "h264opus", noAAC: true, complaint: "Opus"},
 		{file: "av1opus", noVideo: true, noAAC: true, complaint: "AV1 Opus"},
@@ -52,7 +53,7 @@ func TestEnhancedRTMP(t *testing.T) {
 				}
 				return
 			}
-			playlist, fragments := s.ended(t, c.file)
+			playlist, fragments := s.ended(t, c.file+c.rendition)
 			checkTS(t, playlist, fragments, sent)
 			decode(t, fragments)
 		})

@@ -120,7 +120,11 @@ func TestEnhancedRTMPInFragmentedMP4(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			sent := publishTags(t, s, file, flvTags(t, filepath.Join("../../internal/flv/testdata", file+".flv")))
-			s.waitPlaylist(t, file+"-audio", "ends with ENDLIST", 30*time.Second, func(text string) bool {
+			first := file
+			if file == "multi" { // two video tracks of one size
+				first += "_180p"
+			}
+			s.waitPlaylist(t, first+"-audio", "ends with ENDLIST", 30*time.Second, func(text string) bool {
 				return strings.Contains(text, "#EXT-X-ENDLIST")
 			})
 			main, err := get(s.hlsURL(file))

@@ -1,0 +1,108 @@
+package interop
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ladderSizes are the renditions of ladderTags, track 0 first; the last one is upright.
+var ladderSizes = []string{"640x360", "320x180", "160x90", "180x320"}
+
+// ladderTags is what OBS sends with several renditions: track 0 as it always was, the
+// others as multitrack bodies of one track each (Enhanced RTMP v2). files are the
+// renditions by themselves.
+func ladderTags(t *testing.T, seconds int) (tags []sentTag, files []string) {
+	t.Helper()
+	for id, size := range ladderSizes {
+		file := filepath.Join(t.TempDir(), size+".flv")
+		files = append(files, file)
+		succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error",
+			"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=25:duration=%d", size, seconds),
+			"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=44100:duration=%d", seconds),
+			"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-c:a", "aac", "-f", "flv", file))
+		for _, tag := range flvTags(t, file) {
+			if tag.kind == tagScript || tag.kind == tagAudio && id > 0 {
+				continue
+			}
+			if id > 0 {
+				body := []byte{tag.body[0]&0x70 | 0x86, tag.body[1], 'a', 'v', 'c', '1', byte(id)}
+				if tag.body[1] == 1 {
+					body = append(body, tag.body[2:5]...) // the composition time
+				}
+				if tag.body[1] == 2 {
+					continue // the end of the sequence
+				}
+				tag.body = append(body, tag.body[5:]...)
+			}
+			tags = append(tags, sentTag{tag, tag.timestamp})
+		}
+	}
+	slices.SortStableFunc(tags, func(a, b sentTag) int { return int(a.at) - int(b.at) })
+	return tags, files
+}
+
+// Every rendition of a multitrack publisher has the frames that were sent for it, cut at
+// the same times as those of the others.
+func TestLaddersHaveTheSameFrames(t *testing.T) {
+	t.Parallel()
+	tags, files := ladderTags(t, 8)
+	for _, c := range []struct {
+		name  string
+		start func(*testing.T) *server
+		list  string
+	}{
+		{"ts", startServer, ""},
+		{"mp4", startFragmented, "-video"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := c.start(t)
+			if err := sendInTime(t.Context(), s, "test", tags, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			var first []string
+			for i, name := range []string{"test_360p", "test_180p", "test_90p", "test-vertical_320p"} {
+				text := s.waitPlaylist(t, name+c.list, "ends with ENDLIST", 30*time.Second, func(text string) bool {
+					return strings.Contains(text, "#EXT-X-ENDLIST")
+				})
+				if want, got := sums(t, files[i], "v"), sums(t, s.hlsURL(name), "v:0"); !slices.Equal(got, want) {
+					t.Errorf("%s: %d frames, or others, want %d", name, len(got), len(want))
+				}
+				var when []string
+				for line := range strings.Lines(text) {
+					if strings.HasPrefix(line, "#EXTINF:") || strings.HasPrefix(line, "#EXT-X-PROGRAM") || strings.HasPrefix(line, "#EXT-X-MEDIA-S") {
+						when = append(when, line)
+					}
+				}
+				if i == 0 {
+					first = when
+				} else if !slices.Equal(when, first) {
+					t.Errorf("%s is cut at\n%swant\n%s", name, strings.Join(when, ""), strings.Join(first, ""))
+				}
+			}
+			for name, want := range map[string]string{"test": "640x360 320x180 160x90", "test-vertical": "180x320"} {
+				text, err := get(s.hlsURL(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var sizes []string
+				for line := range strings.Lines(string(text)) {
+					if _, rest, ok := strings.Cut(line, "RESOLUTION="); ok {
+						size, _, _ := strings.Cut(rest, ",")
+						sizes = append(sizes, size)
+						if !strings.Contains(line, "BANDWIDTH=") || !strings.Contains(line, `CODECS="avc1.`) {
+							t.Errorf("%s: %s", name, line)
+						}
+					}
+				}
+				if got := strings.Join(sizes, " "); got != want {
+					t.Errorf("%s has %s, want %s", name, got, want)
+				}
+			}
+		})
+	}
+}
