@@ -85,25 +85,27 @@ func shownIn(apps []string, cfg *config.RTMP, name string) bool {
 func (p Pages) look(a *Application, rules *appRules, appName, name string) (s pages.Stream, fit int) {
 	app := rules.cfg
 	cfg := app.For(name)
-	if !app.Live || cfg.HLS == nil {
+	if !app.Live || cfg.HLS == nil && cfg.DASH == nil {
 		return s, 0
 	}
-	s = pages.Stream{
-		App: appName, Name: name, State: pages.Offline, Dir: string(cfg.HLS.Path), Playlist: hls.PlaylistName(name, cfg.HLS),
-		Elsewhere: elsewhere(cfg.HLS), Guarded: rules.asksHTTP(name) || cfg.Tokens != nil, Fragmented: cfg.HLS.Format == "fmp4",
+	s = pages.Stream{App: appName, Name: name, State: pages.Offline, Guarded: rules.asksHTTP(name) || cfg.Tokens != nil}
+	if h := cfg.HLS; h != nil {
+		s.Dir, s.Playlist, s.Elsewhere, s.Fragmented = string(h.Path), hls.PlaylistName(name, h), elsewhere(h), h.Format == "fmp4"
 	}
 	fit = couldHave
 	if slices.ContainsFunc(app.StreamKeys, func(k config.StreamKey) bool { return k.Stream == name }) {
 		fit = named
 	}
-	if a != nil {
-		p.fill(a, cfg.HLS, &s)
-	}
+	goes := false // the MPD is there, and not static
 	if d := cfg.DASH; d != nil {
 		manifest := dash.ManifestName(name, d)
-		if _, ok := p.origin.dirs.Lookup(strings.TrimSuffix(string(d.Path), "/") + "/" + manifest); ok {
+		if f, ok := p.origin.dirs.Lookup(strings.TrimSuffix(string(d.Path), "/") + "/" + manifest); ok {
 			s.ManifestDir, s.Manifest = string(d.Path), manifest
+			goes = !bytes.Contains(f.Body, []byte(` type="static"`))
 		}
+	}
+	if a != nil {
+		p.fill(a, cfg.HLS, goes, &s)
 	}
 	switch {
 	case s.State == pages.Waiting:
@@ -116,8 +118,9 @@ func (p Pages) look(a *Application, rules *appRules, appName, name string) (s pa
 	return s, fit
 }
 
-// fill says what there is of s, a stream of a or the base name of renditions.
-func (p Pages) fill(a *Application, cfg *config.HLS, s *pages.Stream) {
+// fill says what there is of s, a stream of a or the base name of renditions. Without HLS
+// (cfg is nil) dash says whether it can be watched.
+func (p Pages) fill(a *Application, cfg *config.HLS, dash bool, s *pages.Stream) {
 	a.mu.Lock()
 	t := a.titles[s.Name]
 	st, publishing := a.streams[s.Name], false
@@ -125,7 +128,7 @@ func (p Pages) fill(a *Application, cfg *config.HLS, s *pages.Stream) {
 		publishing = st.publication != nil
 	}
 	var renditions []*Stream
-	if st == nil {
+	if st == nil && cfg != nil {
 		for i := range cfg.Variants {
 			if r := a.streams[s.Name+cfg.Variants[i].Suffix]; r != nil && cfg.Variants[i].Suffix != "" {
 				renditions = append(renditions, r)
@@ -146,7 +149,11 @@ func (p Pages) fill(a *Application, cfg *config.HLS, s *pages.Stream) {
 	s.Title, s.Description = cmp.Or(s.Title, d.title.title), cmp.Or(s.Description, d.description)
 	s.Video, s.Audio = st.live.Tracks()
 	s.FrameRate = d.frameRate
-	switch there := p.playable(s, hls.MediaPlaylists(st.name, cfg)); {
+	there := dash
+	if cfg != nil {
+		there = p.playable(s, hls.MediaPlaylists(st.name, cfg))
+	}
+	switch {
 	case there && publishing:
 		s.State = pages.Live
 	case there:

@@ -13,10 +13,11 @@ import (
 	"sync"
 )
 
-// hls.min.js is dist/hls.min.js of the npm package hls.js 1.7.4, without its source map
-// line.
+// hls.min.js is dist/hls.min.js of the npm package hls.js 1.7.4, dash.min.js is
+// dist/modern/umd/dash.mediaplayer.min.js of dashjs 5.2.1, both without their source map
+// lines. Pages load only the one they need.
 //
-//go:embed player.js page.js page.css hls.min.js hls.min.js.LICENSE
+//go:embed player.js page.js page.css hls.min.js hls.min.js.LICENSE dash.min.js dash.min.js.LICENSE
 var files embed.FS
 
 // An asset is one file as it is served.

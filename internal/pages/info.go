@@ -79,12 +79,16 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 		App: s.App, Name: s.Name, State: s.State, Title: h.title(s), Description: s.Description, OnError: h.cfg.OfflineText,
 		Poster: h.posterFrom(v, ""), Renditions: s.Renditions,
 	}
-	path := ""
-	if s.watchable() {
-		path = v.PlaylistPath(s.Dir, s.Playlist)
+	playlist, manifest := "", ""
+	if s.watchable() && s.Playlist != "" {
+		playlist = v.PlaylistPath(s.Dir, s.Playlist)
 	}
+	if s.watchable() && s.Manifest != "" {
+		manifest = v.PlaylistPath(s.ManifestDir, s.Manifest)
+	}
+	there := playlist != "" || manifest != ""
 	switch {
-	case path != "":
+	case there:
 	case s.State == Waiting:
 		i.Error = "Stream is waiting for data"
 	case s.watchable():
@@ -92,7 +96,7 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 	default:
 		i.Error = "Stream is offline"
 	}
-	if path == "" {
+	if !there {
 		return i
 	}
 	if s.Video != nil && !s.Guarded {
@@ -105,15 +109,15 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 		}
 		i.Source = append(i.Source, src)
 	}
-	if s.Fragmented {
-		add(typeFragmented, "HLS (CMAF)", path, rankFragmented)
-	} else {
-		add(typeTS, "HLS (TS)", path, rankTS)
+	switch {
+	case playlist == "":
+	case s.Fragmented:
+		add(typeFragmented, "HLS (CMAF)", playlist, rankFragmented)
+	default:
+		add(typeTS, "HLS (TS)", playlist, rankTS)
 	}
-	if s.Manifest != "" {
-		if mpd := v.PlaylistPath(s.ManifestDir, s.Manifest); mpd != "" {
-			add(typeDASH, "DASH", mpd, rankDASH)
-		}
+	if manifest != "" {
+		add(typeDASH, "DASH", manifest, rankDASH)
 	}
 	i.Type, i.Selver, i.Capa, i.UnixOffset = "live", 2, &struct{}{}, new(int64)
 	i.Meta = &infoMeta{Tracks: make(map[string]infoTrack), Live: 1}

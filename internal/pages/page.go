@@ -31,7 +31,8 @@ type page struct {
 	Autoplay    bool
 	Muted       bool
 	Params      string // a query for all that the player asks for
-	Playlist    string // relative; empty: none now
+	Playlist    string // or MPD, relative; empty: none now
+	Engine      string // the script that plays it in most browsers
 
 	// Absolute URLs, for other sites; empty if the public address is not known.
 	URL, EmbedURL, OEmbedURL, PictureURL, PosterURL string
@@ -55,7 +56,10 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, v Visit, s *
 	}
 	p.options(r.URL.Query())
 	if len(i.Source) > 0 {
-		p.Playlist = v.root() + i.Source[0].RelURL
+		p.Playlist, p.Engine = v.root()+i.Source[0].RelURL, "hls.min.js"
+		if i.Source[0].Type == typeDASH {
+			p.Engine = "dash.min.js"
+		}
 	}
 	if p.URL = v.absolute(h.page(s)); p.URL != "" {
 		p.EmbedURL = v.absolute(h.frame(s))
@@ -150,7 +154,7 @@ func (h *Handler) serveIndex(w http.ResponseWriter, r *http.Request, v Visit) {
 func (h *Handler) listed(v *Visit) []Stream {
 	var out []Stream
 	for _, s := range h.streams.All(h.cfg.Applications) {
-		if s.watchable() && !s.Guarded && v.PlaylistPath(s.Dir, s.Playlist) != "" {
+		if s.watchable() && !s.Guarded && s.path(v) != "" {
 			out = append(out, s)
 		}
 	}
@@ -163,7 +167,7 @@ func (h *Handler) serveM3U(w http.ResponseWriter, r *http.Request, v Visit) {
 	var b bytes.Buffer
 	b.WriteString("#EXTM3U\n")
 	for _, s := range h.listed(&v) {
-		to := v.PlaylistPath(s.Dir, s.Playlist)
+		to := s.path(&v)
 		if base := v.Base(); base != "" {
 			to = base + to
 		} else {

@@ -49,7 +49,8 @@ type Stream struct {
 	// Title and Description are the operator's or else the publisher's, in one line
 	// each; may be empty.
 	Title, Description string
-	// Dir is the directory of the playlist and Playlist its name in it.
+	// Dir is the directory of the playlist and Playlist its name in it; empty: there is
+	// no HLS.
 	Dir, Playlist string
 	// ManifestDir and Manifest are the same of DASH; empty: there is none.
 	ManifestDir, Manifest string
@@ -70,6 +71,19 @@ type Stream struct {
 // watchable reports whether there is a playlist to ask for.
 func (s *Stream) watchable() bool {
 	return s.State == Live || s.State == Interrupted || s.State == OnDemand
+}
+
+// path is that of the playlist, else of the MPD; empty: the visitor can have neither.
+func (s *Stream) path(v *Visit) string {
+	if s.Playlist != "" {
+		if p := v.PlaylistPath(s.Dir, s.Playlist); p != "" {
+			return p
+		}
+	}
+	if s.Manifest != "" {
+		return v.PlaylistPath(s.ManifestDir, s.Manifest)
+	}
+	return ""
 }
 
 // Streams is what the pages show. Its methods are called by many goroutines.
@@ -133,7 +147,7 @@ func New(cfg config.Player, streams Streams) (*Handler, error) {
 
 // newPolicy is the Content-Security-Policy of the pages. hls.js hands the video a blob:
 // (Media Source Extensions) and runs its demuxer in a worker from a blob:; data: is
-// the empty icon.
+// the empty icon, and the empty track that captions are put into.
 func (h *Handler) newPolicy() string {
 	images := "'self' data:"
 	if h.poster != nil && h.poster.Host != "" {
@@ -152,7 +166,7 @@ func (h *Handler) policyFor(s *Stream) string {
 	if s != nil && s.Elsewhere != "" {
 		from += " " + s.Elsewhere
 	}
-	return h.policy + "; connect-src " + from + "; media-src blob: " + from
+	return h.policy + "; connect-src " + from + "; media-src blob: data: " + from
 }
 
 // Serve answers a GET or HEAD request.

@@ -74,6 +74,8 @@ func TestEveryURLAnswers(t *testing.T) {
 		{"GET /page.js", 200, "text/javascript; charset=utf-8", "max-age=600"},
 		{"GET /page.css", 200, "text/css; charset=utf-8", "max-age=600"},
 		{"GET /hls.min.js", 200, "text/javascript; charset=utf-8", "max-age=600"},
+		{"GET /dash.min.js", 200, "text/javascript; charset=utf-8", "max-age=600"},
+		{"GET /dash.min.js.LICENSE", 200, "text/plain; charset=utf-8", "max-age=600"},
 		{"GET /hls.min.js.LICENSE", 200, "text/plain; charset=utf-8", "max-age=600"},
 		{"GET /page.html.tmpl", 404, "text/plain; charset=utf-8", ""},
 		{"GET /x", 404, "text/plain; charset=utf-8", ""},
@@ -285,7 +287,7 @@ func TestThePolicyFollowsTheConfiguration(t *testing.T) {
 	s.Elsewhere = "https://cdn.example"
 	h, _ := handler(t, cfg, s)
 	resp, _ := ask(t, h, "GET /test.html")
-	for _, want := range []string{"img-src 'self' data: https://img.example;", "connect-src 'self' https://cdn.example;", "media-src blob: 'self' https://cdn.example"} {
+	for _, want := range []string{"img-src 'self' data: https://img.example;", "connect-src 'self' https://cdn.example;", "media-src blob: data: 'self' https://cdn.example"} {
 		if got := resp.Header.Get("Content-Security-Policy"); !strings.Contains(got, want) {
 			t.Errorf("%s lacks %q", got, want)
 		}
@@ -381,7 +383,7 @@ func TestFilesAreCompressed(t *testing.T) {
 func TestOurOwnFilesStaySmall(t *testing.T) {
 	total := 0
 	for name, a := range assets() {
-		if !strings.HasPrefix(name, "hls.") {
+		if !strings.HasPrefix(name, "hls.") && !strings.HasPrefix(name, "dash.") {
 			total += len(a.body)
 		}
 	}
@@ -392,11 +394,15 @@ func TestOurOwnFilesStaySmall(t *testing.T) {
 	}
 }
 
-func TestHlsJsKeepsItsLicence(t *testing.T) {
+func TestPlayersKeepTheirLicences(t *testing.T) {
 	h, _ := handler(t, defaults())
 	_, body := ask(t, h, "GET /hls.min.js.LICENSE")
 	if !strings.Contains(body, "Copyright (c) 2017 Dailymotion") || !strings.Contains(body, "Apache License, Version 2.0") {
-		t.Errorf("the licence reads %q", body)
+		t.Errorf("the licence of hls.js reads %q", body)
+	}
+	_, body = ask(t, h, "GET /dash.min.js.LICENSE")
+	if !strings.Contains(body, "Copyright (c) 2015, Dash Industry Forum") || !strings.Contains(body, "Redistributions in binary form") {
+		t.Errorf("the licence of dash.js reads %q", body)
 	}
 }
 

@@ -42,6 +42,7 @@
     @media (prefers-reduced-motion: reduce) { .spinner { animation-duration: 4s; } }
     button, select { min-height: 2rem; padding: .25rem .75rem; border: 1px solid #fff8; border-radius: .25rem; background: rgb(20 20 20 / 85%); color: #fff; font: inherit; font-size: .9rem; cursor: pointer; }
     button:hover, select:hover { background: #333; }
+    [aria-pressed="true"] { background: #fff; color: #000; }
     :focus-visible { outline: 3px solid #ffb000; outline-offset: 2px; }
     .play { position: absolute; inset: 0; margin: auto; width: 5rem; height: 5rem; border-radius: 50%; font-size: 2rem; line-height: 1; }
     .sound { min-height: 2.75rem; font-weight: 600; background: #fff; color: #000; }
@@ -60,33 +61,35 @@
     return e;
   }
 
-  // loadHls loads hls.js once for all players. A page that has one of its own keeps it.
-  let hlsLoading = null;
-  function loadHls() {
-    hlsLoading ??= new Promise((resolve, reject) => {
-      const before = window.Hls;
-      const s = element("script", { src: new URL("hls.min.js", base), async: true });
+  // library loads hls.js (Hls) or dash.js (dashjs) once for all players. A page that has one
+  // of its own keeps it.
+  const loading = {};
+  function library(name) {
+    loading[name] ??= new Promise((resolve, reject) => {
+      const before = window[name];
+      const s = element("script", { src: new URL(name === "Hls" ? "hls.min.js" : "dash.min.js", base), async: true });
       s.onload = () => {
-        const ours = window.Hls;
-        if (before) window.Hls = before;
+        const ours = window[name];
+        if (before) window[name] = before;
         resolve(ours);
       };
       s.onerror = () => {
-        hlsLoading = null;
+        delete loading[name];
         s.remove();
-        reject(new Error("hls.js could not be loaded"));
+        reject(new Error(`${s.src} could not be loaded`));
       };
       document.head.append(s);
     });
-    return hlsLoading;
+    return loading[name];
   }
 
-  // engines says how this browser plays HLS, the best way first. hls.js does it with Media
-  // Source Extensions; phones of Apple have their own player, which also speaks to AirPlay.
+  // engines says how this browser plays HLS and DASH, the best way first. hls.js and dash.js
+  // do it with Media Source Extensions; phones of Apple have their own player, which also
+  // speaks to AirPlay.
   function engines(video) {
     const native = video.canPlayType(HLS) ? ["native"] : [];
-    if (window.MediaSource?.isTypeSupported?.('video/mp4; codecs="avc1.42E01E,mp4a.40.2"')) return ["hls.js", ...native];
-    return window.ManagedMediaSource ? [...native, "hls.js"] : native;
+    if (window.MediaSource?.isTypeSupported?.('video/mp4; codecs="avc1.42E01E,mp4a.40.2"')) return ["hls.js", "dash.js", ...native];
+    return window.ManagedMediaSource ? [...native, "hls.js", "dash.js"] : native;
   }
 
   // streamURL is the URL of a file of the stream NAME or APP/NAME.
@@ -106,9 +109,12 @@
       this.info = null;
       this.source = ""; // URL that is played; empty: none
       this.retried = ""; // URL that is tried again after a while
-      this.hls = null;
+      this.hls = this.dash = null; // what plays it; neither: the browser
       this.wanted = options.autoplay; // somebody wants to see it
+      this.way = 0; // how often it was tried in another way
       this.failures = 0;
+      this.unplayable = 0; // ways that the browser has not the codecs for
+      this.poor = 0;
       this.decodeErrors = 0;
       this.repairedAt = -Infinity;
       this.samples = [];
@@ -135,12 +141,13 @@
       this.badge = element("span", { class: "badge" });
       this.goLive = element("button", { type: "button", hidden: true }, "Back to live");
       this.quality = element("select", { "aria-label": "Quality", hidden: true });
+      this.captions = element("button", { type: "button", "aria-label": "Captions", "aria-pressed": "false", hidden: true }, "CC");
       this.sound = element("button", { type: "button", class: "sound", hidden: true }, "Turn the sound on");
       this.spinner = element("div", { class: "spinner", "aria-hidden": "true" });
       this.text = element("p", { role: "status" });
       this.message = element("div", { class: "message" }, this.spinner, this.text);
       this.playButton = element("button", { type: "button", class: "play", "aria-label": "Play", hidden: true }, "▶");
-      const top = element("div", { class: "top quiet" }, this.badge, element("span", { class: "space" }), this.goLive, this.quality);
+      const top = element("div", { class: "top quiet" }, this.badge, element("span", { class: "space" }), this.goLive, this.captions, this.quality);
       this.notice = element("div", { class: "top" }, element("span", { class: "space" }), this.sound, element("span", { class: "space" }));
       this.notice.style.top = "3rem";
       const root = this.host.attachShadow({ mode: "open" });
@@ -166,7 +173,12 @@
       this.sound.addEventListener("click", () => { v.muted = false; v.focus(); });
       this.playButton.addEventListener("click", () => this.play());
       this.goLive.addEventListener("click", () => this.seekLive());
-      this.quality.addEventListener("change", () => { if (this.hls) this.hls.currentLevel = Number(this.quality.value); });
+      this.captions.addEventListener("click", () => this.toggleCaptions());
+      for (const event of ["addtrack", "removetrack", "change"]) v.textTracks.addEventListener(event, () => this.listCaptions());
+      this.quality.addEventListener("change", () => {
+        if (this.hls) this.hls.currentLevel = Number(this.quality.value);
+        this.menu();
+      });
       this.host.addEventListener("keydown", (e) => this.key(e));
       for (const event of ["pointermove", "pointerdown", "keydown", "focusin"]) this.host.addEventListener(event, () => this.awake());
       this.awake();
@@ -179,6 +191,7 @@
       switch (e.key) {
         case "m": v.muted = !v.muted; break;
         case "f": document.fullscreenElement ? document.exitFullscreen() : v.requestFullscreen?.(); break;
+        case "c": this.toggleCaptions(); break;
         case "k": v.paused ? this.play() : v.pause(); break;
         default: return;
       }
@@ -285,30 +298,47 @@
       if (this.closed) return;
       const tracks = Object.values(info.meta?.tracks || {});
       if (tracks.length > 0) this.label.textContent = tracks.some((t) => t.type === "video") ? "" : `♪ ${title}`;
-      const source = this.choose(info);
-      if (!source) {
+      const sources = this.sources();
+      if (sources.length === 0) {
         if (!this.source) this.offline();
         else if (this.state === "reconnecting") this.ended();
         return; // else what is left is shown
       }
-      if (source === this.source || source === this.retried || this.state === "error" && source === this.failed) return;
-      this.failures = 0;
+      const now = this.source || this.retried || this.state === "error" && this.failed;
+      if (sources.some((s) => s.url === now)) return;
+      this.way = this.failures = this.unplayable = this.poor = 0;
       this.shape(info.width, info.height);
-      if (this.wanted) this.load(source);
+      if (this.wanted) this.load();
       else this.offer(info);
     }
 
-    // choose returns the URL of the best source that this browser plays; "" if there is none.
-    choose(info) {
-      const found = info?.source?.find((s) => s.type.includes(HLS));
-      if (!found) return "";
-      const url = new URL(found.relurl, base);
-      for (const [key, value] of this.params) url.searchParams.append(key, value);
-      return url.href;
+    // sources returns what there is to play.
+    sources() {
+      const found = [];
+      for (const s of this.info?.source || []) {
+        const kind = s.type.includes(HLS) ? "hls" : s.type.startsWith("dash/") ? "dash" : "";
+        if (!kind) continue;
+        const url = new URL(s.relurl, base);
+        for (const [key, value] of this.params) url.searchParams.append(key, value);
+        found.push({ kind, url: url.href });
+      }
+      return found;
+    }
+
+    // ways returns how this browser can play it, the best way first.
+    ways() {
+      const sources = this.sources();
+      const ways = [];
+      for (const engine of engines(this.video)) {
+        const s = sources.find((s) => s.kind === (engine === "dash.js" ? "dash" : "hls"));
+        if (s) ways.push({ engine, url: s.url });
+      }
+      return ways;
     }
 
     offline() {
       this.cancel("retry");
+      this.way = this.failures = this.unplayable = this.poor = 0;
       this.retried = "";
       this.playButton.hidden = this.still.hidden = true;
       if (this.info?.state === "waiting") this.show("offline", "The stream is about to begin…", true);
@@ -332,43 +362,45 @@
     play() {
       this.wanted = true;
       this.playButton.hidden = true;
-      const source = this.choose(this.info);
       if (this.source) this.start();
-      else if (source) this.load(source);
+      else if (this.sources().length > 0) this.load();
     }
 
-    async load(source) {
+    async load() {
+      const ways = this.ways();
+      const way = ways[this.way % ways.length];
+      const source = way?.url || this.sources()[0].url;
       this.stop();
       this.source = source;
       this.video.style.visibility = "";
       this.show("loading", "Loading…");
-      // Whatever fails three times in a row may do better in another way.
-      const ways = engines(this.video);
-      switch (ways[Math.floor(this.failures / 3) % ways.length]) {
-        case "native":
-          this.video.src = source;
-          this.start();
-          return;
-        case undefined:
-          this.fail("This browser can't play the stream. ", "The playlist", " opens in VLC and other players.");
-          return;
+      if (!way) {
+        this.fail("This browser can't play the stream. ");
+        return;
       }
-      let Hls;
+      if (way.engine === "native") {
+        this.video.src = source;
+        this.start();
+        return;
+      }
+      const hls = way.engine === "hls.js";
+      let engine;
       try {
-        Hls = await loadHls();
+        engine = await library(hls ? "Hls" : "dashjs");
       } catch {
         this.retry("The player could not be loaded. Trying again…");
         return;
       }
-      if (this.closed || this.source !== source || this.hls) return;
-      if (!Hls.isSupported()) {
-        this.fail("This browser can't play the stream. ", "The playlist", " opens in VLC and other players.");
-        return;
-      }
-      this.loadWith(Hls, source);
+      if (this.closed || this.source !== source || this.hls || this.dash) return;
+      if (hls) this.loadHls(engine, source);
+      else this.loadDash(engine, source);
     }
 
-    loadWith(Hls, source) {
+    loadHls(Hls, source) {
+      if (!Hls.isSupported()) {
+        this.cannot();
+        return;
+      }
       const hls = this.hls = new Hls({ liveDurationInfinity: true, backBufferLength: 30 });
       hls.on(Hls.Events.MANIFEST_PARSED, () => {
         this.menu();
@@ -386,7 +418,7 @@
       const now = performance.now();
       const unplayable = [Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR, Hls.ErrorDetails.BUFFER_ADD_CODEC_ERROR, Hls.ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR];
       if (unplayable.includes(data.details)) {
-        this.fail(`This browser can't play ${this.codecs()}. `, "The playlist", " opens in VLC and other players.");
+        this.cannot();
       } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && now - this.repairedAt > 5000) {
         this.repairedAt = now;
         this.hls.recoverMediaError();
@@ -395,6 +427,26 @@
       } else {
         this.retry("The connection was lost. Trying again…");
       }
+    }
+
+    loadDash(dashjs, source) {
+      const { MediaPlayer } = dashjs;
+      const dash = this.dash = MediaPlayer().create();
+      const clock = new URL(source);
+      clock.search = "utc";
+      // Where the MPD has no clock, it is the server's, not one somewhere on the Internet.
+      dash.updateSettings({
+        debug: { logLevel: 0 },
+        streaming: { utcSynchronization: { defaultTimingSource: { scheme: "urn:mpeg:dash:utc:http-iso:2014", value: clock.href } } },
+      });
+      dash.on(MediaPlayer.events.STREAM_INITIALIZED, () => { if (this.dash === dash) this.start(); });
+      dash.on(MediaPlayer.events.ERROR, ({ error }) => {
+        if (this.dash !== dash) return;
+        const { MANIFEST_ERROR_ID_NOSTREAMS_CODE, CAPABILITY_MEDIASOURCE_ERROR_CODE, MEDIASOURCE_TYPE_UNSUPPORTED_CODE } = MediaPlayer.errors;
+        if ([MANIFEST_ERROR_ID_NOSTREAMS_CODE, CAPABILITY_MEDIASOURCE_ERROR_CODE, MEDIASOURCE_TYPE_UNSUPPORTED_CODE].includes(error?.code)) this.cannot();
+        else this.retry("The connection was lost. Trying again…");
+      });
+      dash.initialize(this.video, source, false);
     }
 
     codecs() {
@@ -425,7 +477,7 @@
     }
 
     playing() {
-      this.failures = this.decodeErrors = 0;
+      this.failures = this.decodeErrors = this.unplayable = 0;
       this.playButton.hidden = this.still.hidden = true;
       this.show("live", "");
     }
@@ -434,7 +486,7 @@
     stalled() {
       this.after("stalled", 1500, () => {
         if (this.state !== "live" || this.video.paused) return;
-        if (!this.choose(this.info)) {
+        if (this.sources().length === 0) {
           this.ended();
           return;
         }
@@ -445,41 +497,53 @@
 
     ended() {
       this.stop();
-      if (this.choose(this.info)) this.retry("");
+      if (this.sources().length > 0) this.retry("");
       else this.offline();
     }
 
     videoError() {
-      if (this.hls || !this.video.hasAttribute("src")) return;
-      const unplayable = this.video.error?.code === MediaError.MEDIA_ERR_DECODE && ++this.decodeErrors > 3;
-      if (unplayable) this.fail(`This browser can't play ${this.codecs()}. `, "The playlist", " opens in VLC and other players.");
+      if (this.hls || this.dash || !this.video.hasAttribute("src")) return;
+      if (this.video.error?.code === MediaError.MEDIA_ERR_DECODE && ++this.decodeErrors > 3) this.cannot();
       else this.retry("The connection was lost. Trying again…");
     }
 
-    // fail gives up on a source. Words around a link to it.
-    fail(before, link, behind) {
-      const source = this.failed = this.source;
-      this.stop();
-      this.show("error", before + link + behind);
-      this.text.replaceChildren(before, element("a", { href: source, target: "_blank", rel: "noopener" }, link), behind);
+    // cannot is for codecs that the browser has not: of another source they may be others.
+    cannot() {
+      if (++this.unplayable >= this.ways().length) {
+        this.fail(`This browser can't play ${this.codecs()}. `);
+        return;
+      }
+      this.way++;
+      this.load();
     }
 
-    // retry plays again in a while: after 1, 2, 4, 8, 10 … seconds.
+    // fail gives up on a source, and links to it.
+    fail(why) {
+      const source = this.failed = this.source;
+      const link = "The playlist";
+      const behind = " opens in VLC and other players.";
+      this.stop();
+      this.show("error", why + link + behind);
+      this.text.replaceChildren(why, element("a", { href: source, target: "_blank", rel: "noopener" }, link), behind);
+    }
+
+    // retry plays again in a while: after 1, 2, 4, 8, 10 … seconds. Whatever has failed three
+    // times may do better in another way.
     retry(text, status) {
       const source = this.source;
       this.stop();
       this.retried = source; // until then the server's news about it change nothing
       const wait = Math.min(status === 403 ? 30 : 10, 2 ** this.failures++) * 1000 * (0.75 + Math.random() / 2);
-      if (!this.choose(this.info)) {
+      if (this.failures % 3 === 0) this.way++;
+      if (this.sources().length === 0) {
         this.offline();
         return;
       }
       this.show(status === 403 || status === 401 ? "error" : "reconnecting", text || "Waiting for the stream…");
       this.after("retry", wait, () => {
-        const source = this.choose(this.info);
         if (this.closed || this.source) return;
         this.retried = "";
-        if (source) this.load(source);
+        if (this.sources().length > 0) this.load();
         else this.offline();
       });
     }
@@ -488,10 +552,11 @@
       this.cancel("retry");
       this.retried = "";
       this.hls?.destroy();
-      this.hls = null;
+      this.dash?.destroy();
+      this.hls = this.dash = null;
       this.source = "";
       this.samples = [];
-      this.quality.hidden = this.goLive.hidden = this.sound.hidden = true;
+      this.quality.hidden = this.goLive.hidden = this.captions.hidden = this.sound.hidden = true;
       if (this.video.hasAttribute("src")) {
         this.video.removeAttribute("src");
         this.video.load();
@@ -512,10 +577,29 @@
       this.quality.replaceChildren(...options);
     }
 
+    // captionTracks are the captions and subtitles that the stream has.
+    captionTracks() {
+      return [...this.video.textTracks].filter((t) => t.kind === "captions" || t.kind === "subtitles");
+    }
+
+    listCaptions() {
+      const tracks = this.captionTracks();
+      this.captions.hidden = tracks.length === 0 || !this.source;
+      this.captions.setAttribute("aria-pressed", String(tracks.some((t) => t.mode === "showing")));
+    }
+
+    toggleCaptions() {
+      const tracks = this.captionTracks();
+      const shown = tracks.some((t) => t.mode === "showing");
+      tracks.forEach((t, i) => (t.mode = i === 0 && !shown ? "showing" : "hidden"));
+      this.listCaptions();
+    }
+
     seekLive() {
       const v = this.video;
       const end = v.seekable.length ? v.seekable.end(v.seekable.length - 1) : v.currentTime;
-      v.currentTime = this.hls?.liveSyncPosition ?? Math.max(0, end - 6);
+      if (this.dash) this.dash.seekToOriginalLive();
+      else v.currentTime = this.hls?.liveSyncPosition ?? Math.max(0, end - 6);
       this.goLive.hidden = true;
       this.start();
     }
@@ -529,7 +613,9 @@
       }
       this.samples.push(v.currentTime);
       if (this.samples.length > 21) this.samples.shift();
-      const behind = this.hls ? this.hls.latency - Math.max(15, 3 * (this.hls.targetLatency || 0)) : 0;
+      const late = this.dash ? this.dash.getCurrentLiveLatency() : this.hls?.latency;
+      const usual = this.dash ? this.dash.getTargetLiveDelay() : this.hls?.targetLatency;
+      const behind = (late || 0) - Math.max(15, 3 * (usual || 0));
       this.goLive.hidden = !(behind > 0);
       const n = this.samples.length;
       if (this.info?.state !== "live") this.samples = [];
@@ -538,13 +624,22 @@
       }
       if (this.samples.length < 21) return;
       const played = (this.samples[20] - this.samples[0]) / 20;
-      if (played < 0 || played > 0.75) return;
+      if (played < 0 || played > 0.75) {
+        this.poor = 0;
+        return;
+      }
       this.samples = [];
       if (this.hls && !this.hls.autoLevelEnabled && this.hls.levels.length > 1) {
         this.hls.currentLevel = -1; // the chosen quality is too much
         this.menu();
       }
-      if (this.state === "reconnecting") this.show("reconnecting", "The connection is too slow for this stream…");
+      if (++this.poor > 1 && this.ways().length > 1) { // for 40 s
+        this.poor = 0;
+        this.way++;
+        this.load();
+      } else if (this.state === "reconnecting") {
+        this.show("reconnecting", "The connection is too slow for this stream…");
+      }
     }
 
     destroy() {

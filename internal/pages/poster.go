@@ -24,7 +24,7 @@ var (
 // servePoster answers with the newest keyframe.
 func (h *Handler) servePoster(w http.ResponseWriter, r *http.Request, v *Visit, s *Stream, f form) {
 	// Whoever may not watch sees no picture either.
-	if s.Guarded || !s.watchable() || v.PlaylistPath(s.Dir, s.Playlist) == "" {
+	if s.Guarded || !s.watchable() || s.path(v) == "" {
 		http.NotFound(w, r)
 		return
 	}

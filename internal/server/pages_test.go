@@ -52,6 +52,12 @@ const paged = `rtmp {
       fragment = "1s"
     }
   }
+  application "manifest" {
+    dash {
+      path     = "$DIR/www/manifest"
+      fragment = "1s"
+    }
+  }
   application "nohls" {}
 }
 http {
@@ -63,6 +69,9 @@ http {
     root = "$DIR/www"
   }
   location "/fragmented" {
+    root = "$DIR/www"
+  }
+  location "/manifest" {
     root = "$DIR/www"
   }
   location "/asked" {
@@ -115,6 +124,26 @@ func (r *rig) stateBecomes(path, want string) state {
 		return s.State == want
 	})
 	return s
+}
+
+// An application without HLS has pages that play DASH.
+func TestTheStateOfAStreamInDASHAlone(t *testing.T) {
+	r := start(t, paged)
+	const path = "/json_test.js?app=manifest"
+	r.stateBecomes(path, "offline")
+	p := r.publish("manifest", "test")
+	p.seconds(3)
+	if s := r.stateBecomes(path, "live"); len(s.Source) != 1 || s.Source[0].RelURL != "manifest/test.mpd" || s.Source[0].Type != "dash/video/mp4" || s.Picture == "" {
+		t.Errorf("live: %+v", s)
+	}
+	if status, body := r.call("/live.m3u"); status != 200 || !strings.Contains(body, "/manifest/test.mpd\n") {
+		t.Errorf("live.m3u: %d %s", status, body)
+	}
+	if status, body := r.call("/test.html?app=manifest"); status != 200 || !strings.Contains(body, `href="dash.min.js" as="script"`) {
+		t.Errorf("the page: %d %s", status, body)
+	}
+	p.unpublish(t)
+	r.stateBecomes(path, "offline")
 }
 
 // With fragmented MP4 the playlist that players open says neither that there is something
