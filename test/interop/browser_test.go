@@ -45,6 +45,21 @@ player.on("error", () => fatal.push("video.js " + player.error().code + " " + pl
 player.src({ src: document.body.dataset.url, type: "application/vnd.apple.mpegurl" });
 </script>`
 
+// Shaka Player plays HLS and DASH. Only what it can't recover from is fatal.
+const shakaPage = `<!doctype html><title>Shaka Player</title><body data-url="%s">
+<video muted playsinline autoplay width=640 height=360></video>
+<script src="/shaka-player/shaka-player.compiled.js"></script>
+<script>
+window.fatal = [];
+const failed = e => { if (e.severity !== shaka.util.Error.Severity.RECOVERABLE) fatal.push("shaka " + e.category + "/" + e.code + " " + JSON.stringify(e.data)); };
+(async () => {
+	const player = new shaka.Player();
+	player.addEventListener("error", e => failed(e.detail));
+	await player.attach(document.querySelector("video"));
+	await player.load(document.body.dataset.url);
+})().catch(failed);
+</script>`
+
 // watchState is what a page says about its video element.
 type watchState struct {
 	Fatal   []string

@@ -96,6 +96,7 @@ func TestPlayersOfDASH(t *testing.T) {
 	t.Run("together", func(t *testing.T) {
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with dash.js": func(t *testing.T, url string) { playInChromium(t, dashjsPage, url) },
+			"Chromium with Shaka":   func(t *testing.T, url string) { playInChromium(t, shakaPage, url) },
 			"VLC":                   playVLC,
 			"mpv":                   playMPV,
 			"GStreamer dashdemux":   playGStreamerDASH,

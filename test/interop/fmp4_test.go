@@ -39,6 +39,7 @@ func TestPlayersOfFragmentedMP4(t *testing.T) {
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with hls.js":   func(t *testing.T, url string) { playInChromium(t, strictPage, url) },
 			"Chromium with video.js": func(t *testing.T, url string) { playInChromium(t, videojsPage, url) },
+			"Chromium with Shaka":    func(t *testing.T, url string) { playInChromium(t, shakaPage, url) },
 			"VLC":                    playVLC,
 			"mpv":                    playMPV,
 			"GStreamer hlsdemux":     playGStreamerMP4,
