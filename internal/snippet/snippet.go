@@ -1,7 +1,7 @@
 // Package snippet prints what to paste elsewhere for a configuration at hand: into
 // the configuration of a proxy, OBS, a web page, a firewall, a container's.
 //
-//	config.Config → facts (facts.go) → the text of a kind (proxies.go, containers.go, others.go)
+//	config.Config → facts (facts.go) → the text of a kind (proxies.go, containers.go, others.go, multitrack.go)
 package snippet
 
 import (
@@ -26,6 +26,7 @@ func Kinds() []string {
 	for kind := range texts {
 		out = append(out, kind)
 	}
+	out = append(out, Multitrack)
 	slices.Sort(out)
 	return out
 }
@@ -35,6 +36,9 @@ func Kinds() []string {
 // Errors: an unknown kind, with those there are; a configuration that has nothing
 // for it (no http block, no application).
 func Write(w io.Writer, kind string, cfg *config.Config, path string) error {
+	if kind == Multitrack {
+		return WriteLadder(w, cfg, path, DefaultLadder)
+	}
 	text, ok := texts[kind]
 	if !ok {
 		return fmt.Errorf("there is no snippet %q: there are %s", kind, strings.Join(Kinds(), " "))

@@ -2,6 +2,7 @@ package snippet
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -100,6 +101,50 @@ func TestPagesAtTheTop(t *testing.T) {
 		var b bytes.Buffer
 		if err := Write(&b, kind, cfg, "x"); err != nil || !strings.Contains(b.String(), want) {
 			t.Errorf("%s: %v, no %q in\n%s", kind, err, want, b.String())
+		}
+	}
+}
+
+// What OBS's parser wants is in the configuration override, whatever the ladder.
+func TestTheLadderIsWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../examples/scanlines.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := load(t, string(guide))
+	var b bytes.Buffer
+	if err := WriteLadder(&b, cfg, "x", "480p30:1200k, 720x1280p60:2500k"); err != nil {
+		t.Fatal(err)
+	}
+	var got override
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Endpoints[0].URL != "rtmp://live.example.org/show/{stream_key}" || len(got.Audio.Live) != 1 {
+		t.Errorf("%+v", got)
+	}
+	wide, upright := got.Encoders[0], got.Encoders[1]
+	if wide.Width != 854 || wide.Height != 480 || wide.FrameRate.Numerator != 30 || wide.Settings["bitrate"] != 1200.0 || wide.Canvas != 0 {
+		t.Errorf("%+v", wide)
+	}
+	if upright.Width != 720 || upright.Height != 1280 || upright.FrameRate.Numerator != 60 || upright.Canvas != 1 {
+		t.Errorf("%+v", upright)
+	}
+	for ladder, want := range map[string]string{
+		"":                  "is no rendition",
+		"1080p60":           "is no rendition",
+		"720p60:3000k,":     "is no rendition",
+		"720p60:3M":         "is no rendition",
+		"721p60:3000k":      "sizes are even",
+		"99999p60:3000k":    "sizes are even",
+		"720p0:3000k":       "1 to 240",
+		"720p60:1k":         "50k at least",
+		"720x1280p60:3000k": "wider than high",
+		strings.Repeat("720p60:3000k,", 9) + "720p60:3000k": "rtmpd takes 9",
+	} {
+		if err := WriteLadder(&bytes.Buffer{}, cfg, "x", ladder); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", ladder, err, want)
 		}
 	}
 }
