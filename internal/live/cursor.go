@@ -29,6 +29,8 @@ type Cursor struct {
 	pending int    // index in stream.pending, -1 outside: then next is where it was
 	closed  bool
 	woken   time.Duration // when, since the stream was created
+	kind    media.Kind    // see WakeAt
+	wakeAt  time.Duration // see WakeAt; 0: not set
 }
 
 // Cursor subscribes. A lazy cursor, as packagers use it, is not woken for each
@@ -129,6 +131,19 @@ func (c *Cursor) TryNext(buf []*media.Packet) (n int, skipped uint64, err error)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.take(c, buf)
+}
+
+// WakeAt has a lazy cursor woken also by a packet of that kind whose DTS is not before at;
+// 0: by none.
+func (c *Cursor) WakeAt(kind media.Kind, at time.Duration) {
+	c.stream.mu.Lock()
+	defer c.stream.mu.Unlock()
+	c.kind, c.wakeAt = kind, at
+}
+
+// due says whether WakeAt asked for c to be woken by p.
+func (c *Cursor) due(p *media.Packet) bool {
+	return c.wakeAt > 0 && p.Track.Kind == c.kind && p.Track.ID == 0 && p.DTS >= c.wakeAt
 }
 
 // Lag is how much media time there is that the cursor has not read.

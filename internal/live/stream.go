@@ -120,7 +120,7 @@ func (s *Stream) Write(p *media.Packet) {
 	s.woken = s.woken[:0]
 	for i := 0; i < len(s.waiting); {
 		c := s.waiting[i]
-		if c.rests(event, now) {
+		if c.rests(event || c.due(p), now) {
 			i++
 			continue
 		}
