@@ -16,6 +16,9 @@ func (s *Segmenter) mustWait(p *media.Packet) bool {
 		return false
 	}
 	audio := g.Tracks[media.Audio]
+	if audio == nil && g.Fixed {
+		audio = s.has(media.Audio)
+	}
 	return audio != nil && !s.fitsBeside(audio, p.Track) || len(s.delayed) > 0
 }
 

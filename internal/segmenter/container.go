@@ -47,6 +47,9 @@ type Piece struct {
 	// file begins where this one ends, unless there is a discontinuity or a hole.
 	Start, Duration uint64
 	Timescale       uint32
+	// Parts are the parts of the file: see FMP4.SetParts. They are valid until the next
+	// segment.
+	Parts []Part
 	// Later is how much later than the segment's Start the media begins, as it is
 	// presented, less by how much pictures are presented later than they are decoded.
 	Later time.Duration

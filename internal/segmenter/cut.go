@@ -50,7 +50,7 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	video, was := s.has(media.Video) != nil, s.has(kind)
 	switch {
 	case was == nil || was == p.Track:
-	case kind == media.Audio && g.Tracks[kind] == nil: // nothing of what was before is in it
+	case kind == media.Audio && g.Tracks[kind] == nil && !g.Fixed: // nothing of what was before is in it
 	case kind == media.Audio && video:
 		s.turned = true // coded differently from here on: the cut waits for a keyframe
 	default:
@@ -71,6 +71,8 @@ func (s *Segmenter) cutBefore(p *media.Packet, t time.Duration) {
 	switch {
 	case kind == media.Video && p.Keyframe && len(s.delayed) > 0 && !s.rules.Aligned && d >= settle:
 		cut = true // the sound waits for it
+	case kind == media.Video && p.Keyframe && s.short != nil && !s.rules.Aligned && d >= settle && s.short(t):
+		cut = true
 	case kind == media.Video && p.Keyframe || !video:
 		cut = s.full(p, d)
 	case kind == media.Audio:

@@ -56,51 +56,85 @@ func silentFrame(t *media.Track, sample []byte) []byte {
 	return nil
 }
 
-// sound makes the fragment of the sound in g.
-func (x *FMP4) sound(g *Segment, a *media.Track) {
+// sound appends the sound of g that is not in dst yet. Beside pictures it is written up to
+// the newest one: what is later may belong to the next segment.
+func (x *FMP4) sound(dst []byte, g *Segment, a *media.Track, complete bool) []byte {
 	f := &x.tracks[media.Audio]
-	if g.Discontinuity {
-		x.silence.on = false
-	}
-	first := firstOf(g, media.Audio)
-	if first != nil {
-		x.silence.set(first.Track, first.Data)
-		f.begin(g, first.Track, first.Data)
-	} else {
-		x.silence.set(a, nil)
-		f.begin(g, a, x.silence.frame)
+	until := g.newestPicture()
+	if !f.begun {
+		first := firstOf(g, media.Audio)
+		if first == nil && !complete && (f.track == nil || until-x.time(f, f.grid) < maxSilence) {
+			return dst
+		}
+		f.begun = true
+		if first != nil {
+			x.silence.set(first.Track, first.Data)
+			f.begin(first.Track, first.Data)
+		} else {
+			x.silence.set(a, nil)
+			f.begin(a, x.silence.frame)
+		}
+		x.newest = g.Start
 	}
 	if f.track == nil {
-		return
+		return dst
 	}
-	newest := g.Start // DTS of the newest picture
-	for _, p := range g.packets {
+	beside := g.Tracks[media.Video] != nil
+	for ; f.pos < len(g.packets); f.pos++ {
+		p := g.packets[f.pos]
 		if p.Track.Kind == media.Video {
-			newest = p.DTS
+			x.newest = p.DTS
 			continue
 		}
 		at := g.shifted(p) + p.CTS
-		if x.frame(f, p, at) {
-			x.silence.late = max(newest-at, 0)
+		if !complete && beside && at+p.Track.FrameDuration() > until {
+			break
+		}
+		f.taken++
+		var ok bool
+		if dst, ok = x.frame(dst, f, p, at); ok {
+			x.silence.late = max(x.newest-at, 0)
 		}
 	}
-	if g.Tracks[media.Video] != nil {
-		x.fill(f, g)
+	switch {
+	case !beside:
+	case complete:
+		dst = x.fill(dst, f, g, g.Start+g.Duration)
+	case f.pos == len(g.packets):
+		dst = x.fill(dst, f, g, until)
 	}
-	f.shut(f.grid)
+	if complete {
+		dst = f.finish(dst, f.grid)
+	}
+	return dst
+}
+
+// newestPicture is the DTS of the newest picture of g, or where g begins.
+func (g *Segment) newestPicture() time.Duration {
+	for i := len(g.packets) - 1; i >= 0; i-- {
+		if p := g.packets[i]; p.Track.Kind == media.Video && !p.Continues {
+			return p.DTS
+		}
+	}
+	return g.Start
+}
+
+// time is a tick of f's clock on the timeline.
+func (x *FMP4) time(f *fragmentTrack, tick int64) time.Duration {
+	return mp4.Time(tick, f.scale) - x.base
 }
 
 // frame adds a frame of sound at the given time of the timeline. It returns whether there
 // is a place for it: not if silence was written there, because the sound came back with a
 // longer delay than before.
-func (x *FMP4) frame(f *fragmentTrack, p *media.Packet, t time.Duration) bool {
+func (x *FMP4) frame(dst []byte, f *fragmentTrack, p *media.Packet, t time.Duration) ([]byte, bool) {
 	at, tolerance := x.ticks(f, t), mp4.Ticks(x.sync, f.scale)
 	if x.silence.on {
 		if at < f.grid-mp4.Ticks(resync, f.scale) {
 			x.left++
-			return false
+			return dst, false
 		}
-		x.silent(f, at, 0)
+		dst = x.silent(dst, f, at, 0)
 		f.clocked = false
 	}
 	begins, drift := len(f.run[0].Samples) == 0, at-f.grid
@@ -109,9 +143,12 @@ func (x *FMP4) frame(f *fragmentTrack, p *media.Packet, t time.Duration) bool {
 	case drift >= -tolerance && drift <= tolerance:
 		at = f.grid
 	case drift >= mp4.Ticks(maxSilence, f.scale) || begins && drift > 0:
-		x.silent(f, at, 0)
+		dst = x.silent(dst, f, at, 0)
 	}
 	x.silence.on = false
+	if f.partEnds(at, false) {
+		dst = f.finish(dst, at)
+	}
 	begins = len(f.run[0].Samples) == 0
 	if hole := at - f.end; begins && f.on && hole > 0 && hole < mp4.Ticks(maxSilence, f.scale) {
 		f.put(p.Data, f.end, f.end, true) // it lasts longer instead
@@ -124,33 +161,40 @@ func (x *FMP4) frame(f *fragmentTrack, p *media.Packet, t time.Duration) bool {
 		n = f.step // until the next one comes
 	}
 	f.grid = max(at, f.last) + n
-	return true
+	if f.clocked && f.partEnds(f.grid, false) {
+		dst = f.finish(dst, f.grid)
+	}
+	return dst, true
 }
 
 // silent adds silence from the end of the sound on, to slack before until, if there is
 // any for the track.
-func (x *FMP4) silent(f *fragmentTrack, until int64, slack time.Duration) {
+func (x *FMP4) silent(dst []byte, f *fragmentTrack, until int64, slack time.Duration) []byte {
 	n := x.silence.lasts
 	if x.silence.frame == nil || until-f.grid > mp4.Ticks(maxSilentRun, f.scale) {
-		return
+		return dst
 	}
-	for until -= mp4.Ticks(slack, f.scale); f.grid+n <= until; f.grid += n {
+	for until -= mp4.Ticks(slack, f.scale); f.grid+n <= until; {
 		f.put(x.silence.frame, f.grid, f.grid, true)
 		x.silence.on = true
+		if f.grid += n; f.partEnds(f.grid, false) {
+			dst = f.finish(dst, f.grid)
+		}
 	}
+	return dst
 }
 
-// fill adds silence up to the end of g, less the time by which the sound is usually
+// fill adds silence up to a time of the timeline, less that by which the sound is usually
 // later than the picture.
-func (x *FMP4) fill(f *fragmentTrack, g *Segment) {
+func (x *FMP4) fill(dst []byte, f *fragmentTrack, g *Segment, end time.Duration) []byte {
 	if x.silence.frame == nil {
-		return
+		return dst
 	}
-	until := x.ticks(f, g.Start+g.Duration-x.silence.late)
+	until := x.ticks(f, end-x.silence.late)
 	if !f.clocked || until-f.grid > mp4.Ticks(maxSilentRun, f.scale) {
 		f.grid, f.clocked = max(x.ticks(f, g.Start-x.silence.late), f.grid), true
 	} else if !x.silence.on && until-f.grid < mp4.Ticks(maxSilence, f.scale) {
-		return
+		return dst
 	}
-	x.silent(f, until, silenceSlack)
+	return x.silent(dst, f, until, silenceSlack)
 }

@@ -23,6 +23,7 @@ type Segment struct {
 	end             time.Duration // where its newest media ends: Segmenter.end
 	head            time.Duration // where its newest packet is: timeline.head
 	Discontinuity   bool
+	Fixed           bool          // parts of it are written: it can't become a discontinuity any more
 	Independent     bool          // its first video frame is a keyframe, or it has none
 	keyNext         bool          // the next segment begins with a keyframe
 	loose           bool          // it began with audio: Start is an audio timestamp

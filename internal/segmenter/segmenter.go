@@ -41,10 +41,11 @@ type Rules struct {
 // A Segmenter turns packets into segments.
 type Segmenter struct {
 	rules  Rules
-	soon   time.Duration           // see CutSooner
-	limit  time.Duration           // see SetLimit
-	emit   func(*Segment)          // see New
-	forced func(gop time.Duration) // see New
+	soon   time.Duration              // see CutSooner
+	limit  time.Duration              // see SetLimit
+	emit   func(*Segment)             // see New
+	forced func(gop time.Duration)    // see New
+	short  func(t time.Duration) bool // see EndShort
 
 	open     *Segment
 	spare    *Segment // the segment emitted last; its memory is used again
@@ -93,11 +94,35 @@ func (s *Segmenter) CutSooner(fragment time.Duration) {
 	}
 }
 
+// EndShort has a segment end also at a keyframe, at t on the timeline, of which short says
+// so. It is asked before the keyframe is in the segment. With aligned slicing it is not
+// asked: other renditions are cut elsewhere.
+func (s *Segmenter) EndShort(short func(t time.Duration) bool) { s.short = short }
+
 // Break makes the next segment begin with a discontinuity.
 func (s *Segmenter) Break() { s.broken = true }
 
 // Open says whether a segment has begun and not ended.
 func (s *Segmenter) Open() bool { return s.open != nil }
+
+// Growing is the segment that has begun and not ended, with what came so far; nil: nothing
+// came. Whether it begins with a discontinuity is settled now.
+func (s *Segmenter) Growing() *Segment {
+	g := s.open
+	if g == nil || len(g.packets) == 0 {
+		return nil
+	}
+	if g.Fixed {
+		return g
+	}
+	for kind, t := range g.Tracks {
+		if s.any && t != nil && t != s.previous[kind] {
+			g.Discontinuity = true
+		}
+	}
+	g.Fixed = true
+	return g
+}
 
 // Dropped is how many packets went into no segment.
 func (s *Segmenter) Dropped() uint64 { return s.dropped }
@@ -247,7 +272,7 @@ func (s *Segmenter) close(t time.Duration) {
 			g.Tracks[kind] = s.previous[kind]
 		}
 	}
-	if s.any && g.Tracks != s.previous {
+	if s.any && g.Tracks != s.previous && !g.Fixed {
 		g.Discontinuity = true // RFC 8216 §4.3.2.3: number or type of tracks
 	}
 	s.previous, s.any, s.carry = g.Tracks, true, true
