@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// onePacket is what a packet has room for beside the headers of an answer: less of it is
+// not sooner there.
+const onePacket = 1000
+
 // checkPlaylistHTTP holds the headers of a playlist against RFC 8216 §4 and §6.2.1 and
 // what browsers and caches need. fresh is how long caches may keep it at most; 0: for as
 // long as they like.
@@ -27,7 +31,7 @@ func checkPlaylistHTTP(r *response, fresh time.Duration) (faults []fault) {
 	case !typed:
 		add("playlist-content-type", "Content-Type is %s, not application/vnd.apple.mpegurl", quote(r.header.Get("Content-Type")))
 	}
-	if !r.gzipped {
+	if !r.gzipped && len(r.body) > onePacket {
 		add("playlist-gzip", "it is not compressed, though the request allows gzip")
 	}
 	faults = append(faults, checkCORS(r)...)

@@ -43,7 +43,7 @@ func showHTTP(t *testing.T, all seen) {
 					h.Del(name)
 				}
 			}
-			r := &response{url: &url.URL{Path: c.path}, header: h, gzipped: h.Get("Content-Encoding") == "gzip"}
+			r := &response{url: &url.URL{Path: c.path}, header: h, body: make([]byte, 2*onePacket), gzipped: h.Get("Content-Encoding") == "gzip"}
 			all.check(t, checkPlaylistHTTP(r, 6*time.Second), want{c.want, 0})
 		})
 	}
