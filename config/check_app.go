@@ -186,6 +186,9 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 	if h.LowLatency && h.Format != "fmp4" {
 		c.errorAt(n.at("low_latency"), "low_latency needs format = \"fmp4\"", "players take low-latency HLS in that format only")
 	}
+	if k := n.one("keys"); k != nil && h.LowLatency {
+		c.errorAt(k.at("path"), "low_latency and keys do not go together", "parts of a fragment are not encrypted")
+	}
 	if h.LowLatency && h.Part > h.Fragment {
 		c.errorAt(n.at("part"), "part is longer than fragment", "it is some 200ms")
 	}

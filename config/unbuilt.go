@@ -22,7 +22,6 @@ trigger=SYSTEM_START trigger=SYSTEM_STOP
 
 application.sessions
 
-hls.low_latency hls.part
 dash.low_latency
 
 location.api

@@ -121,7 +121,7 @@ func TestWhatIsSaidOfNamesThatDoNothing(t *testing.T) {
 }
 
 func TestBuilt(t *testing.T) {
-	for name, want := range map[string]bool{"application.hls": true, "record.format": true, "application.trigger": true, "trigger": true, "trigger=STREAM_UNLOAD": false, "hls.low_latency": false} {
+	for name, want := range map[string]bool{"application.hls": true, "record.format": true, "application.trigger": true, "trigger": true, "trigger=STREAM_UNLOAD": false, "hls.low_latency": true, "dash.low_latency": false} {
 		if got := Built(name); got != want {
 			t.Errorf("%s: got %v", name, got)
 		}

@@ -100,7 +100,7 @@ func (m *manifest) Publish() error {
 	}
 	// Viewers that do not ask for three of these durations count as gone.
 	target := max(time.Duration(doc.MinimumUpdatePeriod), time.Second)
-	if err := m.w.WriteText(m.file, packager.KindMPD, text, nil, target); err != nil {
+	if err := m.w.WriteText(m.file, packager.KindMPD, packager.Text{Body: text, Target: target}); err != nil {
 		return fmt.Errorf("mpd: %w", err)
 	}
 	m.w.SetNumbers(m.file)

@@ -76,8 +76,8 @@ func (d *Directory) RungSettings(cfg config.HLS, r Rung) packager.Settings {
 //
 // Errors: a name that can't be a file's; a format that is not built.
 func (d *Directory) NewPackager(app, name string, cfg config.HLS, log *zap.Logger) (*packager.Packager, error) {
-	if cfg.LowLatency {
-		return nil, fmt.Errorf("hls %s/%s: low_latency is not built", app, name)
+	if cfg.LowLatency && (!fragmented(&cfg) || cfg.Keys != nil) {
+		return nil, fmt.Errorf("hls %s/%s: low_latency needs format fmp4, without keys", app, name)
 	}
 	return d.Directory.NewPackager(app, name, d.Settings(cfg), log)
 }

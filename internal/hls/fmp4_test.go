@@ -67,14 +67,22 @@ func readFragment(t testing.TB, head, file []byte) fragment {
 		t.Fatalf("init: %v, %d tracks", err, len(init.Tracks))
 	}
 	var parts fmp4.Parts
-	if err := parts.Unmarshal(file); err != nil || len(parts) != 1 || len(parts[0].Tracks) != 1 {
+	if err := parts.Unmarshal(file); err != nil || len(parts) == 0 {
 		t.Fatalf("fragment: %v, %d parts", err, len(parts))
 	}
-	tr := parts[0].Tracks[0]
-	f := fragment{scale: int64(init.Tracks[0].TimeScale), start: int64(tr.BaseTime), end: int64(tr.BaseTime)}
-	for _, x := range tr.Samples {
-		f.samples = append(f.samples, sample{string(x.Payload), f.time(f.end), f.time(f.end + int64(x.PTSOffset)), !x.IsNonSyncSample})
-		f.end += int64(x.Duration)
+	f := fragment{scale: int64(init.Tracks[0].TimeScale)}
+	for i, p := range parts {
+		tr := p.Tracks[0]
+		if i == 0 {
+			f.start, f.end = int64(tr.BaseTime), int64(tr.BaseTime)
+		}
+		if len(p.Tracks) != 1 || int64(tr.BaseTime) != f.end {
+			t.Fatalf("part %d begins at %d, the one before ends at %d", i, tr.BaseTime, f.end)
+		}
+		for _, x := range tr.Samples {
+			f.samples = append(f.samples, sample{string(x.Payload), f.time(f.end), f.time(f.end + int64(x.PTSOffset)), !x.IsNonSyncSample})
+			f.end += int64(x.Duration)
+		}
 	}
 	return f
 }
@@ -207,7 +215,7 @@ func TestTheMultivariantPlaylistOfFragmentedMP4(t *testing.T) {
 #EXT-X-STREAM-INF:BANDWIDTH=412260,AVERAGE-BANDWIDTH=412255,CODECS="avc1.640028,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=25.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
 test-video.m3u8
 `
-	const only = `#EXT-X-STREAM-INF:BANDWIDTH=7748,AVERAGE-BANDWIDTH=7743,CODECS="mp4a.40.2",AUDIO="audio"
+	const only = `#EXT-X-STREAM-INF:BANDWIDTH=7748,AVERAGE-BANDWIDTH=7743,CODECS="mp4a.40.2",AUDIO="audio",CLOSED-CAPTIONS=NONE
 test-audio.m3u8
 `
 	if got := string(b.read("test.m3u8")); got != want {

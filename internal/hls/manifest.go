@@ -38,6 +38,9 @@ func (s *spec) Open(w *packager.Writer) packager.Manifest {
 	m.variant = newRendition(&m.names, &m.cfg, s.rung)
 	if fragmented(&s.cfg) {
 		m.own = ownRendition(&m.names, &m.cfg)
+		if s.cfg.LowLatency {
+			m.low = [2]*segstore.Low{new(segstore.Low), new(segstore.Low)}
+		}
 	}
 	return m
 }
@@ -52,6 +55,8 @@ type manifest struct {
 	target int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
 	renew  bool // the first segment begins a new playlist, with a target of its own
 	listed [2]bool
+	low    [2]*segstore.Low // by media.Kind, with low_latency; nil: without
+	hints  [2]string        // in the newest editions
 	measured
 	variant *rendition   // nil: the stream is no rendition of others
 	own     *rendition   // nil: the main playlist is a media playlist
@@ -172,6 +177,9 @@ func (m *manifest) Follow(from packager.Manifest) {
 	case !ok:
 	case old.w == m.w:
 		m.target, m.renew, m.listed, m.measured, m.text = old.target, old.renew, old.listed, old.measured, old.text
+		if m.cfg.LowLatency && old.cfg.LowLatency {
+			m.low = old.low
+		}
 		if m.variant == nil && old.variant != nil {
 			m.d.dropVariant(m.names.lists[media.Video])
 		}
@@ -226,8 +234,9 @@ func (m *manifest) Publish() error {
 		if !m.listed[kind] {
 			continue
 		}
-		l := playlist{kind: media.Kind(kind), fragmented: fragmented(&m.cfg), Window: m.w.Window, target: m.target, datetime: m.cfg.Datetime}
-		if err := m.w.WriteText(name, packager.KindPlaylist, l.text(), nil, time.Duration(m.target)*time.Second); err != nil {
+		l := m.playlist(media.Kind(kind))
+		text := packager.Text{Body: l.text(), Low: m.low[kind], Target: time.Duration(m.target) * time.Second}
+		if err := m.w.WriteText(name, packager.KindPlaylist, text); err != nil {
 			return fmt.Errorf("playlist: %w", err)
 		}
 		m.w.SetNumbers(name)
@@ -243,6 +252,11 @@ func (m *manifest) Publish() error {
 	return nil
 }
 
+// playlist is the media playlist of a kind.
+func (m *manifest) playlist(kind media.Kind) playlist {
+	return playlist{kind: kind, fragmented: fragmented(&m.cfg), Window: m.w.Window, target: m.target, datetime: m.cfg.Datetime}
+}
+
 // publishOwn writes the multivariant playlist of the stream itself, if it is not what is
 // on disk.
 func (m *manifest) publishOwn() error {
@@ -253,7 +267,8 @@ func (m *manifest) publishOwn() error {
 	if text.same(m.text) && m.d.Store().Whole(m.names.main) {
 		return nil
 	}
-	if err := m.w.WriteText(m.names.main, packager.KindMaster, text.plain, text.full, time.Duration(m.target)*time.Second); err != nil {
+	file := packager.Text{Body: text.plain, Full: text.full, Target: time.Duration(m.target) * time.Second}
+	if err := m.w.WriteText(m.names.main, packager.KindMaster, file); err != nil {
 		return fmt.Errorf("multivariant playlist: %w", err)
 	}
 	m.text = text

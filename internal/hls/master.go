@@ -340,7 +340,7 @@ func (r *rendition) appendAudioOnly(b []byte) []byte {
 	}
 	b = append(b, ",AUDIO="...)
 	b = r.appendGroup(b, "audio")
-	b = append(b, '\n')
+	b = append(b, ",CLOSED-CAPTIONS=NONE\n"...)
 	b = append(b, r.uris[media.Audio]...)
 	return append(b, '\n')
 }

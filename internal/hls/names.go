@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -110,8 +111,12 @@ func settings(cfg config.HLS) packager.Settings {
 	if format == "" {
 		format = "mpegts"
 	}
+	part := time.Duration(0)
+	if cfg.LowLatency && format == "fmp4" {
+		part = cfg.Part
+	}
 	return packager.Settings{
-		What: "hls", Format: format,
+		What: "hls", Format: format, Part: part,
 		Fragment: cfg.Fragment, MaxFragment: cfg.MaxFragment, Aligned: cfg.FragmentSlicing == "aligned",
 		Sync: cfg.Sync, MaxAudioDelay: cfg.MaxAudioDelay, PlaylistLength: cfg.PlaylistLength,
 		Nested: cfg.Nested, Naming: cfg.FragmentNaming, Granularity: cfg.FragmentNamingGranularity,

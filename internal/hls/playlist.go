@@ -33,9 +33,25 @@ func limitFor(target int) time.Duration {
 
 // text is the playlist as it goes to disk.
 func (l *playlist) text() []byte {
-	b := make([]byte, 0, 200+160*len(l.Segments))
+	b := make([]byte, 0, 300+160*len(l.Segments))
+	b = l.appendHeader(b, false)
+	var state tagState
+	for i := range l.Segments {
+		b = l.appendSegment(b, &l.Segments[i], &state)
+	}
+	if l.Ended {
+		b = append(b, "#EXT-X-ENDLIST\n"...)
+	}
+	return b
+}
+
+// appendHeader appends what stands before the first segment.
+func (l *playlist) appendHeader(b []byte, low bool) []byte {
 	version := "3"
-	if l.fragmented {
+	switch {
+	case low:
+		version = "9" // RFC 8216bis §7: EXT-X-SKIP
+	case l.fragmented:
 		version = "7"
 	}
 	b = append(b, "#EXTM3U\n#EXT-X-VERSION:"...)
@@ -53,13 +69,6 @@ func (l *playlist) text() []byte {
 	if l.independent() {
 		b = append(b, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	}
-	var state tagState
-	for i := range l.Segments {
-		b = l.appendSegment(b, &l.Segments[i], &state)
-	}
-	if l.Ended {
-		b = append(b, "#EXT-X-ENDLIST\n"...)
-	}
 	return b
 }
 
@@ -71,7 +80,13 @@ type tagState struct {
 
 func (l *playlist) appendSegment(b []byte, s *packager.Segment, state *tagState) []byte {
 	f := &s.Files[l.kind]
-	if s.Discontinuity {
+	b = l.appendTags(b, f, s.Discontinuity, s.Key, state)
+	return l.appendFile(b, s, f)
+}
+
+// appendTags appends the tags before a segment, or before the first part of it.
+func (l *playlist) appendTags(b []byte, f *packager.File, discontinuity bool, key *packager.Key, state *tagState) []byte {
+	if discontinuity {
 		b = append(b, "#EXT-X-DISCONTINUITY\n"...)
 	}
 	if f.Init != nil && f.Init.URI != state.init {
@@ -86,15 +101,20 @@ func (l *playlist) appendSegment(b []byte, s *packager.Segment, state *tagState)
 		b = append(b, "\"\n"...)
 		state.init = f.Init.URI
 	}
-	if !sameKey(s.Key, state.key) && f.URI != "" {
-		b = appendKey(b, s.Key)
-		state.key = s.Key
+	if !sameKey(key, state.key) && f.URI != "" {
+		b = appendKey(b, key)
+		state.key = key
 	}
 	if date := f.Date; !date.IsZero() && l.datetime && f.URI != "" {
 		b = append(b, "#EXT-X-PROGRAM-DATE-TIME:"...)
 		b = date.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 		b = append(b, '\n')
 	}
+	return b
+}
+
+// appendFile appends the file of a segment.
+func (l *playlist) appendFile(b []byte, s *packager.Segment, f *packager.File) []byte {
 	lasts, uri := f.Lasts, f.URI
 	if l.fragmented {
 		// Sound may come much later or earlier than its pictures. EXTINF is not above

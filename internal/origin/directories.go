@@ -135,20 +135,33 @@ func (ds *Directories) Lookup(absPath string) (segstore.File, bool) {
 	return segstore.File{}, false
 }
 
+// Hinted implements web.Hinter.
+func (ds *Directories) Hinted(ctx context.Context, absPath string) (segstore.File, bool) {
+	in, name := ds.in(absPath)
+	if in == nil {
+		return segstore.File{}, false
+	}
+	return in.Directory.Hinted(ctx, name)
+}
+
+// in finds the directory of a path, and the name in it.
+func (ds *Directories) in(absPath string) (*Directory, string) {
+	ds.mu.RLock()
+	defer ds.mu.RUnlock()
+	for dir := filepath.Dir(absPath); ; dir = filepath.Dir(dir) {
+		if in := ds.byPath[dir]; in != nil {
+			return in, filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/"))
+		}
+		if dir == "/" || dir == "." {
+			return nil, ""
+		}
+	}
+}
+
 // Wait returns what Lookup does, as soon as there is such a file in a directory that is
 // in use. Errors: ctx.Err(); errNoDirectory.
 func (ds *Directories) Wait(ctx context.Context, absPath string) (segstore.File, error) {
-	ds.mu.RLock()
-	var in *Directory
-	name := ""
-	for dir := filepath.Dir(absPath); in == nil; dir = filepath.Dir(dir) {
-		if in = ds.byPath[dir]; in != nil {
-			name = filepath.ToSlash(strings.TrimPrefix(absPath[len(dir):], "/"))
-		} else if dir == "/" || dir == "." {
-			break
-		}
-	}
-	ds.mu.RUnlock()
+	in, name := ds.in(absPath)
 	if in == nil {
 		return segstore.File{}, errNoDirectory
 	}

@@ -24,17 +24,17 @@ type wallClock struct {
 	end    time.Time     // of the last segment dated
 }
 
-// date is when g begins. monotonic is Unix time minus the clock of g.delay, as
-// of now.
-func (c *wallClock) date(g *segmenter.Segment, monotonic time.Duration) time.Time {
+// date is when g begins, which lasts about so long. monotonic is Unix time minus the clock
+// of g.delay, as of now.
+func (c *wallClock) date(g *segmenter.Segment, lasts, monotonic time.Duration) time.Time {
 	d := monotonic + g.Delay - c.offset
 	switch {
 	case !c.set || g.Discontinuity:
 		c.set, c.offset = true, c.offset+d
 	case d > maxDrift:
-		c.offset += min(d-maxDrift, g.Duration/slewRate)
+		c.offset += min(d-maxDrift, lasts/slewRate)
 	case d < -maxDrift:
-		c.offset -= min(-maxDrift-d, g.Duration/slewRate)
+		c.offset -= min(-maxDrift-d, lasts/slewRate)
 	}
 	t := time.Unix(0, int64(g.Start+c.offset)).Round(time.Millisecond)
 	if early := c.end.Sub(t); g.Discontinuity && early > 0 && early < maxDrift {
@@ -42,6 +42,6 @@ func (c *wallClock) date(g *segmenter.Segment, monotonic time.Duration) time.Tim
 		t = c.end
 		c.offset += early
 	}
-	c.end = t.Add(g.Duration)
+	c.end = t.Add(lasts)
 	return t
 }

@@ -40,7 +40,7 @@ func TestDatesGoOnByMediaTime(t *testing.T) {
 			var c wallClock
 			for i, f := range tt.frags {
 				g := &segmenter.Segment{Start: f.start, Duration: 2 * sec, Delay: f.delay, Discontinuity: f.disc}
-				if got := c.date(g, time.Duration(testStart.UnixNano())+f.wall).Sub(testStart); got != tt.want[i] {
+				if got := c.date(g, g.Duration, time.Duration(testStart.UnixNano())+f.wall).Sub(testStart); got != tt.want[i] {
 					t.Errorf("fragment %d: %v, want %v", i, got, tt.want[i])
 				}
 			}
@@ -75,17 +75,17 @@ func TestHowDatesFollowTheWallClock(t *testing.T) {
 		var w wallClock
 		first := segmenter.Segment{Start: 5 * sec, Duration: 2 * sec, Delay: 3 * sec}
 		// It arrived 3 s after its place on the timeline.
-		if got := w.date(&first, start); !got.Equal(time.Unix(0, int64(start+8*sec))) {
+		if got := w.date(&first, first.Duration, start); !got.Equal(time.Unix(0, int64(start+8*sec))) {
 			t.Errorf("%s: the first fragment is of %s", c.name, got.UTC())
 		}
 		second := segmenter.Segment{Start: 7 * sec, Duration: 2 * sec, Delay: 3 * sec, Discontinuity: c.disc}
-		got := w.date(&second, start+c.away)
+		got := w.date(&second, second.Duration, start+c.away)
 		if d := got.Sub(time.Unix(0, int64(start+10*sec))); d != c.want {
 			t.Errorf("%s: the second fragment is %s off, want %s", c.name, d, c.want)
 		}
 		// A third at the same drift of the clock is slewed once more, or follows.
 		third := segmenter.Segment{Start: 9 * sec, Duration: 2 * sec, Delay: 3 * sec}
-		next := w.date(&third, start+c.away).Sub(got)
+		next := w.date(&third, third.Duration, start+c.away).Sub(got)
 		if want := 2 * sec; c.disc && next != want || (next-want).Abs() > 40*ms {
 			t.Errorf("%s: the third is %s after it", c.name, next)
 		}

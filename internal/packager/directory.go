@@ -124,6 +124,14 @@ func (d *Directory) Lookup(name string) (segstore.File, bool) {
 	return f, ok
 }
 
+// Hinted returns a part that a manifest announced, as soon as it is there; false: none was
+// announced under that name, it will not come, or ctx has ended.
+func (d *Directory) Hinted(ctx context.Context, name string) (segstore.File, bool) {
+	f, ok := d.main.Hinted(ctx, name)
+	f.Dir = d.path
+	return f, ok
+}
+
 // Wait returns what Lookup does, as soon as there is such a file. Errors: ctx.Err().
 func (d *Directory) Wait(ctx context.Context, name string) (segstore.File, error) {
 	return d.main.Wait(ctx, name)
@@ -191,6 +199,9 @@ func (d *Directory) Log() *zap.Logger { return d.log }
 
 // Now is the wall clock.
 func (d *Directory) Now() time.Time { return d.now() }
+
+// Gzipper compresses the directory's manifests.
+func (d *Directory) Gzipper() *segstore.Gzipper { return &d.gzip }
 
 // Store has the files.
 func (d *Directory) Store() *segstore.Dir { return d.main }

@@ -32,6 +32,9 @@ func (w *Writer) dropMissing() {
 // than seen, and its key if that is ours. It cancels their removal, which sweep may have
 // scheduled in a new directory.
 func (w *Writer) there(s *Segment, seen *[2]*Init) bool {
+	if s.Lost {
+		return true
+	}
 	some := false
 	for i := range s.Files {
 		name := s.Files[i].Name
@@ -75,6 +78,9 @@ func (w *Writer) letGo() {
 		s := &w.gone[i]
 		at = now.Add(s.Duration + s.longest + w.lateness())
 		w.release(at, s)
+		for k := range s.Files {
+			w.forgetParts(at, &s.Files[k])
+		}
 	}
 	for _, k := range unused(w.gone, w.Window.Segments, w.currentKey()) {
 		k.store.Release(at, w.keep(), k.name)
@@ -87,6 +93,7 @@ func (w *Writer) letGo() {
 		}
 	}
 	w.gone = nil
+	w.dropParts(false)
 }
 
 func (w *Writer) release(at time.Time, s *Segment) {
@@ -112,6 +119,7 @@ func (w *Writer) end(next *Writer) {
 		files = slices.DeleteFunc(slices.Clone(files), func(name string) bool { return slices.Contains(next.files, name) })
 	}
 	defer w.d.unclaim(files, w.owner)
+	w.endParts()
 	if w.Window.Event {
 		return
 	}

@@ -103,6 +103,7 @@ func (d *Directory) NewPackager(app, name string, s Settings, log *zap.Logger) (
 	}
 	p := &Packager{app: app, name: name, log: log, set: s, dir: d, box: s.container(), codecs: s.codecs(log)}
 	p.seg = segmenter.New(p.write, p.forced)
+	p.seg.EndShort(p.short)
 	return p, nil
 }
 
@@ -155,6 +156,7 @@ func (p *Packager) Run(ctx context.Context, cur Source) error {
 			return nil
 		}
 		p.take(buf[:n], skipped)
+		p.grow(cur)
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
@@ -242,6 +244,9 @@ func (p *Packager) begin() {
 func (p *Packager) applyRules() {
 	s := &p.set
 	p.box.SetAudio(s.Sync, s.MaxAudioDelay)
+	if x, ok := p.box.(parter); ok {
+		x.SetParts(p.part())
+	}
 	limits := p.out.limits()
 	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned, AtOnce: p.Ladder != nil, Apart: p.box.Apart()}
 	r.MaxFragment = max(r.MaxFragment, r.Fragment)
@@ -285,6 +290,11 @@ func (p *Packager) take(packets []*media.Packet, skipped uint64) {
 		}
 		packets[i] = nil // the ring may forget it
 	}
+	p.countUnfit(before)
+}
+
+// countUnfit counts the packets that fit into no segment since there were so many.
+func (p *Packager) countUnfit(before uint64) {
 	unfit := p.unfit()
 	if n := unfit - before; n > 0 {
 		p.dir.count.unfit.Add(float64(n))
@@ -356,7 +366,9 @@ func (p *Packager) finish(ended bool) {
 	}
 	p.ending = true
 	p.fault.retryAt = time.Time{} // a last try
+	before := p.unfit()
 	p.seg.Finish()
+	p.countUnfit(before)
 	if ended && len(p.out.Window.Segments) > 0 {
 		p.out.Window.Ended = true
 		p.out.unsaved = true

@@ -25,30 +25,44 @@ func (w *Writer) write(s *Segment, id, seq uint64, g *segmenter.Segment, x segme
 			continue
 		}
 		f := &s.Files[i]
-		err := w.writeFile(f, media.Kind(i), id, seq, &bufs[i], &pieces[i], s.Key)
+		err := w.nameFile(f, media.Kind(i), id, &pieces[i])
+		if err == nil {
+			err = w.writeFile(f, media.Kind(i), seq, &bufs[i], s.Key)
+		}
 		if cap(bufs[i]) > maxScratch {
 			bufs[i] = nil
 		}
 		if err != nil {
 			return err
 		}
-		f.Lasts = g.Duration
-		if f.Init != nil {
-			f.Lasts = f.at(f.Start+f.Duration) - f.at(f.Start)
-		}
-		if !s.Date.IsZero() {
-			f.Date = s.Date.Add(pieces[i].Later.Round(time.Millisecond))
-		}
+		f.timed(g, s.Date, &pieces[i])
 	}
 	return nil
+}
+
+// timed sets how long the media of f lasts, and of when it is.
+func (f *File) timed(g *segmenter.Segment, begins time.Time, p *segmenter.Piece) {
+	f.Lasts = g.Duration
+	if f.Init != nil {
+		f.Lasts = f.at(f.Start+f.Duration) - f.at(f.Start)
+	}
+	f.Date = date(begins, p)
+}
+
+// date is when the media of p begins, in a segment that begins then.
+func date(begins time.Time, p *segmenter.Piece) time.Time {
+	if begins.IsZero() {
+		return begins
+	}
+	return begins.Add(p.Later.Round(time.Millisecond))
 }
 
 // maxScratch is the largest buffer kept between two segments.
 const maxScratch = 8 << 20
 
-// writeFile writes one file of a segment, whose content is *b, and before it the
-// initialisation section that it needs.
-func (w *Writer) writeFile(f *File, kind media.Kind, id, seq uint64, b *[]byte, p *segmenter.Piece, k *Key) (err error) {
+// nameFile says which file f is, whose content is p. The initialisation section that it
+// needs is written.
+func (w *Writer) nameFile(f *File, kind media.Kind, id uint64, p *segmenter.Piece) (err error) {
 	f.Track, f.Start, f.Duration, f.Timescale = p.Track, p.Start, p.Duration, p.Timescale
 	if w.names.naming == NamingMedia {
 		id = p.Start
@@ -59,6 +73,11 @@ func (w *Writer) writeFile(f *File, kind media.Kind, id, seq uint64, b *[]byte, 
 		}
 	}
 	f.Name = w.names.file(kind, id)
+	return nil
+}
+
+// writeFile writes f, whose content is *b.
+func (w *Writer) writeFile(f *File, kind media.Kind, seq uint64, b *[]byte, k *Key) error {
 	if k != nil {
 		*b = k.encrypt(*b)
 	}

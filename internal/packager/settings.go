@@ -29,6 +29,8 @@ type Settings struct {
 	NginxDASH   bool   // with NamingMedia: files are called as nginx-rtmp's dash calls them
 	Granularity int
 
+	Part time.Duration // how long parts are; 0: there are none
+
 	Event      bool // no segment leaves
 	Continuous bool
 	Cleanup    bool

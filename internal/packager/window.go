@@ -14,6 +14,7 @@ type Segment struct {
 	Independent   bool
 	Date          time.Time // of its beginning; zero: not known
 	Key           *Key      // nil: in the clear
+	Lost          bool      // it could not be written, but its parts were shown
 	// longest is the duration of the longest window published that had it.
 	longest time.Duration
 }
@@ -46,6 +47,8 @@ type File struct {
 	// segments add up. Date is of its beginning; zero: not known.
 	Lasts time.Duration
 	Date  time.Time
+
+	Parts []Part // as they were shown before the file was complete
 
 	// What follows is not known of an earlier run.
 	Track           *media.Track

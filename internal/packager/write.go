@@ -28,15 +28,22 @@ func (p *Packager) write(g *segmenter.Segment) {
 	if p.fault.gap {
 		g.Discontinuity = true
 	}
-	date := p.clock.date(g, time.Duration(now.UnixNano())-p.elapsed(now))
+	var date time.Time
+	if o := p.out.open; o != nil {
+		date = o.date
+		p.clock.end = date.Add(g.Duration)
+	} else {
+		date = p.clock.date(g, g.Duration, time.Duration(now.UnixNano())-p.elapsed(now))
+	}
 	switch {
-	case g.Duration < tinyDuration && g.Duration < p.set.Fragment/2 && !p.ending && !p.tiny.take(now):
-		p.lose(p.dir.count.rationed)
+	case g.Duration < tinyDuration && g.Duration < p.set.Fragment/2 && !p.ending && !p.out.shown() && !p.tiny.take(now):
+		p.lose(g, p.dir.count.rationed)
 	case now.Before(p.fault.retryAt):
-		p.lose(p.dir.count.unwritable)
+		p.lose(g, p.dir.count.unwritable)
 	default:
 		p.add(g, date)
 	}
+	p.out.closeOpen(true)
 	if limit := p.out.limits().Longest; limit > 0 {
 		p.seg.SetLimit(limit)
 	}
@@ -49,7 +56,7 @@ func (p *Packager) add(g *segmenter.Segment, date time.Time) {
 	start := time.Now() // not dir.now: a duration needs the monotonic clock
 	size, err := p.out.add(g, date, p.box)
 	if err != nil {
-		p.lose(p.dir.count.unwritable)
+		p.lose(g, p.dir.count.unwritable)
 		p.failed(err)
 		return
 	}
@@ -72,6 +79,8 @@ func (p *Packager) publish() {
 		return
 	}
 	p.dir.count.playlists.Inc()
+	p.out.closeOpen(true)
+	p.showParts()
 	if p.OnManifest != nil && len(p.out.Window.Segments) > 0 {
 		p.OnManifest(filepath.Join(p.dir.path, p.out.Main()))
 	}
@@ -84,7 +93,8 @@ func (p *Packager) publish() {
 }
 
 // lose drops a segment, and counts it.
-func (p *Packager) lose(why prometheus.Counter) {
+func (p *Packager) lose(g *segmenter.Segment, why prometheus.Counter) {
+	p.out.lose(g, p.box)
 	why.Inc()
 	p.fault.gap = true
 	p.fault.lost++

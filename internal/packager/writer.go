@@ -22,6 +22,9 @@ type Writer struct {
 	manifests []Manifest
 	// gone are segments that a manifest on disk still names and the next one will not.
 	gone    []Segment
+	open    *Open // nil: no part of the next segment is shown
+	hinted  [2]string
+	parts   []oldParts
 	keys    *keyring
 	inits   [2]*Init // the newest; nil: none
 	nextID  uint64   // sequential names: the ID of the next segment is not below
@@ -190,36 +193,59 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	}
 	at, broken := w.place(g, date)
 	date, seq := at.date, at.seq
+	s := Segment{Duration: g.Duration, Independent: g.Independent, Date: date}
+	var id uint64
+	var err error
+	if w.open != nil {
+		id = w.open.id
+		err = w.completeOpen(&s, seq, g, x.(parter))
+	} else {
+		id = w.nextName(seq, g, date, x)
+		if s.Key, err = w.nextKey(id); err != nil {
+			return 0, err
+		}
+		err = w.write(&s, id, seq, g, x)
+	}
+	if err != nil {
+		return 0, err
+	}
+	w.nextID = id + 1
+	s.Discontinuity = broken
+	w.append(s, g, at)
+	return s.Size(), nil
+}
+
+// nextName is the ID in the names of g, segment seq.
+func (w *Writer) nextName(seq uint64, g *segmenter.Segment, date time.Time, x segmenter.Container) uint64 {
 	id := w.names.id(seq, g)
 	if w.names.numbered() {
 		id = max(id, w.nextID)
 	}
 	if w.names.naming == NamingMedia {
 		w.anchor(date, x)
-	} else {
-		id = w.names.free(w.d.main, id)
+		return id
 	}
-	var k *Key
-	if w.keys != nil {
-		var err error
-		if err = w.keys.store.Settle(); err != nil {
-			return 0, err
-		}
-		if k, err = w.keys.next(&w.names, id, w.Entry("", kindKey), w.d.now()); err != nil {
-			return 0, err
-		}
+	return w.names.free(w.d.main, id)
+}
+
+// nextKey is the key of the segment of that ID; nil: it is in the clear.
+func (w *Writer) nextKey(id uint64) (*Key, error) {
+	if w.keys == nil {
+		return nil, nil
 	}
-	s := Segment{Duration: g.Duration, Independent: g.Independent, Date: date, Key: k}
-	if err := w.write(&s, id, seq, g, x); err != nil {
-		return 0, err
+	if err := w.keys.store.Settle(); err != nil {
+		return nil, err
 	}
-	w.nextID = id + 1
+	return w.keys.next(&w.names, id, w.Entry("", kindKey), w.d.now())
+}
+
+// append adds s, which is g and goes there, to the window.
+func (w *Writer) append(s Segment, g *segmenter.Segment, at place) {
 	if w.renew {
 		w.renew = false
 		w.gone = append(w.gone, w.Window.remove(len(w.Window.Segments))...)
 	}
-	s.Discontinuity = broken
-	w.renumber(at, broken)
+	w.renumber(at, s.Discontinuity)
 	w.follows = true
 	w.Window.Segments = append(w.Window.Segments, s)
 	w.Window.Ended = false
@@ -229,7 +255,23 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	}
 	w.gone = append(w.gone, w.Window.Trim(max(w.set.PlaylistLength, w.limits().Least))...)
 	w.unsaved = true
-	return s.Size(), nil
+}
+
+// lose notes that g can't be written. Where parts of it were shown its number can't be
+// another segment's.
+func (w *Writer) lose(g *segmenter.Segment, x segmenter.Container) {
+	if w.open == nil {
+		return
+	}
+	if p, ok := x.(parter); ok {
+		p.Abandon()
+	}
+	if w.open.any {
+		g.Discontinuity = w.open.Discontinuity
+		at, broken := w.place(g, w.open.date)
+		w.append(Segment{Duration: g.Duration, Date: at.date, Discontinuity: broken, Lost: true}, g, at)
+	}
+	w.closeOpen(false)
 }
 
 // place says where g goes, which would have that date; broken: as a discontinuity.
@@ -304,14 +346,21 @@ func (w *Writer) refresh() {
 	}
 }
 
-// WriteText writes a manifest's file and makes it live. target is how soon there will
-// be a newer one; 0: nobody knows. full, if it is not nil, is what HTTP gives to players
-// that can do more than the file says.
-func (w *Writer) WriteText(name, kind string, body, full []byte, target time.Duration) error {
+// A Text is a file of a manifest.
+type Text struct {
+	Body []byte // as it is on disk
+	// Full, if it is not nil, is what HTTP gives to players that can do more than Body says.
+	Full   []byte
+	Low    *segstore.Low // its versions with parts; nil: there are none
+	Target time.Duration // how soon there will be a newer one; 0: nobody knows
+}
+
+// WriteText writes a manifest's file and makes it live.
+func (w *Writer) WriteText(name, kind string, t Text) error {
 	rec := w.Entry(name, kind)
-	live := w.d.TextFile(rec, body, w.d.now(), target)
-	live.Full = full
-	return w.d.main.Write(rec, body, live)
+	live := w.d.TextFile(rec, t.Body, w.d.now(), t.Target)
+	live.Full, live.Low = t.Full, t.Low
+	return w.d.main.Write(rec, t.Body, live)
 }
 
 // SetNumbers notes in the manifest's file where the numbers go on.

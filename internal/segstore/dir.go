@@ -42,6 +42,7 @@ type Dir struct {
 	mu    sync.RWMutex
 	files map[string]*file
 	due   dueHeap
+	parts parts
 	// appeared is closed when a file becomes visible; nil: nobody waits.
 	appeared chan struct{}
 }
@@ -150,7 +151,8 @@ func (s *Dir) Lookup(name string) (File, bool) {
 	if f := s.files[name]; f != nil && f.visible {
 		return f.live, true
 	}
-	return File{}, false
+	f, ok := s.parts.files[name]
+	return f, ok
 }
 
 // Taken says whether a name is used, in the ledger or in the directory.

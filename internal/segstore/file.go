@@ -18,6 +18,7 @@ const (
 	Master                   // a multivariant playlist
 	Segment                  // a fragment or an initialisation section
 	Key                      // a fragment key: never to be served by a root location
+	Part                     // a part of a fragment
 )
 
 // A File is what HTTP needs to know about a file that an application is writing right
@@ -34,6 +35,8 @@ type File struct {
 	MaxAge      time.Duration // how long caches may keep it
 	Target      time.Duration // of playlists: TARGETDURATION; 0: not known
 	Size        int64         // bytes on disk
+	Low         *Low          // of low-latency playlists: its versions; nil: Body is all there is
+	Range       Range         // of parts without Body: where their bytes are
 }
 
 // MediaFile describes a file that is served from the disk.
@@ -48,13 +51,18 @@ func (r *Entry) MediaFile(kind Kind, size int64, mod time.Time, maxAge time.Dura
 
 // TextFile describes a file that is served from memory.
 func (r *Entry) TextFile(kind Kind, body []byte, mod time.Time, g *Gzipper) File {
-	h := fnv.New64a()
-	_, _ = h.Write(body)
 	return File{
 		App: r.App, Stream: r.Stream, Kind: kind,
 		Body: body, Gzip: g.compress(body), Size: int64(len(body)), ModTime: mod,
-		ETag: `"` + strconv.FormatUint(h.Sum64(), 16) + `"`,
+		ETag: textTag(body),
 	}
+}
+
+// textTag is the entity tag of a text.
+func textTag(body []byte) string {
+	h := fnv.New64a()
+	_, _ = h.Write(body)
+	return `"` + strconv.FormatUint(h.Sum64(), 16) + `"`
 }
 
 // A Gzipper compresses playlists; its tables (most of a megabyte) are shared by

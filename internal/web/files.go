@@ -38,6 +38,9 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 				return
 			}
 		}
+		if !ok && strings.HasSuffix(in, ".m4s") {
+			lf, ok = x.hinted(abs)
+		}
 		if ok {
 			x.serveLive(l, urlPath, m, in, lf)
 			return
@@ -151,6 +154,8 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		x.send(http1.NewSection(f, fi.Size()), fi.ModTime())
 	case lf.Body != nil && asksTime(x.r, in):
 		x.serveTime(l)
+	case lf.Kind == segstore.Part:
+		x.servePart(l, urlPath, m, in, lf)
 	case lf.Body != nil:
 		if x.site.deps.Audience != nil {
 			v, links, ok := x.admit(l, urlPath, lf)
@@ -167,7 +172,9 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 				}
 			}
 		}
-		x.servePlaylist(l, lf, contentType(in))
+		if lf.Low == nil || !x.serveLow(l, lf) {
+			x.servePlaylist(l, lf, contentType(in))
+		}
 	default:
 		if !x.mayHave(l, urlPath, lf) {
 			return

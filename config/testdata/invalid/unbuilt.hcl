@@ -32,12 +32,12 @@ rtmp {
       enabled = false
     }
     dash {
-      path = "/srv/a"
+      path        = "/srv/a"
+      low_latency = true
     }
     hls {
-      path        = "/srv/a"
-      format      = "fmp4"
-      low_latency = true
+      path   = "/srv/a"
+      format = "fmp4"
     }
     stream "x*" {
       on_conflict = "standby"

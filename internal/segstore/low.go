@@ -1,0 +1,121 @@
+package segstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// A Low is a low-latency playlist: its readers wait for a version that has what they want
+// (RFC 8216bis §6.2.5.2). A version is made once and shared by all who read it. The methods
+// may be called from any goroutine.
+type Low struct {
+	mu      sync.Mutex
+	newest  *Edition
+	changed chan struct{} // closed with the next version; nil: nobody waits
+}
+
+// An Edition is one version of a low-latency playlist. It is not changed any more.
+type Edition struct {
+	Body, Delta []byte // Delta leaves out what is old: EXT-X-SKIP
+	Tag         string // of Body, with quotes
+
+	Next  uint64 // media sequence number of the segment that is not complete
+	Parts int    // how many parts of it there are
+	Last  int    // how many parts the segment before has; 0: not known
+	// Ahead is how many parts beyond the newest one may be asked for.
+	Ahead int
+	Ended bool // nothing will follow
+
+	gz   *Gzipper
+	once [2]sync.Once
+	gzip [2][]byte
+}
+
+// NewEdition makes a version. Its text is compressed by g when it is first asked for so.
+func NewEdition(body, delta []byte, g *Gzipper) *Edition {
+	return &Edition{Body: body, Delta: delta, Tag: textTag(body), gz: g}
+}
+
+// Gzip is Body, or Delta, compressed.
+func (e *Edition) Gzip(delta bool) []byte {
+	i, text := 0, e.Body
+	if delta {
+		i, text = 1, e.Delta
+	}
+	e.once[i].Do(func() { e.gzip[i] = e.gz.compress(text) })
+	return e.gzip[i]
+}
+
+// has says whether the version has a segment, or with part ≥ 0 a part of it.
+func (e *Edition) has(segment uint64, part int) bool {
+	if e.Last > 0 && segment+1 == e.Next && part >= e.Last {
+		// RFC 8216bis §6.2.5.2: beyond the last part of a segment is the first one of the
+		// next.
+		segment, part = e.Next, 0
+	}
+	return segment < e.Next || segment == e.Next && part >= 0 && part < e.Parts
+}
+
+// ErrAhead is returned for what is too far ahead to be waited for.
+var ErrAhead = errors.New("too far ahead of the playlist")
+
+// allows says whether segment, or with part ≥ 0 that part of it, may be waited for.
+func (e *Edition) allows(segment uint64, part int) bool {
+	switch {
+	case segment > e.Next+1:
+		return false
+	case segment == e.Next:
+		return part < e.Parts+e.Ahead
+	case segment == e.Next+1:
+		return part < e.Ahead
+	}
+	return true
+}
+
+// Publish makes e the newest version.
+func (l *Low) Publish(e *Edition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest = e
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// Newest is the newest version; nil: there is none so far.
+func (l *Low) Newest() *Edition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.newest
+}
+
+// Wait returns the first version that has a segment, or with part ≥ 0 a part of it, or
+// that ends the playlist.
+//
+// Errors: ErrAhead; ctx.Err().
+func (l *Low) Wait(ctx context.Context, segment uint64, part int) (*Edition, error) {
+	for first := true; ; first = false {
+		l.mu.Lock()
+		e := l.newest
+		if e != nil && (e.Ended || e.has(segment, part)) {
+			l.mu.Unlock()
+			return e, nil
+		}
+		if first && e != nil && !e.allows(segment, part) {
+			l.mu.Unlock()
+			return nil, ErrAhead
+		}
+		if l.changed == nil {
+			l.changed = make(chan struct{})
+		}
+		changed := l.changed
+		l.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
