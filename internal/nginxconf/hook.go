@@ -2,6 +2,7 @@ package nginxconf
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rtmpd/rtmpd/config/value"
@@ -17,20 +18,8 @@ type hooked struct {
 // that is a proxy, rtmpd asks what stands behind it.
 func (im *importer) answered(http []*directive) {
 	for _, h := range im.hooks {
-		text := h.from.arg(0)
-		if !strings.Contains(text, "://") {
-			text = "http://" + text
-		}
-		u, err := url.Parse(text)
-		if err != nil || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
-			continue
-		}
-		port := u.Port()
-		if port == "" {
-			port = "80"
-		}
-		l := im.locationAt(http, port, u.Path)
-		if l == nil {
+		l, u := im.answers(http, h)
+		if l == nil || h.at.gone {
 			continue
 		}
 		proxy := (&scope{block: l.block}).get("proxy_pass")
@@ -40,6 +29,44 @@ func (im *importer) answered(http []*directive) {
 			continue
 		}
 		im.note(h.from, changed, "nginx itself answers it (%s:%d), rtmpd does not: without an answer it refuses; give publishers a stream_key \"NAME\" {} with a secret, or let nginx listen on another port", l.file.name, l.line)
+	}
+}
+
+// answers is the location of nginx that answers a hook, and the hook's URL; nil if nginx
+// does not.
+func (im *importer) answers(http []*directive, h hooked) (*directive, *url.URL) {
+	text := h.from.arg(0)
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
+		return nil, nil
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return im.locationAt(http, port, u.Path), u
+}
+
+// alwaysYes leaves out hooks that nginx itself answers with 2xx, whatever they say: many
+// guides have such a location for the time until somebody writes a script.
+func (im *importer) alwaysYes(http []*directive) {
+	harmless := []string{"return", "access_log", "add_header", "default_type", "types", "log_not_found"}
+	for _, h := range im.hooks {
+		l, _ := im.answers(http, h)
+		if l == nil || slices.ContainsFunc(l.block, func(d *directive) bool { return !slices.Contains(harmless, d.name) }) {
+			continue
+		}
+		if r := (&scope{block: l.block}).get("return"); r == nil || len(r.arg(0)) != 3 || r.arg(0)[0] != '2' {
+			continue
+		}
+		h.at.gone, im.yes[l] = true, true
+		for _, d := range l.block {
+			d.done = true
+		}
+		im.note(h.from, unneeded, "nginx itself answered it, always with yes (%s:%d)", l.file.name, l.line)
 	}
 }
 

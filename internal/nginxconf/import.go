@@ -92,8 +92,9 @@ type importer struct {
 	claimed map[string]string     // directories that an application writes to, and its name
 	listens []string              // addresses that are taken
 	hooks   []hooked
-	places  []place           // locations that serve files
-	tunnels map[string]string // listeners of stream blocks that speak TLS to another server, and its address
+	yes     map[*directive]bool // locations that always said yes to a hook
+	places  []place             // locations that serve files
+	tunnels map[string]string   // listeners of stream blocks that speak TLS to another server, and its address
 }
 
 // Import turns the nginx.conf text, which was read from the file name, into HCL.
@@ -109,7 +110,7 @@ func Import(name string, text []byte, o Options) (*Result, error) {
 	if !told {
 		o.Built = config.Built
 	}
-	im := &importer{o: o, told: told, noted: make(map[Note]bool), access: make(map[string]*directive), dirs: make(map[string]string), claimed: make(map[string]string), tunnels: make(map[string]string)}
+	im := &importer{o: o, told: told, noted: make(map[Note]bool), access: make(map[string]*directive), dirs: make(map[string]string), claimed: make(map[string]string), tunnels: make(map[string]string), yes: make(map[*directive]bool)}
 	p := &parser{im: im, dir: filepath.Dir(name)}
 	main, tail, err := p.file(name, text, 0)
 	if err != nil {
@@ -193,6 +194,7 @@ func (im *importer) main(name string, root *item, list []*directive) error {
 	for _, d := range rtmp {
 		im.rtmp(root, d)
 	}
+	im.alwaysYes(http)
 	for _, d := range http {
 		im.http(root, d)
 	}

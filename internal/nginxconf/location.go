@@ -277,6 +277,8 @@ func (im *importer) returned(at *site, d *directive, s *scope, r *directive, p s
 	code := r.arg(0)
 	target := fixedTarget(r)
 	switch {
+	case im.yes[d]:
+		im.note(d, unneeded, "no hook asks it any more")
 	case target != "":
 		im.serve(at, d, s, p, func(b *item) { b.set(r, "redirect", quote(target)) })
 	case code == "200" || code == "204":

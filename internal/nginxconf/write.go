@@ -21,6 +21,7 @@ type item struct {
 	from     *directive
 	labels   map[string]int // of the blocks in it, and how often each was asked for
 	off      bool           // written as a comment
+	gone     bool           // only its comments are written
 }
 
 // block is a new block in i.
@@ -75,7 +76,7 @@ func (o *output) write(i *item) {
 	before := ""
 	for _, blocks := range []bool{false, true} {
 		for _, x := range i.items {
-			if x.isBlock != blocks {
+			if x.isBlock != blocks || x.gone && len(x.comments) == 0 {
 				continue
 			}
 			if before != "" && (x.isBlock || len(x.comments) > 0 && before == "block") {
@@ -102,6 +103,7 @@ func (o *output) one(x *item) {
 	}
 	start := len(o.lines)
 	switch {
+	case x.gone:
 	case !x.isBlock:
 		for n, line := range strings.Split(x.value, "\n") {
 			if n == 0 {
