@@ -22,7 +22,7 @@ import (
 
 // A page plays the URL in its data-url attribute in the one video element and
 // pushes what goes wrong for good to window.fatal.
-const hlsjsPage = `<!doctype html><title>hls.js</title><body data-url="%s">
+const hlsjsPage = `<!doctype html><title>hls.js</title><link rel="icon" href="data:,"><body data-url="%s">
 <video muted playsinline width=640 height=360></video>
 <script src="/hls.js/hls.min.js"></script>
 <script>
@@ -34,7 +34,7 @@ hls.loadSource(document.body.dataset.url);
 hls.attachMedia(document.querySelector("video"));
 </script>`
 
-const videojsPage = `<!doctype html><title>video.js</title><body data-url="%s">
+const videojsPage = `<!doctype html><title>video.js</title><link rel="icon" href="data:,"><body data-url="%s">
 <link rel="stylesheet" href="/video.js/video-js.min.css">
 <video id="v" class="video-js" muted playsinline width=640 height=360></video>
 <script src="/video.js/video.min.js"></script>
@@ -80,23 +80,24 @@ const readState = `(() => {
 	});
 })()`
 
-// playInChromium serves page, has it play url for 20 s and asks for a moving
+// playInChromium serves page, has it play url for 30 s and asks for a moving
 // picture without a fatal error.
-func playInChromium(t *testing.T, page, url string) {
+func playInChromium(t *testing.T, text, url string) *page {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
 	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, page, html.EscapeString(url))
+		fmt.Fprintf(w, text, html.EscapeString(url))
 	})
 	site := httptest.NewServer(mux)
 	t.Cleanup(site.Close)
-	watchPage(t, site.URL+"/page", 20*time.Second)
+	return watchPage(t, site.URL+"/page", 30*time.Second)
 }
 
 // watchPage opens url in a headless Chromium, waits for the first decoded frame,
 // then watches for the time given. Both the clock and the frames must have gone
 // on, with slack for a machine that has much else to do.
-func watchPage(t *testing.T, url string, watch time.Duration) {
+func watchPage(t *testing.T, url string, watch time.Duration) *page {
 	t.Helper()
 	page := open(t, url)
 	first := page.firstFrame(t)
@@ -112,6 +113,7 @@ func watchPage(t *testing.T, url string, watch time.Duration) {
 	if n := last.Decoded - first.Decoded; float64(n) < 3*watch.Seconds() {
 		t.Errorf("%d frames decoded in %s, of 30 a second", n, watch)
 	}
+	return page
 }
 
 // A page is open in a browser of its own.

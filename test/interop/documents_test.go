@@ -1,6 +1,9 @@
 package interop
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,10 +11,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
-// shells are the blocks of shell of a document, or of a chapter of it.
+// shells are the blocks of shell of a chapter of a document.
 func shells(t *testing.T, document, chapter string) []string {
+	t.Helper()
+	return examples(t, document, chapter, "sh")
+}
+
+// examples are its blocks of a language.
+func examples(t *testing.T, document, chapter, language string) []string {
 	t.Helper()
 	text := string(read(t, "../../"+document))
 	_, text, found := strings.Cut(text, "\n## "+chapter+"\n")
@@ -20,7 +31,7 @@ func shells(t *testing.T, document, chapter string) []string {
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
 	var out []string
-	for _, m := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		out = append(out, m[1])
 	}
 	return out
@@ -213,4 +224,52 @@ func TestTheRecipesRun(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTheDocumentedPagesPlay puts what docs/pages.md shows into a page of another site and
+// beside the fragments, and names the stream as it says.
+func TestTheDocumentedPagesPlay(t *testing.T) {
+	t.Parallel()
+	s := &server{dir: t.TempDir()}
+	s.run(t, s.paged(t, `  location "/page" {
+    root = "`+s.dir+`/www"
+  }`))
+	s.publish(t, "test", forEver)
+	s.waitLive(t, "test")
+	here := func(document string) string {
+		return strings.ReplaceAll(document, "https://tv.example.org", "http://"+s.http)
+	}
+	html := examples(t, "docs/pages.md", "In other sites", "html")
+	if len(html) != 2 {
+		t.Fatalf("%d pieces of HTML", len(html))
+	}
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A site</title>%s`, here(html[0]+html[1]))
+	}))
+	t.Cleanup(foreign.Close)
+	p := open(t, foreign.URL)
+	p.plays(t, 0)
+	p.framePlays(t, "http://"+s.http)
+	p.quiet(t)
+
+	curl := shells(t, "docs/pages.md", "Titles")
+	succeed(t, command(t, time.Minute, "sh", "-c", strings.ReplaceAll(curl[0], "127.0.0.1:8080", s.http)))
+	if body, err := get("http://" + s.http + "/test.html"); err != nil || !strings.Contains(string(body), "<h1 id=\"title\">Friday night</h1>") {
+		t.Errorf("the title of the page: %v\n%s", err, body)
+	}
+
+	page := filepath.Join(s.dir, "www", "page")
+	if err := os.CopyFS(page, os.DirFS("testdata/vendor/video.js")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(page, "index.html"), []byte(examples(t, "docs/pages.md", "With another player", "html")[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Run(p.ctx, chromedp.Navigate("http://"+s.http+"/page/")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 90*time.Second, "video.js plays", func() bool {
+		state := p.state(t)
+		return state.Time > 1 && state.Decoded > 10
+	})
 }

@@ -300,8 +300,9 @@ if (!window.mistplayers) {
 <script>addEventListener("load", () => setTimeout(() => rtmpdPlay("test", { target: "#second", autoplay: false }), 500));</script>`
 
 // MistServer's embed code and ours work in a page of another origin, several players at
-// once.
+// once, for half a minute, and the browser has nothing to complain about.
 func TestPlayersInAForeignPage(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	s.publish(t, "test", forEver)
 	s.waitLive(t, "test")
@@ -317,6 +318,19 @@ func TestPlayersInAForeignPage(t *testing.T) {
 	p.says(t, 1, "ready: ")
 	p.plays(t, 0)
 	p.plays(t, 2)
+	at := func() (clocks [2]float64) {
+		for i, n := range []int{0, 2} {
+			p.eval(t, fmt.Sprintf(videoN, n)+".currentTime", &clocks[i])
+		}
+		return clocks
+	}
+	before := at()
+	time.Sleep(30 * time.Second) // the length of the show, not a synchronisation
+	for i, now := range at() {
+		if now-before[i] < 10 {
+			t.Errorf("the clock of a player went on by %.1f s in 30 s", now-before[i])
+		}
+	}
 	p.shot(t, "foreign")
 	p.quiet(t)
 }

@@ -20,8 +20,8 @@ func TestPlayers(t *testing.T) {
 
 	t.Run("together", func(t *testing.T) {
 		for name, play := range map[string]func(*testing.T, string){
-			"Chromium with hls.js":   func(t *testing.T, url string) { playInChromium(t, hlsjsPage, url) },
-			"Chromium with video.js": func(t *testing.T, url string) { playInChromium(t, videojsPage, url) },
+			"Chromium with hls.js":   func(t *testing.T, url string) { playInChromium(t, hlsjsPage, url).quiet(t) },
+			"Chromium with video.js": func(t *testing.T, url string) { playInChromium(t, videojsPage, url).quiet(t) },
 			"VLC":                    playVLC,
 			"mpv":                    playMPV,
 			"GStreamer hlsdemux":     playGStreamer,
