@@ -188,13 +188,16 @@ type Hooks struct {
 
 // Sessions is a sessions block: what makes two HTTP requests one viewer.
 type Sessions struct {
-	// What a viewer is known by.
-	Identify []string `hcl:"identify" default:"stream address token" one:"stream address token agent"`
-	// Where a viewer's token is looked for.
+	// What a viewer is known by: two requests that agree in all of it are one session.
+	// stream must be among it. A viewer without a token is known by its user agent
+	// instead.
+	Identify []string `hcl:"identify" default:"stream address token" one:"stream address token agent protocol"`
+	// Where a viewer's token is looked for, in this order. With cookie, a token that came
+	// in the query is kept in a cookie as well.
 	TokenFrom []string `hcl:"token_from" default:"query cookie bearer" one:"query cookie bearer"`
-	// How long after its last request a viewer is gone; at least three fragments.
+	// How long after its last request a viewer's session ends; at least three fragments.
 	Timeout time.Duration `hcl:"timeout" default:"15s"`
-	// How long a refusal holds.
+	// How long on_play's refusal of a viewer holds. What it allows holds for the session.
 	DenyFor time.Duration `hcl:"deny_for" default:"10m" off:"yes"`
 	Range   hcl.Range
 }

@@ -95,6 +95,9 @@ func (c *checker) outputs(n *node, app *Application) {
 	if t := app.Tokens; t != nil {
 		c.tokens(n.one("tokens"), t)
 	}
+	if s, b := app.Sessions, n.one("sessions"); s != nil && !slices.Contains(s.Identify, "stream") && !b.bad("identify") {
+		c.errorAt(b.at("identify"), "identify needs stream", "a session is of one stream: write \"stream\" first")
+	}
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}

@@ -87,7 +87,7 @@ type Stat struct {
 // Control is a control block.
 type Control struct {
 	// Which commands there are.
-	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect push stage title" one:"record drop redirect push stage title"`
+	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect push stage title sessions" one:"record drop redirect push stage title sessions"`
 }
 
 // Player is a player block.

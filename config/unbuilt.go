@@ -20,8 +20,6 @@ trigger=PUSH_OUT_START trigger=PUSH_END trigger=RECORDING_END trigger=OUTPUT_END
 trigger=LIVE_BANDWIDTH trigger=LIVE_TRACK_LIST trigger=INPUT_ABORT
 trigger=SYSTEM_START trigger=SYSTEM_STOP
 
-application.sessions
-
 dash.low_latency
 
 location.api

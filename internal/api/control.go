@@ -14,13 +14,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/rtmpd/rtmpd/config/value"
+	"github.com/rtmpd/rtmpd/internal/viewers"
 )
 
 // A Command is one call of nginx-rtmp's control module: SECTION/METHOD at the end of
 // the path, and filters in the query. An empty filter matches everything.
 type Command struct {
-	Section string // record, drop, redirect, push, stage or title
-	Method  string // start or stop; publisher, subscriber or client (both)
+	Section string // record, drop, redirect, push, stage, title or sessions
+	Method  string // start or stop; publisher, subscriber or client (both); invalidate, stop or tag
 
 	Server   int // which rtmp block, from 0
 	App      string
@@ -31,6 +32,9 @@ type Command struct {
 	Rec      string     // of record; empty: the recorder without a name
 
 	Push string // of push, the label of its block; empty: all of the stream
+	// Tag and Protocol, of sessions, select those with a tag, and those that watch by
+	// RTMP, HLS or DASH. For tag, Tag is what they get.
+	Tag, Protocol string
 	// Publisher, of stage, is a client ID or the label of a stream key; empty: the
 	// next in the queue.
 	Publisher string
@@ -41,7 +45,7 @@ type Command struct {
 
 // An Outcome is the result of a Command.
 type Outcome struct {
-	Count int    // sessions dropped or redirected, pushes started or stopped
+	Count int    // sessions dropped, redirected, stopped, tagged or asked about; pushes started or stopped
 	Path  string // of the file that record opened or closed; empty: nothing to do
 }
 
@@ -65,6 +69,8 @@ func controlMethods(section string) []string {
 		return []string{"start", "stop"}
 	case "drop", "redirect":
 		return []string{"publisher", "subscriber", "client"}
+	case "sessions":
+		return []string{"invalidate", "stop", "tag"}
 	case "stage", "title":
 		return []string{""}
 	}
@@ -141,7 +147,7 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 	if err != nil {
 		return c, badCall("the query can't be read: %v", err)
 	}
-	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "push", "publisher", "title", "description"} {
+	for _, name := range []string{"srv", "app", "name", "addr", "clientid", "newname", "rec", "push", "publisher", "title", "description", "tag", "protocol"} {
 		values := args[name]
 		switch {
 		case len(values) > 1:
@@ -155,6 +161,10 @@ func parseCommand(r *http.Request, allow []string) (Command, error) {
 		}
 	}
 	switch {
+	case c.Section == "sessions" && c.Method == "stop" && c.App == "" && c.Name == "" && c.ClientID == 0 && c.Tag == "":
+		return c, badCall("stop needs app, name, clientid or tag: which sessions?")
+	case c.Section == "sessions" && c.Method == "tag" && (c.Tag == "" || c.ClientID == 0):
+		return c, badCall("tag needs clientid and tag: which session, and what?")
 	case c.Section == "redirect" && c.NewName == "":
 		return c, badCall("newname is missing: where to?")
 	case (c.Section == "stage" || c.Section == "title") && (c.App == "" || c.Name == ""):
@@ -189,6 +199,14 @@ func (c *Command) set(name, text string) (err error) {
 		c.Rec = text
 	case "push":
 		c.Push = text
+	case "tag":
+		if c.Tag = text; len(text) > viewers.MaxTag || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune("[]", r) }) {
+			return badCall("a tag has at most %d bytes, and no [ or ]", viewers.MaxTag)
+		}
+	case "protocol":
+		if c.Protocol = strings.ToUpper(text); c.Protocol != "RTMP" && c.Protocol != "HLS" && c.Protocol != "DASH" {
+			return badCall("protocol is RTMP, HLS or DASH")
+		}
 	case "publisher":
 		c.Publisher = text
 	case "title":

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"hash/maphash"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 // Audience is the HTTP viewers of all streams. It implements web.Audience.
 type Audience struct {
 	origin   *Origin
+	seed     maphash.Seed
 	pool     *viewers.Pool
 	verdicts *viewers.Verdicts
 	// VerdictLife is how long on_play's word about a viewer counts. It is set before
@@ -50,7 +52,7 @@ const (
 func newAudience(og *Origin) *Audience {
 	au := &Audience{
 		origin: og, verdicts: viewers.NewVerdicts(), VerdictLife: verdictLife, sets: make(map[place]*viewerSet),
-		pool: viewers.NewPool(og.NextID),
+		pool: viewers.NewPool(og.NextID), seed: maphash.MakeSeed(),
 	}
 	au.pool.Awake = og.Awake
 	return au
@@ -61,7 +63,7 @@ func (au *Audience) guard(cfg *config.Config) {
 	for i := range cfg.RTMP {
 		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool {
 			r := appRules{cfg: &a, triggers: hooks.NewTriggers(a.Name, cfg.Triggers, a.Triggers)}
-			return r.guards()
+			return r.guards() || a.Sessions != nil
 		}) {
 			au.guarded.Store(true)
 		}
@@ -136,54 +138,87 @@ func (au *Audience) application(p place) *Application {
 
 // Playlist implements web.Audience: a token where one is needed, on_play for who is new or
 // was let in too long ago, max_players for who is new.
-func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (links string, err error) {
+func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewers.Grant, err error) {
 	h := au.viewersOf(v.File)
 	if h == nil {
-		return "", &viewers.Denial{Status: 404}
+		return grant, &viewers.Denial{Status: 404}
 	}
 	h.used.Store(v.Now.Unix())
-	id, viewer := au.identify(h, v)
-	timeout := silenceOf(v.File)
 	rules := h.app.rules.Load()
-	cfg := rules.cfg
+	cfg, tokens := rules.cfg, rules.tokensFor(h.name)
+	timeout := timeoutOf(cfg, v.File)
+	var cred credential
+	if tokens != nil || cfg.Sessions != nil {
+		cred = h.shownBy(&v, tokenFrom(cfg))
+	}
+	id, viewer := au.identify(h, &v, cred.token)
 	if len(cfg.Pulls) > 0 {
 		h.app.demand(h.name, "") // what is there may be of the last time
 	}
 	counted := v.File.Kind != segstore.Master
 	if viewer != "" {
-		links = viewers.Parameter + "=" + viewer
+		grant.Links = viewers.Parameter + "=" + viewer
 	}
-	if t := rules.tokensFor(h.name); t != nil {
-		s, inQuery := shownBy(&v)
-		if _, err := h.app.admit(rules, t, h.name, s, h.counter.Joined(id, v.Now), v.Now); err != nil {
-			return "", &viewers.Denial{Status: http.StatusForbidden, Reason: h.app.refuseToken(h.name, v.Addr, err, v.Now)}
+	if tokens != nil {
+		claims, err := h.app.admit(rules, tokens, h.name, cred, h.counter.Joined(id, v.Now), v.Now)
+		if err != nil {
+			return grant, &viewers.Denial{Status: http.StatusForbidden, Reason: h.app.refuseToken(h.name, v.Addr, err, v.Now)}
 		}
-		links = addToken(links, s.token, inQuery)
+		h.carryToken(&grant, cfg, cred, claims)
+	}
+	look := viewers.Look{ID: id, Epoch: h.epoch(rules), Protocol: protocolOf(&v)}
+	if cfg.Sessions != nil {
+		look.Source = au.pool.ID(v.Addr, v.Agent)
+		if known, meter := h.counter.Renew(look, v.Now, timeout); known {
+			if rules.guardsStream(h.name) {
+				au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), look.Epoch)
+			}
+			grant.Meter = meter
+			return grant, nil
+		}
 	}
 	if rules.asksHTTP(h.name) {
 		if counted && !h.counter.Joined(id, v.Now) {
 			if err := h.room(cfg, v.Addr); err != nil {
-				return "", full(err, timeout)
+				return grant, full(err, timeout)
 			}
 		}
 		if err := h.ask(ctx, rules, id, v, timeout); err != nil {
-			return "", err
+			return grant, err
 		}
 	}
-	if v.Poll && !h.counter.Touch(id, v.Now, timeout) {
+	begins := cfg.Sessions != nil && viewer != "" && v.Token == "" // its variants' requests are the session
+	if v.Poll && !begins && !h.counter.Touch(id, v.Now, timeout) {
 		if err := h.join(rules, id, v, counted); err != nil {
-			return "", full(err, timeout)
+			return grant, full(err, timeout)
 		}
 	}
-	if !rules.asksHTTP(h.name) && rules.tokensFor(h.name) != nil {
-		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), rules.asked.epoch)
+	if cfg.Sessions != nil {
+		grant.Meter = h.counter.Keep(look)
 	}
-	return links, nil
+	if !rules.asksHTTP(h.name) && tokens != nil {
+		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), look.Epoch)
+	}
+	return grant, nil
 }
 
 // identify says which viewer asks: the one with a token of ours, else the address and the
 // user agent. viewer is the token that the variants of a master playlist are to carry.
-func (au *Audience) identify(h *viewerSet, v viewers.Visit) (id viewers.ID, viewer string) {
+func (au *Audience) identify(h *viewerSet, v *viewers.Visit, token string) (id viewers.ID, viewer string) {
+	if s := h.app.rules.Load().cfg.Sessions; s != nil {
+		if token != "" || !slices.Contains(s.Identify, "token") {
+			return au.sessionID(s, v, token), ""
+		}
+		// Without a token of its own, the one that we gave it stands for it, and before
+		// that its user agent.
+		if v.Token != "" && au.pool.Valid(v.Token) {
+			return au.sessionID(s, v, v.Token), v.Token
+		}
+		if v.File.Kind == segstore.Master {
+			viewer = au.pool.NewToken()
+		}
+		return au.sessionID(s, v, v.Agent), viewer
+	}
 	if v.Token != "" {
 		id := au.pool.TokenID(v.Token)
 		if h.counter.Joined(id, v.Now) || au.pool.Valid(v.Token) {
@@ -209,30 +244,39 @@ func full(err error, again time.Duration) error {
 }
 
 // Media implements web.Audience: a fragment or key needs a yes of on_play for
-// its address and agent. Where none is asked it costs a load.
-func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now time.Time) error {
+// its address and agent. Where none is asked, and no sessions are kept, it costs a load.
+func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now time.Time) (*viewers.Meter, error) {
 	if !au.guarded.Load() {
-		return nil
+		return nil, nil
 	}
 	h := au.viewersOf(f)
 	if h == nil {
-		return &viewers.Denial{Status: 404}
+		return nil, &viewers.Denial{Status: 404}
 	}
 	rules := h.app.rules.Load()
-	if !rules.guardsStream(h.name) {
-		return nil
+	if !rules.guardsStream(h.name) || h.passes(rules, addr, agent, now) {
+		if rules.cfg.Sessions == nil {
+			return nil, nil
+		}
+		return h.counter.Request(au.pool.ID(addr, agent), now), nil
 	}
+	if !rules.asksHTTP(h.name) {
+		return nil, &viewers.Denial{Status: 403, Reason: "this address and user agent was not let in: the playlist comes first"}
+	}
+	return nil, &viewers.Denial{Status: 403, Reason: rules.doorkeeper() + " has not let this address and user agent in: the playlist comes first"}
+}
+
+// passes reports whether who asks for a fragment of a guarded stream was let in.
+func (h *viewerSet) passes(rules *appRules, addr netip.Addr, agent string, now time.Time) bool {
+	au := h.app.origin.audience
 	asked := &rules.asked
 	epoch, ok := au.verdicts.Passed(h.pass(addr, agent), au.beforeGap(now, h.counter.Timeout()))
 	// Who watched through a reload has time to ask for the playlist again.
 	late := now.Sub(asked.since) < h.counter.Timeout()
-	if ok && epoch == asked.epoch || late && (ok || asked.open) {
-		return nil
+	if ok && epoch == h.epoch(rules) || late && (ok || asked.open) {
+		return true
 	}
-	if !rules.asksHTTP(h.name) {
-		return &viewers.Denial{Status: 403, Reason: "this address and user agent was not let in: the playlist comes first"}
-	}
-	return &viewers.Denial{Status: 403, Reason: rules.doorkeeper() + " has not let this address and user agent in: the playlist comes first"}
+	return ok && now.Sub(time.Unix(0, h.invalidatedAt.Load())) < invalidGrace
 }
 
 // beforeGap is now; or, for as long after a gap in our own time, the moment it

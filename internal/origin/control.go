@@ -23,6 +23,9 @@ type target struct {
 
 // Control carries out a call of control: all of it, or none.
 func (og *Origin) Control(c api.Command) (api.Outcome, error) {
+	if c.Section == "sessions" {
+		return og.controlSessions(c), nil
+	}
 	services := *og.services.Load()
 	if c.Server >= len(services) {
 		return api.Outcome{}, &api.ControlError{Status: http.StatusBadRequest, Reason: fmt.Sprintf("there is no rtmp block %d: the first is 0, the last %d", c.Server, len(services)-1)}
@@ -53,6 +56,19 @@ func (og *Origin) Control(c api.Command) (api.Outcome, error) {
 		og.Log.Info("control", zap.String("call", c.Section+"/"+c.Method), zap.String("app", c.App), zap.String("stream", c.Name), zap.Int("sessions", len(targets)))
 	}
 	return out, nil
+}
+
+// controlSessions carries out a call about those who watch.
+func (og *Origin) controlSessions(c api.Command) api.Outcome {
+	f := SessionFilter{App: c.App, Stream: c.Name, Protocol: c.Protocol, ID: c.ClientID}
+	switch c.Method {
+	case "invalidate":
+		return api.Outcome{Count: og.InvalidateSessions(c.App, c.Name)}
+	case "tag":
+		return api.Outcome{Count: og.TagSessions(f, c.Tag)}
+	}
+	f.Tag = c.Tag
+	return api.Outcome{Count: og.StopSessions(f)}
 }
 
 // stage puts a publisher that waits on air.

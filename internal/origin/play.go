@@ -2,8 +2,10 @@ package origin
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/viewers"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
@@ -57,6 +60,7 @@ type Playing struct {
 	timing  sync.Mutex
 	expiry  *time.Timer // guarded by timing, as is left: of its token
 	left    bool
+	tags    []string // guarded by timing
 
 	visit *hooks.Visit // of which USER_END is to be told; nil: it is not
 	came  time.Time
@@ -217,4 +221,41 @@ func mayPlay(cfg *config.Application, addr netip.Addr) error {
 		return &Refusal{RuleDenied, "access denied: playing from this address is not allowed"}
 	}
 	return nil
+}
+
+// tag gives a player a tag; false: it has no room for it.
+func (p *Playing) tag(tag string) bool {
+	p.timing.Lock()
+	defer p.timing.Unlock()
+	switch {
+	case slices.Contains(p.tags, tag):
+		return true
+	case len(p.tags) >= viewers.MaxTags || len(tag) > viewers.MaxTag:
+		return false
+	}
+	p.tags = append(p.tags, tag)
+	return true
+}
+
+func (p *Playing) tagList() []string {
+	p.timing.Lock()
+	defer p.timing.Unlock()
+	return slices.Clone(p.tags)
+}
+
+// review decides on a player again, as if it had just come.
+func (p *Playing) review() {
+	rules := p.app.rules.Load()
+	if why := p.refusedBy(rules, p.name); why != "" {
+		p.player.Kick(Reason{RuleDenied, why})
+		return
+	}
+	if p.hooks.silent || rules.cfg.Hooks.OnPlay == "" {
+		return
+	}
+	_, err := p.app.hooks.Ask(p.app.origin.ctx, rules.cfg.Hooks.OnPlay, &rules.cfg.Notify, p.hooks.question)
+	var no *hooks.Refusal
+	if errors.As(err, &no) {
+		p.player.Kick(Reason{RuleDenied, no.Reason})
+	}
 }

@@ -1,6 +1,8 @@
 package origin
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -124,10 +126,11 @@ func (r *appRules) tokensFor(stream string) *tokenRules {
 
 // A credential is a token and who shows it.
 type credential struct {
-	token string
-	err   error // why it can't be known which token is meant
-	addr  netip.Addr
-	agent string
+	token   string
+	err     error // why it can't be known which token is meant
+	inQuery bool  // of an HTTP viewer: it stands in the query
+	addr    netip.Addr
+	agent   string
 }
 
 // admit reports why somebody may not watch a stream. watching: it does already, and may go
@@ -196,27 +199,49 @@ func (a *Application) refuseToken(stream string, addr netip.Addr, reason error, 
 	return whyNoToken
 }
 
-// shownBy returns the token of an HTTP viewer: of the query, else of the Authorization
-// header. inQuery says that it is in the query.
-func shownBy(v *viewers.Visit) (s credential, inQuery bool) {
-	s = credential{addr: v.Addr, agent: v.Agent}
-	if s.token, s.err = viewtoken.FromQuery(v.Query); s.token == "" && s.err == nil {
-		s.token = v.Request.Bearer()
-		return s, false
+// shownBy returns the token of an HTTP viewer: that of the first place that has one.
+func (h *viewerSet) shownBy(v *viewers.Visit, from []string) credential {
+	s := credential{addr: v.Addr, agent: v.Agent}
+	for _, place := range from {
+		switch place {
+		case "query":
+			s.token, s.err = viewtoken.FromQuery(v.Query)
+			s.inQuery = s.token != ""
+		case "bearer":
+			s.token = v.Request.Bearer()
+		case "cookie":
+			if s.token = v.Request.Cookie(h.cookie); s.token == "" {
+				s.token = v.Request.Cookie(viewtoken.Parameter)
+			}
+		}
+		if s.token != "" || s.err != nil {
+			return s
+		}
 	}
-	return s, true
+	return s
 }
 
-// addToken adds a token to the query for the playlists that a playlist names. Players drop
-// the query of that one, and the query is copied from it.
-func addToken(links, token string, inQuery bool) string {
-	switch {
-	case inQuery:
-		return links
-	case links != "":
-		links += "&"
+// carryToken puts the token where the viewer's next requests have it: into the links to
+// other playlists, because players drop the query, and into a cookie where sessions take
+// one.
+func (h *viewerSet) carryToken(g *viewers.Grant, cfg *config.Application, s credential, c *viewtoken.Claims) {
+	if s.inQuery { // the query of the request is carried anyway
+		if cfg.Sessions != nil && slices.Contains(cfg.Sessions.TokenFrom, "cookie") {
+			g.Cookie, g.CookieName, g.CookieUntil = s.token, h.cookie, c.Expires
+		}
+		return
 	}
-	return links + viewtoken.Parameter + "=" + url.QueryEscape(token)
+	if g.Links != "" {
+		g.Links += "&"
+	}
+	g.Links += viewtoken.Parameter + "=" + url.QueryEscape(s.token)
+}
+
+// cookieName is the name of the cookie that keeps the token for a stream. It tells nothing
+// about the stream.
+func cookieName(app, stream string) string {
+	sum := sha256.Sum256([]byte(app + "/" + stream))
+	return "rtmpd_" + hex.EncodeToString(sum[:6])
 }
 
 // tokenOf returns what an RTMP player shows: the token behind the stream's name.

@@ -21,7 +21,7 @@ const (
 	verdictLife  = time.Minute
 	noAnswerLife = 5 * time.Second
 	// verdictKept is how long a yes holds beyond that while the hook is silent:
-	// the default of sessions.deny_for, which is not built yet.
+	// the default of sessions.deny_for.
 	verdictKept = 10 * time.Minute
 	// maxSaid bounds what is kept of each thing a viewer says of itself.
 	maxSaid = 512
@@ -71,18 +71,24 @@ func (h *viewerSet) pass(addr netip.Addr, agent string) viewers.Key {
 
 // ask asks on_play about a viewer, unless its answer is remembered.
 func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v viewers.Visit, grace time.Duration) error {
-	asked := &rules.asked
+	cfg := rules.cfg
 	serial := h.counter.Serial(id, v.Now)
 	query := v.Query
 	if v.Token != "" {
 		query += "&" + v.Token // the whole query
 	}
+	epoch := h.epoch(rules)
 	q := viewers.Question{
 		// A viewer that was gone is another one, with a number of its own.
-		Yes:  viewers.KeyOf(asked.epoch, serial, v.Addr, h.name, v.Agent, query),
-		No:   viewers.KeyOf(asked.epoch, 0, v.Addr, h.name, v.Agent, query),
-		Pass: h.pass(v.Addr, v.Agent), Grace: grace, Epoch: asked.epoch,
+		Yes:  viewers.KeyOf(epoch, serial, v.Addr, h.name, v.Agent, query),
+		No:   viewers.KeyOf(epoch, 0, v.Addr, h.name, v.Agent, query),
+		Pass: h.pass(v.Addr, v.Agent), Grace: grace, Epoch: epoch,
 		Keep: verdictKept, NoAnswer: gaveNoAnswer,
+	}
+	if cfg.Sessions != nil { // a session is one question, whatever its requests look like
+		q.Yes = viewers.KeyOf(epoch, serial, netip.Addr{}, h.name, "session")
+		q.No = viewers.KeyOf(epoch, uint64(id), netip.Addr{}, h.name, "refused")
+		q.Keep = 0
 	}
 	if err, ok := h.app.origin.audience.verdicts.Remembered(&q, v.Now); ok {
 		return err
@@ -93,6 +99,7 @@ func (h *viewerSet) ask(ctx context.Context, rules *appRules, id viewers.ID, v v
 // askAnew asks on_play about a viewer for which no answer is remembered.
 func (h *viewerSet) askAnew(ctx context.Context, rules *appRules, q viewers.Question, serial uint64, v viewers.Visit) error {
 	og, life, cfg := h.app.origin, h.app.origin.audience.VerdictLife, rules.cfg
+	denied := og.audience.denyFor(cfg)
 	return og.audience.verdicts.Ask(ctx, &q, v.Now, func() (time.Duration, error) {
 		from, stream := h.session(serial, v)
 		// The request that asked may end: others wait for the same answer.
@@ -107,13 +114,13 @@ func (h *viewerSet) askAnew(ctx context.Context, rules *appRules, q viewers.Ques
 			if no.Status == 0 {
 				return noAnswerLife, silent{&viewers.Denial{Status: 403, Reason: no.Reason}} // the caller has logged it
 			}
-			return life, h.refuse(v, no.Reason)
+			return denied, h.refuse(v, no.Reason)
 		case err != nil:
 			return 0, err
 		case verdict.Name != "" && verdict.Name != h.name:
 			// The player would go on asking for this URL, and the other name
 			// may be nobody's to know.
-			return life, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
+			return denied, h.refuse(v, "on_play names another stream, which is for RTMP players: a URL stays what it is")
 		case verdict.Relay != "":
 			h.app.demand(h.name, verdict.Relay)
 		}
@@ -152,9 +159,10 @@ func clip(s string) string { return strings.Clone(s[:min(len(s), maxSaid)]) }
 
 // A doneCall is what on_play_done and on_done get for a viewer that is gone.
 type doneCall struct {
-	from   hooks.Session
-	stream hooks.Stream
-	size   int64
+	watching *watching // nil: the application has no sessions block
+	from     hooks.Session
+	stream   hooks.Stream
+	size     int64
 
 	visit *hooks.Visit // for CONN_CLOSE and USER_END
 	came  time.Time
@@ -164,17 +172,20 @@ type doneCall struct {
 const maxDoneBytes = 32 << 20
 
 // doneCall is nil where no hook is to be called.
-func (h *viewerSet) doneCall(rules *appRules, v viewers.Visit) *doneCall {
+func (h *viewerSet) doneCall(rules *appRules, id viewers.ID, v viewers.Visit) *doneCall {
 	cfg := rules.cfg
 	told := cfg.Hooks.OnPlayHTTP && (cfg.Hooks.OnPlayDone != "" || cfg.Hooks.OnDone != "")
 	visited := rules.triggers.Has(hooks.UserEnd) || rules.triggers.Has(hooks.ConnClose)
-	if !told && !visited {
+	if !told && !visited && cfg.Sessions == nil {
 		return nil
 	}
 	f := &doneCall{came: v.Now}
 	if visited {
 		f.visit = &hooks.Visit{Conn: h.conn(v), Token: visitToken(v)}
 		f.size += int64(256 + len(f.visit.URL) + len(f.visit.Token))
+	}
+	if cfg.Sessions != nil {
+		f.watching = h.watchingOf(id, &v)
 	}
 	f.from, f.stream = h.session(0, v)
 	f.size += int64(256 + len(f.from.FlashVer) + len(f.from.PageURL) + len(f.from.TCURL) + len(f.stream.Args))
@@ -206,7 +217,11 @@ func (h *viewerSet) sayGone(gone []viewers.Viewer) {
 		}
 		h.drop(f)
 		if f.visit != nil {
+			f.visit.Sent = g.Sums.Sent // 0 without a sessions block
 			h.sayVisitEnd(rules, f, g.Serial)
+		}
+		if cfg.Sessions != nil {
+			h.logSession(&g, f)
 		}
 		if !cfg.Hooks.OnPlayHTTP {
 			continue

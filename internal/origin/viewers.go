@@ -16,9 +16,13 @@ import (
 type viewerSet struct {
 	app     *Application
 	name    string
+	cookie  string // the name of the cookie that keeps the token of its viewers
 	counter *viewers.Counter
 	used    atomic.Int64 // Unix s of the last request
 	closed  atomic.Bool
+
+	invalidated   atomic.Uint64 // the epoch of the last invalidation; 0: none
+	invalidatedAt atomic.Int64  // and when that was, Unix ns
 }
 
 // emptyKept is how long a viewerSet without viewers is kept for the next one.
@@ -33,7 +37,7 @@ func (a *Application) openViewers(name string) *viewerSet {
 	h := a.viewers[name]
 	fresh := h == nil && !a.gone
 	if fresh {
-		h = &viewerSet{app: a, name: name, counter: a.origin.audience.pool.NewCounter(silence * unknownTarget)}
+		h = &viewerSet{app: a, name: name, cookie: cookieName(a.name, name), counter: a.origin.audience.pool.NewCounter(silence * unknownTarget)}
 		h.used.Store(time.Now().Unix())
 		a.viewers[name] = h
 	}
@@ -55,7 +59,7 @@ func (h *viewerSet) room(cfg *config.Application, addr netip.Addr) error {
 // too, for the hooks to hear of its end, but takes nobody's place.
 func (h *viewerSet) join(rules *appRules, id viewers.ID, v viewers.Visit, counted bool) error {
 	cfg := rules.cfg
-	done := h.doneCall(rules, v)
+	done := h.doneCall(rules, id, v)
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
 	if h.closed.Load() { // while on_play was asked; no hook would hear of its end

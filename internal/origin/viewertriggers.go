@@ -38,7 +38,10 @@ func visitToken(v viewers.Visit) string {
 // askTriggers asks the triggers about a viewer whom on_play has let in, or that it was
 // not asked about, and says how long the answer counts.
 func (h *viewerSet) askTriggers(ctx context.Context, rules *appRules, serial uint64, v viewers.Visit) (time.Duration, error) {
-	c, about := h.conn(v), hooks.Subject{Session: serial}
+	c, about, denied := h.conn(v), hooks.Subject{Session: serial}, triggerLife
+	if s := rules.cfg.Sessions; s != nil {
+		denied = s.DenyFor
+	}
 	for _, hook := range viewerTriggers {
 		list := rules.triggers.For(hook, h.name)
 		if len(list) == 0 {
@@ -54,20 +57,20 @@ func (h *viewerSet) askTriggers(ctx context.Context, rules *appRules, serial uin
 		case errors.As(err, &no) && no.Err != nil:
 			return noAnswerLife, silent{&viewers.Denial{Status: 403, Reason: no.Reason}} // the caller has logged it
 		case errors.As(err, &no):
-			return triggerLife, h.refuse(v, no.Reason)
+			return denied, h.refuse(v, no.Reason)
 		case err != nil:
 			return 0, err
 		case hook == hooks.PlayRewrite && reply.Answered && reply.Value == "":
-			return triggerLife, h.refuse(v, "refused by PLAY_REWRITE")
+			return denied, h.refuse(v, "refused by PLAY_REWRITE")
 		case hook == hooks.PlayRewrite && reply.Answered && reply.Value != h.name:
-			return triggerLife, h.refuse(v, "PLAY_REWRITE names another stream, which is for RTMP players: a URL stays what it is")
+			return denied, h.refuse(v, "PLAY_REWRITE names another stream, which is for RTMP players: a URL stays what it is")
 		}
 	}
 	return triggerLife, nil
 }
 
 // sayVisitEnd tells USER_END and CONN_CLOSE that a viewer has gone. What it was sent is
-// not known: its fragments come from a cache as well.
+// known where there is a sessions block.
 func (h *viewerSet) sayVisitEnd(rules *appRules, f *doneCall, serial uint64) {
 	v := *f.visit
 	v.Session, v.For = h.app.origin.sessionID(serial), max(time.Since(f.came)-h.counter.Timeout(), 0)

@@ -20,6 +20,7 @@ import (
 type watcher struct {
 	rig         *rig
 	addr, agent string
+	plain       bool   // takes no compressed answer
 	bearer      string // a token for the Authorization header; empty: none
 }
 
@@ -38,6 +39,9 @@ func (w watcher) ask(method, path string) page {
 	req.Header.Set("X-Forwarded-For", w.addr)
 	req.Header.Set("User-Agent", w.agent)
 	req.Header.Set("Referer", "https://page.example/watch")
+	if w.plain {
+		req.Header.Set("Accept-Encoding", "identity")
+	}
 	if w.bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+w.bearer)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -156,10 +157,11 @@ func TestWhoWatchesGoesOnForOvertime(t *testing.T) {
 	t.Parallel()
 	r := showing(t, "tokens {\novertime = \"1h\"\n}")
 	link := "/live/cam.m3u8?token=" + r.token("cam", 2*time.Second, false)
-	a, b := r.watcher("198.51.100.1"), r.watcher("198.51.100.2")
+	a, n := r.watcher("198.51.100.1"), 0
 	r.eventually("the token has expired", func() bool {
 		a.gets(link, 200, "#EXTM3U")
-		return b.get(link).status == 403
+		n++ // somebody who has just come
+		return r.watcher(fmt.Sprintf("203.0.%d.%d", n>>8, n&0xff)).get(link).status == 403
 	})
 	a.gets(link, 200, "#EXTM3U")
 	a.gets("/live/cam-0.ts", 200, "")

@@ -19,6 +19,8 @@ type Viewer struct {
 	ID     ID
 	Serial uint64
 	Info   any // from Join
+	Sums   Sums
+	Tags   []string // that Tag gave it
 }
 
 // A Counter holds the viewers of one stream.
@@ -34,6 +36,7 @@ type Counter struct {
 	unique  distinct
 	gone    []Viewer             // with an Info, until Expire returns them
 	from    map[netip.Prefix]int // viewers, by the address they joined from
+	at      map[ID]*entry        // who came last from an address with a user agent
 }
 
 type entry struct {
@@ -41,12 +44,15 @@ type entry struct {
 	last   time.Time // its last request
 	joined bool
 	from   netip.Prefix
+	source ID     // address and user agent of its last playlist request; 0: not known
+	epoch  uint64 // of the verdict that let it in
+	meter  *Meter // of what it is sent; nil: nothing was
 }
 
 // NewCounter makes a Counter whose viewers leave after timeout without a request. Touch
 // can change the timeout.
 func (p *Pool) NewCounter(timeout time.Duration) *Counter {
-	c := &Counter{pool: p, timeout: timeout, byID: make(map[ID]*list.Element), from: make(map[netip.Prefix]int)}
+	c := &Counter{pool: p, timeout: timeout, byID: make(map[ID]*list.Element), from: make(map[netip.Prefix]int), at: make(map[ID]*entry)}
 	c.joined.Init()
 	c.waiting.Init()
 	return c
@@ -121,6 +127,7 @@ func (c *Counter) Join(id ID, from netip.Prefix, now time.Time, info any) (fresh
 		e.Serial = c.pool.serial()
 	}
 	e.last, e.joined, e.Info, e.from = now, true, info, from
+	e.Sums.Began = now
 	c.from[from]++
 	c.byID[id] = c.joined.PushBack(e)
 	c.peak = max(c.peak, c.joined.Len())
@@ -197,6 +204,11 @@ func (c *Counter) Clear() []Viewer {
 func (c *Counter) expireLocked(now time.Time) {
 	drop := func(l *list.List, after time.Duration) {
 		for el := l.Front(); el != nil && c.pool.Awake.Quiet(el.Value.(*entry).last, now) >= after; el = l.Front() {
+			if e := el.Value.(*entry); e.meter.busy() { // it is being sent something
+				e.last = now
+				l.MoveToBack(el)
+				continue
+			}
 			c.dropLocked(el)
 		}
 	}
@@ -216,7 +228,10 @@ func (c *Counter) dropLocked(el *list.Element) {
 	if c.from[e.from]--; c.from[e.from] == 0 {
 		delete(c.from, e.from)
 	}
+	if c.at[e.source] == e {
+		delete(c.at, e.source)
+	}
 	if e.Info != nil {
-		c.gone = append(c.gone, e.Viewer)
+		c.gone = append(c.gone, e.viewer())
 	}
 }

@@ -192,6 +192,15 @@ func (v *Verdicts) LetPass(pass Key, until time.Time, epoch uint64) {
 	v.passes.put(pass, answer{until: until, epoch: epoch})
 }
 
+// Revoke ends a pass.
+func (v *Verdicts) Revoke(pass Key) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if el := v.passes.byKey[pass]; el != nil {
+		v.passes.drop(el)
+	}
+}
+
 // Passed reports whether a yes lets pass through now, and returns its epoch.
 func (v *Verdicts) Passed(pass Key, now time.Time) (epoch uint64, ok bool) {
 	v.mu.Lock()

@@ -30,10 +30,24 @@ type Visit struct {
 type Request interface {
 	// Bearer returns the token of the Authorization header; empty: there is none.
 	Bearer() string
+	// Cookie returns the value of a cookie; empty: there is none.
+	Cookie(name string) string
 	// Referer returns the page that the viewer says it is on.
 	Referer() string
 	// PublicURL returns the public URL of the directory that a path of the site is in.
 	PublicURL(path string) string
+}
+
+// A Grant is what the answer to a viewer's request for a playlist needs.
+type Grant struct {
+	// Links is what the URIs of the playlists that it names carry, besides the query of
+	// the request.
+	Links string
+	Meter *Meter // counts what the viewer is sent; nil: nobody does
+	// Cookie is a token that the viewer is to keep as a cookie; empty: none. CookieName
+	// is its name, CookieUntil its end.
+	Cookie, CookieName string
+	CookieUntil        time.Time
 }
 
 // A Denial is why a viewer does not get a file.

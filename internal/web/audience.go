@@ -19,12 +19,12 @@ import (
 // Audience counts HTTP viewers and decides, by on_play and max_players, who may
 // watch. Its methods are called by many goroutines.
 type Audience interface {
-	// Playlist decides on a request for a live playlist and counts its viewer. links is
-	// what the URIs of the playlists that it names are to carry besides the query of the
-	// request. An error is a *Denial, or ctx's.
-	Playlist(ctx context.Context, v viewers.Visit) (links string, err error)
-	// Media decides on a request for a live fragment or key. An error is a *Denial.
-	Media(f segstore.File, addr netip.Addr, agent string, now time.Time) error
+	// Playlist decides on a request for a live playlist and counts its viewer. An error
+	// is a *Denial, or ctx's.
+	Playlist(ctx context.Context, v viewers.Visit) (viewers.Grant, error)
+	// Media decides on a request for a live fragment or key. An error is a *Denial. The
+	// Meter counts what the viewer is sent; nil: nobody does.
+	Media(f segstore.File, addr netip.Addr, agent string, now time.Time) (*viewers.Meter, error)
 	// Guards reports whether on_play is asked for viewers of f.
 	Guards(f segstore.File) bool
 	// Guarding reports whether on_play is asked for any file.
@@ -68,19 +68,21 @@ const (
 )
 
 // admit decides on a playlist request; false: it was answered.
-func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewers.Visit, links string, ok bool) {
+func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewers.Visit, grant viewers.Grant, ok bool) {
 	if len(x.r.URL.RawQuery) > maxQuery {
 		x.fail(l, http.StatusRequestURITooLong, "")
-		return v, "", false
+		return v, grant, false
 	}
 	v = x.visit(urlPath, lf)
 	x.tokenGuarded = l.token != nil
-	links, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
+	grant, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
 	if err != nil {
 		x.deny(l, urlPath, err)
-		return v, "", false
+		return v, grant, false
 	}
-	return v, links, true
+	x.measure(grant.Meter)
+	x.setTokenCookie(&grant)
+	return v, grant, true
 }
 
 // visit describes the request for a playlist.
@@ -104,10 +106,12 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 	if line := x.r.Header["User-Agent"]; len(line) > 0 {
 		agent = line[0]
 	}
-	if err := x.site.deps.Audience.Media(lf, x.client, agent, x.start); err != nil {
+	meter, err := x.site.deps.Audience.Media(lf, x.client, agent, x.start)
+	if err != nil {
 		x.deny(l, urlPath, err)
 		return false
 	}
+	x.measure(meter)
 	return true
 }
 
@@ -166,7 +170,9 @@ func (x *exchange) servePersonal(l *location, v viewers.Visit, links string) {
 	if v.File.Full != nil && !strings.Contains(v.Agent, "VLC/") {
 		body = v.File.Full
 	}
-	body = withQuery(body, query)
+	if query != "" {
+		body = withQuery(body, query)
+	}
 	h := x.Header()
 	l.setExtra(h)
 	h["Content-Type"] = typePlaylist

@@ -24,25 +24,25 @@ type fakeAudience struct {
 	media  []string
 }
 
-func (a *fakeAudience) Playlist(_ context.Context, v viewers.Visit) (string, error) {
+func (a *fakeAudience) Playlist(_ context.Context, v viewers.Visit) (viewers.Grant, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.visits = append(a.visits, v)
 	a.urls = append(a.urls, v.Request.PublicURL(v.Path))
 	if a.denial != nil {
-		return "", a.denial
+		return viewers.Grant{}, a.denial
 	}
-	return a.token, nil
+	return viewers.Grant{Links: a.token}, nil
 }
 
-func (a *fakeAudience) Media(f segstore.File, addr netip.Addr, agent string, _ time.Time) error {
+func (a *fakeAudience) Media(f segstore.File, addr netip.Addr, agent string, _ time.Time) (*viewers.Meter, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.media = append(a.media, f.Stream+" "+addr.String()+" "+agent)
 	if a.denial != nil {
-		return a.denial
+		return nil, a.denial
 	}
-	return nil
+	return nil, nil
 }
 
 func (a *fakeAudience) Guards(f segstore.File) bool { return f.Stream == "guarded" }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/viewers"
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
@@ -26,7 +27,8 @@ type exchange struct {
 	bytes  int64
 	// tokenGuarded: the Authorization header is for the location.
 	tokenGuarded bool
-	names        bool // the URL names streams, whether there are such or not: control, player
+	meter        *viewers.Meter // of the session of a viewer; nil: it has none
+	names        bool           // the URL names streams, whether there are such or not: control, player
 }
 
 var (
@@ -63,6 +65,9 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	x.route()
+	if x.meter != nil {
+		x.meter.End(x.bytes)
+	}
 	x.hideKeys()
 }
 

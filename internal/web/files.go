@@ -158,16 +158,16 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		x.servePart(l, urlPath, m, in, lf)
 	case lf.Body != nil:
 		if x.site.deps.Audience != nil {
-			v, links, ok := x.admit(l, urlPath, lf)
+			v, grant, ok := x.admit(l, urlPath, lf)
 			if !ok {
 				return
 			}
 			if lf.Kind == segstore.Master {
-				x.servePersonal(l, v, links)
+				x.servePersonal(l, v, grant.Links)
 				return
 			}
 			if lf.Kind == segstore.Playlist && x.guarded(lf) {
-				if body := withReports(lf.Body, linkQuery(v, links)); len(body) != len(lf.Body) {
+				if body := withReports(lf.Body, linkQuery(v, grant.Links)); len(body) != len(lf.Body) {
 					lf.Body, lf.Gzip, lf.ETag = body, nil, ""
 				}
 			}
