@@ -121,6 +121,11 @@ func (o *outputs) ladder() []rung {
 	return o.rungs
 }
 
+// rungsOf are the renditions in the set of that name.
+func (o *outputs) rungsOf(base string) []rung {
+	return slices.DeleteFunc(slices.Clone(o.ladder()), func(r rung) bool { return r.Base != base })
+}
+
 // hasRung reports whether a rendition, or a set of them beside the stream's own, is
 // called that.
 func (o *outputs) hasRung(name string) bool {

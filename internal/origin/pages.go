@@ -151,7 +151,14 @@ func (p Pages) fill(a *Application, cfg *config.HLS, dash bool, s *pages.Stream)
 	s.FrameRate = d.frameRate
 	there := dash
 	if cfg != nil {
-		there = p.playable(s, hls.MediaPlaylists(st.name, cfg))
+		media := hls.MediaPlaylists(st.name, cfg)
+		if rungs := st.outputs.rungsOf(st.name); len(rungs) > 0 {
+			media, s.Renditions = nil, len(rungs)
+			for _, r := range rungs {
+				media = append(media, hls.MediaPlaylists(r.name(), cfg)...)
+			}
+		}
+		there = p.playable(s, media)
 	}
 	switch {
 	case there && publishing:

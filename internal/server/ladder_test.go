@@ -151,3 +151,91 @@ func TestAMultitrackPublisherIsALadder(t *testing.T) {
 		})
 	}
 }
+
+// Whoever watches one size watches the stream, and its name is nobody else's.
+func TestALadderIsOneStream(t *testing.T) {
+	t.Parallel()
+	h := newHookServer(t, nil)
+	r := start(t, strings.ReplaceAll(watched(`on_publish = "$HOOK/publish"
+    on_play = "$HOOK/play"`), "$HOOK", h.url))
+	h.rig = r
+	p := r.multitrack("cam", append(threeSizes, extraTrack{id: 3, header: avc720x1280})...)
+	p.until("both sets", func() bool { return r.masterOf("cam.m3u8") != nil && r.masterOf("cam-vertical.m3u8") != nil })
+	if m := r.masterOf("cam-vertical.m3u8"); len(m.Variants) != 1 || m.Variants[0].URI != "cam-vertical_1280p.m3u8" || m.Variants[0].Resolution != "720x1280" {
+		t.Errorf("%+v", m.Variants)
+	}
+	for _, name := range []string{"cam_720p", "cam-vertical", "cam-vertical_1280p"} {
+		r.refused("live", name, dialling{}, statusBadName, `rendition of the stream "cam"`)
+	}
+	w := r.watcher("203.0.113.7")
+	w.gets("/live/cam_720p-0.ts", 403, "")
+	w.gets("/live/cam.m3u8", 200, "cam_480p.m3u8?viewer=")
+	w.gets("/live/cam_720p.m3u8", 200, "cam_720p-0.ts")
+	w.gets("/live/cam_720p-0.ts", 200, "")
+	w.gets("/live/cam-vertical_1280p.m3u8", 200, "")
+	if call := h.last("play"); call.Get("name") != "cam" {
+		t.Errorf("on_play is asked about %s", call.Get("name"))
+	}
+	if got := r.counts("cam"); got != [3]int{1, 1, 1} {
+		t.Errorf("viewers now, peak, unique: %v", got)
+	}
+	if got := r.streams("live"); !slices.Equal(got, []string{"cam"}) {
+		t.Errorf("streams %v", got)
+	}
+	outputs := r.srv.Snapshot().Servers[0].Applications[0].Streams[0].Outputs
+	if len(outputs) != 4 {
+		t.Errorf("outputs %+v", outputs)
+	}
+}
+
+func TestSizesOfALadderComeAndGo(t *testing.T) {
+	t.Parallel()
+	r := start(t, watched(`reconnect_grace = "30s"`))
+	p := r.multitrack("cam", threeSizes...)
+	sizes := func() (out []string) {
+		if m := r.masterOf("cam.m3u8"); m != nil {
+			for _, v := range m.Variants {
+				out = append(out, v.Resolution)
+			}
+		}
+		return out
+	}
+	p.until("three sizes", func() bool { return slices.Equal(sizes(), []string{"640x360", "1280x720", "854x480"}) })
+	p.also = slices.Clone(p.also)
+	p.also[0].paused = true
+	p.until("one has gone", func() bool { return slices.Equal(sizes(), []string{"640x360", "854x480"}) })
+	p.also[0].paused = false
+	p.until("it is back", func() bool { return slices.Equal(sizes(), []string{"640x360", "1280x720", "854x480"}) })
+	number := func(name string) string {
+		text := r.read("www/live/" + name)
+		last := text[strings.LastIndexByte(strings.TrimSpace(text), '\n')+1:]
+		return ofRendition.ReplaceAllString(last, "")
+	}
+	p.until("all have the same newest segment", func() bool {
+		n := number("cam_360p.m3u8")
+		return n != "" && number("cam_720p.m3u8") == n && number("cam_480p.m3u8") == n
+	})
+
+	// The encoder comes back with one size: players have a multivariant playlist.
+	p.cut()
+	p = r.publish("live", "cam")
+	p.until("one size", func() bool { return slices.Equal(sizes(), []string{"640x360"}) })
+}
+
+func TestTracksOfAHostilePublisherAreBounded(t *testing.T) {
+	t.Parallel()
+	r := start(t, watched(""))
+	all := []extraTrack{{id: 200, header: ""}, {id: 201, header: "00"}, {id: 1, header: avc1280x720}, {id: 1, header: avc1280x720}}
+	for id := byte(2); id < 64; id++ {
+		all = append(all, extraTrack{id: id, header: avc854x480})
+	}
+	p := r.multitrack("cam", all...)
+	p.until("a playlist", func() bool { return r.masterOf("cam.m3u8") != nil })
+	m := r.masterOf("cam.m3u8")
+	if n := len(m.Variants); n < 2 || n > 9 {
+		t.Errorf("%d renditions of 64 tracks", n)
+	}
+	if !p.alive() {
+		t.Error("the publisher was closed")
+	}
+}

@@ -2,11 +2,16 @@ package interop
 
 import (
 	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // ladderSizes are the renditions of ladderTags, track 0 first; the last one is upright.
@@ -104,5 +109,54 @@ func TestLaddersHaveTheSameFrames(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// switchingPage is hlsjsPage that changes the level every 3 s, and says which it has.
+var switchingPage = strings.Replace(hlsjsPage, "hls.loadSource", `window.levels = [];
+hls.on(Hls.Events.LEVEL_SWITCHED, (_, d) => levels.push(hls.levels[d.level].height));
+let next = 0;
+setInterval(() => { hls.nextLevel = next = next + 1 < hls.levels.length ? next + 1 : 0; }, 3000);
+hls.loadSource`, 1)
+
+// Players change between the sizes, and the linter finds nothing in them.
+func TestPlayersClimbALadder(t *testing.T) {
+	t.Parallel()
+	tags, _ := ladderTags(t, 45)
+	s := startFragmented(t)
+	sent := make(chan error, 1)
+	go func() { sent <- sendInTime(t.Context(), s, "test", tags, time.Now()) }()
+	s.waitPlaylist(t, "test", "names three sizes", 60*time.Second, func(text string) bool {
+		return strings.Count(text, "RESOLUTION=") == 3
+	})
+	found := make(chan lintReport, 1)
+	go func() { found <- lint(t, s.hlsURL("test"), 10*time.Second) }()
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
+	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, switchingPage, html.EscapeString(s.hlsURL("test")))
+	})
+	site := httptest.NewServer(mux)
+	defer site.Close()
+	page := open(t, site.URL+"/page")
+	page.firstFrame(t)
+	var levels string
+	eventually(t, 60*time.Second, "all sizes were shown", func() bool {
+		if err := chromedp.Run(page.ctx, chromedp.Evaluate(`window.levels.join(" ")`, &levels)); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(levels, "360") && strings.Contains(levels, "180") && strings.Contains(levels, "90")
+	})
+	if last := page.state(t); len(last.Fatal) > 0 {
+		t.Errorf("fatal: %v", last.Fatal)
+	}
+	for _, f := range (<-found).Findings {
+		// What the linter says of fragmented MP4 with one size, too.
+		if !slices.Contains([]string{"playlist-gzip", "version-too-high", "captions-unknown"}, f.Rule) {
+			t.Errorf("lint: %+v", f)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
 	}
 }
