@@ -407,6 +407,10 @@
         this.start();
       });
       hls.on(Hls.Events.LEVEL_SWITCHED, () => this.menu());
+      // With low latency, who was interrupted catches up again, a tenth faster.
+      hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
+        hls.config.maxLiveSyncPlaybackRate = details.partTarget > 0 ? 1.1 : 1;
+      });
       hls.on(Hls.Events.ERROR, (_, data) => {
         if (data.fatal && this.hls === hls) this.hlsError(Hls, data);
       });
