@@ -222,6 +222,7 @@ var docs = map[string]string{
 	"TokenKey.Secret":               "The secret: 32 or more characters; openssl rand -hex 32 makes one. Whatever else signs tokens with it (HS256) needs the same characters.",
 	"Tokens.Keys":                   "A secret that tokens are signed with. The first block signs those of rtmpd token new; those signed with the others are taken, so that a new key can take an old one's place. Without any, rtmpd makes one and keeps it in state_dir.",
 	"Tokens.Overtime":               "How long who is watching may go on after the token has expired. Nobody begins to watch with an expired token.",
+	"Trigger.Above":                 "LIVE_BANDWIDTH: the bit rate of a stream from which on the handler is asked.",
 	"Trigger.Default":               "The answer that on_error = \"default\" stands for.",
 	"Trigger.Format":                "The payload: MistServer's lines, or JSON.",
 	"Trigger.Handler":               "One URL, or a command. The program gets the trigger's name as its last argument and what happened on its standard input.",

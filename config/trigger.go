@@ -33,6 +33,8 @@ type Trigger struct {
 	Timeout time.Duration `hcl:"timeout" default:"5s"`
 	// How often a handler that failed is called again.
 	Retries int `hcl:"retries" default:"0" max:"10"`
+	// LIVE_BANDWIDTH: the bit rate of a stream from which on the handler is asked.
+	Above value.Bitrate `hcl:"above" example:"\"10M\""`
 	// The payload: MistServer's lines, or JSON.
 	Format string `hcl:"format" default:"mist" one:"mist json"`
 	// The secret that signs what is sent to a URL (HMAC-SHA256).
@@ -147,6 +149,12 @@ func (c *checker) trigger(b *node, t *Trigger, inApplication bool) {
 	}
 	if kind.Answer == AnswerValue && t.Default == "true" {
 		c.errorAt(b.at("default"), t.Name+` answers with a name, and "true" would be one`, `to go on as if the handler were not there, write on_error = "pass"`)
+	}
+	switch above := b.said("above"); {
+	case above && t.Name != "LIVE_BANDWIDTH":
+		c.errorAt(b.at("above"), "above is for LIVE_BANDWIDTH", "leave it out")
+	case !above && t.Name == "LIVE_BANDWIDTH" && !c.broken:
+		c.errorAt(b.rng, "LIVE_BANDWIDTH needs above", "write above = \"10M\": the handler is asked about streams above that bit rate")
 	}
 	if t.Secret != "" && t.Handler.URL() == "" && !b.bad("handler") {
 		c.errorAt(b.at("secret"), "secret signs what goes to a URL", "a program on this host needs no signature: leave it out")

@@ -15,10 +15,6 @@ import (
 // with enabled = false. When one of them is built, its row is removed and
 // testdata/effects.txt gets the name of its behaviour test.
 const unbuiltTable = `
-trigger=STREAM_BUFFER trigger=STREAM_READY trigger=STREAM_END trigger=STREAM_UNLOAD
-trigger=PUSH_OUT_START trigger=PUSH_END trigger=RECORDING_END trigger=OUTPUT_END
-trigger=LIVE_BANDWIDTH trigger=LIVE_TRACK_LIST trigger=INPUT_ABORT
-trigger=SYSTEM_START trigger=SYSTEM_STOP
 
 dash.low_latency
 

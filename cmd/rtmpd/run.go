@@ -122,6 +122,9 @@ func serve(ctx context.Context, l *loader, cfg *config.Config, opts server.Optio
 	if _, err := in.server.Apply(cfg); err != nil {
 		return errors.Join(err, in.server.Shutdown())
 	}
+	if err := in.server.AskStart(ctx); err != nil {
+		return errors.Join(err, in.server.Shutdown())
+	}
 	for _, unit := range in.hold.Unused() {
 		in.log.Warn("a socket that the service manager listens on is not used: no listen names its address", zap.String("socket", unit))
 	}

@@ -42,7 +42,7 @@ const (
 // session or stream to the same host keep their order: each is delivered or given up
 // before the next begins.
 type Subject struct {
-	Session uint64
+	Session uint64 // 0: it is about a stream alone
 	Stream  string // that the session publishes; empty: none
 }
 
@@ -93,7 +93,10 @@ func (c *Caller) Tell(n *config.Notify, about Subject, calls ...Call) {
 }
 
 func (s Subject) keys(host string) []string {
-	keys := []string{strconv.FormatUint(s.Session, 10) + " " + host}
+	var keys []string
+	if s.Session != 0 || s.Stream == "" {
+		keys = append(keys, strconv.FormatUint(s.Session, 10)+" "+host)
+	}
 	if s.Stream != "" {
 		keys = append(keys, streamKey(s.Stream, host))
 	}

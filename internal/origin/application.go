@@ -84,7 +84,10 @@ func (a *Application) endLocked(st *Stream, reason string) {
 	}
 	log("stream ended", zap.String("stream", st.name), zap.String("reason", reason))
 	a.origin.goes.Go(func() {
+		sums := st.sums()
+		st.sayEnd(reason)
 		st.outputs.wait()
+		st.saySums(sums)
 		a.mu.Lock()
 		if a.ending[st.name] == st {
 			delete(a.ending, st.name)

@@ -75,7 +75,9 @@ func (a *Application) endOrGoOnLocked(st *Stream, reason string) {
 		a.startSlateLocked(st, cfg.Fallback)
 		return
 	}
-	a.endLocked(st, reason)
+	if !a.asksUnloadLocked(st, reason) {
+		a.endLocked(st, reason)
+	}
 }
 
 // goOnLocked puts on air who waits for a stream without a publisher. false: nobody does.

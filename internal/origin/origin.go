@@ -63,6 +63,7 @@ type Origin struct {
 	services      atomic.Pointer[[]*Service] // in the order of the rtmp blocks
 	epochs        atomic.Uint64              // numbers applications, and the verdicts of their hooks
 
+	attempts                  atomic.Uint64 // of pushes, for PUSH_END
 	published, played, viewed atomic.Uint64 // since the start
 	fanned                    atomic.Uint64 // bytes sent to the players of names that have none now
 }
@@ -78,6 +79,7 @@ func New(ctx, outputCtx context.Context, o Options) *Origin {
 	og.goes.Go(func() { og.watchBitrates(ctx) })
 	og.goes.Go(func() { og.keepRecordings(outputCtx) })
 	og.goes.Go(func() { og.watchPlayers(ctx) })
+	og.goes.Go(func() { og.watchStreams(ctx) })
 	og.goes.Go(func() { og.audience.run(ctx) })
 	return og
 }

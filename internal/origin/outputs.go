@@ -149,6 +149,7 @@ func (o *outputs) start(kind *OutputKind, label string, block any, last <-chan s
 		from = live.FromOldest // the sound before the first picture, which is still to come
 	}
 	cur := o.stream.live.Cursor(from, true)
+	o.stream.news.outs.Add(1)
 	o.done.Add(1)
 	go func() {
 		defer o.done.Done()

@@ -76,6 +76,9 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 	}
 	p.name = name
 	set.add(p)
+	if st != nil {
+		st.news.plays.Add(1)
+	}
 	if len(set.members) == 1 {
 		a.execs.pullLocked(name)
 	}
@@ -176,6 +179,8 @@ func (a *Application) attachPlayersLocked(st *Stream) {
 	for p := range set.members {
 		p.player.StreamBegins(cfg)
 	}
+	st.news.plays.Add(uint64(len(set.members)))
+	st.news.before = set.fan.BytesOut.Load()
 	st.fan.Store(set.fan)
 	set.fan.SetMeta(cfg.Meta)
 	set.fan.Attach(st.live)

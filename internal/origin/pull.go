@@ -248,6 +248,7 @@ func (p *puller) run(ctx context.Context) {
 			}
 			logged = err.Error()
 			log("pull failed", zap.String("pull", blocks[i].Name), zap.Error(err))
+			p.sayAbort(blocks[i].Name, blocks[i].Remote.URL, errors.Is(err, relay.ErrEnded), err)
 		}
 		if changed {
 			pause.Reset()

@@ -29,6 +29,7 @@ var pushKind = OutputKind{
 	Open: func(st *Stream, block any) (Output, error) {
 		return relay.New(block.(config.Push), relay.Options{
 			App: st.app.name, Name: st.name, Stream: st.live, Log: st.log(), Expand: st.placeholder, Via: st.via,
+			Aim: st.aim, Ended: st.sayPushEnd,
 		})
 	},
 }

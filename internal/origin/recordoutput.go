@@ -47,8 +47,9 @@ func openRecord(st *Stream, block any) (Output, error) {
 	var err error
 	r.recorder, err = record.New(cfg, record.Options{
 		App: st.app.name, Stream: st.name, Log: st.log(), Store: &st.app.origin.files, Since: st.started,
-		Started: func(path string) { st.sayRecordStarted(r, path) },
-		Done:    func(path string, ended bool) { st.sayRecordDone(r, path, ended) },
+		Started:  func(path string) { st.sayRecordStarted(r, path) },
+		Done:     func(path string, ended bool) { st.sayRecordDone(r, path, ended) },
+		Finished: func(f record.Finished) { st.sayFile(r, f) },
 		Status: func(s record.State) {
 			select {
 			case r.statuses <- s:

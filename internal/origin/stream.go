@@ -33,6 +33,9 @@ type Stream struct {
 	fanned      uint64         // bytes sent to earlier players, of fans that are closed
 	grace       *awake.Timer
 
+	unloading bool // STREAM_UNLOAD is asked
+
+	news    streamNews
 	outputs *outputs
 	ladders ladders
 	hooks   atomic.Pointer[hookSession]   // of the last publisher, for on_playlist
@@ -64,6 +67,10 @@ func newStream(a *Application, name string) *Stream {
 		live:    live.NewStream(a.name, name, live.Options{}),
 		started: time.Now(),
 	}
+	st.news.told = make(chan struct{})
+	if before := a.ending[name]; before != nil {
+		st.news.prior = before.news.told
+	}
 	st.outputs = newOutputs(st, a.ending[name])
 	return st
 }
@@ -88,6 +95,7 @@ func (st *Stream) attachLocked(p *Publication) {
 	st.hooks.Store(p.hooks)
 	st.cameBy.Store(&p.via)
 	if !p.slate { // the stream is still that of the publisher before
+		st.news.inputs.Add(1)
 		st.owner = p.owner
 		st.pushTo.Store(&p.pushTo)
 	}

@@ -27,6 +27,8 @@ type Options struct {
 	Started func(path string)             // the first frame is in the file
 	Done    func(path string, ended bool) // the file is closed; ended: and the stream is over
 	Status  func(State)                   // for record.notify
+	// Finished is called after Done, with what is known of the file.
+	Finished func(Finished)
 
 	Now  func() time.Time                          // nil: time.Now
 	Free func(dir string) (bytes int64, err error) // nil: of the file system
@@ -117,9 +119,22 @@ func (r *Recorder) show() {
 	}
 }
 
+// Finished describes a file that is closed.
+type Finished struct {
+	Path           string
+	Bytes          int64
+	Opened, Closed time.Time
+	Duration       time.Duration
+	First, Last    time.Duration // DTS of the first and the last packet
+	Ended          bool          // the stream is over
+	Failed         string        // why it could not be written on; empty: it could
+}
+
 // A run describes the content of the open file.
 type run struct {
 	began  bool
+	first  time.Duration // DTS, as is last
+	last   time.Duration
 	frames int
 	video  bool        // there is a keyframe
 	codec  media.Codec // of the newest

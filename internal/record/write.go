@@ -91,7 +91,10 @@ func (r *Recorder) write(p *media.Packet) error {
 			r.log.Warn("the recording was deleted or its directory replaced: it goes on in another file, where its path is now", zap.String("path", f.path))
 		}
 	}
-	run.began = true
+	if !run.began {
+		run.first = p.DTS
+	}
+	run.began, run.last = true, p.DTS
 	if err := f.w.Write(p); err != nil {
 		return err
 	}
@@ -155,6 +158,12 @@ func (r *Recorder) close() {
 	r.status(Stop)
 	if r.o.Done != nil {
 		r.o.Done(f.path, r.ending)
+	}
+	if r.o.Finished != nil {
+		r.o.Finished(Finished{
+			Path: f.path, Bytes: f.w.Written(), Opened: r.opened, Closed: r.o.Now(), Duration: f.w.Duration(),
+			First: r.run.first, Last: r.run.last, Ended: r.ending, Failed: r.fault.why,
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/output"
@@ -25,6 +26,20 @@ type Options struct {
 	Expand    func(placeholder string) string
 	Via       func() []string // for connect; nil: nothing
 	TLS       *tls.Config     // for rtmps; nil: the system's authorities
+	// Aim is asked before each attempt of a push where it is to go that goes to url;
+	// empty: there. After an error the attempt has failed. nil: it is not asked.
+	Aim func(ctx context.Context, url string) (value.RTMPURL, error)
+	// Ended is told of each attempt of a push. nil: it is not.
+	Ended func(End)
+}
+
+// An End is how an attempt of a push has ended. No key is in it.
+type End struct {
+	Name              string // of the block
+	Target, Effective string // where it was to go, and where it went
+	Err               error  // nil: the stream is over, or the push was stopped
+	Bytes             uint64
+	For               time.Duration
 }
 
 // A Push publishes a stream to another server, again and again while it fails.
@@ -38,6 +53,7 @@ type Push struct {
 	state   output.State
 	link    *link  // the present one; nil: none
 	before  uint64 // bytes sent over those before
+	told    uint64 // of them in what Ended has heard
 	media   time.Duration
 	again   bool          // "live again" is in the log already
 	logged  string        // why it failed, as the log has it; empty after a good while
@@ -114,6 +130,7 @@ func (p *Push) Run(ctx context.Context, cur *live.Cursor) error {
 		err = p.session(wanted, cur)
 		stopped := wanted.Err() != nil
 		stop()
+		p.sayEnded(began, err, stopped)
 		switch {
 		case err == nil || ctx.Err() != nil: // the stream is over, or the output is
 			return nil
@@ -129,6 +146,41 @@ func (p *Push) Run(ctx context.Context, cur *live.Cursor) error {
 		}
 		renew()
 	}
+}
+
+// sayEnded tells how an attempt has ended that began then.
+func (p *Push) sayEnded(began time.Time, err error, stopped bool) {
+	if p.o.Ended == nil {
+		return
+	}
+	e := End{Name: p.cfg.Name, For: time.Since(began)}
+	if !stopped {
+		e.Err = err
+	}
+	if t, err := p.target(); err == nil {
+		e.Target = t.shown
+	}
+	p.mu.Lock()
+	e.Effective, e.Bytes = p.state.Target, p.before-p.told
+	p.told = p.before
+	p.mu.Unlock()
+	p.o.Ended(e)
+}
+
+// aim is where the next attempt goes.
+func (p *Push) aim(ctx context.Context) (config.Remote, target, error) {
+	remote := p.cfg.Remote
+	if p.o.Aim != nil {
+		to, err := p.o.Aim(ctx, value.Template(remote.URL.Reveal()).Expand(p.o.Expand))
+		if err != nil {
+			return remote, target{}, err
+		}
+		if to != "" { // with all that belongs to it
+			remote = config.Remote{URL: to, Reconnect: remote.Reconnect, Queue: remote.Queue, PageURL: remote.PageURL, SWFURL: remote.SWFURL, FlashVer: remote.FlashVer}
+		}
+	}
+	t, err := newTarget(&remote, p.o.App, p.o.Name, p.o.Expand)
+	return remote, t, err
 }
 
 // whileWanted is ctx for as long as the push is not stopped by hand.
@@ -209,7 +261,7 @@ func pass(ctx context.Context, cur *live.Cursor, changed <-chan struct{}, timer 
 
 // session publishes once. nil: the stream is over, and the server has all of it.
 func (p *Push) session(ctx context.Context, cur *live.Cursor) error {
-	t, err := p.target()
+	remote, t, err := p.aim(ctx)
 	if err != nil {
 		return err
 	}
@@ -217,7 +269,7 @@ func (p *Push) session(ctx context.Context, cur *live.Cursor) error {
 	p.state.Target, p.state.Phase, p.state.Retry = t.shown, output.Connecting, time.Time{}
 	p.mu.Unlock()
 	asking, answered := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
-	l, err := connect(asking, &p.cfg.Remote, &t, via(p.o.Via), false, p.o.TLS)
+	l, err := connect(asking, &remote, &t, via(p.o.Via), false, p.o.TLS)
 	if err == nil {
 		if err = l.Publish(asking, t.name); err != nil {
 			err = why(asking, err)

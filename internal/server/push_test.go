@@ -88,7 +88,7 @@ func TestReloadTouchesOnlyThePushThatChanged(t *testing.T) {
 	r.reload(withPushes(one))
 	w := r.witness("live", "cam")
 	live := func(name string) func() bool { return func() bool { return r.stream("copy", name) != nil } }
-	r.eventually("one is live", live("cam-1"))
+	r.eventually("one is live", func() bool { return live("cam-1")() && r.push("one").Phase == output.Live })
 	since := r.push("one").Since
 
 	r.reload(withPushes(one, r.to("two", "cam-2", "")))

@@ -60,6 +60,7 @@ type Server struct {
 	hub      *fanout.Hub
 	awake    *awake.Clock // of every timer that watches a peer
 	hooks    *hooks.Client
+	triggers *hooks.Caller // of the triggers about the server
 	metrics  http.Handler
 	counters counters
 	nextID   atomic.Uint64 // of clients
@@ -88,6 +89,7 @@ func New(o Options) *Server {
 	s.hub = fanout.NewHub(defaultFlush, s.awake)
 	s.acme, s.hooks = acme.New(s.log, 0), hooks.New(s.log)
 	s.hooks.Awake = s.awake
+	s.triggers = s.hooks.Caller(s.log)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
@@ -139,6 +141,7 @@ func (s *Server) Shutdown() error {
 	s.applying.Unlock()
 	deadline := time.Now().Add(timeout)
 	hooksDeadline := time.Now().Add(timeout / 2) // Docker and others kill after as long as timeout's default
+	s.sayStop()
 	s.hooks.Drain()                              // calls that fail from here on are not repeated
 	s.cancel()
 	err := waitUntil(deadline, s.rtmp.WaitSessions)

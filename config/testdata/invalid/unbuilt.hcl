@@ -1,4 +1,4 @@
-trigger "STREAM_UNLOAD" {
+trigger "LIVE_BANDWIDTH" {
   handler = "http://127.0.0.1/x"
 }
 rtmp {
