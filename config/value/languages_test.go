@@ -183,7 +183,7 @@ func TestNamesOfStreamsAsTheyAreRead(t *testing.T) {
 	read[Command](t, Context{}, reading{in: `["ffmpeg", "-i", "$path"]`, want: `["ffmpeg", "-i", "$path"]`}, reading{in: `"ffmpeg -i 'a b'"`, want: `["ffmpeg", "-i", "a b"]`}, reading{in: `"a 'b"`, err: "is not closed"}, reading{in: "[]", err: "the command is empty"}, reading{in: `""`, err: "the command is empty"}, reading{in: `[""]`, err: "the command is empty"},
 		reading{in: `["a", "$x"]`, err: "there is no placeholder"}, reading{in: `["a", "b\u0000"]`, err: "a NUL byte"}, reading{in: "7", err: "a command is a list"}, reading{in: "[7]", err: "a command is a list"}, reading{in: `["sh", "-c", "echo $name"]`, err: "use the environment"}, reading{in: `["sh", "-c", "echo $$RTMPD_NAME"]`, want: `["sh", "-c", "echo $$RTMPD_NAME"]`},
 		reading{in: `["sh", "x", "$name"]`, want: `["sh", "x", "$name"]`}, reading{in: `["a", ""]`, want: `["a", ""]`})
-	read[Handler](t, Context{}, reading{in: `"http://h/x?$a"`, want: `["http://h/x?$$a"]`}, reading{in: `"ftp://h/x"`, err: "this is a URL"}, reading{in: `"prog $name"`, want: `["prog", "$name"]`}, reading{in: `["prog"]`, want: `["prog"]`}, reading{in: "[]", err: "the command is empty"})
+	read[Handler](t, Context{}, reading{in: `"http://h/x?$a"`, want: `"http://h/x?$a"`}, reading{in: `"ftp://h/x"`, err: "this is a URL"}, reading{in: `"prog $name"`, err: "has no placeholders"}, reading{in: `"prog 'a b'"`, want: `["prog", "a b"]`}, reading{in: `["prog"]`, want: `["prog"]`}, reading{in: "[]", err: "the command is empty"})
 	for name, want := range map[string]bool{"app": true, "name": true, "ap": false, "": false} {
 		if got := Template("$app/x-$name").Holds(name); got != want {
 			t.Errorf("$%s: %v, want %v", name, got, want)
