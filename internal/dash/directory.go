@@ -2,6 +2,7 @@ package dash
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,20 +13,33 @@ import (
 )
 
 // A Directory is the DASH of one path. It is a packager.Format.
-type Directory struct{ *packager.Directory }
+type Directory struct {
+	*packager.Directory
+
+	mu      sync.Mutex
+	ladders map[string]*ladder // by file name
+}
 
 // NewDirectory makes the DASH of a directory that packager.OpenDirectory then opens with
 // it.
-func NewDirectory() *Directory { return new(Directory) }
+func NewDirectory() *Directory { return &Directory{ladders: make(map[string]*ladder)} }
 
 // Attach implements packager.Format.
 func (d *Directory) Attach(p *packager.Directory) { d.Directory = p }
 
 // Removed implements packager.Format.
-func (d *Directory) Removed(segstore.Entry) {}
+func (d *Directory) Removed(rec segstore.Entry) {
+	if rec.Kind == packager.KindMPD {
+		d.leaveLadder(rec.Name)
+	}
+}
 
 // Moved implements packager.Format.
-func (d *Directory) Moved() {}
+func (d *Directory) Moved() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.ladders)
+}
 
 // Names implements packager.Format.
 func (d *Directory) Names(rec segstore.Entry, body []byte) (files []string, n segstore.Numbers, ok bool) {
@@ -77,8 +91,9 @@ func (d *Directory) NewPackager(app, name string, cfg config.DASH, log *zap.Logg
 
 // A spec is a dash block, for streams in one directory.
 type spec struct {
-	d   *Directory
-	cfg config.DASH
+	d    *Directory
+	cfg  config.DASH
+	rung *Rung // nil: the stream is no rendition
 }
 
 // Files implements packager.Spec.
@@ -87,7 +102,7 @@ func (s *spec) Files(_, stream string) []string { return []string{ManifestName(s
 // Open implements packager.Spec.
 func (s *spec) Open(w *packager.Writer) packager.Manifest {
 	_, stream := w.Stream()
-	return &manifest{d: s.d, w: w, cfg: s.cfg, file: ManifestName(stream, &s.cfg)}
+	return &manifest{d: s.d, w: w, cfg: s.cfg, file: ManifestName(stream, &s.cfg), rung: s.rung}
 }
 
 // clocks are the UTCTiming schemes of dash.clock (§5.8.5.7).

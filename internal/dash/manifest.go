@@ -18,6 +18,7 @@ type manifest struct {
 	w    *packager.Writer
 	cfg  config.DASH
 	file string
+	rung *Rung // nil: the stream is no rendition
 
 	parts   []part        // of the window; the last one goes on
 	longest time.Duration // the longest segment of the window
@@ -104,6 +105,9 @@ func (m *manifest) Publish() error {
 		return fmt.Errorf("mpd: %w", err)
 	}
 	m.w.SetNumbers(m.file)
+	if m.rung != nil {
+		return m.d.updateLadder(m, doc, target)
+	}
 	return nil
 }
 

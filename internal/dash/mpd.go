@@ -109,7 +109,9 @@ const (
 )
 
 // text is the MPD as XML.
-func (m *mpd) text() ([]byte, error) {
+func (m *mpd) text() ([]byte, error) { return textOf(m) }
+
+func textOf(m any) ([]byte, error) {
 	b, err := xml.MarshalIndent(m, "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("mpd: %w", err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/output"
@@ -96,9 +97,17 @@ func (b hlsBlock) settings(d *Directory) packager.Settings {
 	}
 	if b.DASH != nil {
 		s.Naming = packager.NamingMedia
-		s.Manifests = append(s.Manifests, d.dash.Spec(*b.DASH))
+		s.Manifests = append(s.Manifests, dashSpec(d, *b.DASH, b.Rung))
 	}
 	return s
+}
+
+// dashSpec is the MPD of a stream, or of its rendition.
+func dashSpec(d *Directory, cfg config.DASH, r *rung) packager.Spec {
+	if r == nil {
+		return d.dash.Spec(cfg)
+	}
+	return d.dash.RungSpec(cfg, dash.Rung{Base: r.Base, Index: r.Index})
 }
 
 // A dashBlock is a dash block whose segments nothing else names.
@@ -120,6 +129,7 @@ func (b dashBlock) settings(d *Directory) packager.Settings {
 	s := d.dash.Settings(b.DASH)
 	if b.Rung != nil {
 		s.Aligned, s.Public = true, b.Rung.Stream
+		s.Manifests = []packager.Spec{dashSpec(d, b.DASH, b.Rung)}
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/xml"
 	"regexp"
 	"slices"
 	"strings"
@@ -237,5 +238,67 @@ func TestTracksOfAHostilePublisherAreBounded(t *testing.T) {
 	}
 	if !p.alive() {
 		t.Error("the publisher was closed")
+	}
+}
+
+// The MPD of a ladder has all sizes as representations of one set.
+func TestTheMPDOfALadderHasAllSizes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, config, template string }{
+		{"DASH alone", dashed("", ""), "cam_720p-$Time$.m4v"},
+		{"nested", dashed("nested = true", ""), "../cam_720p/$Time$.m4v"},
+		{"beside HLS", strings.Replace(watched(`dash {
+      path = "$DIR/www/live"
+    }`), "hls {", "hls {\n      format          = \"fmp4\"", 1), "cam_720p-video-$Time$.m4s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, c.config)
+			file := "www/live/cam.mpd"
+			if c.name == "nested" {
+				file = "www/live/cam/index.mpd"
+			}
+			type representation struct {
+				ID       string `xml:"id,attr"`
+				Height   int    `xml:"height,attr"`
+				Template struct {
+					Media string `xml:"media,attr"`
+					S     []struct {
+						T uint64 `xml:"t,attr"`
+						D uint64 `xml:"d,attr"`
+						R uint64 `xml:"r,attr"`
+					} `xml:"SegmentTimeline>S"`
+				} `xml:"SegmentTemplate"`
+			}
+			type document struct {
+				Type string `xml:"type,attr"`
+				Sets []struct {
+					Type string           `xml:"contentType,attr"`
+					All  []representation `xml:"Representation"`
+				} `xml:"Period>AdaptationSet"`
+			}
+			read := func() (m document) {
+				_ = xml.Unmarshal([]byte(r.read(file)), &m)
+				return m
+			}
+			p := r.multitrack("cam", threeSizes...)
+			p.until("an MPD", func() bool { m := read(); return len(m.Sets) > 0 && len(m.Sets[0].All[0].Template.S) > 0 })
+			if err := p.Unpublish(); err != nil {
+				t.Fatal(err)
+			}
+			r.eventually("its end", func() bool { return read().Type == "static" })
+			m := read()
+			if len(m.Sets) != 2 || m.Sets[0].Type != "video" || len(m.Sets[0].All) != 3 || len(m.Sets[1].All) != 1 {
+				t.Fatalf("%+v", m)
+			}
+			v := m.Sets[0].All
+			if v[0].Height != 360 || v[1].Height != 720 || v[2].Height != 480 || v[1].Template.Media != c.template || v[0].ID == v[1].ID {
+				t.Errorf("%+v", v)
+			}
+			r.eventually("segments at the same times", func() bool {
+				v := read().Sets[0].All
+				return slices.Equal(v[0].Template.S, v[1].Template.S) && slices.Equal(v[0].Template.S, v[2].Template.S)
+			})
+		})
 	}
 }

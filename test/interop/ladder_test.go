@@ -160,3 +160,25 @@ func TestPlayersClimbALadder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A player of DASH finds the frames of every size in one MPD.
+func TestTheMPDOfALadderHasTheSameFrames(t *testing.T) {
+	t.Parallel()
+	tags, files := ladderTags(t, 6)
+	s := startDASH(t)
+	if err := sendInTime(t.Context(), s, "test", tags, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 60*time.Second, "the MPDs are static", func() bool {
+		wide, err := get(s.dashURL("test"))
+		upright, err2 := get(s.dashURL("test-vertical"))
+		return err == nil && err2 == nil && strings.Contains(string(wide), `type="static"`) && strings.Contains(string(upright), `type="static"`)
+	})
+	for _, c := range []struct{ name, kind, file string }{
+		{"test", "v:0", files[0]}, {"test", "v:1", files[1]}, {"test", "v:2", files[2]}, {"test-vertical", "v:0", files[3]},
+	} {
+		if want, got := sums(t, c.file, "v"), sums(t, s.dashURL(c.name), c.kind); !slices.Equal(got, want) {
+			t.Errorf("%s %s: %d frames, or others, want %d", c.name, c.kind, len(got), len(want))
+		}
+	}
+}
