@@ -190,6 +190,9 @@ func (d *differ) application(title string, s *blockSchema, old, new *Application
 	if old.StreamKeysFile == new.StreamKeysFile && !Equal(old.FileKeys, new.FileKeys) {
 		d.add(Change{Where: title + ": stream_keys_file", Action: "changed", When: "check"}, "")
 	}
+	if a, b := old.Tokens, new.Tokens; a != nil && b != nil && a.JWKS == b.JWKS && !Equal(a.KeySet, b.KeySet) {
+		d.add(Change{Where: title + ": tokens: jwks", Action: "changed", When: "check"}, "")
+	}
 	stream := s.block("stream")
 	find := func(a *Application, pattern string) int {
 		return slices.IndexFunc(a.Streams, func(r StreamRule) bool { return r.Pattern == pattern })

@@ -19,7 +19,7 @@ type mask struct {
 }
 
 // sensitiveNames are the attributes whose source lines could show a secret.
-const sensitiveNames = "secret secret_sha256 token key basic_auth notify_headers headers environment"
+const sensitiveNames = "secret secret_sha256 token key passphrase basic_auth notify_headers headers environment"
 
 func newMask(name string, src []byte) *mask {
 	m := &mask{src: src, starts: []int{0}}

@@ -146,6 +146,11 @@ func TestTheDocumentsConfigurationsLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.text = regexp.MustCompile(`(stream_keys_file *= )"[^"]*"`).ReplaceAllString(b.text, `$1"`+keys+`"`)
+			set := filepath.Join(t.TempDir(), "jwks")
+			if err := os.WriteFile(set, []byte(`{"keys":[{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b.text = regexp.MustCompile(`(jwks *= )"[^"]*"`).ReplaceAllString(b.text, `$1"`+set+`"`)
 			b.text = regexp.MustCompile(`env\("VIEW_KEY[^)]*\)`).ReplaceAllString(b.text, `"0123456789abcdef0123456789abcdef"`)
 			load(t, b.text)
 		})

@@ -162,7 +162,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 	if tokens != nil {
 		claims, err := h.app.admit(rules, tokens, h.name, cred, h.counter.Joined(id, v.Now), v.Now)
 		if err != nil {
-			return grant, &viewers.Denial{Status: http.StatusForbidden, Reason: h.app.refuseToken(h.name, v.Addr, err, v.Now)}
+			return grant, &viewers.Denial{Status: http.StatusForbidden, Reason: h.app.refuseToken(h.name, v.Addr, err, v.Now), Login: tokens.word != (keyID{})}
 		}
 		h.carryToken(&grant, cfg, cred, claims)
 	}

@@ -57,6 +57,7 @@ type Origin struct {
 	keptOut     keepOut
 	replaced    wordSet // words that triggers have replaced
 	fetcher     *vod.Fetcher
+	words       guessLimit // of passphrases
 	onceTokens  onceTokens // that have been used
 	// refusedTokens are the refusals that the log has.
 	refusedTokens recently

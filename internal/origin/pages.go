@@ -88,7 +88,7 @@ func (p Pages) look(a *Application, rules *appRules, appName, name string) (s pa
 	if !app.Live || cfg.HLS == nil && cfg.DASH == nil {
 		return s, 0
 	}
-	s = pages.Stream{App: appName, Name: name, State: pages.Offline, Guarded: rules.asksHTTP(name) || cfg.Tokens != nil}
+	s = pages.Stream{App: appName, Name: name, State: pages.Offline, Guarded: rules.asksHTTP(name) || cfg.Tokens != nil, Locked: cfg.Tokens != nil && cfg.Tokens.Passphrase != ""}
 	if h := cfg.HLS; h != nil {
 		s.Dir, s.Playlist, s.Elsewhere, s.Fragmented = string(h.Path), hls.PlaylistName(name, h), elsewhere(h), h.Format == "fmp4"
 	}

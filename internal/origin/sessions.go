@@ -88,6 +88,7 @@ type watching struct {
 type savedRequest struct{ referer, url string }
 
 func (r savedRequest) Bearer() string          { return "" }
+func (r savedRequest) Password() string        { return "" }
 func (r savedRequest) Cookie(string) string    { return "" }
 func (r savedRequest) Referer() string         { return r.referer }
 func (r savedRequest) PublicURL(string) string { return r.url }

@@ -26,6 +26,8 @@ import (
 type tokenRules struct {
 	cfg     *config.Tokens
 	checker *viewtoken.Checker
+	signer  viewtoken.Key
+	word    keyID // of the passphrase; zero: there is none
 }
 
 // whyNoToken is what a viewer hears whose token is refused, whatever the reason: a
@@ -46,7 +48,10 @@ func newTokenRules(app *config.Application, kept func(app string) (string, error
 		if out == nil {
 			out = make(map[*config.Tokens]*tokenRules)
 		}
-		out[a.Tokens] = &tokenRules{cfg: a.Tokens, checker: viewtoken.NewChecker(keys, viewtoken.Options{})}
+		out[a.Tokens] = &tokenRules{
+			cfg: a.Tokens, signer: keys[0], word: wordOf(a.Tokens.Passphrase.Reveal()),
+			checker: viewtoken.NewChecker(keys, viewtoken.Options{Issuer: a.Tokens.Issuer, Audience: a.Tokens.Audience, Claim: a.Tokens.Claim}),
+		}
 	}
 	return out, nil
 }
@@ -64,6 +69,13 @@ func tokenKeys(app string, t *config.Tokens, kept func(app string) (string, erro
 			return nil, err
 		}
 		keys = append(keys, viewtoken.NewSecret("", []byte(secret)))
+	}
+	if t.KeySet != nil {
+		set, err := viewtoken.ParseKeySet(t.KeySet)
+		if err != nil {
+			return nil, fmt.Errorf("jwks: %w", err)
+		}
+		keys = append(keys, set...)
 	}
 	return keys, nil
 }
@@ -112,8 +124,8 @@ func NewToken(cfg *config.Config, app string, c viewtoken.Claims) (string, error
 	if err != nil {
 		return "", err
 	}
-	c.App = app
-	return viewtoken.Sign(keys[0], c, "")
+	c.App, c.Issuer, c.Audience = app, found.Issuer, found.Audience
+	return viewtoken.Sign(keys[0], c, found.Claim)
 }
 
 // tokensFor returns the rules for the viewers of a stream; nil: nobody needs a token.
@@ -127,8 +139,9 @@ func (r *appRules) tokensFor(stream string) *tokenRules {
 // A credential is a token and who shows it.
 type credential struct {
 	token   string
-	err     error // why it can't be known which token is meant
-	inQuery bool  // of an HTTP viewer: it stands in the query
+	err     error  // why it can't be known which token is meant
+	inQuery bool   // of an HTTP viewer: it stands in the query
+	word    string // the passphrase, where there is no token
 	addr    netip.Addr
 	agent   string
 }
@@ -139,9 +152,15 @@ func (a *Application) admit(rules *appRules, t *tokenRules, stream string, s cre
 	if s.err != nil {
 		return nil, s.err
 	}
+	if s.token == "" && s.word != "" && t.word != (keyID{}) {
+		return a.origin.opens(t, a.name, stream, s, now)
+	}
 	claims, err := t.checker.Check(s.token)
 	if err != nil {
 		return nil, err
+	}
+	if claims.Word != "" && claims.Word != t.mark() {
+		return nil, errOldWord
 	}
 	overtime := time.Duration(0)
 	if watching {
@@ -218,6 +237,9 @@ func (h *viewerSet) shownBy(v *viewers.Visit, from []string) credential {
 			return s
 		}
 	}
+	if s.word = wordFrom(v.Query); s.word == "" {
+		s.word = v.Request.Password()
+	}
 	return s
 }
 
@@ -225,6 +247,9 @@ func (h *viewerSet) shownBy(v *viewers.Visit, from []string) credential {
 // other playlists, because players drop the query, and into a cookie where sessions take
 // one.
 func (h *viewerSet) carryToken(g *viewers.Grant, cfg *config.Application, s credential, c *viewtoken.Claims) {
+	if s.token == "" { // a passphrase: the links carry it as the query has it, or the login is repeated
+		return
+	}
 	if s.inQuery { // the query of the request is carried anyway
 		if cfg.Sessions != nil && slices.Contains(cfg.Sessions.TokenFrom, "cookie") {
 			g.Cookie, g.CookieName, g.CookieUntil = s.token, h.cookie, c.Expires
@@ -247,7 +272,9 @@ func cookieName(app, stream string) string {
 // tokenOf returns what an RTMP player shows: the token behind the stream's name.
 func tokenOf(r *PlayRequest, agent string) credential {
 	s := credential{addr: r.Address, agent: agent}
-	s.token, s.err = viewtoken.FromQuery(r.RawArgs)
+	if s.token, s.err = viewtoken.FromQuery(r.RawArgs); s.token == "" && s.err == nil {
+		s.word = wordFrom(r.RawArgs)
+	}
 	return s
 }
 
@@ -258,8 +285,10 @@ func (a *Application) letIn(rules *appRules, r *PlayRequest, p Player, name stri
 		return credential{}, nil
 	}
 	s := tokenOf(r, p.Describe().Session.FlashVer)
-	if s.token != "" {
-		p.Hide(s.token, false)
+	for _, secret := range []string{s.token, s.word} {
+		if secret != "" {
+			p.Hide(secret, false)
+		}
 	}
 	now := time.Now()
 	if _, err := a.admit(rules, t, name, s, false, now); err != nil {
@@ -291,6 +320,9 @@ func (p *Playing) watchToken() {
 	if why := p.tokenRefusedBy(rules); why != "" {
 		p.player.Kick(Reason{RuleDenied, why})
 		return
+	}
+	if p.shown.token == "" {
+		return // a passphrase does not end
 	}
 	claims, err := t.checker.Check(p.shown.token)
 	if err != nil {

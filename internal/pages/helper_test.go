@@ -56,6 +56,18 @@ func (f *fakeStreams) All([]string) []Stream {
 	return slices.Clone(f.streams)
 }
 
+func (f *fakeStreams) Unlock(_, _, word string, _ netip.Addr) (string, error) {
+	switch word {
+	case "open sesame":
+		return "TOKEN", nil
+	case "again":
+		return "", ErrTooMany
+	}
+	return "", ErrLocked
+}
+
+func (f *fakeStreams) Opens(_, _, query string) bool { return query == "token=TOKEN" }
+
 func (f *fakeStreams) Keyframe(string, string) *media.Packet { return f.keyframe }
 
 // set replaces the streams.

@@ -30,6 +30,8 @@ type page struct {
 	Info        string // for the player: its state as JSON
 	Autoplay    bool
 	Muted       bool
+	Locked      bool   // it asks for the passphrase, and there is no player
+	Unlock      string // for the form: where it asks
 	Params      string // a query for all that the player asks for
 	Playlist    string // or MPD, relative; empty: none now
 	Engine      string // the script that plays it in most browsers
@@ -53,6 +55,9 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request, v Visit, s *
 		Root: v.root(), Frame: frame, Title: i.Title, Site: cmp.Or(h.cfg.Title, "Live"), Description: s.Description,
 		Name: s.App + "/" + s.Name, Info: string(encode(i)), Autoplay: h.cfg.Autoplay,
 		Width: cmp.Or(i.Width, defaultWidth), Height: cmp.Or(i.Height, defaultHeight),
+	}
+	if p.Locked = s.Locked && !h.streams.Opens(s.App, s.Name, r.URL.RawQuery); p.Locked {
+		p.Unlock = v.root() + h.ref(s, "unlock_"+url.PathEscape(s.Name)+".js")
 	}
 	p.options(r.URL.Query())
 	if len(i.Source) > 0 {

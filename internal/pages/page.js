@@ -23,6 +23,27 @@
     if (source) document.getElementById("playlist").href = new URL(source.relurl, new URL(".", document.querySelector('script[src$="player.js"]').src));
   });
 
+  // The form of a stream with a passphrase: the token that the server gives for it stands in
+  // the address from then on, so that the page can be loaded again.
+  const unlock = document.getElementById("unlock");
+  unlock?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    set("refused", "");
+    const word = document.getElementById("passphrase").value;
+    try {
+      const answer = await fetch(unlock.dataset.ask, { cache: "no-store", headers: { "X-Passphrase": encodeURIComponent(word) } });
+      if (!answer.ok) {
+        set("refused", await answer.text());
+        return;
+      }
+      const next = new URL(location.href);
+      next.searchParams.set("token", (await answer.json()).token);
+      location.replace(next);
+    } catch {
+      set("refused", "The server can't be reached.");
+    }
+  });
+
   // look replaces the list if it has changed.
   let shown = streams?.innerHTML;
   async function look() {

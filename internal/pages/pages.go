@@ -19,6 +19,7 @@ package pages
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -60,6 +61,8 @@ type Stream struct {
 	// Guarded: a hook is asked about each viewer. Such a stream has no public picture
 	// and is in no list.
 	Guarded bool
+	// Locked: a passphrase opens it.
+	Locked bool
 	// Fragmented: its fragments are MP4, not MPEG-TS.
 	Fragmented bool
 	// Renditions are how many qualities its playlist names; 0 or 1: one.
@@ -94,6 +97,11 @@ type Streams interface {
 	Find(apps []string, app, name string) (s Stream, ok bool)
 	// All returns the streams that are live, by name.
 	All(apps []string) []Stream
+	// Unlock returns a token for who knows the passphrase of a stream. The error is ErrLocked
+	// or ErrTooMany.
+	Unlock(app, name, passphrase string, from netip.Addr) (token string, err error)
+	// Opens reports whether the query of a page has a token for a stream.
+	Opens(app, name, query string) bool
 	// Keyframe returns the newest keyframe, a whole picture; nil: there is none.
 	Keyframe(app, name string) *media.Packet
 }
@@ -217,8 +225,15 @@ func redirect(w http.ResponseWriter, to, query string) {
 	w.WriteHeader(http.StatusFound)
 }
 
+// Why Unlock gives no token.
+var (
+	ErrLocked  = errors.New("that is not the passphrase")
+	ErrTooMany = errors.New("too many wrong ones: try again in a minute")
+)
+
 // What a path asks for.
 const (
+	kindUnlock = "unlock"
 	kindPage   = "page"
 	kindEmbed  = "embed"
 	kindJSON   = "json"
@@ -234,6 +249,8 @@ func (h *Handler) byKind(kind string) func(http.ResponseWriter, *http.Request, V
 		return func(w http.ResponseWriter, r *http.Request, v Visit, s Stream) {
 			h.servePage(w, r, v, &s, kind == kindEmbed)
 		}
+	case kindUnlock:
+		return h.serveUnlock
 	case kindJSON:
 		return h.serveJSON
 	case kindInfo:
@@ -271,10 +288,10 @@ func route(path, asked string) (kind, app, name string) {
 }
 
 // fileKind tells the files of a stream apart: NAME.html, NAME.poster.mp4, json_NAME.js,
-// NAME.poster.avif, info_NAME.js.
+// NAME.poster.avif, info_NAME.js, unlock_NAME.js.
 func fileKind(file string) (kind, name string) {
 	for _, k := range [...]struct{ kind, before, behind string }{
-		{kindPoster, "", ".poster.mp4"}, {kindImage, "", ".poster.avif"}, {kindPage, "", ".html"}, {kindJSON, "json_", ".js"}, {kindInfo, "info_", ".js"},
+		{kindPoster, "", ".poster.mp4"}, {kindImage, "", ".poster.avif"}, {kindPage, "", ".html"}, {kindJSON, "json_", ".js"}, {kindUnlock, "unlock_", ".js"}, {kindInfo, "info_", ".js"},
 	} {
 		if in, ok := strings.CutPrefix(file, k.before); ok {
 			if name, ok := strings.CutSuffix(in, k.behind); ok {

@@ -14,6 +14,7 @@ import (
 type quietRequest struct{}
 
 func (quietRequest) Bearer() string          { return "" }
+func (quietRequest) Password() string        { return "" }
 func (quietRequest) Cookie(string) string    { return "" }
 func (quietRequest) Referer() string         { return "" }
 func (quietRequest) PublicURL(string) string { return "" }

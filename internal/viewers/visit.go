@@ -30,6 +30,8 @@ type Visit struct {
 type Request interface {
 	// Bearer returns the token of the Authorization header; empty: there is none.
 	Bearer() string
+	// Password returns the password of the Authorization header; empty: there is none.
+	Password() string
 	// Cookie returns the value of a cookie; empty: there is none.
 	Cookie(name string) string
 	// Referer returns the page that the viewer says it is on.
@@ -55,6 +57,7 @@ type Denial struct {
 	Status     int    // 403, 404, 503
 	Reason     string // in plain text, for the viewer; empty: the status says it
 	RetryAfter int    // seconds; 0: not said
+	Login      bool   // a name and a password would help
 }
 
 // Error is the reason.

@@ -138,7 +138,7 @@ func (c *Checker) claimsOf(said jwt.MapClaims) (*Claims, error) {
 	if len(out.Streams) == 0 || len(out.Streams) > maxStreams {
 		return nil, fmt.Errorf("%w: its claim %q names no stream, or more than %d", ErrForm, c.claim, maxStreams)
 	}
-	for claim, to := range map[string]*string{"jti": &out.ID, "app": &out.App} {
+	for claim, to := range map[string]*string{"jti": &out.ID, "app": &out.App, "word": &out.Word} {
 		if v, there := said[claim]; there {
 			text, ok := v.(string)
 			if !ok || text == "" {

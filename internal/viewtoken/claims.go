@@ -14,6 +14,9 @@ type Claims struct {
 	Expires   time.Time
 	NotBefore time.Time // zero: none
 	Once      bool      // one viewer can use it; the token has an ID
+	Word      string    // mark of the passphrase that it was given for; empty: for none
+
+	Issuer, Audience string // for Sign
 }
 
 // Why a token is refused. Strangers get one answer for all of them.

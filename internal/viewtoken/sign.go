@@ -33,6 +33,11 @@ func Sign(key Key, c Claims, claim string) (string, error) {
 	if c.Once {
 		said["once"] = true
 	}
+	for claim, text := range map[string]string{"word": c.Word, "iss": c.Issuer, "aud": c.Audience} {
+		if text != "" {
+			said[claim] = text
+		}
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, said)
 	delete(t.Header, "typ")
 	if key.ID != "" {

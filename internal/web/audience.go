@@ -57,6 +57,15 @@ func (x *exchange) Bearer() string {
 	return strings.TrimSpace(token)
 }
 
+// Password implements viewers.Request.
+func (x *exchange) Password() string {
+	if x.tokenGuarded || x.r.Header["Authorization"] == nil {
+		return ""
+	}
+	_, password, _ := x.r.BasicAuth()
+	return password
+}
+
 const (
 	viewerParam = viewers.Parameter
 	// viewerToken is the length of a token of package viewers. A value of
@@ -74,7 +83,7 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 		return v, grant, false
 	}
 	v = x.visit(urlPath, lf)
-	x.tokenGuarded = l.token != nil
+	x.tokenGuarded = l.guarded()
 	grant, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
 	if err != nil {
 		x.deny(l, urlPath, err)
@@ -134,6 +143,12 @@ func (x *exchange) deny(l *location, urlPath string, err error) {
 	}
 	if d.RetryAfter > 0 {
 		x.Header().Set("Retry-After", strconv.Itoa(d.RetryAfter))
+	}
+	// Players that are no browser ask for a password (VLC does), as does a browser that
+	// was given the address itself. The script of a page is told no.
+	if mode := x.r.Header.Get("Sec-Fetch-Mode"); d.Login && !l.guarded() && (mode == "" || mode == "navigate") {
+		x.Header().Set("Www-Authenticate", `Basic realm="rtmpd", charset="UTF-8"`)
+		d = &viewers.Denial{Status: http.StatusUnauthorized, Reason: d.Reason}
 	}
 	x.fail(l, d.Status, d.Reason)
 }

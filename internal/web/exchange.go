@@ -27,6 +27,7 @@ type exchange struct {
 	bytes  int64
 	// tokenGuarded: the Authorization header is for the location.
 	tokenGuarded bool
+	reports      string         // the query for the rendition reports of a low-latency playlist
 	meter        *viewers.Meter // of the session of a viewer; nil: it has none
 	names        bool           // the URL names streams, whether there are such or not: control, player
 }

@@ -166,10 +166,8 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 				x.servePersonal(l, v, grant.Links)
 				return
 			}
-			if lf.Kind == segstore.Playlist && x.guarded(lf) {
-				if body := withReports(lf.Body, linkQuery(v, grant.Links)); len(body) != len(lf.Body) {
-					lf.Body, lf.Gzip, lf.ETag = body, nil, ""
-				}
+			if lf.Low != nil {
+				x.reports = linkQuery(v, grant.Links)
 			}
 		}
 		if lf.Low == nil || !x.serveLow(l, lf) {

@@ -120,7 +120,10 @@ func (x *exchange) sendEdition(l *location, lf segstore.File, e *segstore.Editio
 		body = e.Delta
 	}
 	h["Vary"] = append(h["Vary"][:len(h["Vary"]):len(h["Vary"])], "Accept-Encoding")
-	if x.r.Header["Range"] == nil && acceptsGzip(x.r.Header["Accept-Encoding"]) {
+	// Players find a playlist among the reports by the URL that they have of it.
+	if own := withReports(body, x.reports); len(own) != len(body) {
+		body = own
+	} else if x.r.Header["Range"] == nil && acceptsGzip(x.r.Header["Accept-Encoding"]) {
 		body = e.Gzip(delta)
 		h["Content-Encoding"] = encodingGzip
 	}
