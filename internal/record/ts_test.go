@@ -17,6 +17,7 @@ import (
 // picture and sound with their times in ms, V where players can begin.
 func transport(ts []byte) string {
 	var out []string
+	times := mediatest.DecodeTimes(ts)
 	for ; len(ts) >= tsPacket; ts = ts[tsPacket:] {
 		pid := int(ts[1]&0x1f)<<8 | int(ts[2])
 		if ts[1]&0x40 == 0 {
@@ -26,7 +27,8 @@ func transport(ts []byte) string {
 		case 0:
 			out = append(out, "T")
 		case 0x100, 0x101:
-			at := mediatest.DecodeTimes(ts[:tsPacket])[pid][0]
+			at := times[pid][0]
+			times[pid] = times[pid][1:]
 			kind := map[int]string{0x100: "v", 0x101: "a"}[pid]
 			if pid == 0x100 && ts[3]&0x20 != 0 && ts[5]&0x40 != 0 { // random_access_indicator
 				kind = "V"
