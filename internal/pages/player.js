@@ -112,9 +112,10 @@
       this.hls = this.dash = null; // what plays it; neither: the browser
       this.wanted = options.autoplay; // somebody wants to see it
       this.way = 0; // how often it was tried in another way
+      this.low = false; // its playlist offers low latency
       this.failures = 0;
       this.unplayable = 0; // ways that the browser has not the codecs for
-      this.poor = 0;
+      this.troubles = []; // when it failed, or played badly
       this.decodeErrors = 0;
       this.repairedAt = -Infinity;
       this.samples = [];
@@ -306,7 +307,8 @@
       }
       const now = this.source || this.retried || this.state === "error" && this.failed;
       if (sources.some((s) => s.url === now)) return;
-      this.way = this.failures = this.unplayable = this.poor = 0;
+      this.restart();
+      this.low = false;
       this.shape(info.width, info.height);
       if (this.wanted) this.load();
       else this.offer(info);
@@ -325,20 +327,44 @@
       return found;
     }
 
-    // ways returns how this browser can play it, the best way first.
+    // ways returns how this browser can play it, the best way first: url is that of the
+    // source, from what is asked for.
     ways() {
       const sources = this.sources();
       const ways = [];
       for (const engine of engines(this.video)) {
         const s = sources.find((s) => s.kind === (engine === "dash.js" ? "dash" : "hls"));
-        if (s) ways.push({ engine, url: s.url });
+        if (!s) continue;
+        ways.push({ engine, url: s.url, from: s.url });
+        if (engine === "hls.js" && this.low) { // without parts a line may be slower
+          const plain = new URL(s.url);
+          plain.searchParams.set("_ll", "0");
+          ways.push({ engine, url: s.url, from: plain.href });
+        }
       }
       return ways;
     }
 
+    // restart forgets what went wrong.
+    restart() {
+      this.way = this.failures = this.unplayable = 0;
+      this.troubles = [];
+    }
+
+    // trouble takes the next way after the third one within three minutes, and says so.
+    trouble() {
+      if (this.info?.state !== "live") return false; // then it is the publisher's
+      const now = performance.now();
+      this.troubles = [...this.troubles.filter((t) => now - t < 180000), now];
+      if (this.troubles.length < 3 || this.ways().length < 2) return false;
+      this.troubles = [];
+      this.way++;
+      return true;
+    }
+
     offline() {
       this.cancel("retry");
-      this.way = this.failures = this.unplayable = this.poor = 0;
+      this.restart();
       this.retried = "";
       this.playButton.hidden = this.still.hidden = true;
       if (this.info?.state === "waiting") this.show("offline", "The stream is about to begin…", true);
@@ -379,7 +405,7 @@
         return;
       }
       if (way.engine === "native") {
-        this.video.src = source;
+        this.video.src = way.from;
         this.start();
         return;
       }
@@ -392,8 +418,8 @@
         return;
       }
       if (this.closed || this.source !== source || this.hls || this.dash) return;
-      if (hls) this.loadHls(engine, source);
-      else this.loadDash(engine, source);
+      if (hls) this.loadHls(engine, way.from);
+      else this.loadDash(engine, way.from);
     }
 
     loadHls(Hls, source) {
@@ -409,6 +435,7 @@
       hls.on(Hls.Events.LEVEL_SWITCHED, () => this.menu());
       // With low latency, who was interrupted catches up again, a tenth faster.
       hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
+        if (details.partTarget > 0) this.low = true;
         hls.config.maxLiveSyncPlaybackRate = details.partTarget > 0 ? 1.1 : 1;
       });
       hls.on(Hls.Events.ERROR, (_, data) => {
@@ -531,14 +558,13 @@
       this.text.replaceChildren(why, element("a", { href: source, target: "_blank", rel: "noopener" }, link), behind);
     }
 
-    // retry plays again in a while: after 1, 2, 4, 8, 10 … seconds. Whatever has failed three
-    // times may do better in another way.
+    // retry plays again in a while: after 1, 2, 4, 8, 10 … seconds.
     retry(text, status) {
       const source = this.source;
       this.stop();
       this.retried = source; // until then the server's news about it change nothing
       const wait = Math.min(status === 403 ? 30 : 10, 2 ** this.failures++) * 1000 * (0.75 + Math.random() / 2);
-      if (this.failures % 3 === 0) this.way++;
+      this.trouble();
       if (this.sources().length === 0) {
         this.offline();
         return;
@@ -619,7 +645,7 @@
       if (this.samples.length > 21) this.samples.shift();
       const late = this.dash ? this.dash.getCurrentLiveLatency() : this.hls?.latency;
       const usual = this.dash ? this.dash.getTargetLiveDelay() : this.hls?.targetLatency;
-      const behind = (late || 0) - Math.max(15, 3 * (usual || 0));
+      const behind = (late || 0) - Math.max(this.low ? 5 : 15, 3 * (usual || 0));
       this.goLive.hidden = !(behind > 0);
       const n = this.samples.length;
       if (this.info?.state !== "live") this.samples = [];
@@ -628,18 +654,13 @@
       }
       if (this.samples.length < 21) return;
       const played = (this.samples[20] - this.samples[0]) / 20;
-      if (played < 0 || played > 0.75) {
-        this.poor = 0;
-        return;
-      }
+      if (played < 0 || played > 0.75) return;
       this.samples = [];
       if (this.hls && !this.hls.autoLevelEnabled && this.hls.levels.length > 1) {
         this.hls.currentLevel = -1; // the chosen quality is too much
         this.menu();
       }
-      if (++this.poor > 1 && this.ways().length > 1) { // for 40 s
-        this.poor = 0;
-        this.way++;
+      if (this.trouble()) {
         this.load();
       } else if (this.state === "reconnecting") {
         this.show("reconnecting", "The connection is too slow for this stream…");

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -58,6 +60,44 @@ func TestAPageOfDASH(t *testing.T) {
 	if !strings.Contains(asked, "both.mpd") {
 		t.Errorf("it plays without the MPD: %s", asked)
 	}
+}
+
+// A page takes parts where the playlist offers them, and does without if the clock does not
+// go on.
+func TestAPageOfLowLatency(t *testing.T) {
+	t.Parallel()
+	s := &server{dir: t.TempDir()}
+	s.run(t, strings.Replace(s.paged(t, ""), `      fragment = "2s"`, `      fragment    = "2s"
+      format      = "fmp4"
+      low_latency = true`, 1))
+	s.publish(t, "test", forEver)
+	s.waitLow(t, "test")
+	p := open(t, "http://"+s.http+"/test.html")
+	p.plays(t, 0)
+	asked := func(what string) int {
+		log, _ := os.ReadFile(filepath.Join(s.dir, "access.log")) // polled
+		return strings.Count(string(log), what)
+	}
+	eventually(t, 60*time.Second, "it asks for parts of fragments", func() bool { return asked("_HLS_part=") > 3 })
+	p.shot(t, "low")
+	p.quiet(t)
+	stuck := chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := cdppage.AddScriptToEvaluateOnNewDocument(`Object.defineProperty(HTMLMediaElement.prototype, "currentTime", { get: () => 1, set: () => {} });`).Do(ctx)
+		return err
+	})
+	if err := chromedp.Run(p.ctx, stuck, chromedp.Navigate("http://"+s.http+"/test.html")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 4*time.Minute, "it asks for the playlist without parts", func() bool { return asked("_ll=0") > 0 })
+}
+
+// waitLow waits until the pictures of stream have parts.
+func (s *server) waitLow(t *testing.T, stream string) {
+	t.Helper()
+	eventually(t, 60*time.Second, "the playlist has parts", func() bool {
+		list, err := get("http://" + s.http + "/live/" + stream + "-video.m3u8")
+		return err == nil && strings.Contains(string(list), "#EXT-X-PART:")
+	})
 }
 
 // captioned is a long clip with the words "RTMPD 1", "RTMPD 2" … as closed captions, each
