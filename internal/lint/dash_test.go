@@ -135,6 +135,16 @@ func showManifests(t *testing.T, all seen) {
 			all.check(t, m.take(), c.want)
 		})
 	}
+	t.Run("update of an MPD: another duration of a segment that was not complete", func(t *testing.T) {
+		early := func(text string) string {
+			return strings.Replace(text, `timescale="1000"`, `timescale="1000" availabilityTimeOffset="1.8" availabilityTimeComplete="false"`, 1)
+		}
+		old, m := parseMPD([]byte(early(cleanMPD))), parseMPD([]byte(early(edit(t, next, `<S d="2000"/>`, `<S d="2001"/>`))))
+		old.take()
+		m.take()
+		checkMPDUpdate(old, m)
+		all.check(t, m.take(), want{})
+	})
 	t.Run("update of an MPD: numbers that begin again", func(t *testing.T) {
 		numbers := strings.Replace(cleanMPD, "$Time$", "$Number$", 1)
 		old, m := parseMPD([]byte(numbers)), parseMPD([]byte(edit(t, numbers, "00.5Z", "02.5Z", `t="52000" d="2000" r="2"`, `t="54000" d="2000" r="1"`)))
