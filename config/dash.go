@@ -23,7 +23,8 @@ type DASH struct {
 	Nested bool `hcl:"nested" nginx:"dash_nested"`
 	// Whether fragments that no manifest names are removed.
 	Cleanup bool `hcl:"cleanup" nginx:"dash_cleanup" default:"true"`
-	// Low-latency DASH.
+	// Low-latency DASH: the MPD names the fragment that is being written, which players get as
+	// it grows.
 	LowLatency bool `hcl:"low_latency"`
 	// Where players get the time from (UTCTiming); off: from their own clock.
 	Clock string `hcl:"clock" nginx:"dash_clock_compensation" default:"off" one:"off ntp http_head http_iso"`

@@ -57,7 +57,7 @@ var docs = map[string]string{
 	"DASH.Clock":                    "Where players get the time from (UTCTiming); off: from their own clock.",
 	"DASH.ClockURI":                 "The address of that clock. Unset: for http_iso rtmpd itself, for http_head whoever serves the manifest.",
 	"DASH.Fragment":                 "The length of a fragment. It ends at the first keyframe after it.",
-	"DASH.LowLatency":               "Low-latency DASH.",
+	"DASH.LowLatency":               "Low-latency DASH: the MPD names the fragment that is being written, which players get as it grows.",
 	"DASH.Nested":                   "Whether each stream has a directory of its own, with index.mpd.",
 	"DASH.Path":                     "The directory for manifests and fragments; it is made if need be. $app is the application's name. If it is hls.path, and hls has format = \"fmp4\", both name the same fragments, and fragment, playlist_length, nested and cleanup are those of hls.",
 	"DASH.PlaylistLength":           "How much media the manifest names.",

@@ -16,8 +16,6 @@ import (
 // testdata/effects.txt gets the name of its behaviour test.
 const unbuiltTable = `
 
-dash.low_latency
-
 location.api
 `
 

@@ -1,5 +1,5 @@
-# A second or two from camera to viewer, in browsers, without a plugin: low-latency HLS.
-# The same files are plain HLS for every other player. See docs/low-latency.md.
+# A second or two from camera to viewer, in browsers: low-latency HLS and DASH. The same files
+# are plain HLS and DASH for every other player. See docs/low-latency.md.
 
 rtmp {
   listen = ":1935"
@@ -17,6 +17,12 @@ rtmp {
       fragment        = "1s"    # a fragment begins with a keyframe
       part            = "200ms" # what players load; they stay three of them behind
       playlist_length = "30s"
+    }
+
+    dash { # viewers of /live/test.mpd; the same files
+      path        = "/nginx/live"
+      low_latency = true
+      clock       = "http_iso"
     }
   }
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/rtmpd/rtmpd/internal/packager"
 )
 
-// build is the MPD of the window, as of now.
-func (m *manifest) build(now time.Time) *mpd {
+// build is the MPD of the window, as of now. live: with the open segment, for low latency.
+func (m *manifest) build(now time.Time, live bool) *mpd {
 	l := &m.w.Window
 	m.forget()
 	doc := &mpd{
@@ -24,10 +24,14 @@ func (m *manifest) build(now time.Time) *mpd {
 		if i+1 < len(m.parts) {
 			to = min(to, m.parts[i+1].first)
 		}
-		if from >= to {
+		if from > to || from == to && !live {
 			continue
 		}
-		x, begins, ends := p.period(l.Segments[from-l.Seq : to-l.Seq])
+		var open *[2]opened
+		if last := i+1 == len(m.parts); live && last && m.low.seq == l.Next() {
+			open = &m.low.open
+		}
+		x, begins, ends := p.period(l.Segments[from-l.Seq:to-l.Seq], open)
 		if len(x.Sets) == 0 {
 			continue
 		}
@@ -50,6 +54,9 @@ func (m *manifest) build(now time.Time) *mpd {
 	// a player is to begin.
 	there := now.Sub(l.Epoch.Add(first)).Truncate(time.Millisecond)
 	doc.SuggestedPresentationDelay = duration(min(m.delay()+max(lag, 0), max(there, 0)))
+	if live {
+		m.lowLatency(doc)
+	}
 	return doc
 }
 
@@ -62,8 +69,9 @@ func (m *manifest) forget() {
 	m.parts = append(m.parts[:0:0], m.parts[n:]...)
 }
 
-// period is p with segments, and from when to when they are in the presentation.
-func (p *part) period(segments []packager.Segment) (x period, begins, ends time.Duration) {
+// period is p with segments, and from when to when they are in the presentation. open, if
+// it is not nil, are the files of another segment, which grow.
+func (p *part) period(segments []packager.Segment, open *[2]opened) (x period, begins, ends time.Duration) {
 	x = period{ID: p.id, Start: duration(p.start)}
 	for kind := range p.tracks {
 		t := &p.tracks[kind]
@@ -88,6 +96,9 @@ func (p *part) period(segments []packager.Segment) (x period, begins, ends time.
 			if f := &segments[i].Files[kind]; f.Name != "" && f.Timescale == t.timescale {
 				s.Template.Timeline.add(f.Start, f.Duration)
 			}
+		}
+		if open != nil && open[kind].name == t.media.file(open[kind].start) {
+			s.Template.Timeline.add(open[kind].start, open[kind].duration)
 		}
 		runs := s.Template.Timeline.S
 		if len(runs) == 0 {

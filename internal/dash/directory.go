@@ -1,7 +1,6 @@
 package dash
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -66,8 +65,16 @@ func (d *Directory) Settings(cfg config.DASH) packager.Settings {
 		Fragment: cfg.Fragment, MaxFragment: max(3*cfg.Fragment, maxGOP), PlaylistLength: cfg.PlaylistLength,
 		Nested: cfg.Nested, Naming: packager.NamingMedia, NginxDASH: true,
 		Continuous: true, Cleanup: cfg.Cleanup, Endlist: true,
-		Manifests: []packager.Spec{d.Spec(cfg)},
+		Manifests: []packager.Spec{d.Spec(cfg)}, Part: Part(cfg), Days: cfg.LowLatency,
 	}
+}
+
+// Part is how long parts are that a dash block needs; 0: it needs none.
+func Part(cfg config.DASH) time.Duration {
+	if !cfg.LowLatency {
+		return 0
+	}
+	return PartLength
 }
 
 // maxGOP is how far keyframes may be apart, with short fragments too: many players can't
@@ -83,9 +90,6 @@ func (d *Directory) Spec(cfg config.DASH) packager.Spec { return &spec{d: d, cfg
 //
 // Errors: a name that can't be a file's; what is not built.
 func (d *Directory) NewPackager(app, name string, cfg config.DASH, log *zap.Logger) (*packager.Packager, error) {
-	if cfg.LowLatency {
-		return nil, fmt.Errorf("dash %s/%s: low_latency is not built", app, name)
-	}
 	return d.Directory.NewPackager(app, name, d.Settings(cfg), log)
 }
 
@@ -102,7 +106,11 @@ func (s *spec) Files(_, stream string) []string { return []string{ManifestName(s
 // Open implements packager.Spec.
 func (s *spec) Open(w *packager.Writer) packager.Manifest {
 	_, stream := w.Stream()
-	return &manifest{d: s.d, w: w, cfg: s.cfg, file: ManifestName(stream, &s.cfg), rung: s.rung}
+	m := &manifest{d: s.d, w: w, cfg: s.cfg, file: ManifestName(stream, &s.cfg), rung: s.rung}
+	if s.cfg.LowLatency && s.rung == nil { // renditions have no parts
+		m.low = new(low)
+	}
+	return m
 }
 
 // clocks are the UTCTiming schemes of dash.clock (§5.8.5.7).

@@ -242,13 +242,17 @@ func (b *bench) present(file string) *presentation {
 					name := dir + unescape(strings.Replace(st.Media, "$Time$", strconv.FormatUint(next, 10), 1))
 					data := b.read(name)
 					var parts fmp4.Parts
-					if err := parts.Unmarshal(data); err != nil || len(parts) != 1 || len(parts[0].Tracks) != 1 {
+					if err := parts.Unmarshal(data); err != nil || len(parts) == 0 {
 						b.Fatalf("%s: %v, %d parts", name, err, len(parts))
 					}
-					tr := parts[0].Tracks[0]
-					d := uint64(0)
-					for _, sample := range tr.Samples {
-						d += uint64(sample.Duration)
+					tr, d := parts[0].Tracks[0], uint64(0)
+					for i, part := range parts {
+						if len(part.Tracks) != 1 || part.Tracks[0].BaseTime != next+d {
+							fail("%s: part %d begins at %d, want %d", name, i, part.Tracks[0].BaseTime, next+d)
+						}
+						for _, sample := range part.Tracks[0].Samples {
+							d += uint64(sample.Duration)
+						}
 					}
 					if tr.BaseTime != next || d != s.D {
 						fail("%s begins at %d and lasts %d, not %d and %d", name, tr.BaseTime, d, next, s.D)

@@ -8,6 +8,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A manifest is the MPD of one stream. Media times are counted from
@@ -23,6 +24,7 @@ type manifest struct {
 	parts   []part        // of the window; the last one goes on
 	longest time.Duration // the longest segment of the window
 	lag     lagMeter
+	low     *low // nil: without low latency
 }
 
 // Resume implements packager.Manifest.
@@ -48,6 +50,9 @@ func (m *manifest) Follow(from packager.Manifest) {
 	m.longest = max(m.longest, old.longest)
 	if old.w == m.w {
 		m.parts, m.lag = old.parts, old.lag
+		if m.low != nil && old.low != nil {
+			m.low = old.low
+		}
 	}
 }
 
@@ -71,6 +76,8 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 	}
 	p := m.part()
 	switch {
+	case p != nil && p.first == seq && p.takes(s): // it began when the first part was there
+		m.lag.reset()
 	case p == nil || s.Discontinuity:
 		p = m.begin(seq, s, from, from)
 		m.lag.reset()
@@ -79,19 +86,26 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 	}
 	end := m.w.Window.Epoch.Add(p.at(until))
 	if off := m.lag.add(m.d.Now().Sub(end), m.longest); off != 0 {
-		p = m.begin(seq, s, from, p.at(from)+off)
+		if m.low != nil && m.low.seq == seq { // players have it already
+			m.low.shift = off
+		} else {
+			p = m.begin(seq, s, from, p.at(from)+off)
+		}
 		m.lag.reset()
 	}
 	for kind := range s.Files {
 		if f := &s.Files[kind]; f.Name != "" {
 			p.tracks[kind].measure(f, g, s.Independent)
+			if m.low != nil {
+				m.low.open[kind] = opened{}
+			}
 		}
 	}
 }
 
 // Publish implements packager.Manifest.
 func (m *manifest) Publish() error {
-	doc := m.build(m.d.Now())
+	doc := m.build(m.d.Now(), false)
 	if len(doc.Periods) == 0 {
 		return nil
 	}
@@ -101,14 +115,31 @@ func (m *manifest) Publish() error {
 	}
 	// Viewers that do not ask for three of these durations count as gone.
 	target := max(time.Duration(doc.MinimumUpdatePeriod), time.Second)
-	if err := m.w.WriteText(m.file, packager.KindMPD, packager.Text{Body: text, Target: target}); err != nil {
+	if err := m.w.WriteText(m.file, packager.KindMPD, m.text(text, target)); err != nil {
 		return fmt.Errorf("mpd: %w", err)
 	}
 	m.w.SetNumbers(m.file)
 	if m.rung != nil {
 		return m.d.updateLadder(m, doc, target)
 	}
+	switch {
+	case m.low == nil || m.low.part == 0:
+	case m.w.Window.Ended: // nothing more is written: it is the same for all
+		m.low.open = [2]opened{}
+		m.low.mpd.Publish(segstore.NewEdition(text, nil, m.d.Gzipper()))
+	default:
+		m.publishLow()
+	}
 	return nil
+}
+
+// text is the MPD as it is written.
+func (m *manifest) text(body []byte, target time.Duration) packager.Text {
+	t := packager.Text{Body: body, Target: target}
+	if m.low != nil {
+		t.Low = &m.low.mpd
+	}
+	return t
 }
 
 // measure finds the longest segment.

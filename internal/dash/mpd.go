@@ -13,19 +13,22 @@ import (
 // An mpd is a Media Presentation Description (ISO/IEC 23009-1 §5.3.1.2), as far as it is
 // written here. Elements and attributes are in the order of the schema.
 type mpd struct {
-	XMLName                    xml.Name  `xml:"urn:mpeg:dash:schema:mpd:2011 MPD"`
-	Profiles                   string    `xml:"profiles,attr"`
-	Type                       string    `xml:"type,attr"`
-	AvailabilityStartTime      instant   `xml:"availabilityStartTime,attr"`
-	PublishTime                instant   `xml:"publishTime,attr"`
-	MediaPresentationDuration  duration  `xml:"mediaPresentationDuration,attr,omitempty"`
-	MinimumUpdatePeriod        duration  `xml:"minimumUpdatePeriod,attr,omitempty"`
-	MinBufferTime              duration  `xml:"minBufferTime,attr"`
-	TimeShiftBufferDepth       duration  `xml:"timeShiftBufferDepth,attr,omitempty"`
-	SuggestedPresentationDelay duration  `xml:"suggestedPresentationDelay,attr,omitempty"`
-	MaxSegmentDuration         duration  `xml:"maxSegmentDuration,attr,omitempty"`
-	Periods                    []period  `xml:"Period"`
-	UTCTimings                 []urnPair `xml:"UTCTiming"`
+	XMLName                    xml.Name `xml:"urn:mpeg:dash:schema:mpd:2011 MPD"`
+	Profiles                   string   `xml:"profiles,attr"`
+	Type                       string   `xml:"type,attr"`
+	AvailabilityStartTime      instant  `xml:"availabilityStartTime,attr"`
+	PublishTime                instant  `xml:"publishTime,attr"`
+	MediaPresentationDuration  duration `xml:"mediaPresentationDuration,attr,omitempty"`
+	MinimumUpdatePeriod        duration `xml:"minimumUpdatePeriod,attr,omitempty"`
+	MinBufferTime              duration `xml:"minBufferTime,attr"`
+	TimeShiftBufferDepth       duration `xml:"timeShiftBufferDepth,attr,omitempty"`
+	SuggestedPresentationDelay duration `xml:"suggestedPresentationDelay,attr,omitempty"`
+	MaxSegmentDuration         duration `xml:"maxSegmentDuration,attr,omitempty"`
+
+	ServiceDescription *serviceDescription `xml:"ServiceDescription"`
+
+	Periods    []period  `xml:"Period"`
+	UTCTimings []urnPair `xml:"UTCTiming"`
 }
 
 const (
@@ -43,23 +46,65 @@ type period struct {
 
 // An adaptationSet is one track (§5.3.3).
 type adaptationSet struct {
-	ID               string          `xml:"id,attr"`
-	ContentType      string          `xml:"contentType,attr"`
-	MimeType         string          `xml:"mimeType,attr"`
-	Lang             string          `xml:"lang,attr,omitempty"`
-	SegmentAlignment bool            `xml:"segmentAlignment,attr"`
-	StartWithSAP     int             `xml:"startWithSAP,attr,omitempty"`
-	Template         segmentTemplate `xml:"SegmentTemplate"`
-	Representation   representation  `xml:"Representation"`
+	ID               string `xml:"id,attr"`
+	ContentType      string `xml:"contentType,attr"`
+	MimeType         string `xml:"mimeType,attr"`
+	Lang             string `xml:"lang,attr,omitempty"`
+	SegmentAlignment bool   `xml:"segmentAlignment,attr"`
+	StartWithSAP     int    `xml:"startWithSAP,attr,omitempty"`
+
+	Reference *producerReference `xml:"ProducerReferenceTime"`
+	Resync    *resync            `xml:"Resync"`
+
+	Template       segmentTemplate `xml:"SegmentTemplate"`
+	Representation representation  `xml:"Representation"`
 }
 
 // A segmentTemplate says what the segments are called and when they are (§5.3.9.4).
 type segmentTemplate struct {
-	Timescale      uint32   `xml:"timescale,attr"`
-	Offset         uint64   `xml:"presentationTimeOffset,attr"`
+	Timescale uint32 `xml:"timescale,attr"`
+	Offset    uint64 `xml:"presentationTimeOffset,attr"`
+
+	AvailabilityOffset   seconds3 `xml:"availabilityTimeOffset,attr,omitempty"` // s
+	AvailabilityComplete string   `xml:"availabilityTimeComplete,attr,omitempty"`
+
 	Initialization string   `xml:"initialization,attr"`
 	Media          string   `xml:"media,attr"`
 	Timeline       timeline `xml:"SegmentTimeline"`
+}
+
+// A serviceDescription says how far behind players are to be (annex K).
+type serviceDescription struct {
+	ID      string       `xml:"id,attr"`
+	Latency latency      `xml:"Latency"`
+	Rate    playbackRate `xml:"PlaybackRate"`
+}
+
+type latency struct { // in ms
+	ReferenceID int   `xml:"referenceId,attr"`
+	Target      int64 `xml:"target,attr"`
+	Max         int64 `xml:"max,attr"`
+	Min         int64 `xml:"min,attr"`
+}
+
+type playbackRate struct {
+	Max string `xml:"max,attr"`
+	Min string `xml:"min,attr"`
+}
+
+// A producerReference says at what time of day some media was (§5.12).
+type producerReference struct {
+	ID        string  `xml:"id,attr"`
+	Inband    bool    `xml:"inband,attr"` // parts have prft
+	Type      string  `xml:"type,attr"`
+	WallClock instant `xml:"wallClockTime,attr"`
+	Time      uint64  `xml:"presentationTime,attr"`
+}
+
+// A resync says where within a segment a player finds another fragment (§5.3.13).
+type resync struct {
+	Type     string `xml:"type,attr"`
+	Interval uint64 `xml:"dT,attr"` // ticks
 }
 
 // A timeline is when segments begin and how long they are, in ticks (§5.3.9.6).
@@ -117,7 +162,7 @@ func textOf(m any) ([]byte, error) {
 		return nil, fmt.Errorf("mpd: %w", err)
 	}
 	// encoding/xml knows no empty elements. A ">" in an attribute is escaped.
-	for _, name := range [...]string{"S", "UTCTiming", "AudioChannelConfiguration", "Representation"} {
+	for _, name := range [...]string{"S", "UTCTiming", "AudioChannelConfiguration", "Representation", "Latency", "PlaybackRate", "ProducerReferenceTime", "Resync"} {
 		b = bytes.ReplaceAll(b, []byte("></"+name+">"), []byte("/>"))
 	}
 	return append([]byte(header), append(b, '\n')...), nil

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +60,14 @@ func (d *duration) UnmarshalXMLAttr(attr xml.Attr) error {
 
 // maxDuration is over 90 years: three of them do not overflow.
 const maxDuration = float64(1<<63-1) / 3
+
+// seconds3 is a number of seconds, to the millisecond.
+type seconds3 float64
+
+// MarshalXMLAttr implements xml.MarshalerAttr.
+func (s seconds3) MarshalXMLAttr(name xml.Name) (xml.Attr, error) {
+	return xml.Attr{Name: name, Value: strconv.FormatFloat(math.Round(float64(s)*1000)/1000, 'f', -1, 64)}, nil
+}
 
 // An instant is an xs:dateTime with milliseconds, in UTC.
 type instant struct{ time.Time }

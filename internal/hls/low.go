@@ -27,6 +27,8 @@ const (
 	partTargets = 3
 	// §4.4.3.8: PART-HOLD-BACK should be at least three part targets.
 	holdParts = 3
+	// rounding is more than what the durations in a playlist are off by together.
+	rounding = 100 * time.Millisecond
 )
 
 // edition renders the playlist, in whole and as an update.
@@ -36,8 +38,8 @@ func (l *lowPlaylist) edition(d *packager.Directory) *segstore.Edition {
 		e.Ended = true
 		return e
 	}
-	file := &l.open.Files[l.kind]
-	skip := l.newest(file, skipTargets)
+	file, target := &l.open.Files[l.kind], time.Duration(l.target)*time.Second
+	skip := l.newest(file, skipTargets*target+rounding)
 	var delta []byte
 	if skip > 0 {
 		delta = l.low(skip)
@@ -55,15 +57,16 @@ func (l *lowPlaylist) edition(d *packager.Directory) *segstore.Edition {
 	return e
 }
 
-// newest is the first segment that ends less than so many target durations from the end.
-func (l *lowPlaylist) newest(open *packager.File, targets int) int {
+// newest is the first segment that ends less than that from the end.
+func (l *lowPlaylist) newest(open *packager.File, distance time.Duration) int {
 	var fromEnd time.Duration
 	for i := range open.Parts {
 		fromEnd += open.Parts[i].Duration
 	}
 	n := len(l.Segments)
-	for ; n > 0 && fromEnd < time.Duration(targets*l.target)*time.Second; n-- {
-		fromEnd += l.Segments[n-1].Duration
+	for ; n > 0 && fromEnd < distance; n-- {
+		s := &l.Segments[n-1]
+		fromEnd += l.lasts(s, &s.Files[l.kind])
 	}
 	return n
 }
@@ -84,7 +87,7 @@ func (l *lowPlaylist) low(skip int) []byte {
 		b = strconv.AppendInt(b, int64(skip), 10)
 		b = append(b, '\n')
 	}
-	parts := l.newest(&l.open.Files[l.kind], partTargets)
+	parts := l.newest(&l.open.Files[l.kind], partTargets*time.Duration(l.target)*time.Second)
 	var state tagState
 	for i := skip; i < len(l.Segments); i++ {
 		s := &l.Segments[i]

@@ -113,21 +113,29 @@ func (l *playlist) appendTags(b []byte, f *packager.File, discontinuity bool, ke
 	return b
 }
 
-// appendFile appends the file of a segment.
-func (l *playlist) appendFile(b []byte, s *packager.Segment, f *packager.File) []byte {
-	lasts, uri := f.Lasts, f.URI
-	if l.fragmented {
+// lasts is the EXTINF of f in s.
+func (l *playlist) lasts(s *packager.Segment, f *packager.File) time.Duration {
+	switch {
+	case f.URI == "":
+		return s.Duration
+	case l.fragmented:
 		// Sound may come much later or earlier than its pictures. EXTINF is not above
 		// TARGETDURATION even then; the dates of segments are right.
-		lasts = min(lasts, limitFor(l.target))
+		return min(f.Lasts, limitFor(l.target))
 	}
+	return f.Lasts
+}
+
+// appendFile appends the file of a segment.
+func (l *playlist) appendFile(b []byte, s *packager.Segment, f *packager.File) []byte {
+	uri := f.URI
 	if uri == "" {
 		// There is no media of this kind in the segment. The numbers go on.
 		b = append(b, "#EXT-X-GAP\n"...)
-		lasts, uri = s.Duration, gapURI
+		uri = gapURI
 	}
 	b = append(b, "#EXTINF:"...)
-	b = appendSeconds(b, lasts)
+	b = appendSeconds(b, l.lasts(s, f))
 	b = append(b, ",\n"...)
 	b = append(b, uri...)
 	return append(b, '\n')

@@ -1,5 +1,7 @@
 package mp4
 
+import "time"
+
 // A Sample is one coded frame.
 type Sample struct {
 	Data     []byte
@@ -58,6 +60,22 @@ func AppendFragment(b []byte, sequence uint32, runs []Run) []byte {
 			b = append(b, runs[i].Samples[j].Data...)
 		}
 	}
+	return b
+}
+
+// AppendProducerTime appends prft (ISO 14496-12 §8.16.5): media time at, in the ticks of the
+// track, was at a time of day. It stands before the moof.
+func AppendProducerTime(b []byte, trackID uint32, at uint64, day time.Time) []byte {
+	const (
+		version, likeCaptured = 1, 24 // a time that runs with the media, as that of its capture
+		from1900To1970        = 2208988800
+	)
+	b, box := openFull(b, "prft", version, likeCaptured)
+	b = be.AppendUint32(b, trackID)
+	b = be.AppendUint32(b, uint32(day.Unix()+from1900To1970)) // NTP (RFC 5905 §6): seconds …
+	b = be.AppendUint32(b, uint32(uint64(day.Nanosecond())<<32/1e9))
+	b = be.AppendUint64(b, at)
+	shut(b, box, 0)
 	return b
 }
 

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -98,6 +99,7 @@ func (b hlsBlock) settings(d *Directory) packager.Settings {
 	if b.DASH != nil {
 		s.Naming = packager.NamingMedia
 		s.Manifests = append(s.Manifests, dashSpec(d, *b.DASH, b.Rung))
+		s.Part, s.Days = cmp.Or(s.Part, dash.Part(*b.DASH)), b.DASH.LowLatency
 	}
 	return s
 }

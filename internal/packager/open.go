@@ -24,7 +24,8 @@ type Part struct {
 type Open struct {
 	Seq           uint64
 	Discontinuity bool
-	Files         [2]File // as far as they are known; with a name there is a part at least
+	Likely        time.Duration // how long it may be in the end
+	Files         [2]File       // as far as they are known; with a name there is a part at least
 	// Hints are the names of the parts that will come next, of this segment or the one
 	// after it; empty: it can't be said.
 	Hints [2]string
@@ -33,8 +34,9 @@ type Open struct {
 	date     time.Time
 	end      time.Duration // where it is likely to end, on the timeline
 	bufs     segmenter.Files
-	any      bool // a part was shown
-	complete bool // there will be no other part
+	growing  [2]*segstore.Growing // the files as HTTP has them meanwhile
+	any      bool                 // a part was shown
+	complete bool                 // there will be no other part
 }
 
 // A PartManifest is a Manifest that shows the parts of the open segment.
@@ -49,6 +51,7 @@ type PartManifest interface {
 type parter interface {
 	segmenter.Container
 	SetParts(time.Duration)
+	SetDay(*segmenter.Segment, time.Time)
 	PartTarget(media.Kind) time.Duration
 	Advance(*segmenter.Files, *segmenter.Segment)
 	Abandon()
@@ -59,13 +62,17 @@ type parter interface {
 }
 
 // begin makes g the open segment. date is that of its beginning.
-func (w *Writer) begin(g *segmenter.Segment, date time.Time, x segmenter.Container) error {
+func (w *Writer) begin(g *segmenter.Segment, date time.Time, x parter) error {
 	if err := w.d.main.Settle(); err != nil {
 		return err
 	}
+	if w.set.Days {
+		x.SetDay(g, date)
+	}
 	seq := w.Window.Next()
+	likely := w.likely()
 	w.open = &Open{
-		Seq: seq, id: w.nextName(seq, g, date, x), date: date, end: g.Start + w.likely(),
+		Seq: seq, id: w.nextName(seq, g, date, x), date: date, Likely: likely, end: g.Start + likely,
 		Discontinuity: g.Discontinuity && (w.follows || len(w.Window.Segments) > 0),
 	}
 	return nil
@@ -102,6 +109,8 @@ func (w *Writer) show(g *segmenter.Segment, x parter, complete bool) (changed bo
 				return changed, err
 			}
 			f.Date = date(o.date, &p)
+			file := w.Entry(f.Name, "")
+			o.growing[kind] = w.d.main.Grow(f.Name, file.MediaFile(segstore.Segment, 0, w.d.now(), 2*w.set.PlaylistLength))
 		}
 		rec := w.Entry(f.Name, "")
 		for i := len(f.Parts); i < len(p.Parts); i++ {
@@ -110,6 +119,7 @@ func (w *Writer) show(g *segmenter.Segment, x parter, complete bool) (changed bo
 			live := rec.MediaFile(segstore.Part, int64(to-from), w.d.now(), 2*w.set.PlaylistLength)
 			live.Body = o.bufs[kind][from:to:to]
 			w.d.main.Hold(part.Name, live)
+			o.growing[kind].Add(live.Body)
 			f.Parts = append(f.Parts, part)
 		}
 		changed, o.any = true, true
@@ -200,6 +210,7 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 		if err := w.writeFile(f, media.Kind(i), seq, &o.bufs[i], nil); err != nil {
 			return err
 		}
+		w.grown(i, true)
 		f.timed(g, s.Date, &pieces[i])
 		for k := range f.Parts {
 			part := &pieces[i].Parts[k]
@@ -212,10 +223,22 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 	return nil
 }
 
+// grown ends the file of a kind that HTTP had while it grew.
+func (w *Writer) grown(kind int, whole bool) {
+	o := w.open
+	if o.growing[kind] == nil {
+		return
+	}
+	o.growing[kind].End(whole)
+	w.d.main.Drop(o.Files[kind].Name)
+	o.growing[kind] = nil
+}
+
 // closeOpen ends the open segment. written: its file is in place.
 func (w *Writer) closeOpen(written bool) {
 	if o := w.open; o != nil && !written {
 		for i := range o.Files {
+			w.grown(i, false)
 			w.forgetParts(w.d.now(), &o.Files[i])
 		}
 	}

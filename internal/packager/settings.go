@@ -30,6 +30,7 @@ type Settings struct {
 	Granularity int
 
 	Part time.Duration // how long parts are; 0: there are none
+	Days bool          // parts say at what time of day their media was
 
 	Event      bool // no segment leaves
 	Continuous bool

@@ -27,6 +27,7 @@ type FMP4 struct {
 	left     uint64 // packets left out because silence was written in their place
 
 	open   bool          // the segment given last is not complete
+	day    time.Time     // of time 0 of the timeline; zero: parts do not say
 	newest time.Duration // DTS of the newest picture that came before the sound in hand
 }
 
@@ -64,7 +65,7 @@ func (x *FMP4) Size(g *Segment) (n [2]int) {
 // Append implements Container.
 func (x *FMP4) Append(dst *Files, g *Segment) (out [2]Piece) {
 	x.advance(dst, g, true)
-	x.open = false
+	x.open, x.day = false, time.Time{}
 	for kind := range out {
 		out[kind] = x.Piece(g, media.Kind(kind))
 	}
@@ -173,7 +174,7 @@ func (x *FMP4) pictures(dst []byte, g *Segment, v *media.Track, complete bool) [
 	}
 	clear(x.joined)
 	if complete {
-		dst = f.finish(dst, x.ticks(f, g.Start+g.Duration+f.lead))
+		dst = x.finish(dst, f, x.ticks(f, g.Start+g.Duration+f.lead))
 	}
 	return dst
 }
@@ -185,7 +186,7 @@ func (x *FMP4) pictures(dst []byte, g *Segment, v *media.Track, complete bool) [
 func (x *FMP4) picture(dst []byte, f *fragmentTrack, p *media.Packet) []byte {
 	at := x.ticks(f, p.DTS+f.lead)
 	if f.partEnds(at, p.Keyframe) {
-		dst = f.finish(dst, at)
+		dst = x.finish(dst, f, at)
 	}
 	f.put(p.Data, at, x.ticks(f, p.DTS+p.CTS), p.Keyframe)
 	return dst

@@ -26,6 +26,21 @@ func (x *FMP4) SetParts(d time.Duration) {
 	}
 }
 
+// SetDay has each part say at what time of day its media was (prft), for the open segment:
+// g, which began at begins.
+func (x *FMP4) SetDay(g *Segment, begins time.Time) {
+	x.day = begins.Add(-g.Start)
+}
+
+// finish ends the fragment of f.
+func (x *FMP4) finish(dst []byte, f *fragmentTrack, end int64) []byte {
+	f.day = x.day
+	if !f.day.IsZero() {
+		f.day = f.day.Add(-x.base - x.tracks[media.Video].lead)
+	}
+	return f.finish(dst, end)
+}
+
 // PartTarget is how long a part of a kind is at most; 0: it is not settled.
 func (x *FMP4) PartTarget(kind media.Kind) time.Duration { return x.tracks[kind].target }
 
@@ -34,7 +49,7 @@ func (x *FMP4) PartTarget(kind media.Kind) time.Duration { return x.tracks[kind]
 func (x *FMP4) Advance(dst *Files, g *Segment) { x.advance(dst, g, false) }
 
 // Abandon gives up the segment that Advance began: there will be no Append.
-func (x *FMP4) Abandon() { x.open = false }
+func (x *FMP4) Abandon() { x.open, x.day = false, time.Time{} }
 
 // End is where the media of a kind ends that is in files, and goes on, in the ticks of its
 // track and on the timeline.

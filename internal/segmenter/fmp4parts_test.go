@@ -2,6 +2,7 @@ package segmenter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/mediatest"
+	"github.com/rtmpd/rtmpd/internal/mp4"
 )
 
 // A partSample is a sample of a file of fragmented MP4, with the times of the file's track.
@@ -184,5 +186,49 @@ func (c *parted) check(t *testing.T, n int, kind media.Kind, plain []byte, targe
 	}
 	if lasts := time.Duration(p.Duration) * time.Second / time.Duration(p.Timescale); (sum - lasts).Abs() > time.Millisecond {
 		t.Errorf("the parts last %v, the file %v", sum, lasts)
+	}
+}
+
+// A prft before each fragment says at what time of day its media was.
+func TestPartsSayWhenTheirMediaWas(t *testing.T) {
+	t.Parallel()
+	s := mediatest.NewScript(t)
+	s.At = 7 * sec
+	mediatest.Reordered(s.Play(10 * sec).Packets)
+	c, n := newParted(Rules{Fragment: 2 * sec, MaxFragment: 6 * sec, Apart: true}, 200*ms), 0
+	for _, p := range s.Packets {
+		c.Push(p, testStart, 0)
+		g := c.Growing()
+		if g == nil {
+			continue
+		}
+		c.x.SetDay(g, testStart.Add(g.Start-7*sec))
+		before := c.open
+		c.x.Advance(&c.open, g)
+		for kind := range c.open {
+			part := c.open[kind][len(before[kind]):]
+			at := bytes.Index(part, []byte("prft"))
+			if len(part) == 0 {
+				continue
+			}
+			if at < 0 {
+				t.Fatalf("no prft in a part of track %d", kind)
+			}
+			n++
+			body := part[at+4:]
+			samples, _, _ := samplesOf(t, part)
+			media := int64(binary.BigEndian.Uint64(body[16:]))
+			if samples[0].dts != media || int(binary.BigEndian.Uint32(body[4:])) != kind+1 {
+				t.Errorf("track %d: prft is of %d in track %d, the part begins at %d", kind, media, body[7], samples[0].dts)
+			}
+			day := time.Unix(int64(binary.BigEndian.Uint32(body[8:]))-2208988800, int64(binary.BigEndian.Uint32(body[12:]))*1e9>>32)
+			want := testStart.Add(mp4.Time(media, c.x.tracks[kind].scale) - c.x.base - c.x.tracks[0].lead - 7*sec)
+			if day.Sub(want).Abs() > ms {
+				t.Errorf("track %d: %v, want %v", kind, day, want)
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("%d parts", n)
 	}
 }

@@ -104,7 +104,7 @@ func (x *FMP4) sound(dst []byte, g *Segment, a *media.Track, complete bool) []by
 		dst = x.fill(dst, f, g, until)
 	}
 	if complete {
-		dst = f.finish(dst, f.grid)
+		dst = x.finish(dst, f, f.grid)
 	}
 	return dst
 }
@@ -147,7 +147,7 @@ func (x *FMP4) frame(dst []byte, f *fragmentTrack, p *media.Packet, t time.Durat
 	}
 	x.silence.on = false
 	if f.partEnds(at, false) {
-		dst = f.finish(dst, at)
+		dst = x.finish(dst, f, at)
 	}
 	begins = len(f.run[0].Samples) == 0
 	if hole := at - f.end; begins && f.on && hole > 0 && hole < mp4.Ticks(maxSilence, f.scale) {
@@ -162,7 +162,7 @@ func (x *FMP4) frame(dst []byte, f *fragmentTrack, p *media.Packet, t time.Durat
 	}
 	f.grid = max(at, f.last) + n
 	if f.clocked && f.partEnds(f.grid, false) {
-		dst = f.finish(dst, f.grid)
+		dst = x.finish(dst, f, f.grid)
 	}
 	return dst, true
 }
@@ -178,7 +178,7 @@ func (x *FMP4) silent(dst []byte, f *fragmentTrack, until int64, slack time.Dura
 		f.put(x.silence.frame, f.grid, f.grid, true)
 		x.silence.on = true
 		if f.grid += n; f.partEnds(f.grid, false) {
-			dst = f.finish(dst, f.grid)
+			dst = x.finish(dst, f, f.grid)
 		}
 	}
 	return dst

@@ -30,6 +30,7 @@ type fragmentTrack struct {
 	first int64 // where its media begins
 	parts []Part
 
+	day  time.Time  // of tick 0; zero: parts do not say
 	run  [1]mp4.Run // scratch: the fragment
 	last int64      // DTS of its newest sample
 
@@ -112,6 +113,9 @@ func (f *fragmentTrack) finish(dst []byte, end int64) []byte {
 	from := len(dst)
 	if len(f.parts) == 0 {
 		dst = mp4.AppendSegmentType(dst)
+	}
+	if !f.day.IsZero() {
+		dst = mp4.AppendProducerTime(dst, r.TrackID, r.Start, f.day.Add(mp4.Time(int64(r.Start), f.scale)))
 	}
 	f.number++
 	dst = mp4.AppendFragment(dst, f.number, f.run[:])

@@ -43,8 +43,8 @@ type Dir struct {
 	files map[string]*file
 	due   dueHeap
 	parts parts
-	// appeared is closed when a file becomes visible; nil: nobody waits.
-	appeared chan struct{}
+	// appeared tells that a file has become visible.
+	appeared signal
 }
 
 // A file is one name of ours.
@@ -124,7 +124,7 @@ func (s *Dir) adopt(fresh *Dir) {
 	l.closeLocked()
 	l.file, l.lines, l.torn, l.live = fresh.ledger.file, fresh.ledger.lines, fresh.ledger.torn, fresh.ledger.live
 	s.files, s.due = fresh.files, fresh.due
-	s.showLocked()
+	s.appeared.raise()
 	s.disk.hold(fresh.disk.held.Load())
 }
 
@@ -217,7 +217,7 @@ func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
 	if err == nil && f != nil {
 		f.live, f.visible = live, true
 		if unseen {
-			s.showLocked()
+			s.appeared.raise()
 		}
 	}
 	s.mu.Unlock()

@@ -35,6 +35,7 @@ type File struct {
 	MaxAge      time.Duration // how long caches may keep it
 	Target      time.Duration // of playlists: TARGETDURATION; 0: not known
 	Size        int64         // bytes on disk
+	Growing     *Growing      // of a segment that is being written: what there is of it
 	Low         *Low          // of low-latency playlists: its versions; nil: Body is all there is
 	Range       Range         // of parts without Body: where their bytes are
 }

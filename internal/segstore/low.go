@@ -12,7 +12,7 @@ import (
 type Low struct {
 	mu      sync.Mutex
 	newest  *Edition
-	changed chan struct{} // closed with the next version; nil: nobody waits
+	changed signal // there is another version
 }
 
 // An Edition is one version of a low-latency playlist. It is not changed any more.
@@ -78,10 +78,7 @@ func (l *Low) Publish(e *Edition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newest = e
-	if l.changed != nil {
-		close(l.changed)
-		l.changed = nil
-	}
+	l.changed.raise()
 }
 
 // Newest is the newest version; nil: there is none so far.
@@ -107,10 +104,7 @@ func (l *Low) Wait(ctx context.Context, segment uint64, part int) (*Edition, err
 			l.mu.Unlock()
 			return nil, ErrAhead
 		}
-		if l.changed == nil {
-			l.changed = make(chan struct{})
-		}
-		changed := l.changed
+		changed := l.changed.next()
 		l.mu.Unlock()
 		select {
 		case <-changed:

@@ -2,6 +2,27 @@ package segstore
 
 import "context"
 
+// A signal tells everybody who waits for it of one event, and then of the next one. The
+// lock of its owner guards it.
+type signal struct {
+	c chan struct{} // nil: nobody waits
+}
+
+// next is closed at the next event.
+func (s *signal) next() <-chan struct{} {
+	if s.c == nil {
+		s.c = make(chan struct{})
+	}
+	return s.c
+}
+
+func (s *signal) raise() {
+	if s.c != nil {
+		close(s.c)
+		s.c = nil
+	}
+}
+
 // Wait returns the live file of that name as soon as there is one: the playlist of a
 // stream that is about to begin, the next part of one that is on.
 //
@@ -24,16 +45,5 @@ func (s *Dir) Wait(ctx context.Context, name string) (File, error) {
 func (s *Dir) nextFile() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.appeared == nil {
-		s.appeared = make(chan struct{})
-	}
-	return s.appeared
-}
-
-// showLocked tells everybody who waits that a file has become visible. mu is held.
-func (s *Dir) showLocked() {
-	if s.appeared != nil {
-		close(s.appeared)
-		s.appeared = nil
-	}
+	return s.appeared.next()
 }

@@ -154,6 +154,8 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 		x.send(http1.NewSection(f, fi.Size()), fi.ModTime())
 	case lf.Body != nil && asksTime(x.r, in):
 		x.serveTime(l)
+	case lf.Growing != nil:
+		x.serveGrowing(l, urlPath, in, lf)
 	case lf.Kind == segstore.Part:
 		x.servePart(l, urlPath, m, in, lf)
 	case lf.Body != nil:
@@ -170,7 +172,7 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 				x.reports = linkQuery(v, grant.Links)
 			}
 		}
-		if lf.Low == nil || !x.serveLow(l, lf) {
+		if lf.Low == nil || !x.serveLow(l, in, lf) {
 			x.servePlaylist(l, lf, contentType(in))
 		}
 	default:

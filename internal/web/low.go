@@ -63,14 +63,17 @@ func lowQueryOf(query, agent string) (q lowQuery, err error) {
 	return q, nil
 }
 
-// serveLow answers with a version of a low-latency playlist. It returns false if the plain
-// one is wanted.
-func (x *exchange) serveLow(l *location, lf segstore.File) bool {
+// serveLow answers with a version of a low-latency playlist or MPD. It returns false if the
+// plain one is wanted.
+func (x *exchange) serveLow(l *location, in string, lf segstore.File) bool {
 	agent := ""
 	if line := x.r.Header["User-Agent"]; len(line) > 0 {
 		agent = line[0]
 	}
 	q, err := lowQueryOf(x.r.URL.RawQuery, agent)
+	if strings.HasSuffix(in, ".mpd") { // which has no directives
+		q.waits, q.delta, err = false, false, nil
+	}
 	if err != nil {
 		x.fail(l, http.StatusBadRequest, "")
 		return true
@@ -93,16 +96,16 @@ func (x *exchange) serveLow(l *location, lf segstore.File) bool {
 			return true
 		}
 	}
-	x.sendEdition(l, lf, e, q, target)
+	x.sendEdition(l, in, lf, e, q, target)
 	return true
 }
 
 // lowWait is for how many target durations a request is held at most.
 const lowWait = 3
 
-func (x *exchange) sendEdition(l *location, lf segstore.File, e *segstore.Edition, q lowQuery, target time.Duration) {
+func (x *exchange) sendEdition(l *location, in string, lf segstore.File, e *segstore.Edition, q lowQuery, target time.Duration) {
 	h := x.Header()
-	h["Content-Type"] = typePlaylist
+	h["Content-Type"] = contentType(in)
 	cache := cacheNo
 	switch {
 	case x.guarded(lf):
@@ -110,14 +113,15 @@ func (x *exchange) sendEdition(l *location, lf segstore.File, e *segstore.Editio
 	case q.waits:
 		// RFC 8216bis appendix B.1: what was asked for does not change.
 		cache = maxAge(6 * target)
+	case strings.HasSuffix(in, ".mpd"): // there is another one as soon as a segment begins
 	case target/2 >= time.Second:
 		cache = maxAge(target / 2)
 	}
 	l.setCache(h, cache)
 	delta := q.delta && e.Delta != nil
-	body := e.Body
+	body, tag := e.Body, e.Tag
 	if delta {
-		body = e.Delta
+		body, tag = e.Delta, ""
 	}
 	h["Vary"] = append(h["Vary"][:len(h["Vary"]):len(h["Vary"])], "Accept-Encoding")
 	// Players find a playlist among the reports by the URL that they have of it.
@@ -125,7 +129,13 @@ func (x *exchange) sendEdition(l *location, lf segstore.File, e *segstore.Editio
 		body = own
 	} else if x.r.Header["Range"] == nil && acceptsGzip(x.r.Header["Accept-Encoding"]) {
 		body = e.Gzip(delta)
+		if tag != "" {
+			tag = tag[:len(tag)-1] + `-gz"`
+		}
 		h["Content-Encoding"] = encodingGzip
+	}
+	if tag != "" {
+		h["Etag"] = []string{tag}
 	}
 	l.setExtra(h)
 	x.send(bytes.NewReader(body), time.Time{})

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // What dash.js says is an error, and what it writes to the console as one, is fatal.
@@ -120,6 +123,62 @@ func playGStreamerDASH(t *testing.T, url string) {
 	}
 }
 
+// dash.js stays a second and a half behind, from what it says itself.
+const lowLatencyPage = dashjsPage + `
+<script>
+window.behind = [];
+setInterval(() => { if (document.querySelector("video").currentTime > 0) behind.push(player.getCurrentLiveLatency()); }, 500);
+</script>`
+
+func TestDASHJSWithLowLatency(t *testing.T) {
+	s := &server{dir: t.TempDir()}
+	s.run(t, strings.ReplaceAll(fmt.Sprintf(dashConfig, s.dir), `clock           = "http_iso"`, `low_latency     = true`))
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	s.waitMPD(t, "test", "names the open segment", func(text string) bool { return strings.Contains(text, "availabilityTimeOffset") })
+	site := pageSite(t, lowLatencyPage, s.dashURL("test"))
+	page := open(t, site)
+	from := page.firstFrame(t)
+	time.Sleep(30 * time.Second) // the length of the show
+	last := page.state(t)
+	var text string
+	if err := chromedp.Run(page.ctx, chromedp.Evaluate("JSON.stringify(behind)", &text)); err != nil {
+		t.Fatal(err)
+	}
+	var behind []float64 // s
+	if err := json.Unmarshal([]byte(text), &behind); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(behind)
+	t.Logf("%+v at first, %+v after 30 s; behind: %.2f s at best, %.2f s in the middle, %.2f s at worst", from, last, behind[0], behind[len(behind)/2], behind[len(behind)-1])
+	if len(last.Fatal) > 0 {
+		t.Errorf("errors: %s", strings.Join(last.Fatal, "\n"))
+	}
+	if last.Time-from.Time < 10 {
+		t.Errorf("the clock went on by %.1f s in 30 s", last.Time-from.Time)
+	}
+	// Without low latency it is three segments and a half behind: 7 s.
+	if behind[0] > 6 {
+		t.Errorf("%.2f s behind at best", behind[0])
+	}
+	started := regexp.MustCompile(`test-\d+\.m4v HTTP/1\.1" 200`)
+	if log, err := os.ReadFile(filepath.Join(s.dir, "access.log")); err != nil || !started.Match(log) {
+		t.Errorf("no segment was asked for (%v)", err)
+	}
+}
+
+// pageSite serves page, which plays url.
+func pageSite(t *testing.T, page, url string) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
+	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, page, html.EscapeString(url))
+	})
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	return site.URL + "/page"
+}
+
 // laid is a clip over and over, from and up to a time in ms on the timestamps, sent at
 // begin and later.
 func laid(clip []flvTag, from, to, begin uint32) (out []sentTag) {
@@ -148,14 +207,7 @@ func TestDASHJSPlaysOn(t *testing.T) {
 	}()
 	s.waitMPD(t, "cam", "names a few segments", func(text string) bool { return regexp.MustCompile(` r="[2-9]`).MatchString(text) })
 
-	mux := http.NewServeMux()
-	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
-	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, dashjsPage, html.EscapeString(s.dashURL("cam")))
-	})
-	site := httptest.NewServer(mux)
-	t.Cleanup(site.Close)
-	page := open(t, site.URL+"/page")
+	page := open(t, pageSite(t, dashjsPage, s.dashURL("cam")))
 	from := page.firstFrame(t)
 	began := time.Now()
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/rtmpd/rtmpd/internal/testport"
 )
 
 // lowConfig is fragmentedConfig with low latency, in fragments of a GOP.
@@ -97,4 +99,82 @@ func playLow(t *testing.T, url string) {
 	if latency == 0 {
 		t.Error("hls.js does not know how far behind it is")
 	}
+}
+
+// everybodyConfig has one set of files that are plain HLS and DASH, and low-latency HLS and
+// DASH over rtmpd's own HTTP.
+var everybodyConfig = strings.Replace(lowConfig, "\n    hls {", `
+    dash {
+      path        = "%[1]s/www/live"
+      low_latency = true
+      clock       = "http_iso"
+    }
+    hls {`, 1)
+
+// One publish is played at the same time from the same directory by VLC (HLS through
+// nginx), hls.js (low-latency HLS), dash.js (low-latency DASH) and Shaka (DASH through
+// nginx), and the linter finds nothing.
+func TestOneSetOfSegmentsForEverybody(t *testing.T) {
+	s := &server{dir: t.TempDir()}
+	s.run(t, strings.ReplaceAll(everybodyConfig, "%[1]s", s.dir))
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	s.waitFragments(t, "test")
+	s.waitMPD(t, "test", "names the open segment", func(text string) bool { return strings.Contains(text, "availabilityTimeOffset") })
+	files := "http://" + nginxFiles(t, filepath.Join(s.dir, "www", "live"))
+	page := func(text, url string) func(*testing.T) {
+		return func(t *testing.T) { playInChromium(t, text, url) }
+	}
+	clean := func(url string) func(*testing.T) {
+		return func(t *testing.T) {
+			for _, f := range lint(t, url, 15*time.Second).Findings {
+				// There is no TLS, and on a busy machine the encoder is late.
+				if f.Level != "ADVICE" && f.Rule != "part-late" {
+					t.Errorf("%s %s (%s), %s line %d: %s: %s", f.Level, f.Rule, f.Clause, f.URL, f.Line, f.Text, f.Says)
+				}
+			}
+		}
+	}
+	t.Run("together", func(t *testing.T) {
+		for name, play := range map[string]func(*testing.T){
+			"VLC through nginx":   func(t *testing.T) { playVLC(t, files+"/test.m3u8") },
+			"hls.js":              page(lowPage, s.hlsURL("test")),
+			"dash.js":             page(lowLatencyPage, s.dashURL("test")),
+			"Shaka through nginx": page(shakaPage, files+"/test.mpd"),
+			"lint of HLS":         clean(s.hlsURL("test")),
+			"lint of DASH":        clean(s.dashURL("test")),
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				play(t)
+			})
+		}
+	})
+}
+
+// nginxFiles serves a directory by nginx, to pages of other origins too.
+func nginxFiles(t *testing.T, root string) (address string) {
+	t.Helper()
+	address, dir := testport.Address(), t.TempDir()
+	conf := fmt.Sprintf(`daemon off;
+master_process off;
+pid %[1]s/nginx.pid;
+error_log %[1]s/error.log info;
+events {}
+http {
+  access_log off;
+  client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+  types { application/vnd.apple.mpegurl m3u8; application/dash+xml mpd; video/iso.segment m4s; video/mp4 mp4; }
+  server { listen %[2]s; root %[3]s; add_header Access-Control-Allow-Origin *; add_header Access-Control-Expose-Headers Date; }
+}
+`, dir, address, root)
+	path := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	background(t, command(t, 5*time.Minute, "nginx", "-c", path, "-p", dir, "-e", dir+"/error.log"))
+	eventually(t, 30*time.Second, "nginx listens", func() bool {
+		_, err := get("http://" + address + "/test.m3u8")
+		return err == nil
+	})
+	return address
 }

@@ -32,8 +32,7 @@ rtmp {
       enabled = false
     }
     dash {
-      path        = "/srv/a"
-      low_latency = true
+      path = "/srv/a"
     }
     hls {
       path   = "/srv/a"
