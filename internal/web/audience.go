@@ -94,10 +94,16 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 	return v, grant, true
 }
 
+// admitOnce is admit for a request that is no part of watching: nobody is counted.
+func (x *exchange) admitOnce(l *location, urlPath string, lf segstore.File) (v viewers.Visit, grant viewers.Grant, ok bool) {
+	x.once = true
+	return x.admit(l, urlPath, lf)
+}
+
 // visit describes the request for a playlist.
 func (x *exchange) visit(urlPath string, lf segstore.File) viewers.Visit {
 	v := viewers.Visit{
-		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet, Now: x.start, Path: urlPath, Request: x,
+		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet && !x.once, Now: x.start, Path: urlPath, Request: x,
 	}
 	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
 		v.Agent = agent[0]

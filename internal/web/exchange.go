@@ -29,6 +29,7 @@ type exchange struct {
 	tokenGuarded bool
 	reports      string         // the query for the rendition reports of a low-latency playlist
 	meter        *viewers.Meter // of the session of a viewer; nil: it has none
+	once         bool           // it is no part of watching: no viewer is counted
 	names        bool           // the URL names streams, whether there are such or not: control, player
 }
 

@@ -45,6 +45,10 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 			x.serveLive(l, urlPath, m, in, lf)
 			return
 		}
+		if list, name, ok := x.clipOf(m, in); ok {
+			x.serveClip(l, urlPath, m, list, name)
+			return
+		}
 		if a := x.site.deps.Audience; a != nil && a.Guarding() && (a.Shut(strings.TrimSuffix(m.dir, "/")+"/"+in) || a.Shut(t.linked(m, in))) {
 			x.notFound(l, urlPath)
 			return
