@@ -197,7 +197,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 		grant.Meter = h.counter.Keep(look)
 	}
 	if !rules.asksHTTP(h.name) && tokens != nil {
-		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), look.Epoch)
+		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(h.passLife(cfg, timeout)), look.Epoch)
 	}
 	return grant, nil
 }

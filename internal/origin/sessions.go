@@ -26,6 +26,15 @@ func timeoutOf(cfg *config.Application, f segstore.File) time.Duration {
 	return silenceOf(f)
 }
 
+// passLife returns how long who was let in by a token gets fragments without another request
+// for the playlist: as long as on_play's word counts, or the session lasts.
+func (h *viewerSet) passLife(cfg *config.Application, timeout time.Duration) time.Duration {
+	if cfg.Sessions != nil {
+		return timeout
+	}
+	return h.app.origin.audience.VerdictLife + timeout
+}
+
 // denyFor returns how long a refusal holds.
 func (au *Audience) denyFor(cfg *config.Application) time.Duration {
 	if cfg.Sessions != nil {

@@ -33,7 +33,7 @@ func asking(t *testing.T, lines string, allow func(form url.Values) bool) (*rig,
 // sent.
 func TestASessionIsOneQuestionAndOneLine(t *testing.T) {
 	t.Parallel()
-	r, h := asking(t, "sessions {\ntimeout = \"3s\"\n}", func(url.Values) bool { return true })
+	r, h := asking(t, "sessions {\ntimeout = \"1h\"\n}", func(url.Values) bool { return true })
 	a := r.watcher("198.51.100.1")
 	a.plain = true
 	bytes := 0
@@ -46,6 +46,8 @@ func TestASessionIsOneQuestionAndOneLine(t *testing.T) {
 	if n := len(r.srv.origin.Sessions(origin.SessionFilter{})); n != 1 {
 		t.Errorf("%d sessions, want 1", n)
 	}
+	r.reload(strings.Replace(r.read("rtmpd.hcl"), `timeout = "1h"`, `timeout = "3s"`, 1))
+	bytes += len(a.gets("/live/cam.m3u8?token=good", 200, "#EXTM3U").body)
 	r.eventually("the session has ended", func() bool { return r.hasLogged("viewer session ended", "") })
 	r.eventually("the hook hears of it", func() bool { return h.last("play_done") != nil })
 	h.expect("play:cam", "play_done:cam")
@@ -64,7 +66,7 @@ func TestASessionIsOneQuestionAndOneLine(t *testing.T) {
 func TestARefusalHoldsForDenyFor(t *testing.T) {
 	t.Parallel()
 	var open atomic.Bool
-	r, h := asking(t, "sessions {\ndeny_for = \"1h\"\n}", func(f url.Values) bool { return open.Load() || f.Get("token") == "good" })
+	r, h := asking(t, "sessions {\ntimeout = \"1h\"\ndeny_for = \"1h\"\n}", func(f url.Values) bool { return open.Load() || f.Get("token") == "good" })
 	a := r.watcher("198.51.100.1")
 	for i := range 5 {
 		a.gets(fmt.Sprintf("/live/cam.m3u8?token=bad&n=%d", i), 403, "refused by on_play")
@@ -93,7 +95,7 @@ func TestWhatASessionIsKnownBy(t *testing.T) {
 		`["stream", "address", "token"]`: 4,
 		`["stream", "agent"]`:            2,
 	} {
-		r, h := asking(t, "sessions {\nidentify = "+identify+"\n}", func(url.Values) bool { return true })
+		r, h := asking(t, "sessions {\ntimeout = \"1h\"\nidentify = "+identify+"\n}", func(url.Values) bool { return true })
 		for _, addr := range []string{"198.51.100.1", "198.51.100.2"} {
 			for _, token := range []string{"a", "b"} {
 				w := r.watcher(addr)
@@ -162,7 +164,7 @@ func TestSessionsAreInvalidated(t *testing.T) {
 	t.Parallel()
 	var paid atomic.Value
 	paid.Store("good")
-	r, h := asking(t, "sessions {\ndeny_for = \"1h\"\n}", func(f url.Values) bool { return strings.Contains(paid.Load().(string), f.Get("token")) })
+	r, h := asking(t, "sessions {\ntimeout = \"1h\"\ndeny_for = \"1h\"\n}", func(f url.Values) bool { return strings.Contains(paid.Load().(string), f.Get("token")) })
 	a, b := r.watcher("198.51.100.1"), r.watcher("198.51.100.2")
 	a.gets("/live/cam.m3u8?token=good", 200, "#EXTM3U")
 	b.gets("/live/cam.m3u8?token=late", 403, "refused")
@@ -191,7 +193,9 @@ func TestSessionsAreInvalidated(t *testing.T) {
 // TestSessionsAreStoppedAndTagged by control, over every protocol.
 func TestSessionsAreStoppedAndTagged(t *testing.T) {
 	t.Parallel()
-	r := start(t, strings.Replace(watched(`sessions {}
+	r := start(t, strings.Replace(watched(`sessions {
+      timeout = "1h"
+    }
     tokens {}
     dash {
       path            = "$DIR/www/live"
