@@ -142,7 +142,7 @@ func (s *Server) Shutdown() error {
 	deadline := time.Now().Add(timeout)
 	hooksDeadline := time.Now().Add(timeout / 2) // Docker and others kill after as long as timeout's default
 	s.sayStop()
-	s.hooks.Drain()                              // calls that fail from here on are not repeated
+	s.hooks.Drain() // calls that fail from here on are not repeated
 	s.cancel()
 	err := waitUntil(deadline, s.rtmp.WaitSessions)
 	for _, b := range blocks {

@@ -106,7 +106,9 @@ func TestANoOfStreamUnloadKeepsTheStream(t *testing.T) {
 	if err := c.Unpublish(); err != nil {
 		t.Fatal(err)
 	}
-	r.eventually("the question", func() bool { return len(h.all("STREAM_UNLOAD")) == 1 && r.hasLogged("stream stays without a publisher (STREAM_UNLOAD)", "cam") })
+	r.eventually("the question", func() bool {
+		return len(h.all("STREAM_UNLOAD")) == 1 && r.hasLogged("stream stays without a publisher (STREAM_UNLOAD)", "cam")
+	})
 	if st := r.stream("live", "cam"); st == nil || !st.Waiting() {
 		t.Error("the stream has ended")
 	}
