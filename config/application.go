@@ -81,8 +81,8 @@ type Application struct {
 	Hooks          Hooks       `hcl:",inline" reload:"now"`
 	Notify         Notify      `hcl:",inline" reload:"now"`
 	// What a stream shows while its publisher is gone: the name of another stream of
-	// the application, or the path of an FLV or MP4 file, which begins with a slash. In a
-	// stream block without * and ? it is shown before the first publisher, too.
+	// the application, or the path of an FLV or MP4 file, which begins with a slash; $stream,
+	// $base, $wildcard and $pluswildcard are placeholders. In a stream block without * and ? it is shown before the first publisher, too.
 	Fallback string `hcl:"fallback" stream:"yes" reload:"now" example:"\"/srv/slate.flv\""`
 	// HLS: fragments and playlists on disk.
 	HLS *HLS `hcl:"hls,block" nginx:"hls" output:"yes" stream:"yes" reload:"cut"`

@@ -126,13 +126,18 @@ func (c *checker) recordFormat(r *node) {
 	}
 }
 
+// fallbackVars are the placeholders of fallback.
+const fallbackVars = "app name stream base wildcard pluswildcard"
+
 // fallback checks what a stream shows while its publisher is gone.
 func (c *checker) fallback(n *node, app *Application) {
 	f := app.Fallback
 	switch {
 	case f == "" || !n.said("fallback") || n.bad("fallback"):
+	case value.Template(f).Check(fallbackVars) != nil:
+		c.errorAt(n.at("fallback"), "fallback: "+value.Template(f).Check(fallbackVars).Error(), "")
 	case !strings.Contains(f, "/"):
-		if err := value.ValidStreamName(f); err != nil {
+		if err := value.ValidStreamName(value.Template(f).Expand(func(string) string { return "x" })); err != nil {
 			c.errorAt(n.at("fallback"), "fallback is neither a stream nor a file: "+err.Error(), "write the name of a stream, or a path that begins with /")
 		}
 	case !strings.HasPrefix(f, "/"):

@@ -14,7 +14,7 @@ var docs = map[string]string{
 	"Application.DASH":              "DASH: fragments and manifests on disk.",
 	"Application.DropIdlePublisher": "How long a publisher may send no media before it is closed; off: for ever.",
 	"Application.Execs":             "A command that runs beside a stream.",
-	"Application.Fallback":          "What a stream shows while its publisher is gone: the name of another stream of the application, or the path of an FLV or MP4 file, which begins with a slash. In a stream block without * and ? it is shown before the first publisher, too.",
+	"Application.Fallback":          "What a stream shows while its publisher is gone: the name of another stream of the application, or the path of an FLV or MP4 file, which begins with a slash; $stream, $base, $wildcard and $pluswildcard are placeholders. In a stream block without * and ? it is shown before the first publisher, too.",
 	"Application.GOPCache":          "Whether a player begins at the newest keyframe and so has a picture at once. Otherwise it waits for the next keyframe.",
 	"Application.HLS":               "HLS: fragments and playlists on disk.",
 	"Application.HandoverGrace":     "How long a stream waits after its publisher has stopped on purpose.",

@@ -49,7 +49,7 @@ type Record struct {
 	// directives are expanded.
 	Suffix string `hcl:"suffix" nginx:"record_suffix" example:"\"-%Y-%m-%d-%H%M.flv\""`
 	// The whole name of a file, in place of stream name, unique and suffix.
-	Filename value.Template `hcl:"filename" vars:"app name recorder stream base wildcard datetime year month day hour minute second unix"`
+	Filename value.Template `hcl:"filename" vars:"app name recorder stream base basename wildcard pluswildcard datetime utcdatetime year month day hour minute second wday yday week unix"`
 	// Whether the name of a file carries the time in seconds.
 	Unique bool `hcl:"unique" nginx:"record_unique"`
 	// Whether a recording goes on in the file that is there.

@@ -3,6 +3,7 @@ package value
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,6 +57,8 @@ func ValidStreamName(name string) error {
 		return errors.New("the stream name is not UTF-8")
 	case name[0] == '.' || name[0] == '-':
 		return errors.New("the stream name starts with . or -")
+	case strings.Contains(name, "+.") || strings.Contains(name, "+-"):
+		return errors.New("a part of the stream name starts with . or -")
 	case strings.Contains(name, ".."):
 		return errors.New("the stream name holds two dots in a row")
 	}
@@ -75,4 +78,35 @@ func ValidStreamName(name string) error {
 		return errors.New("the stream name is not in Unicode's composed form (NFC)")
 	}
 	return nil
+}
+
+// PlusWildcard is the part of a stream's name from its + on; empty: it has none.
+func PlusWildcard(name string) string {
+	if i := strings.IndexByte(name, '+'); i >= 0 {
+		return name[i:]
+	}
+	return ""
+}
+
+// WildcardName is the name that a client means which has written that of a wildcard
+// stream in another way: "base%2Bx", "base x" (a + that a proxy has decoded) and "base/x"
+// are "base+x". Any other name, and one that is valid, is returned as it is. What is
+// returned is to be checked like every name.
+func WildcardName(written string) string {
+	if ValidStreamName(written) == nil {
+		return written
+	}
+	name := written
+	if plain, err := url.PathUnescape(name); err == nil && strings.IndexByte(name, '%') >= 0 {
+		name = plain
+	}
+	i := strings.IndexAny(name, " +/")
+	if i <= 0 {
+		return written
+	}
+	name = NormalName(name[:i] + "+" + name[i+1:])
+	if ValidStreamName(name) != nil {
+		return written
+	}
+	return name
 }

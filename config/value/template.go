@@ -15,8 +15,8 @@ type Template string
 
 // Placeholders are all that there are, separated by spaces.
 const Placeholders = "app name publisher args addr clientid flashver swfurl tcurl pageurl " +
-	"path filename basename dirname recorder stream base wildcard " +
-	"datetime year month day hour minute second unix"
+	"path filename basename dirname recorder stream base wildcard pluswildcard " +
+	"datetime utcdatetime year month day hour minute second wday yday week unix"
 
 // Decode reads a string; without Vars it may hold every placeholder.
 func (t *Template) Decode(v cty.Value, c Context) error {
@@ -55,6 +55,15 @@ func TimePlaceholder(name string, now time.Time) string {
 	switch name {
 	case "datetime":
 		return now.Format("2006.01.02.15.04.05")
+	case "utcdatetime":
+		return now.UTC().Format("2006.01.02.15.04.05")
+	case "wday": // of ISO 8601: Monday is 1
+		return strconv.Itoa((int(now.Weekday())+6)%7 + 1)
+	case "yday":
+		return fmt.Sprintf("%03d", now.YearDay())
+	case "week": // of ISO 8601
+		_, week := now.ISOWeek()
+		return fmt.Sprintf("%02d", week)
 	case "year":
 		return now.Format("2006")
 	case "month":

@@ -65,6 +65,8 @@ func (v *Values) Value(name string, now time.Time) string {
 		return base
 	case "wildcard":
 		return wildcard
+	case "pluswildcard":
+		return value.PlusWildcard(v.Name)
 	case "publisher":
 		return v.Publisher
 	case "args":
@@ -90,6 +92,9 @@ func (v *Values) Value(name string, now time.Time) string {
 	case "filename":
 		return file
 	case "basename":
+		if v.Path == "" { // MistServer's word for the part before the +
+			return base
+		}
 		return strings.TrimSuffix(file, path.Ext(file))
 	case "dirname":
 		dir, _ := path.Split(v.Path)

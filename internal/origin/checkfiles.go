@@ -1,6 +1,8 @@
 package origin
 
 import (
+	"strings"
+
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -21,7 +23,7 @@ func (og *Origin) checkFiles(cfg *config.RTMP) {
 		}
 	}
 	checkApplication := func(a *config.Application) {
-		if isFile(a.Fallback) {
+		if isFile(a.Fallback) && !strings.Contains(a.Fallback, "$") {
 			check(a.Fallback, "fallback can't be shown when it is needed", func() error {
 				f, err := vod.OpenFile(a.Fallback)
 				if err == nil {

@@ -42,7 +42,7 @@ func (a *Application) defaultHTTP(ctx context.Context, rules *appRules, stream s
 	cfg := rules.cfg.For(stream)
 	h := &viewerSet{app: a, name: stream} // for what it says of a viewer
 	reply, err := a.hooks.Fire(ctx, &rules.cfg.Notify, hooks.Subject{}, rules.triggers.For(hooks.DefaultStream, stream),
-		hooks.NewDefaultStream(a.name, cfg.Fallback, h.conn(v)))
+		hooks.NewDefaultStream(a.name, fallbackOf(cfg, a.name, stream), h.conn(v)))
 	if err != nil || !reply.Answered || reply.Value == stream {
 		return ""
 	}

@@ -71,8 +71,8 @@ func (a *Application) endOrGoOnLocked(st *Stream, reason string) {
 	if a.goOnLocked(st) {
 		return
 	}
-	if cfg := a.rules.Load().cfg.For(st.name); showsFallback(cfg, st.name) && !a.gone && !a.origin.Stopping() {
-		a.startSlateLocked(st, cfg.Fallback)
+	if cfg := a.rules.Load().cfg.For(st.name); showsFallback(cfg, a.name, st.name) && !a.gone && !a.origin.Stopping() {
+		a.startSlateLocked(st, fallbackOf(cfg, a.name, st.name))
 		return
 	}
 	if !a.asksUnloadLocked(st, reason) {

@@ -95,6 +95,9 @@ func (p *Playing) Leave() {
 // on_play, limits. The error is a *Refusal, or ErrGone. Without one the caller
 // must call Leave.
 func (a *Application) Play(ctx context.Context, r *PlayRequest, p Player) (*Playing, error) {
+	if a.rules.Load().cfg.VOD == nil { // else it may be a file in a directory
+		r.Name = value.WildcardName(r.Name)
+	}
 	name := r.Name
 	if err := a.CheckPlayName(name); err != nil {
 		return nil, &Refusal{RuleDenied, err.Error()}

@@ -146,7 +146,7 @@ func (a *Application) findStream(ctx context.Context, rules *appRules, r *PlayRe
 			}
 			return name, "", nil
 		}
-		reply, err := a.hooks.Fire(ctx, &rules.cfg.Notify, about(p), list, hooks.NewDefaultStream(a.name, cfg.Fallback, r.conn(p, name)))
+		reply, err := a.hooks.Fire(ctx, &rules.cfg.Notify, about(p), list, hooks.NewDefaultStream(a.name, fallbackOf(cfg, a.name, name), r.conn(p, name)))
 		switch {
 		case err != nil:
 			return "", "", refusedByTrigger(err)

@@ -115,8 +115,8 @@ func (a *Application) Publish(ctx context.Context, r *PublishRequest, p Publishe
 // identify decides who publishes and makes a public name of what was typed.
 func (a *Application) identify(rules *appRules, r *PublishRequest, p Publisher) error {
 	// With keys, a hook or a trigger it may be a secret, or nearly one.
-	if !rules.keys.inForce && !rules.rewritesPushes() && rules.cfg.Hooks.OnPublish == "" && value.ValidStreamName(r.Typed) == nil {
-		r.Public = r.Typed
+	if !rules.keys.inForce && !rules.rewritesPushes() && rules.cfg.Hooks.OnPublish == "" && value.ValidStreamName(value.WildcardName(r.Typed)) == nil {
+		r.Public = value.WildcardName(r.Typed)
 	}
 	switch { // 1. local and cheap first
 	case !rules.cfg.Live:
@@ -125,7 +125,7 @@ func (a *Application) identify(rules *appRules, r *PublishRequest, p Publisher) 
 		return &Refusal{RuleDenied, "access denied: publishing from this address is not allowed"}
 	}
 	key := r.Args.Get("key")
-	seen := presented{typed: idOf(r.Typed), arg: idOf(key), name: r.Typed}
+	seen := presented{typed: idOf(r.Typed), arg: idOf(key), name: value.WildcardName(r.Typed)}
 	guesses := a.svc.guessLimit(a.name)
 	if !guesses.admits(r.Address, seen, time.Now()) { // 2. limits
 		hideGuess(p, r.Typed, key)

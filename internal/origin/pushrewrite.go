@@ -47,7 +47,7 @@ func (a *Application) rewritePush(ctx context.Context, rules *appRules, r *Publi
 		return r.keepsName(typed)
 	}
 	name, query, params := strings.Cut(name, "?")
-	name = value.NormalName(name)
+	name = value.WildcardName(value.NormalName(name))
 	if err := value.ValidStreamName(name); err != nil {
 		return &Refusal{RuleDenied, "PUSH_REWRITE answers with what is no name: " + err.Error()}
 	}
@@ -147,10 +147,11 @@ func (r *PublishRequest) publicArgs() string {
 
 // keepsName is for a publisher about which no handler had anything to say.
 func (r *PublishRequest) keepsName(typed string) error {
-	if err := value.ValidStreamName(typed); err != nil {
+	name := value.WildcardName(typed)
+	if err := value.ValidStreamName(name); err != nil {
 		return &Refusal{RuleName, "bad stream name: " + err.Error()}
 	}
-	r.name = typed
+	r.name = name
 	return nil
 }
 

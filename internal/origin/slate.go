@@ -12,7 +12,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/flv"
+	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/live"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/vod"
@@ -98,7 +100,7 @@ func (a *Application) reloadSlates() {
 			continue
 		}
 		s := p.publisher.(*slate)
-		want := a.rules.Load().cfg.For(st.name).Fallback
+		want := fallbackOf(a.rules.Load().cfg.For(st.name), a.name, st.name)
 		if want == s.source {
 			continue
 		}
@@ -118,7 +120,7 @@ func (a *Application) reloadSlates() {
 func (a *Application) startNamedSlates() {
 	for _, block := range a.rules.Load().cfg.Streams {
 		name, cfg := block.Pattern, block.Application
-		if strings.ContainsAny(name, "*?") || !cfg.Live || !showsFallback(cfg, name) {
+		if strings.ContainsAny(name, "*?") || !cfg.Live || !showsFallback(cfg, a.name, name) {
 			continue
 		}
 		a.mu.Lock()
@@ -128,7 +130,7 @@ func (a *Application) startNamedSlates() {
 			st = newStream(a, name)
 			a.streams[name] = st
 			a.attachPlayersLocked(st)
-			a.startSlateLocked(st, cfg.Fallback)
+			a.startSlateLocked(st, fallbackOf(cfg, a.name, name))
 		}
 		a.mu.Unlock()
 		if fresh {
@@ -138,8 +140,20 @@ func (a *Application) startNamedSlates() {
 }
 
 // showsFallback reports whether a stream that would end now shows its fallback.
-func showsFallback(cfg *config.Application, name string) bool {
-	return cfg.Fallback != "" && cfg.Fallback != name
+func showsFallback(cfg *config.Application, app, name string) bool {
+	fallback := fallbackOf(cfg, app, name)
+	return fallback != "" && fallback != name
+}
+
+// fallbackOf is what a stream shows while its publisher is gone. A stream's name has no
+// slash, so what the placeholders stand for stays in the directory that the
+// configuration names.
+func fallbackOf(cfg *config.Application, app, name string) string {
+	if !strings.Contains(cfg.Fallback, "$") {
+		return cfg.Fallback
+	}
+	v := hooks.Values{Session: hooks.Session{App: app}, Name: name}
+	return value.Template(cfg.Fallback).Expand(func(p string) string { return v.Value(p, time.Time{}) })
 }
 
 // errUnwatched ends a slate that nobody watches.

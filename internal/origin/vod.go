@@ -23,6 +23,9 @@ const whyNoVOD = "the application has no vod block any more"
 // CheckPlayName says why name can't be that of anything to play.
 func (a *Application) CheckPlayName(name string) error {
 	err := value.ValidStreamName(name)
+	if err != nil && a.rules.Load().cfg.VOD == nil {
+		err = value.ValidStreamName(value.WildcardName(name))
+	}
 	if err == nil || a.rules.Load().cfg.VOD == nil {
 		if err != nil {
 			err = errors.New("bad stream name: " + err.Error())

@@ -281,6 +281,7 @@ func route(path, asked string) (kind, app, name string) {
 	if kind == "" {
 		kind, rest = fileKind(rest)
 	}
+	rest = strings.ReplaceAll(rest, " ", "+") // which proxies have decoded
 	if value.ValidStreamName(rest) != nil {
 		return "", "", ""
 	}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type naming struct {
 func (n naming) file(now time.Time, number int) (string, error) {
 	var name string
 	if n.cfg.Filename != "" {
-		name = n.cfg.Filename.Expand(func(p string) string { return n.value(p, now) })
+		name = withoutEmpty(n.cfg.Filename.Expand(func(p string) string { return n.value(p, now) }))
 	} else {
 		name = escape(n.stream)
 		if n.cfg.Unique {
@@ -43,6 +44,13 @@ func (n naming) file(now time.Time, number int) (string, error) {
 		name = name[:dot] + "+" + strconv.Itoa(number) + name[dot:]
 	}
 	return name, checkName(name)
+}
+
+// withoutEmpty leaves out the directories that a placeholder makes no name for:
+// "$wildcard/$name.flv" of a stream without a wildcard is in the path itself.
+func withoutEmpty(name string) string {
+	parts := strings.Split(name, "/")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "/")
 }
 
 // checkName refuses what os.Root would, and files that web servers hide.
@@ -73,10 +81,12 @@ func (n naming) value(placeholder string, now time.Time) string {
 		return n.app
 	case "name", "stream":
 		return n.stream
-	case "base":
+	case "base", "basename":
 		return base
 	case "wildcard":
 		return wildcard
+	case "pluswildcard":
+		return value.PlusWildcard(n.stream)
 	case "recorder":
 		return strings.NewReplacer("/", "_", "\x00", "_").Replace(n.cfg.Name)
 	}

@@ -145,7 +145,7 @@ rtmp {
 		{"connect twice", "live", whole(3, rtmp.TypeCommandAMF0, commandBytes("connect", 3, 0, 0, 9)), rtmp.StatusConnectRejected, "connect was sent twice"},
 
 		{"publish of ../../etc/x", "live", publish("../../etc/x"), rtmp.StatusPublishBadName, "bad stream name"},
-		{"publish of a/b", "live", publish("a/b"), rtmp.StatusPublishBadName, "bad stream name"},
+		{"publish of a/b/c", "live", publish("a/b/c"), rtmp.StatusPublishBadName, "bad stream name"},
 		{"publish of an empty name", "live", publish(""), rtmp.StatusPublishBadName, "the stream name is empty"},
 		{"publish of a name of 300 bytes", "live", publish(strings.Repeat("x", 300)), rtmp.StatusPublishBadName, "longer than 128 bytes"},
 		{"publish of control bytes", "live", publish("a\x00\x1b[31m\r\nb"), rtmp.StatusPublishBadName, "bad stream name"},

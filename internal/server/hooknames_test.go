@@ -77,7 +77,7 @@ func TestAHookGivesAnotherApplication(t *testing.T) {
 
 func TestNoHookHearsOfBadNames(t *testing.T) {
 	r, h := startHooked(t, allHooks, nil)
-	for _, name := range []string{"", "a\r\nX-Injected: 1", "../../x", "a/b", "a b", "<script>", "$(reboot)", `a"b`, strings.Repeat("a", 200), ".x", "a\x00b", "%2e%2e"} {
+	for _, name := range []string{"", "a\r\nX-Injected: 1", "../../x", "a/b/c", "a b c", "<script>", "$(reboot)", `a"b`, strings.Repeat("a", 200), ".x", "a\x00b", "%2e%2e"} {
 		if c, err := r.tryPublish("live", name, dialling{}); err == nil {
 			c.Close()
 			t.Errorf("%q is a name", name)

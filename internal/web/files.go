@@ -33,6 +33,14 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 	if live := x.site.deps.Live; live != nil && file {
 		abs := strings.TrimSuffix(m.dir, "/") + "/" + in
 		lf, ok := live.Lookup(abs)
+		if !ok {
+			if alt, found := wildcardFile(in, func(alt string) bool {
+				lf, ok = live.Lookup(strings.TrimSuffix(m.dir, "/") + "/" + alt)
+				return ok
+			}); found {
+				in, abs = alt, strings.TrimSuffix(m.dir, "/")+"/"+alt
+			}
+		}
 		if !ok && (strings.HasSuffix(in, ".m3u8") || strings.HasSuffix(in, ".mpd")) {
 			if lf, ok = x.demanded(abs); !ok && x.instead(l, urlPath, abs) {
 				return
