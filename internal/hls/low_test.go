@@ -231,6 +231,47 @@ func TestLowLatencyPlaylists(t *testing.T) {
 	}
 }
 
+// A crash loses the open segment and nothing else. Caches may have parts of it: no other
+// part has their names.
+func TestPartsThatACrashLostAreNotConfusedWithOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cfg := lowConfig(b.dir)
+	s := mediatest.NewScript(t).Play(11 * sec)
+	before, killed := newLowViewer(b, "test-video.m3u8"), len(s.Packets)*9/10
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, each: func(i int) {
+		if i == killed {
+			b.fault = func(string, string) error { return errKilled }
+		}
+		if i < killed {
+			before.poll()
+		}
+	}})
+	lost := before.last
+	if lost == nil || lost.Parts == 0 {
+		t.Fatal("no segment was open")
+	}
+	b.fault = nil
+	b.reopen()
+	s.Packets, s.Epoch = nil, 1
+	s.Play(11 * sec)
+	after := newLowViewer(b, "test-video.m3u8")
+	b.runFeed(b.packager("test", cfg), &feed{packets: s.Packets, clock: b.clock, stop: eof, each: func(int) { after.poll() }})
+	after.poll()
+	if len(after.parts) < 20 {
+		t.Errorf("%d parts after the restart", len(after.parts))
+	}
+	for name, body := range after.parts {
+		if was, ok := before.parts[name]; ok && !bytes.Equal(was, body) {
+			t.Errorf("%s is another part than before the crash", name)
+		}
+	}
+	text := string(b.read("test-video.m3u8"))
+	if n := strings.Count(text, "#EXTINF"); n < 5 || strings.Contains(text, "GAP") {
+		t.Errorf("%d segments:\n%s", n, text)
+	}
+}
+
 // A version has, or waits for, what a request names (RFC 8216bis §6.2.5.2).
 func TestWaitingForAVersion(t *testing.T) {
 	t.Parallel()

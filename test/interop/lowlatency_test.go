@@ -128,7 +128,7 @@ func TestOneSetOfSegmentsForEverybody(t *testing.T) {
 		return func(t *testing.T) {
 			for _, f := range lint(t, url, 15*time.Second).Findings {
 				// There is no TLS, and on a busy machine the encoder is late.
-				if f.Level != "ADVICE" && f.Rule != "part-late" {
+				if f.Level != "ADVICE" && f.Rule != "part-late" && f.Rule != "playlist-late" {
 					t.Errorf("%s %s (%s), %s line %d: %s: %s", f.Level, f.Rule, f.Clause, f.URL, f.Line, f.Text, f.Says)
 				}
 			}
