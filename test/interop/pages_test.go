@@ -223,6 +223,7 @@ func TestAPageFindsARestartedServer(t *testing.T) {
 
 // Renditions are one page with a menu; fragmented MP4 plays as well.
 func TestAPageOfRenditions(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, strings.Replace(s.paged(t, ""), `      fragment = "2s"`, `      fragment = "2s"
       format   = "fmp4"
@@ -263,6 +264,7 @@ func TestAPageOfRenditions(t *testing.T) {
 
 // Sound without a picture plays, and says what it is.
 func TestAPageOfSound(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	background(t, command(t, 10*time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-stream_loop", forEver, "-i", testcard, "-vn", "-c", "copy", "-metadata", "title=Radio Scanlines", "-f", "flv", s.rtmpURL("radio")))
 	p := open(t, "http://"+s.http+"/radio.html")
@@ -337,6 +339,7 @@ func TestPlayersInAForeignPage(t *testing.T) {
 
 // The frame of a stream plays in a page of another origin, unless embed_from says no.
 func TestAFrameInAForeignPage(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, `
   location "/closed" {
     player {
@@ -375,6 +378,7 @@ func TestAFrameInAForeignPage(t *testing.T) {
 // Where browsers play nothing with sound before a click, it plays without, and a button
 // brings the sound.
 func TestAPageFallsBackToSilence(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	s.publish(t, "test", forEver)
 	s.waitLive(t, "test")
