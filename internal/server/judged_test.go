@@ -133,10 +133,16 @@ func TestRepeatedHeadersOtherTracksAndDataBreakNoFragment(t *testing.T) {
 			if err := p.Unpublish(); err != nil {
 				t.Fatal(err)
 			}
-			r.eventually("the stream has ended", func() bool { return strings.Contains(r.read("hls/cam.m3u8"), "ENDLIST") })
-			list := r.read("hls/cam.m3u8")
-			if strings.Contains(list, "DISCONTINUITY\n") || strings.Count(list, ".ts\n") < 2 {
-				t.Errorf("%s", list)
+			lists := []string{"cam"}
+			if name == "multi" || name == "hevctwice" { // two pictures of one size
+				lists = []string{"cam_180p", "cam_180p2"}
+			}
+			for _, name := range lists {
+				r.eventually(name+" has ended", func() bool { return strings.Contains(r.read("hls/"+name+".m3u8"), "ENDLIST") })
+				list := r.read("hls/" + name + ".m3u8")
+				if strings.Contains(list, "DISCONTINUITY\n") || strings.Count(list, ".ts\n") < 2 {
+					t.Errorf("%s: %s", name, list)
+				}
 			}
 			if r.hasLogged("bad media message", "") {
 				t.Error("the log complains of bad media")
