@@ -11,7 +11,7 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 MODULES = . test/interop
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 freebsd/amd64
 
-.PHONY: build test deps lint unit interop cross bench bench-peers fuzz test-traefik test-deb deb dist clean
+.PHONY: build test deps lint unit interop cross bench bench-peers bench-latency fuzz test-traefik test-deb deb dist clean
 
 build:
 	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
@@ -57,6 +57,10 @@ bench: deps
 # RTMP players of rtmpd and of nginx-rtmp, in turns.
 bench-peers: deps
 	$(GO) run ./bench peers
+
+# How old a picture is when a browser shows it, with low latency.
+bench-latency: deps
+	cd test/interop && $(GO) test -count=1 -timeout 10m -tags latency -v -run TestGlassToGlass .
 
 # Each fuzz target for FUZZTIME.
 fuzz:

@@ -1,0 +1,178 @@
+//go:build latency
+
+package interop
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// The wall clock is burned into the picture as it is encoded: clockBits squares, white is 1,
+// the lowest bit first, in ticks of 20 ms.
+const (
+	clockBits = 13 // 163 s until it comes round
+	clockTick = 20 // ms
+	clockSide = 40 // pixels
+)
+
+// readClock has the page compare each picture that it shows with its own clock: seen are the
+// differences in ms.
+var readClock = fmt.Sprintf(`(() => {
+const [bits, tick, side] = [%d, %d, %d];
+const strip = new OffscreenCanvas(bits * side, side).getContext("2d", { willReadFrequently: true });
+const player = document.querySelector(".rtmpd-player");
+const video = player ? player.shadowRoot.querySelector("video:not(.still)") : document.querySelector("video");
+const turn = 2 ** bits * tick;
+window.seen = [];
+const read = (now, frame) => {
+	strip.drawImage(video, 0, 0, bits * side, side, 0, 0, bits * side, side);
+	let ticks = 0;
+	for (let k = 0; k < bits; k++)
+		if (strip.getImageData(k * side + side / 2, side / 2, 1, 1).data[1] > 127) ticks += 2 ** k;
+	const shown = performance.timeOrigin + frame.expectedDisplayTime;
+	seen.push(((shown - ticks * tick) %% turn + turn) %% turn);
+	video.requestVideoFrameCallback(read);
+};
+video.requestVideoFrameCallback(read);
+return "";
+})()`, clockBits, clockTick, clockSide)
+
+// ffmpegClock publishes like ffmpegLive, with the clock in the picture.
+func ffmpegClock(t *testing.T, url string) *exec.Cmd {
+	squares := []string{"testsrc2=size=640x360:rate=30"}
+	for k := range clockBits {
+		squares = append(squares, fmt.Sprintf("drawbox=x=%d:y=0:w=%d:h=%d:t=fill:color=black", k*clockSide, clockSide, clockSide),
+			fmt.Sprintf("drawbox=x=%d:y=0:w=%d:h=%d:t=fill:color=white:enable='gte(mod(floor(time(0)*%d/%d),2),1)'", k*clockSide, clockSide, clockSide, 1000/clockTick, 1<<k))
+	}
+	cmd := ffmpegLive(t, url)
+	for i, arg := range cmd.Args {
+		if strings.HasPrefix(arg, "testsrc2") {
+			cmd.Args[i] = strings.Join(squares, ",")
+		}
+	}
+	return cmd
+}
+
+const latencyConfig = `
+state_dir   = "%[1]s/state"
+runtime_dir = "%[1]s/run"
+
+rtmp {
+  listen = "127.0.0.1:0"
+
+  application "live" {
+    hls {
+      path        = "%[1]s/www/live"
+      format      = "fmp4"
+      low_latency = true
+      fragment    = "1s"
+    }
+
+    dash {
+      path        = "%[1]s/www/live"
+      low_latency = true
+      fragment    = "1s"
+      clock       = "http_iso"
+    }
+  }
+}
+
+http {
+  listen = "127.0.0.1:0"
+
+  location "/live" {
+    root = "%[1]s/www"
+  }
+
+  location "/" {
+    player {}
+  }
+
+  location "/health" {
+    health {}
+  }
+}
+`
+
+// TestGlassToGlass measures how old a picture is when Chromium shows it, from the encoder's
+// filter on: one stream with a keyframe a second, one player at a time, everything on
+// loopback. Run it where nothing else runs: make bench-latency.
+func TestGlassToGlass(t *testing.T) {
+	s := &server{dir: t.TempDir()}
+	s.run(t, strings.ReplaceAll(latencyConfig, "%[1]s", s.dir))
+	background(t, ffmpegClock(t, s.rtmpURL("test")))
+	s.waitFragments(t, "test")
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
+	for path, page := range map[string]string{"/hls.js.html": strictPage, "/dash.js.html": dashjsPage, "/shaka.html": shakaPage} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, page, html.EscapeString(r.URL.RawQuery))
+		})
+	}
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	for _, c := range []struct {
+		name, url string
+		p50, p95  time.Duration // goals; 0: none
+	}{
+		{"the page of rtmpd", "http://" + s.http + "/test.html", time.Second, 1200 * time.Millisecond},
+		{"hls.js, low latency", site.URL + "/hls.js.html?" + s.hlsURL("test"), time.Second, 1200 * time.Millisecond},
+		{"dash.js, low latency", site.URL + "/dash.js.html?" + s.dashURL("test"), 2 * time.Second, 0},
+		{"Shaka Player, low latency HLS", site.URL + "/shaka.html?" + s.hlsURL("test"), 0, 0},
+		{"hls.js, plain", site.URL + "/hls.js.html?" + s.hlsURL("test") + "?_ll=0", 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) { measureClock(t, c.url, c.p50, c.p95) })
+	}
+}
+
+func measureClock(t *testing.T, url string, wantP50, wantP95 time.Duration) {
+	p := open(t, url)
+	p.firstFrame(t)
+	time.Sleep(10 * time.Second) // players find their place
+	var text string
+	if err := chromedp.Run(p.ctx, chromedp.Evaluate(readClock, &text)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(30 * time.Second) // the measurement
+	if err := chromedp.Run(p.ctx, chromedp.Evaluate("JSON.stringify(seen)", &text)); err != nil {
+		t.Fatal(err)
+	}
+	var seen []float64
+	if err := json.Unmarshal([]byte(text), &seen); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) < 300 {
+		t.Fatalf("%d pictures in 30 s", len(seen))
+	}
+	slices.Sort(seen)
+	at := func(share float64) time.Duration {
+		return time.Duration(seen[int(share*float64(len(seen)-1))]) * time.Millisecond
+	}
+	p50, p95 := at(0.5), at(0.95)
+	goal := ""
+	if wantP50 > 0 {
+		goal = " (goal: p50 " + wantP50.String()
+		if wantP95 > 0 {
+			goal += ", p95 " + wantP95.String()
+		}
+		goal += ")"
+	}
+	t.Log("p50 " + p50.String() + ", p95 " + p95.String() + ", " + strconv.Itoa(len(seen)) + " pictures" + goal)
+	if wantP50 > 0 && p50 > wantP50 || wantP95 > 0 && p95 > wantP95 {
+		t.Error("the goal is missed")
+	}
+	if state := p.state(t); len(state.Fatal) > 0 {
+		t.Errorf("errors: %s", strings.Join(state.Fatal, "; "))
+	}
+}
