@@ -89,3 +89,14 @@ func TestThePayloads(t *testing.T) {
 		t.Errorf("run with -update and look at the difference:\n%s", got)
 	}
 }
+
+func TestThereIsASampleOfEachTrigger(t *testing.T) {
+	for _, k := range config.TriggerKinds {
+		if e, err := Sample(k.Name, "live", "cam"); err != nil || e.Hook.String() != k.Name {
+			t.Errorf("%s: got %s, %v", k.Name, e.Hook, err)
+		}
+	}
+	if _, err := Sample("NOTHING", "live", "cam"); err == nil {
+		t.Error("there is a sample of a trigger that there is not")
+	}
+}
