@@ -344,3 +344,24 @@ func (p *Playing) unwatchToken() {
 		p.expiry.Stop()
 	}
 }
+
+// Shows implements web.Audience: who comes from another address than for the playlist, and
+// sends its cookie or its login with every request, or adds the token to all of them, goes
+// on.
+func (au *Audience) Shows(v viewers.Visit) bool {
+	h := au.viewersOf(v.File)
+	if h == nil {
+		return false
+	}
+	rules := h.app.rules.Load()
+	t := rules.tokensFor(h.name)
+	if t == nil || rules.asksHTTP(h.name) { // a hook is asked about playlists only
+		return false
+	}
+	s := h.shownBy(&v, tokenFrom(rules.cfg))
+	if s.token == "" && s.word == "" {
+		return false
+	}
+	_, err := h.app.admit(rules, t, h.name, s, true, v.Now)
+	return err == nil
+}

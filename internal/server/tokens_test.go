@@ -64,7 +64,14 @@ func TestATokenOpensItsStreamAndNothingElseDoes(t *testing.T) {
 	}
 	a.gets("/live/cam-0.ts", 200, "")
 	r.counted("cam", 1, 1, 1)
-	r.watcher("198.51.100.2").gets("/live/cam-0.ts", 403, "the playlist comes first")
+	roams := r.watcher("198.51.100.2")
+	roams.gets("/live/cam-0.ts", 403, "the playlist comes first")
+	roams.gets("/live/cam-0.ts?token="+good[1:], 403, "the playlist comes first")
+	roams.gets("/live/cam-0.ts?token="+good, 200, "")
+	roams.gets("/live/cam-0.ts?token="+r.token("cam2", time.Hour, false), 403, "the playlist comes first")
+	roams.bearer = good
+	roams.gets("/live/cam-1.ts", 200, "")
+	r.counted("cam", 1, 1, 1)
 
 	dot := strings.LastIndexByte(good, '.')
 	for what, query := range map[string]string{

@@ -25,6 +25,9 @@ type Audience interface {
 	// Media decides on a request for a live fragment or key. An error is a *Denial. The
 	// Meter counts what the viewer is sent; nil: nobody does.
 	Media(f segstore.File, addr netip.Addr, agent string, now time.Time) (*viewers.Meter, error)
+	// Shows reports whether a request for a live fragment or key has a token of its own
+	// that opens the stream, where no hook decides. It is asked after Media has refused.
+	Shows(v viewers.Visit) bool
 	// Guards reports whether on_play is asked for viewers of f.
 	Guards(f segstore.File) bool
 	// Guarding reports whether on_play is asked for any file.
@@ -122,6 +125,12 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 		agent = line[0]
 	}
 	meter, err := x.site.deps.Audience.Media(lf, x.client, agent, x.start)
+	if err != nil && len(x.r.URL.RawQuery) <= maxQuery {
+		x.tokenGuarded = l.guarded()
+		if x.site.deps.Audience.Shows(x.visit(urlPath, lf)) {
+			return true
+		}
+	}
 	if err != nil {
 		x.deny(l, urlPath, err)
 		return false

@@ -45,6 +45,8 @@ func (a *fakeAudience) Media(f segstore.File, addr netip.Addr, agent string, _ t
 	return nil, nil
 }
 
+func (a *fakeAudience) Shows(viewers.Visit) bool { return false }
+
 func (a *fakeAudience) Guards(f segstore.File) bool { return f.Stream == "guarded" }
 
 func (a *fakeAudience) Guarding() bool { return true }
