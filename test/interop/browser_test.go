@@ -215,7 +215,7 @@ func (p *page) framePlays(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 90*time.Second, "the frame from "+address+" plays", func() bool {
+	eventually(t, 4*time.Minute, "the frame from "+address+" plays", func() bool {
 		p.mu.Lock()
 		i := slices.IndexFunc(p.inside, func(c *runtime.ExecutionContextDescription) bool { return c.Origin == u.Scheme+"://"+u.Host })
 		id := ""

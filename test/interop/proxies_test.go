@@ -304,20 +304,17 @@ func checkProxies(t *testing.T, all ...proxy) {
 		public = append(public, "https://"+stripped[i].secure+"/mist", "http://"+stripped[i].plain+"/mist")
 	}
 	f := startFronted(t, public)
-	t.Run("each", func(t *testing.T) { // whose end is that of all of them
-		for i, proxy := range all {
-			t.Run(proxy.kind, func(t *testing.T) {
-				t.Parallel()
-				proxy.start(t, kept[i], f.snippet(t, proxy.kind, f.block(f.http, nil)))
-				proxy.start(t, stripped[i], f.snippet(t, proxy.kind, f.block(f.stripped, public[2*i:])))
-				p := openIn(t, chromium(t), "about:blank")
-				for _, base := range []string{"http://" + kept[i].plain, "https://" + kept[i].secure, public[2*i+1], public[2*i]} {
-					f.through(t, base)
-					f.inBrowser(t, p, base)
-				}
-			})
-		}
-	})
+	for i, proxy := range all {
+		t.Run(proxy.kind, func(t *testing.T) { // one after the other: each has a browser
+			proxy.start(t, kept[i], f.snippet(t, proxy.kind, f.block(f.http, nil)))
+			proxy.start(t, stripped[i], f.snippet(t, proxy.kind, f.block(f.stripped, public[2*i:])))
+			p := openIn(t, chromium(t), "about:blank")
+			for _, base := range []string{"http://" + kept[i].plain, "https://" + kept[i].secure, public[2*i+1], public[2*i]} {
+				f.through(t, base)
+				f.inBrowser(t, p, base)
+			}
+		})
+	}
 	t.Run("a viewer who says that it is one", f.spoofed)
 }
 
