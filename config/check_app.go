@@ -191,6 +191,9 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 		}
 		c.errorAt(at, "playlist_length is shorter than a fragment", fmt.Sprintf("fragment is %s, playlist_length %s: a playlist needs room for some fragments", value.FormatDuration(h.Fragment), value.FormatDuration(h.PlaylistLength)))
 	}
+	if h.DVR > 0 && h.DVR < h.PlaylistLength && !n.bad("dvr") && !n.bad("playlist_length") {
+		c.errorAt(n.at("dvr"), "dvr is shorter than playlist_length", "it is how far viewers can go back: "+value.FormatDuration(h.PlaylistLength)+" at least")
+	}
 	if h.LowLatency && h.Format != "fmp4" {
 		c.errorAt(n.at("low_latency"), "low_latency needs format = \"fmp4\"", "players take low-latency HLS in that format only")
 	}

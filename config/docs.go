@@ -73,6 +73,7 @@ var docs = map[string]string{
 	"HLS.BaseURL":                   "What stands before the names of fragments in playlists.",
 	"HLS.Cleanup":                   "Whether fragments that no playlist names are removed.",
 	"HLS.Continuous":                "Whether numbers go on where the last run of the stream ended.",
+	"HLS.DVR":                       "How much of the stream stays on disk and is named by a second playlist, NAME-dvr.m3u8, for viewers who want to go back; off: there is none.",
 	"HLS.Datetime":                  "Whether playlists say at what time of day each fragment was (EXT-X-PROGRAM- DATE-TIME).",
 	"HLS.Endlist":                   "Whether the playlist of a stream that ended says so (EXT-X-ENDLIST).",
 	"HLS.Format":                    "MPEG-TS, which everything plays, or fragmented MP4.",

@@ -21,6 +21,9 @@ type HLS struct {
 	MaxFragment time.Duration `hcl:"max_fragment" nginx:"hls_max_fragment" min:"100ms" example:"\"15s\""`
 	// How much media the playlist names.
 	PlaylistLength time.Duration `hcl:"playlist_length" nginx:"hls_playlist_length" default:"30s" min:"100ms"`
+	// How much of the stream stays on disk and is named by a second playlist,
+	// NAME-dvr.m3u8, for viewers who want to go back; off: there is none.
+	DVR time.Duration `hcl:"dvr" default:"0s" off:"yes" max:"1d" example:"\"2h\""`
 	// MPEG-TS, which everything plays, or fragmented MP4.
 	Format string `hcl:"format" default:"mpegts" one:"mpegts fmp4"`
 	// Low-latency HLS: parts, blocking reload, preload hints. It needs fmp4.

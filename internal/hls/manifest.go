@@ -25,10 +25,14 @@ type spec struct {
 // Files implements packager.Spec.
 func (s *spec) Files(_, stream string) []string {
 	n := namesFor(stream, &s.cfg)
+	files := []string{n.main}
 	if fragmented(&s.cfg) {
-		return append([]string{n.main}, n.lists[:]...)
+		files = append(files, n.lists[:]...)
 	}
-	return []string{n.main}
+	if s.cfg.DVR > 0 {
+		files = append(files, n.dvrFiles(&s.cfg)...)
+	}
+	return files
 }
 
 // Open implements packager.Spec.
@@ -61,6 +65,7 @@ type manifest struct {
 	variant *rendition   // nil: the stream is no rendition of others
 	own     *rendition   // nil: the main playlist is a media playlist
 	text    multivariant // on disk; empty: not known
+	dvrText multivariant // the same, of hls.dvr
 }
 
 // source is one of the media playlists.
@@ -84,10 +89,20 @@ func (m *manifest) Resume() (packager.Window, error) {
 	return l.Window, err
 }
 
-// read reads one of the media playlists, and cancels its removal.
+// read reads one of the media playlists, and cancels its removal: that of hls.dvr, which
+// has more, if there is one.
 func (m *manifest) read(kind media.Kind) (playlist, error) {
-	name := m.names.lists[kind]
-	m.d.Store().Keep(name)
+	m.d.Store().Keep(m.names.lists[kind])
+	if m.cfg.DVR > 0 {
+		m.d.Store().Keep(m.names.dvr(kind))
+		if l, err := m.readFrom(m.names.dvr(kind), kind); err == nil {
+			return l, nil
+		}
+	}
+	return m.readFrom(m.names.lists[kind], kind)
+}
+
+func (m *manifest) readFrom(name string, kind media.Kind) (playlist, error) {
 	body, _, err := m.d.Store().Read(name, packager.MaxManifestSize)
 	if err != nil {
 		return playlist{}, err
@@ -176,7 +191,7 @@ func (m *manifest) Follow(from packager.Manifest) {
 	switch {
 	case !ok:
 	case old.w == m.w:
-		m.target, m.renew, m.listed, m.measured, m.text = old.target, old.renew, old.listed, old.measured, old.text
+		m.target, m.renew, m.listed, m.measured, m.text, m.dvrText = old.target, old.renew, old.listed, old.measured, old.text, old.dvrText
 		if m.cfg.LowLatency && old.cfg.LowLatency {
 			m.low = old.low
 		}
@@ -230,6 +245,11 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 
 // Publish implements packager.Manifest.
 func (m *manifest) Publish() error {
+	if m.cfg.DVR > 0 {
+		if err := m.publishDVR(); err != nil {
+			return err
+		}
+	}
 	for kind, name := range m.names.lists {
 		if !m.listed[kind] {
 			continue
@@ -254,7 +274,7 @@ func (m *manifest) Publish() error {
 
 // playlist is the media playlist of a kind.
 func (m *manifest) playlist(kind media.Kind) playlist {
-	return playlist{kind: kind, fragmented: fragmented(&m.cfg), Window: m.w.Window, target: m.target, datetime: m.cfg.Datetime}
+	return playlist{kind: kind, fragmented: fragmented(&m.cfg), Window: m.window(), target: m.target, datetime: m.cfg.Datetime}
 }
 
 // publishOwn writes the multivariant playlist of the stream itself, if it is not what is

@@ -118,7 +118,7 @@ func settings(cfg config.HLS) packager.Settings {
 	return packager.Settings{
 		What: "hls", Format: format, Part: part,
 		Fragment: cfg.Fragment, MaxFragment: cfg.MaxFragment, Aligned: cfg.FragmentSlicing == "aligned",
-		Sync: cfg.Sync, MaxAudioDelay: cfg.MaxAudioDelay, PlaylistLength: cfg.PlaylistLength,
+		Sync: cfg.Sync, MaxAudioDelay: cfg.MaxAudioDelay, PlaylistLength: cfg.PlaylistLength, DVR: cfg.DVR,
 		Nested: cfg.Nested, Naming: cfg.FragmentNaming, Granularity: cfg.FragmentNamingGranularity,
 		Event: cfg.Type == "event", Continuous: cfg.Continuous, Cleanup: cfg.Cleanup, Endlist: cfg.Endlist, Keys: cfg.Keys,
 	}

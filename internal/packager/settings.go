@@ -23,6 +23,7 @@ type Settings struct {
 	Sync           time.Duration
 	MaxAudioDelay  time.Duration
 	PlaylistLength time.Duration
+	DVR            time.Duration // how much stays in the window beyond that; 0: nothing
 
 	Nested      bool
 	Naming      string // that of hls.fragment_naming, or NamingMedia

@@ -104,12 +104,35 @@ func (l *Window) Trim(keep time.Duration) []Segment {
 	if l.Event {
 		return nil
 	}
-	n, left := 0, l.Duration()
+	return l.remove(l.older(keep))
+}
+
+// older is how many of the oldest segments Trim takes out.
+func (l *Window) older(keep time.Duration) (n int) {
+	left := l.Duration()
 	for len(l.Segments)-n > 3 && left-l.Segments[n].Duration >= keep {
 		left -= l.Segments[n].Duration
 		n++
 	}
-	return l.remove(n)
+	return n
+}
+
+// Tail is l without what Trim would take out, if it is no event. It shares the segments
+// of l.
+func (l *Window) Tail(keep time.Duration) Window {
+	t := *l
+	if l.Event {
+		return t
+	}
+	n := l.older(keep)
+	for i := range n {
+		t.Seq++
+		if l.Segments[i].Discontinuity {
+			t.Disc++
+		}
+	}
+	t.Segments = l.Segments[n:]
+	return t
 }
 
 // remove takes the first n segments out and returns them.

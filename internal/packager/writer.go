@@ -253,7 +253,7 @@ func (w *Writer) append(s Segment, g *segmenter.Segment, at place) {
 	for _, m := range w.manifests {
 		m.Add(added, g)
 	}
-	w.gone = append(w.gone, w.Window.Trim(max(w.set.PlaylistLength, w.limits().Least))...)
+	w.gone = append(w.gone, w.Window.Trim(max(w.set.PlaylistLength, w.set.DVR, w.limits().Least))...)
 	w.unsaved = true
 }
 

@@ -33,6 +33,7 @@ func TestAClipIsMadeOfTheSegments(t *testing.T) {
 		{"MPEG-TS", "", "/live/cam"},
 		{"nested", "nested = true", "/live/cam"},
 		{"fragmented MP4", `format = "fmp4"`, "/live/cam"},
+		{"fragmented MP4 with dvr", "format = \"fmp4\"\ndvr = \"1m\"", "/live/cam"},
 		{"fragmented MP4, nested", "format = \"fmp4\"\nnested = true", "/live/cam"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
