@@ -18,8 +18,7 @@ type lowPlayer struct {
 	text  []byte
 	grown map[string][]byte // what it saw of each growing file
 	reads map[string]*segstore.Growing
-	early int             // how often there was some of a file that was not on disk
-	ends  []time.Duration // of the newest media that it could have, behind now
+	early int // how often there was some of a file that was not on disk
 }
 
 func (p *lowPlayer) look() {
