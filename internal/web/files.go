@@ -17,6 +17,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/internal/fdlimit"
 	"github.com/rtmpd/rtmpd/internal/segstore"
+	"github.com/rtmpd/rtmpd/internal/viewtoken"
 	"github.com/rtmpd/rtmpd/internal/web/http1"
 )
 
@@ -180,8 +181,8 @@ func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, l
 				x.servePersonal(l, v, grant.Links)
 				return
 			}
-			if lf.Low != nil {
-				x.reports = linkQuery(v, grant.Links)
+			if query := linkQuery(v, grant.Links); lf.Low != nil && strings.Contains(query, viewtoken.Parameter+"=") {
+				x.reports = query // else all who wait for a playlist share its bytes
 			}
 		}
 		if lf.Low == nil || !x.serveLow(l, in, lf) {
