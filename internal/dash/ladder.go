@@ -92,7 +92,7 @@ func (d *Directory) updateLadder(m *manifest, doc *mpd, target time.Duration) er
 	}
 	l.rec = m.w.Entry(file, packager.KindMPD)
 	l.rungs[m.file] = r
-	maps.DeleteFunc(l.rungs, func(_ string, r rungDoc) bool { return now.Sub(r.at) > 3*target+m.longest })
+	maps.DeleteFunc(l.rungs, func(_ string, r rungDoc) bool { return r.doc.Type != static && now.Sub(r.at) > 3*target+m.longest })
 	switch {
 	case d.Claimed(file):
 		return nil // its own MPD, from before there were renditions, is about to go

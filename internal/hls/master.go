@@ -39,6 +39,7 @@ type rendition struct {
 	block     config.Variant
 	rung      bool      // all renditions are of one publisher
 	at        time.Time // its playlist was written
+	ended     bool      // and says that nothing follows
 	measured
 	listed [2]bool // which of the media playlists there are
 }
@@ -94,7 +95,7 @@ func ownRendition(n *names, cfg *config.HLS) *rendition {
 func (d *Directory) updateMaster(o *manifest) error {
 	r := *o.variant
 	r.measured, r.listed = o.measured, o.listed
-	r.at = d.Now()
+	r.at, r.ended = d.Now(), o.w.Window.Ended
 	name := r.master(&o.cfg)
 	d.Store().KeepIfDue(name)
 	d.mu.Lock()
@@ -121,7 +122,7 @@ func (d *Directory) updateMaster(o *manifest) error {
 // playlist is to wait: players load it once, so all renditions should be in it, of which
 // there are so many.
 func (m *master) tidy(now time.Time, all int) (wait bool) {
-	maps.DeleteFunc(m.renditions, func(_ string, r rendition) bool { return now.Sub(r.at) > 3*m.target })
+	maps.DeleteFunc(m.renditions, func(_ string, r rendition) bool { return !r.ended && now.Sub(r.at) > 3*m.target })
 	return m.text.plain == nil && len(m.renditions) < all && now.Sub(m.since) < 2*m.target
 }
 

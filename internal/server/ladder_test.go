@@ -122,10 +122,11 @@ func TestAMultitrackPublisherIsALadder(t *testing.T) {
 			t.Parallel()
 			r := start(t, strings.Replace(watched(""), "hls {", "hls {\n"+c.block, 1))
 			p := r.multitrack("cam", threeSizes...)
+			var m *m3u8.Multivariant
 			p.until("the multivariant playlist", func() bool {
-				return r.masterOf("cam.m3u8") != nil && strings.Count(r.read("www/live/cam_480p"+c.list), "#EXTINF") >= 3
+				m = r.masterOf("cam.m3u8")
+				return m != nil && len(m.Variants) == 3 && strings.Count(r.read("www/live/cam_480p"+c.list), "#EXTINF") >= 3
 			})
-			m := r.masterOf("cam.m3u8")
 			var got []string
 			for _, v := range m.Variants {
 				got = append(got, v.URI+" "+v.Resolution)
@@ -143,6 +144,9 @@ func TestAMultitrackPublisherIsALadder(t *testing.T) {
 			r.eventually("the end of all renditions", func() bool {
 				return strings.Count(r.read("www/live/cam_360p"+c.list)+r.read("www/live/cam_720p"+c.list)+r.read("www/live/cam_480p"+c.list), "ENDLIST") == 3
 			})
+			if r.hasLogged("hls output was too slow and passed over packets", "cam") {
+				return // the machine is too busy: what was passed over is missing in one of them
+			}
 			one := r.segmentLines("cam_360p" + c.list)
 			for _, other := range []string{"cam_720p", "cam_480p"} {
 				if lines := r.segmentLines(other + c.list); !slices.Equal(lines, one) {
@@ -161,7 +165,11 @@ func TestALadderIsOneStream(t *testing.T) {
     on_play = "$HOOK/play"`), "$HOOK", h.url))
 	h.rig = r
 	p := r.multitrack("cam", append(threeSizes, extraTrack{id: 3, header: avc720x1280})...)
-	p.until("both sets", func() bool { return r.masterOf("cam.m3u8") != nil && r.masterOf("cam-vertical.m3u8") != nil })
+	p.until("both sets", func() bool {
+		m := r.masterOf("cam.m3u8")
+		return m != nil && len(m.Variants) == 3 && r.masterOf("cam-vertical.m3u8") != nil
+	})
+	newest := regexp.MustCompile(`cam_720p-[0-9]+\.ts`).FindString(r.read("www/live/cam_720p.m3u8"))
 	if m := r.masterOf("cam-vertical.m3u8"); len(m.Variants) != 1 || m.Variants[0].URI != "cam-vertical_1280p.m3u8" || m.Variants[0].Resolution != "720x1280" {
 		t.Errorf("%+v", m.Variants)
 	}
@@ -169,10 +177,10 @@ func TestALadderIsOneStream(t *testing.T) {
 		r.refused("live", name, dialling{}, statusBadName, `rendition of the stream "cam"`)
 	}
 	w := r.watcher("203.0.113.7")
-	w.gets("/live/cam_720p-0.ts", 403, "")
+	w.gets("/live/"+newest, 403, "")
 	w.gets("/live/cam.m3u8", 200, "cam_480p.m3u8?viewer=")
-	w.gets("/live/cam_720p.m3u8", 200, "cam_720p-0.ts")
-	w.gets("/live/cam_720p-0.ts", 200, "")
+	w.gets("/live/cam_720p.m3u8", 200, newest)
+	w.gets("/live/"+newest, 200, "")
 	w.gets("/live/cam-vertical_1280p.m3u8", 200, "")
 	if call := h.last("play"); call.Get("name") != "cam" {
 		t.Errorf("on_play is asked about %s", call.Get("name"))
@@ -286,7 +294,10 @@ func TestTheMPDOfALadderHasAllSizes(t *testing.T) {
 			if err := p.Unpublish(); err != nil {
 				t.Fatal(err)
 			}
-			r.eventually("its end", func() bool { return read().Type == "static" })
+			r.eventually("its end", func() bool {
+				m := read()
+				return m.Type == "static" && len(m.Sets) == 2 && len(m.Sets[0].All) == 3
+			})
 			m := read()
 			if len(m.Sets) != 2 || m.Sets[0].Type != "video" || len(m.Sets[0].All) != 3 || len(m.Sets[1].All) != 1 {
 				t.Fatalf("%+v", m)
@@ -296,6 +307,9 @@ func TestTheMPDOfALadderHasAllSizes(t *testing.T) {
 				t.Errorf("%+v", v)
 			}
 			r.eventually("segments at the same times", func() bool {
+				if r.hasLogged("hls output was too slow and passed over packets", "cam") || r.hasLogged("dash output was too slow and passed over packets", "cam") {
+					return true // the machine is too busy
+				}
 				v := read().Sets[0].All
 				return slices.Equal(v[0].Template.S, v[1].Template.S) && slices.Equal(v[0].Template.S, v[2].Template.S)
 			})
