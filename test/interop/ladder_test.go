@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"net/http"
@@ -122,10 +123,12 @@ hls.loadSource`, 1)
 // Players change between the sizes, and the linter finds nothing in them.
 func TestPlayersClimbALadder(t *testing.T) {
 	t.Parallel()
-	tags, _ := ladderTags(t, 45)
+	tags, _ := ladderTags(t, 100)
 	s := startFragmented(t)
 	sent := make(chan error, 1)
-	go func() { sent <- sendInTime(t.Context(), s, "test", tags, time.Now()) }()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { sent <- sendInTime(ctx, s, "test", tags, time.Now()) }()
 	s.waitPlaylist(t, "test", "names three sizes", 60*time.Second, func(text string) bool {
 		return strings.Count(text, "RESOLUTION=") == 3
 	})
@@ -156,6 +159,7 @@ func TestPlayersClimbALadder(t *testing.T) {
 			t.Errorf("lint: %+v", f)
 		}
 	}
+	stop()
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
