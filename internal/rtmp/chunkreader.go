@@ -14,7 +14,7 @@ const (
 	maxCommand      = 64 << 10 // bytes of a command message
 
 	// Before Authorise.
-	strangerBuffer   = 4 << 10  // read buffer
+	strangerBuffer   = 2 << 10  // read buffer
 	strangerPartials = 4        // messages begun and not complete
 	strangerHeld     = 48 << 10 // their bodies, in bytes of capacity
 
@@ -120,7 +120,7 @@ func (r *chunkReader) next() (Message, error) {
 		switch {
 		case cs.skip:
 			err = r.discard(int(want))
-		case cs.got == 0 && r.whole(cs):
+		case r.trusted && cs.got == 0 && r.whole(cs):
 			want = cs.length
 		default:
 			err = r.read(cs, int(want))
