@@ -388,7 +388,7 @@ func (in *instance) verbs() control.Verbs {
 			return in.key(args.Get("app"), args.Get("holder"))
 		},
 		"sessions": func(_ context.Context, args url.Values) (string, bool) { return in.sessions(args) },
-		"token": func(_ context.Context, args url.Values) (string, bool) { return in.token(args) },
+		"token":    func(_ context.Context, args url.Values) (string, bool) { return in.token(args) },
 		"health": func(context.Context, url.Values) (string, bool) {
 			h := in.server.Health()
 			return h.Text(), h.OK
