@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +26,7 @@ type naming struct {
 func (n naming) file(now time.Time, number int) (string, error) {
 	var name string
 	if n.cfg.Filename != "" {
-		name = withoutEmpty(n.cfg.Filename.Expand(func(p string) string { return n.value(p, now) }))
+		name = n.expand(now)
 	} else {
 		name = escape(n.stream)
 		if n.cfg.Unique {
@@ -46,11 +45,18 @@ func (n naming) file(now time.Time, number int) (string, error) {
 	return name, checkName(name)
 }
 
-// withoutEmpty leaves out the directories that a placeholder makes no name for:
-// "$wildcard/$name.flv" of a stream without a wildcard is in the path itself.
-func withoutEmpty(name string) string {
-	parts := strings.Split(name, "/")
-	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "/")
+// expand fills in the file name of the configuration. It leaves out directories whose
+// placeholders are empty: "$wildcard/$name.flv" of a stream without a wildcard is in the
+// path itself.
+func (n naming) expand(now time.Time) string {
+	var parts []string
+	for part := range strings.SplitSeq(string(n.cfg.Filename), "/") {
+		name := value.Template(part).Expand(func(p string) string { return n.value(p, now) })
+		if name != "" || part == "" {
+			parts = append(parts, name)
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // checkName refuses what os.Root would, and files that web servers hide.
