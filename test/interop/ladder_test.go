@@ -26,7 +26,7 @@ func ladderTags(t *testing.T, seconds int) (tags []sentTag, files []string) {
 	for id, size := range ladderSizes {
 		file := filepath.Join(t.TempDir(), size+".flv")
 		files = append(files, file)
-		succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error",
+		succeed(t, command(t, 4*time.Minute, "ffmpeg", "-nostdin", "-v", "error",
 			"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=25:duration=%d", size, seconds),
 			"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:sample_rate=44100:duration=%d", seconds),
 			"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-c:a", "aac", "-f", "flv", file))

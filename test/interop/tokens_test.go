@@ -54,7 +54,6 @@ http {
 // TestPlayersWithALink: with the token of rtmpd token new, or with the passphrase, everybody
 // plays, and fragments are for them too; without one nobody does.
 func TestPlayersWithALink(t *testing.T) {
-	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, fmt.Sprintf(tokensConfig, s.dir))
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
