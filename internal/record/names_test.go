@@ -72,3 +72,19 @@ func TestNamesOfRecordings(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestADirectoryWithoutANameIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ stream, filename, want string }{
+		{"show+anna", "$wildcard/$base.flv", "anna/show.flv"},
+		{"show", "$wildcard/$base.flv", "show.flv"},
+		{"show", "a/$wildcard/$base.flv", "a/show.flv"},
+		{"show", "/$wildcard/$base.flv", ""}, // an absolute name
+		{"show", "a//$base.flv", ""},
+	} {
+		got, err := naming{app: "live", stream: c.stream, cfg: &config.Record{Filename: value.Template(c.filename)}}.file(time.Unix(0, 0), 0)
+		if (err != nil) != (c.want == "") || err == nil && got != c.want {
+			t.Errorf("%s of %s: %q, %v; want %q", c.filename, c.stream, got, err, c.want)
+		}
+	}
+}
