@@ -52,12 +52,18 @@ func RepairUnits(data []byte, lengthSize int) ([]byte, bool) {
 		return append(append(out, length[4-lengthSize:]...), unit...)
 	}
 	whole, inside := true, false
+	rest := len(data) // behind the last whole unit
 	for n, err := range NALUs(data, lengthSize) {
 		whole = whole && err == nil
 		inside = inside || startCode(n) > 0
+		if err == nil {
+			rest -= lengthSize + len(n)
+		}
 	}
 	switch {
-	case !whole && IsAnnexB(data):
+	// A length of 256 to 511 looks like a start code, too. Bytes behind the units that are
+	// too few for a length are something that the publisher left there.
+	case !whole && rest >= lengthSize && IsAnnexB(data):
 		out := make([]byte, 0, len(data)+len(data)/8)
 		AnnexB(data, func(unit []byte) { out = put(out, unit) })
 		return mended(data, out)

@@ -273,6 +273,8 @@ func TestStartCodesBecomeLengths(t *testing.T) {
 		{"lengths of one byte", "00000001 6742 00000001 6588", "02 6742 02 6588", 1},
 		{"a unit that a byte can't say", "00000001 6742 00000001" + strings.Repeat("65", 256), "02 6742", 1},
 		{"lengths alone", want, "", 4},
+		{"a length that looks like a start code, and a byte too many", "0000012c" + strings.Repeat("02", 300) + "ee", "", 4},
+		{"that length, and two units", "0000012c" + strings.Repeat("02", 300) + "00000002 6588 0000ee", "", 4},
 		{"nothing but start codes", "00000001 00000001", "", 4},
 		{"nothing", "", "", 4},
 	} {
