@@ -76,8 +76,9 @@ func (w *Writer) Siblings() (n int) {
 	return n
 }
 
-// Target is the TARGETDURATION of all renditions, in seconds: that of the first one that
-// asks, which would have own.
+// Target is the TARGETDURATION of a rendition, in seconds, that would have own: that of the
+// first one that asks, as all renditions have the same (rfc8216bis §6.2.4). One whose
+// keyframes are elsewhere, so that it has a longer segment already, keeps own.
 func (l *Ladder) Target(own int) int {
 	if l == nil {
 		return own
@@ -87,7 +88,7 @@ func (l *Ladder) Target(own int) int {
 	if l.target == 0 {
 		l.target = own
 	}
-	return l.target
+	return max(l.target, own)
 }
 
 // Epoch is from when on media times are counted: own, if nobody has asked before.
