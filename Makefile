@@ -11,6 +11,9 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 MODULES = . test/interop
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 freebsd/amd64
 
+# Packages whose tests do less with -short: what they have in hand runs in one goroutine.
+LONG = ./internal/dash ./internal/hls ./internal/mp4
+
 .PHONY: build test deps lint unit interop cross bench bench-peers bench-latency fuzz test-traefik test-deb deb dist clean
 
 build:
@@ -32,8 +35,10 @@ lint:
 			$(STATICCHECK) ./...) || exit 1; \
 	done
 
+# lint has vetted; what takes long with the race detector is whole without it.
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	CGO_ENABLED=1 $(GO) test -race -short -vet=off -timeout 15m ./...
+	$(GO) test -vet=off $(LONG)
 
 # The real binary against ffmpeg, GStreamer, VLC, mpv, Chromium and the proxies;
 # what they leave behind (screenshots, logs) is in test/artefacts.

@@ -174,7 +174,10 @@ func TestWhatAnOddPublisherSendsIsAllThere(t *testing.T) {
 			all = append(all, o)
 		}
 	}
-	for _, o := range all {
+	for i, o := range all {
+		if testing.Short() && i%4 != 0 {
+			continue
+		}
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
 			o.check(t)

@@ -138,7 +138,11 @@ func TestTheIndexOfALongRecordingIsInTheFile(t *testing.T) {
 func TestAFullDiskLeavesWholeFragments(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 40 {
+	rounds := 40
+	if testing.Short() {
+		rounds = 10
+	}
+	for range rounds {
 		file := &mediatest.MemFile{Room: 500 + rng.IntN(1_500_000)}
 		r := NewRecording(file, time.Now())
 		s := newSource(t, rng.Uint64())

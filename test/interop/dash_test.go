@@ -131,6 +131,7 @@ setInterval(() => { if (document.querySelector("video").currentTime > 0) behind.
 </script>`
 
 func TestDASHJSWithLowLatency(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, strings.ReplaceAll(fmt.Sprintf(dashConfig, s.dir), `clock           = "http_iso"`, `low_latency     = true`))
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
@@ -196,6 +197,7 @@ func laid(clip []flvTag, from, to, begin uint32) (out []sentTag) {
 // A minute of dash.js: the picture changes its size without a break, then the publisher is
 // cut off and comes back, with timestamps from 0 again.
 func TestDASHJSPlaysOn(t *testing.T) {
+	t.Parallel()
 	s := startDASH(t)
 	small, large := encodeClip(t, "320x180", "48000"), encodeClip(t, "640x360", "48000")
 	ctx, cut := context.WithCancel(t.Context())
@@ -247,6 +249,7 @@ func TestDASHJSPlaysOn(t *testing.T) {
 // nginx-rtmp and rtmpd call their files alike: a segment by the time of its first frame,
 // which nginx counts in ms.
 func TestDASHFilesAreNamedAsNginxNamesThem(t *testing.T) {
+	t.Parallel()
 	for _, nested := range []string{"off", "on"} {
 		nginx := startNginx(t, `application live { live on; dash on; dash_path $DIR/dash; dash_fragment 2s; dash_playlist_length 60s; dash_nested `+nested+`; }`, nil)
 		rtmpd := startHooked(t, `application "live" {

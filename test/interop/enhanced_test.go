@@ -58,6 +58,7 @@ func soundBeforePicture(tags []flvTag) (n int) {
 // second of each as Multitrack. One that can take them gets all, MediaMTX's side
 // of it the first.
 func TestGortmplibPublishesTwoOfEach(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	w := watchGortmplib(t, s, "two")
 

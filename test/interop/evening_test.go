@@ -59,6 +59,7 @@ http {
 // public stream, while ffmpeg over RTMP and hls.js watch from the first performer to
 // the last: nobody connects again, both see it through.
 func TestAnEveningOnOneStage(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	card, err := filepath.Abs(testcard)
 	if err != nil {

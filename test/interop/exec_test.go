@@ -113,6 +113,7 @@ func runExample(t *testing.T, name, address string, replace ...string) *server {
 // examples/adaptive.hcl as it stands: ffmpeg makes three renditions of what another
 // ffmpeg publishes, and hls.js switches between them. Nothing runs once the stream is over.
 func TestTheAdaptiveExample(t *testing.T) {
+	t.Parallel()
 	tool(t, "ffmpeg")
 	address := loopback()
 	s := runExample(t, "adaptive.hcl", address, "fragment        = \"3s\"", "fragment = \"1s\"")

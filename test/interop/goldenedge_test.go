@@ -135,6 +135,7 @@ func (e *edge) feed(s *side, stream string) {
 // TestAnEdgeWithCamerasChatAndFiles runs a well-known nginx-rtmp set-up as it is imported,
 // with real processes: nginx-rtmp before and behind it, ffmpeg as its commands.
 func TestAnEdgeWithCamerasChatAndFiles(t *testing.T) {
+	t.Parallel()
 	e := startEdge(t)
 	e.feed(e.origin, "live/cam")
 	e.feed(e.cdn, "main/ch")

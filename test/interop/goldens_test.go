@@ -86,6 +86,7 @@ const restream = `
 // TestARestreamWithRecordings runs that set-up with real processes: nginx-rtmp as the
 // far server, ffmpeg as the encoder and as the command.
 func TestARestreamWithRecordings(t *testing.T) {
+	t.Parallel()
 	far := startNginx(t, "application live2 { live on; record all; record_path $DIR; }", nil)
 	answer := func(c hookCall) reply {
 		if c.call() == "publish" {

@@ -59,6 +59,7 @@ http {
 // TestImportedGuide imports the guide's nginx.conf and runs the result: who published to
 // that nginx and who watched it finds everything where it was.
 func TestImportedGuide(t *testing.T) {
+	t.Parallel()
 	s := importGuide(t)
 	file := filepath.Join(s.dir, "in.flv")
 	succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone,
@@ -97,6 +98,7 @@ func importGuide(t *testing.T) *server {
 // TestImportedLadder imports the second part of the guide: one command makes three
 // renditions of what is published, which meet in one playlist.
 func TestImportedLadder(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	path := s.importGolden(t, string(read(t, "../../internal/nginxconf/testdata/golden/guide_ladder.txtar")))
 	hcl := strings.ReplaceAll(string(read(t, path)), `"ffmpeg", "-i"`, strconv.Quote(tool(t, "ffmpeg"))+`, "-i"`)

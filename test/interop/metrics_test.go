@@ -47,6 +47,7 @@ http {
 // A Prometheus, its dashboards and its rules must make something of what a
 // server with one of everything says.
 func TestPrometheusReadsTheMetrics(t *testing.T) {
+	t.Parallel()
 	s := &side{t: t}
 	s.script = newHookScript(t, func(hookCall) reply { return reply{} })
 	dir, err := os.MkdirTemp("", "rtmpd-")
@@ -148,11 +149,13 @@ func promtool(t *testing.T, text string) {
 }
 
 func TestTheAlertRulesFireWhenTheyShould(t *testing.T) {
+	t.Parallel()
 	succeed(t, command(t, 30*time.Second, "promtool", "check", "rules", filepath.Join(grafana, "rules.yaml")))
 	succeed(t, command(t, time.Minute, "promtool", "test", "rules", filepath.Join(grafana, "rules_test.yaml")))
 }
 
 func TestTheDashboardCanBeImported(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile(filepath.Join(grafana, "rtmpd.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -149,6 +149,7 @@ func (s *server) publish(t *testing.T, name string, times string) {
 // A page that was opened before anything is on air begins to play by itself, says when it is
 // over, and begins again.
 func TestAPageWaitsAndPlaysByItself(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	p := open(t, "http://"+s.http+"/test.html")
 	for range 2 {
@@ -162,6 +163,7 @@ func TestAPageWaitsAndPlaysByItself(t *testing.T) {
 
 // A publisher that loses its connection and comes back interrupts the picture, no more.
 func TestAPagePlaysOnAfterAnInterruption(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	first := ffmpegLive(t, s.rtmpURL("test"))
 	if err := first.Start(); err != nil {
@@ -180,6 +182,7 @@ func TestAPagePlaysOnAfterAnInterruption(t *testing.T) {
 
 // A page outlives the server: it finds it again, and plays on when the publisher does.
 func TestAPageFindsARestartedServer(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir(), rtmp: testport.Address(), http: testport.Address()}
 	text := s.paged(t, "")
 	text = strings.Replace(text, `listen = "127.0.0.1:0"`, `listen = "`+s.rtmp+`"`, 1)
@@ -223,6 +226,7 @@ func TestAPageFindsARestartedServer(t *testing.T) {
 
 // Renditions are one page with a menu; fragmented MP4 plays as well.
 func TestAPageOfRenditions(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, strings.Replace(s.paged(t, ""), `      fragment = "2s"`, `      fragment = "2s"
       format   = "fmp4"
@@ -263,6 +267,7 @@ func TestAPageOfRenditions(t *testing.T) {
 
 // Sound without a picture plays, and says what it is.
 func TestAPageOfSound(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	background(t, command(t, 10*time.Minute, "ffmpeg", "-nostdin", "-v", "warning", "-re", "-stream_loop", forEver, "-i", testcard, "-vn", "-c", "copy", "-metadata", "title=Radio Scanlines", "-f", "flv", s.rtmpURL("radio")))
 	p := open(t, "http://"+s.http+"/radio.html")
@@ -337,6 +342,7 @@ func TestPlayersInAForeignPage(t *testing.T) {
 
 // The frame of a stream plays in a page of another origin, unless embed_from says no.
 func TestAFrameInAForeignPage(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, `
   location "/closed" {
     player {
@@ -375,6 +381,7 @@ func TestAFrameInAForeignPage(t *testing.T) {
 // Where browsers play nothing with sound before a click, it plays without, and a button
 // brings the sound.
 func TestAPageFallsBackToSilence(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	s.publish(t, "test", forEver)
 	s.waitLive(t, "test")
@@ -398,6 +405,7 @@ func TestAPageFallsBackToSilence(t *testing.T) {
 // What people see, and what a screen reader does: on a desktop and a phone, dark and light,
 // live, waiting, stopped and failed. The pictures are for people to look at.
 func TestPagesAreAccessible(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	s.publish(t, "test", forEver)
 	s.publish(t, "second", forEver)
@@ -455,6 +463,7 @@ func TestPagesAreAccessible(t *testing.T) {
 
 // Pictures of keyframes: ffmpeg decodes them, and Chromium shows them.
 func TestPicturesOfKeyframes(t *testing.T) {
+	t.Parallel()
 	s := startPaged(t, "")
 	s.publish(t, "test", forEver)
 	var picture []byte

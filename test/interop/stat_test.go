@@ -177,6 +177,7 @@ func elements(t *testing.T, page string) []string {
 }
 
 func TestStatBesideNginx(t *testing.T) {
+	t.Parallel()
 	var pages [2]string
 	for i, nginx := range []bool{true, false} {
 		s := startSteered(t, nginx)
@@ -200,6 +201,7 @@ func TestStatBesideNginx(t *testing.T) {
 
 // A stream of one medium has both in <meta>, as at nginx-rtmp.
 func TestStatOfOneMediumBesideNginx(t *testing.T) {
+	t.Parallel()
 	for _, option := range []string{"-an", "-vn"} {
 		t.Run(option, func(t *testing.T) {
 			var metas [2]string
@@ -258,6 +260,7 @@ func (s *steered) call(method, path string) string {
 }
 
 func TestControlBesideNginx(t *testing.T) {
+	t.Parallel()
 	n, r := startSteered(t, true), startSteered(t, false)
 	both := func(method, path string) string {
 		t.Helper()
@@ -341,6 +344,7 @@ func streamsOf(t *testing.T, page string) []string {
 
 // A browser gets a page for people without asking for anything.
 func TestStatInChromium(t *testing.T) {
+	t.Parallel()
 	s := startSteered(t, false)
 	s.ffmpegs("Müller+1")
 	s.waitStat("<width>640</width>")

@@ -94,6 +94,7 @@ func (d *doorman) clients() int {
 // leaves the query behind, and is let in to the variants all the same. It is one
 // viewer for the whole of its play, whose end is told.
 func TestABrowserIsOneViewer(t *testing.T) {
+	t.Parallel()
 	door := new(doorman)
 	hook := httptest.NewServer(door)
 	t.Cleanup(hook.Close)

@@ -137,6 +137,7 @@ func TestSeekInAFile(t *testing.T) {
 // A recording is played while it is written, and over HTTP with ranges once it is
 // finished.
 func TestARecordingIsOnDemand(t *testing.T) {
+	t.Parallel()
 	s := startVOD(t)
 	_, tags := clip(t, 6)
 	sent := publishTags(t, s, "cam", tags)
