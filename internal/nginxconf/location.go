@@ -45,7 +45,9 @@ func (im *importer) locations(at *site, d *directive, s *scope, prefix string) {
 	own := &scope{block: d.block}
 	if r := own.get("return"); r != nil {
 		if target := fixedTarget(r); target != "" {
-			im.serve(at, r, s, "/", func(b *item) { b.set(r, "redirect", quote(target)) })
+			im.serve(at, r, s, "/", func(b *item) { im.redirect(b, r, target) })
+		} else if redirects(r) {
+			im.note(r, lost, variableTarget)
 		}
 		return
 	}
@@ -280,7 +282,9 @@ func (im *importer) returned(at *site, d *directive, s *scope, r *directive, p s
 	case im.yes[d]:
 		im.note(d, unneeded, "no hook asks it any more")
 	case target != "":
-		im.serve(at, d, s, p, func(b *item) { b.set(r, "redirect", quote(target)) })
+		im.serve(at, d, s, p, func(b *item) { im.redirect(b, r, target) })
+	case redirects(r):
+		im.lose(d, variableTarget)
 	case code == "200" || code == "204":
 		if strings.Contains(p, "health") || strings.Contains(p, "ping") || strings.Contains(p, "alive") {
 			im.serve(at, d, s, p, func(b *item) { b.block(r, "health") })
@@ -298,15 +302,43 @@ func (im *importer) returned(at *site, d *directive, s *scope, r *directive, p s
 	}
 }
 
+const variableTarget = "a redirect leads to one address, without variables: write redirect = \"/PATH\", or \"https://NAME/PATH\""
+
+// redirects says whether a return sends the client elsewhere: a code of these with an
+// address, or an address alone (302).
+func redirects(r *directive) bool {
+	switch r.arg(0) {
+	case "301", "302", "303", "307", "308":
+		return len(r.args) == 2
+	}
+	return len(r.args) == 1 && strings.Trim(r.arg(0), "0123456789") != ""
+}
+
+// sameServer is how an address begins that leads to the server that was asked.
+var sameServer = regexp.MustCompile(`^\$scheme://\$(host|http_host|host:\$server_port)/`)
+
 // fixedTarget is where a return leads; empty: nowhere that is fixed.
 func fixedTarget(r *directive) string {
-	target := r.arg(1)
-	if len(r.args) == 1 {
-		target = r.arg(0)
+	if !redirects(r) {
+		return ""
 	}
-	if len(r.args) == 2 && !strings.HasPrefix(r.arg(0), "30") || strings.Contains(target, "$") ||
-		!strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") {
+	target := r.arg(len(r.args) - 1)
+	if m := sameServer.FindString(target); m != "" {
+		target = target[len(m)-1:]
+	}
+	if strings.Contains(target, "$") || !strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") {
 		return ""
 	}
 	return target
+}
+
+// redirect maps a return whose target is fixed. The status is always 302.
+func (im *importer) redirect(b *item, r *directive, target string) {
+	b.set(r, "redirect", quote(target))
+	switch r.arg(0) {
+	case "301", "308":
+		im.note(r, better, "the status is 302: a browser would keep %s for ever, whatever the configuration says later", r.arg(0))
+	case "303", "307":
+		im.note(r, unneeded, "the status is 302: only GET and HEAD are answered, for which it is the same as %s", r.arg(0))
+	}
 }
