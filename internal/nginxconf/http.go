@@ -140,7 +140,7 @@ func toHTTPS(s *directive) bool {
 			case d.name == "rewrite" && len(d.args) > 1 && strings.HasPrefix(d.arg(1), "https://$"):
 				found = true
 			case d.name == "location" && d.isBlock:
-				if !walk(d.block) {
+				if !challenges(d) && !walk(d.block) {
 					return false
 				}
 			case slices.Contains([]string{"root", "alias", "rtmp_stat", "rtmp_control", "proxy_pass"}, d.name):
@@ -150,6 +150,13 @@ func toHTTPS(s *directive) bool {
 		return true
 	}
 	return walk(s.block) && found
+}
+
+// challenges says whether a location serves the files by which certbot proves that a
+// name is the server's.
+func challenges(d *directive) bool {
+	_, path := locationPath(d)
+	return strings.HasPrefix(path, "/.well-known")
 }
 
 // httpServer maps a server of http into the site that has one of its addresses.
@@ -256,6 +263,11 @@ func (im *importer) redirectServer(sites []*site, d *directive) {
 		}
 		at.plain, at.redirect = im.join(at.plain, plain), true
 		at.block.take(d)
+		for _, l := range d.block {
+			if l.name == "location" && l.isBlock && challenges(l) {
+				im.note(l, changed, "the plain listeners only redirect: give tls domains instead of certificate and key, and rtmpd gets certificates by itself; or let certbot prove names in another way than with files")
+			}
+		}
 		im.forget(d)
 		return
 	}
