@@ -97,18 +97,14 @@ func (c *checker) location(b *node, loc *Location) {
 	case len(serves) > 1:
 		c.errorAt(b.rng, b.title()+" serves several things", "keep one of: "+strings.Join(serves, ", "))
 	}
-	guarded := b.said("access") || b.said("token") || b.said("basic_auth")
+	guarded := b.said("access") || b.said("token") || b.said("basic_auth") || loc.API != nil && len(loc.API.Tokens) > 0
 	for _, name := range []string{"control", "api"} {
 		if n := b.one(name); n != nil && !guarded && !c.broken {
 			c.errorAt(n.rng, name+" is open to everyone", "give the location access, token or basic_auth")
 		}
 	}
 	if a := b.attrs["token"]; a != nil && a.value != nil {
-		if s := loc.Token.Reveal(); len(s) < value.MinSecret || strings.Contains(strings.ToLower(s), "change-me") {
-			c.errorAt(a.rng, fmt.Sprintf("a token has at least %d characters and is not change-me", value.MinSecret), "rtmpd key new makes one")
-		} else if strings.ContainsAny(s, " \t\r\n") || value.CheckHeaderValue(s) != nil {
-			c.errorAt(a.rng, "a token is one word", "it is sent as Authorization: Bearer TOKEN")
-		}
+		c.bearer(a.rng, loc.Token.Reveal())
 	}
 	if a := b.attrs["basic_auth"]; a != nil && a.value != nil && len(loc.BasicAuth) == 0 {
 		c.errorAt(a.rng, "basic_auth names nobody", "write { USER = \"BCRYPT HASH\" }")
@@ -119,8 +115,51 @@ func (c *checker) location(b *node, loc *Location) {
 			c.errorAt(b.rng, "pages are several paths", fmt.Sprintf("write location %q", loc.Path))
 		}
 	}
+	if loc.API != nil {
+		c.apiTokens(b.one("api"), loc)
+	}
 	if loc.Autoindex && loc.Root == "" && loc.Alias == "" && !b.bad("root") && !b.bad("alias") {
 		c.errorAt(b.at("autoindex"), "autoindex needs root or alias", "")
+	}
+}
+
+// bearer checks a bearer token.
+func (c *checker) bearer(at hcl.Range, s string) {
+	if len(s) < value.MinSecret || strings.Contains(strings.ToLower(s), "change-me") {
+		c.errorAt(at, fmt.Sprintf("a token has at least %d characters and is not change-me", value.MinSecret), "rtmpd key new makes one")
+	} else if strings.ContainsAny(s, " \t\r\n") || value.CheckHeaderValue(s) != nil {
+		c.errorAt(at, "a token is one word", "it is sent as Authorization: Bearer TOKEN")
+	}
+}
+
+// apiTokens checks the tokens of an api block.
+func (c *checker) apiTokens(n *node, loc *Location) {
+	seen := make(map[string]string) // hash of the secret, where it stands
+	for i := range loc.API.Tokens {
+		t, b := &loc.API.Tokens[i], n.all("token")[i]
+		secret, hash := b.said("secret"), b.said("secret_sha256")
+		switch {
+		case secret && hash:
+			c.errorAt(b.attrs["secret_sha256"].nameRng, "a token has secret or secret_sha256, not both", "keep one")
+			continue
+		case !secret && !hash:
+			c.errorAt(b.rng, b.title()+" has no secret", "write secret = \"...\" or secret_sha256 = \"...\"; rtmpd key new makes a secret, rtmpd key hash its SHA-256")
+			continue
+		case b.bad("secret") || b.bad("secret_sha256"):
+			continue
+		case secret:
+			c.bearer(b.at("secret"), t.Secret.Reveal())
+		}
+		at := b.at("secret")
+		if hash {
+			at = b.at("secret_sha256")
+		}
+		if first, dup := claimSecret(seen, &StreamKey{Secret: t.Secret, SHA256: t.SHA256}, place(at)); dup {
+			c.errorAt(at, "this secret is taken", "each token has its own; the same one stands at "+first)
+		}
+		if len(t.Scopes) == 0 && !b.bad("scopes") {
+			c.errorAt(b.at("scopes"), "scopes names nothing", "write one or more of: "+strings.Join(Scopes, ", "))
+		}
 	}
 }
 

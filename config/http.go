@@ -50,8 +50,9 @@ type Location struct {
 	Control *Control `hcl:"control,block" nginx:"rtmp_control"`
 	// Metrics for Prometheus.
 	Metrics bool `hcl:"metrics,block"`
-	// An API as MistServer has it.
-	API bool `hcl:"api,block"`
+	// The API: MistServer's calls, and REST at v1. It needs access, token, basic_auth
+	// or tokens of its own.
+	API *API `hcl:"api,block"`
 	// Whether all is well, for load balancers and containers.
 	Health bool `hcl:"health,block"`
 	// Pages with a player: one for each stream, a list, frames and a script for
@@ -89,6 +90,28 @@ type Control struct {
 	// Which commands there are.
 	Allow []string `hcl:"allow" nginx:"rtmp_control" default:"record drop redirect push stage title sessions" one:"record drop redirect push stage title sessions"`
 }
+
+// API is an api block.
+type API struct {
+	// A bearer token of the API, which may do less than the location's own.
+	Tokens []APIToken `hcl:"token,block"`
+}
+
+// APIToken is a token block of an api block.
+type APIToken struct {
+	Name string `hcl:"NAME,label"`
+	// What a request carries: Authorization: Bearer SECRET.
+	Secret value.Secret `hcl:"secret"`
+	// The SHA-256 of the secret instead of the secret itself; rtmpd key hash
+	// prints it.
+	SHA256 value.SHA256 `hcl:"secret_sha256"`
+	// What it may do: read shows, sessions ends and tags who watches, push begins and
+	// ends pushes, keys changes stream keys and ends streams.
+	Scopes []string `hcl:"scopes" default:"read" one:"read sessions push keys"`
+}
+
+// Scopes are what the tokens of an API may do.
+var Scopes = []string{"read", "sessions", "push", "keys"}
 
 // Player is a player block.
 type Player struct {

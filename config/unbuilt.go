@@ -15,8 +15,6 @@ import (
 // with enabled = false. When one of them is built, its row is removed and
 // testdata/effects.txt gets the name of its behaviour test.
 const unbuiltTable = `
-
-location.api
 `
 
 // unbuilt is the table as a set. stream and defaults blocks hold an

@@ -12,7 +12,7 @@ const module = "github.com/rtmpd/rtmpd/"
 // lower layers only.
 var layer = map[string]int{
 	"cmd/rtmpd": 9, "bench": 9,
-	"internal/server": 8, "internal/rtmpserver": 7, "internal/web": 7, "internal/origin": 6,
+	"internal/server": 8, "internal/rtmpserver": 7, "internal/web": 7, "internal/apiserver": 7, "internal/origin": 6,
 	"internal/hls": 5, "internal/dash": 5, "internal/nginxconf": 5, "internal/top": 5,
 	"internal/web/http1": 3, "internal/control": 4, "internal/listen": 2, "internal/acme": 3,
 	"internal/fanout": 4, "internal/packager": 4, "internal/record": 4, "internal/relay": 4, "internal/ingest": 4, "internal/vod": 4,

@@ -24,6 +24,7 @@ func (s *Server) webDeps(cfg *config.Config) web.Deps {
 			}
 			return h.Serve, nil
 		},
+		API:     func(c config.API, path string) web.APIFunc { return s.api.Handler(c, path) },
 		Control: func(c config.Control) http.Handler { return api.Control(c.Allow, s.origin.Control) },
 	}
 }
@@ -53,4 +54,15 @@ func keyPaths(cfg *config.Config) []string {
 		}
 	}
 	return out
+}
+
+// wantsAPI reports whether there is an api location.
+func (s *Server) wantsAPI() bool {
+	cfg := s.cfg.Load()
+	for i := range cfg.HTTP {
+		if slices.ContainsFunc(cfg.HTTP[i].Locations, func(l config.Location) bool { return l.API != nil }) {
+			return true
+		}
+	}
+	return false
 }

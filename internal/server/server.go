@@ -18,6 +18,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/acme"
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/apiserver"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
@@ -62,6 +63,7 @@ type Server struct {
 	hooks    *hooks.Client
 	triggers *hooks.Caller // of the triggers about the server
 	metrics  http.Handler
+	api      *apiserver.Server
 	counters counters
 	nextID   atomic.Uint64 // of clients
 	shownOut atomic.Uint64 // bytes sent, as the latest snapshot showed them
@@ -99,6 +101,8 @@ func New(o Options) *Server {
 	})
 	s.rtmp = rtmpserver.New(s.ctx, rtmpserver.Options{Log: s.log, Awake: s.awake, Hub: s.hub, Origin: s.origin, NextID: nextID})
 	s.metrics = s.newMetrics()
+	s.api = apiserver.New(apiserver.Options{Origin: s.origin, Version: o.Version, Log: s.log, Wanted: s.wantsAPI})
+	s.goes.Go(func() { s.api.Run(s.ctx) })
 	s.goes.Go(func() {
 		s.awake.Run(s.outputCtx, func(gap time.Duration) {
 			s.log.Warn("the process did not run: the machine or the process was paused; every timer begins anew", zap.Duration("away", gap.Round(time.Millisecond)))

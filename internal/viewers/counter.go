@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,7 @@ type Viewer struct {
 // A Counter holds the viewers of one stream.
 type Counter struct {
 	pool *Pool
+	sent atomic.Uint64 // bytes, to viewers with a Meter
 
 	mu      sync.Mutex // guards what follows
 	timeout time.Duration

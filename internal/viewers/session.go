@@ -25,7 +25,8 @@ type Sums struct {
 // A Meter counts what a viewer is sent. A nil Meter counts nothing.
 type Meter struct {
 	sent   atomic.Uint64
-	active atomic.Int32 // answers under way
+	active atomic.Int32   // answers under way
+	all    *atomic.Uint64 // what all viewers were sent
 }
 
 // Begin says that an answer is under way: its viewer does not leave meanwhile.
@@ -34,6 +35,7 @@ func (m *Meter) Begin() { m.active.Add(1) }
 // End says that an answer has ended, with the bytes that were sent.
 func (m *Meter) End(sent int64) {
 	m.sent.Add(uint64(sent))
+	m.all.Add(uint64(sent))
 	m.active.Add(-1)
 }
 
@@ -96,7 +98,7 @@ func (c *Counter) Keep(l Look) (meter *Meter) {
 	e.epoch = l.Epoch
 	c.noteLocked(e, l)
 	if e.meter == nil {
-		e.meter = &Meter{}
+		e.meter = &Meter{all: &c.sent}
 	}
 	return e.meter
 }
@@ -112,6 +114,9 @@ func (c *Counter) noteLocked(e *entry, l Look) {
 	e.source = l.Source
 	c.at[l.Source] = e
 }
+
+// Sent is how many bytes metered viewers were sent, those that have left included.
+func (c *Counter) Sent() uint64 { return c.sent.Load() }
 
 // Confirm notes that a viewer was let in again.
 func (c *Counter) Confirm(id ID, epoch uint64) bool {

@@ -64,6 +64,9 @@ func (l *location) setAuth(c config.Location) error {
 		sum := sha256.Sum256([]byte(c.Token.Reveal()))
 		l.token = &sum
 	}
+	if c.API != nil {
+		l.scoped = scopedTokens(c.API.Tokens)
+	}
 	for user, hash := range c.BasicAuth {
 		if _, err := bcrypt.Cost([]byte(hash.Reveal())); err != nil {
 			return fmt.Errorf("basic_auth: the value of %q is not a bcrypt hash (htpasswd -nB %s makes one)", user, user)
@@ -77,7 +80,10 @@ func (l *location) setAuth(c config.Location) error {
 }
 
 // guarded reports whether credentials are needed.
-func (l *location) guarded() bool { return l.token != nil || len(l.users) > 0 }
+func (l *location) guarded() bool { return l.bearer() || len(l.users) > 0 }
+
+// bearer reports whether a bearer token lets somebody in.
+func (l *location) bearer() bool { return l.token != nil || len(l.scoped) > 0 }
 
 var (
 	errMissing = errors.New("credentials are needed")
@@ -89,18 +95,18 @@ var (
 // authorize checks the credentials of a request. If they are wrong it answers and
 // returns false. Where token and basic_auth are both set, either is enough.
 func (x *exchange) authorize(l *location) bool {
-	user, err := x.site.guard.check(x.r.Context(), l, x.r, x.client)
+	who, err := x.site.guard.check(x.r.Context(), l, x.r, x.client)
 	status := http.StatusUnauthorized
 	switch {
 	case err == nil:
-		x.user = user
+		x.user, x.token = who.user, who.token
 		return true
 	case errors.Is(err, errTooMany):
 		status = http.StatusTooManyRequests
 		x.Header().Set("Retry-After", "60")
 	case errors.Is(err, errMissing), errors.Is(err, errWrong):
 		h := x.Header()
-		if l.token != nil {
+		if l.bearer() {
 			h.Add("Www-Authenticate", "Bearer")
 		}
 		if len(l.users) > 0 {
@@ -114,27 +120,36 @@ func (x *exchange) authorize(l *location) bool {
 	return false
 }
 
-func (g *guard) check(ctx context.Context, l *location, r *http.Request, addr netip.Addr) (user string, err error) {
+// identity is who was let in: a user, or by which token of an api block.
+type identity struct {
+	user  string
+	token *scopedToken // nil: by another way, which may do all
+}
+
+func (g *guard) check(ctx context.Context, l *location, r *http.Request, addr netip.Addr) (identity, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch {
-	case l.token != nil && strings.EqualFold(scheme, "Bearer"):
+	case l.bearer() && strings.EqualFold(scheme, "Bearer"):
 		if g.blocked(addr) {
-			return "", errTooMany
+			return identity{}, errTooMany
 		}
 		sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-		if subtle.ConstantTimeCompare(sum[:], l.token[:]) != 1 {
-			g.failed(addr)
-			return "", errWrong
+		if l.token != nil && subtle.ConstantTimeCompare(sum[:], l.token[:]) == 1 {
+			return identity{}, nil
 		}
-		return "", nil
+		if t := findToken(l.scoped, sum); t != nil {
+			return identity{token: t}, nil
+		}
+		g.failed(addr)
+		return identity{}, errWrong
 	case len(l.users) > 0 && strings.EqualFold(scheme, "Basic"):
 		user, password, ok := r.BasicAuth()
 		if !ok {
-			return "", errMissing
+			return identity{}, errMissing
 		}
-		return user, g.password(ctx, l, user, password, addr)
+		return identity{user: user}, g.password(ctx, l, user, password, addr)
 	}
-	return "", errMissing
+	return identity{}, errMissing
 }
 
 func (g *guard) password(ctx context.Context, l *location, user, password string, addr netip.Addr) error {

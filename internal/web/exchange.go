@@ -19,9 +19,10 @@ type exchange struct {
 	site   *Site
 	conn   *conn // nil without a Server
 	r      *http.Request
-	peer   netip.Addr // the other end of the connection
-	client netip.Addr // the client, as trusted proxies name it
-	user   string     // who was authenticated by basic_auth
+	peer   netip.Addr   // the other end of the connection
+	client netip.Addr   // the client, as trusted proxies name it
+	user   string       // who was authenticated by basic_auth
+	token  *scopedToken // of an api block, that let it in; nil: another way
 	start  time.Time
 	status int
 	bytes  int64
@@ -36,6 +37,7 @@ type exchange struct {
 var (
 	methodsFiles   = []string{"GET, HEAD, OPTIONS"}
 	methodsControl = []string{"GET, POST, OPTIONS"} // no HEAD: it must not act
+	methodsAPI     = []string{"GET, POST, DELETE, OPTIONS"}
 )
 
 // ServeHTTP answers one request. A closed Site answers 503.
@@ -58,7 +60,7 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 		defer s.access.Add(x)
 	}
 	if r.ContentLength != 0 {
-		// No handler reads a body, and a client that sends one slowly must not
+		// Only the API reads a body, and a client that sends one slowly must not
 		// hold a connection. net/http, which serves TLS, waits for the body
 		// before it answers.
 		w.Header().Set("Connection", "close")
@@ -104,13 +106,16 @@ func (x *exchange) route() {
 		return
 	}
 	switch {
-	case r.Method == http.MethodGet, r.Method == http.MethodHead && !l.control, r.Method == http.MethodPost && l.control:
+	case r.Method == http.MethodGet, r.Method == http.MethodHead && !l.control, r.Method == http.MethodPost && l.control, r.Method == http.MethodDelete && l.api != nil:
 	case r.Method == http.MethodOptions:
 		x.preflight(l)
 		return
 	default:
 		x.Header()["Allow"] = methodsFiles
-		if l.control {
+		switch {
+		case l.api != nil:
+			x.Header()["Allow"] = methodsAPI
+		case l.control:
 			x.Header()["Allow"] = methodsControl
 		}
 		x.fail(l, http.StatusMethodNotAllowed, "")

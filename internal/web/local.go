@@ -54,7 +54,7 @@ func (x *exchange) fromOtherSite(l *location) string {
 	switch {
 	case crossSite(x):
 		return "it comes from a page of another origin"
-	case l.token != nil && len(l.users) == 0:
+	case l.bearer() && len(l.users) == 0:
 		return ""
 	case !x.ownName():
 		return "its Host is neither an address nor a name of this server: a name that somebody else chose may lead here (DNS rebinding). " +

@@ -70,7 +70,7 @@ func TestStatAnswersOnlyThisMachineUnlessToldOtherwise(t *testing.T) {
 func TestALocationNobodyBuiltIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]config.Location{
-		"stat": {Stat: &config.Stat{}}, "control": {Control: &config.Control{}}, "player": {Player: &config.Player{}}, "metrics": {Metrics: true}, "api": {API: true}, "nothing": {},
+		"stat": {Stat: &config.Stat{}}, "control": {Control: &config.Control{}}, "player": {Player: &config.Player{}}, "metrics": {Metrics: true}, "api": {API: &config.API{}}, "nothing": {},
 	} {
 		l.Path = "/"
 		if _, err := Compile(locations(l), Deps{}); err == nil {

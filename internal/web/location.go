@@ -20,8 +20,9 @@ type location struct {
 	exact bool
 	rules value.Rules
 
-	token *[sha256.Size]byte // hash of the bearer token; nil: none
-	users map[string][]byte  // user to bcrypt hash
+	token  *[sha256.Size]byte // hash of the bearer token; nil: none
+	scoped []scopedToken      // tokens of an api block
+	users  map[string][]byte  // user to bcrypt hash
 
 	cors      cors
 	cache     []string // Cache-Control instead of ours; nil: ours
@@ -33,6 +34,7 @@ type location struct {
 	redirect  string
 	inner     http.Handler // stat, control, metrics
 	pages     PageFunc     // player
+	api       APIFunc      // api
 	control   bool         // acts: pages of other sites must not reach it
 }
 
@@ -86,6 +88,11 @@ func (l *location) setServe(s *Site, c config.Location, places []place) error {
 			return errors.New("control needs access, token or basic_auth")
 		}
 		l.control, l.inner, l.serve = true, s.deps.Control(*c.Control), (*exchange).serveInner
+	case c.API != nil && s.deps.API != nil:
+		if len(l.rules) == 0 && c.Token == "" && len(c.BasicAuth) == 0 && len(c.API.Tokens) == 0 {
+			return errors.New("api needs access, token or basic_auth, or a token in its block")
+		}
+		l.control, l.api, l.serve = true, s.deps.API(*c.API, c.Path), (*exchange).serveAPI
 	case c.Metrics && s.deps.Metrics != nil:
 		l.inner, l.serve = s.deps.Metrics, (*exchange).serveStat
 	case c.Player != nil && s.deps.Player != nil:

@@ -46,6 +46,11 @@ func (x *exchange) servePages(l *location, urlPath string) {
 		x.fail(l, http.StatusForbidden, "cors_origins does not name the page's origin")
 		return
 	}
+	x.whileHeld(l, func() { l.pages(x, x.r, v) })
+}
+
+// whileHeld calls serve, which takes the connection over for a WebSocket.
+func (x *exchange) whileHeld(l *location, serve func()) {
 	if x.conn != nil {
 		if !x.conn.server.hold(x.conn) {
 			x.fail(l, http.StatusServiceUnavailable, "")
@@ -53,7 +58,7 @@ func (x *exchange) servePages(l *location, urlPath string) {
 		}
 		defer x.conn.server.drop(x.conn)
 	}
-	l.pages(x, x.r, v)
+	serve()
 }
 
 // isOwn reports whether an origin is the public one of the server: a proxy may have

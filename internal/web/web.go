@@ -28,6 +28,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/accesslog"
+	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
@@ -54,6 +55,9 @@ type Deps struct {
 	// Control serves GET and POST of control locations. Requests from pages of
 	// other sites do not reach it. nil: such locations are an error.
 	Control func(config.Control) http.Handler
+	// API makes what serves an api location at a path. Requests from pages of other
+	// sites do not reach it. nil: such locations are an error.
+	API     func(c config.API, path string) APIFunc
 	Health  http.Handler // writes the body, and a status other than 200, of health locations; nil: "ok"
 	Metrics http.Handler // serves metrics locations; nil: they are an error
 	// Player makes what serves a player location; nil: such locations are an error.
@@ -69,6 +73,9 @@ type Deps struct {
 
 // A PageFunc answers a request for the pages of a player location.
 type PageFunc = func(http.ResponseWriter, *http.Request, pages.Visit)
+
+// An APIFunc answers a request of an api location.
+type APIFunc = func(http.ResponseWriter, *http.Request, api.Caller)
 
 // Site is one http block, compiled. It is an http.Handler.
 type Site struct {

@@ -1,0 +1,90 @@
+package origin
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rtmpd/rtmpd/internal/live"
+)
+
+// Figures are the numbers of a stream at one moment. They cost less than a snapshot: an
+// API asks for those of all streams every second.
+type Figures struct {
+	App, Name string
+	// Publishing: it has a publisher that has sent media. Ready: a viewer would see
+	// something.
+	Publishing, Ready bool
+	Began             time.Time
+
+	Players, Viewers int    // RTMP; HTTP
+	Outputs          int    // pushes and recordings
+	Views            uint64 // players and viewers since it began
+	Received         uint64 // bytes, of its publishers
+	SentRTMP         uint64 // bytes to players
+	SentHTTP         uint64 // bytes to viewers, where sessions are kept
+	Metered          bool   // SentHTTP is known
+	BwIn             uint64 // bits/s, over 10 s
+
+	Live live.Snapshot
+}
+
+// EachFigures returns the figures of every stream that there is, by application and name.
+func (og *Origin) EachFigures() (out []Figures) {
+	now := time.Now()
+	for _, v := range *og.services.Load() {
+		for _, a := range v.All() {
+			rules := a.rules.Load()
+			a.each(func(st *Stream) { out = append(out, st.figures(rules, now)) })
+		}
+	}
+	slices.SortFunc(out, func(x, y Figures) int { return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Name, y.Name)) })
+	return out
+}
+
+func (st *Stream) figures(rules *appRules, now time.Time) Figures {
+	l := st.live.Snapshot()
+	f := Figures{App: st.app.name, Name: st.name, Began: st.started, Received: l.BytesIn, BwIn: l.BwIn, Metered: rules.cfg.Sessions != nil, Live: l}
+	f.Views = st.news.plays.Load()
+	st.app.mu.Lock()
+	p := st.publication
+	f.SentRTMP = st.fanned
+	if set := st.app.players[st.name]; set != nil {
+		f.Players = len(set.members)
+		f.SentRTMP += set.fan.BytesOut.Load()
+	}
+	h := st.app.viewers[st.name]
+	st.app.mu.Unlock()
+	f.Publishing = p != nil && !p.slate && l.LastWrite.UnixNano() >= st.publishedAt.Load()
+	if f.Publishing {
+		st.news.mu.Lock()
+		f.Ready = st.playable(rules.cfg.For(st.name), l)
+		st.news.mu.Unlock()
+	}
+	if h != nil {
+		var unique int
+		f.Viewers, _, unique = h.counter.Counts(now)
+		f.Views += uint64(unique)
+		f.SentHTTP = h.counter.Sent()
+	}
+	for _, s := range st.outputs.list() {
+		if s.kind.Name == "push" || s.kind.Name == "record" {
+			f.Outputs++
+		}
+	}
+	return f
+}
+
+// HealthOf is what STREAM_BUFFER tells of a stream's health; nil: there is no such stream.
+func (og *Origin) HealthOf(app, name string) map[string]any {
+	for _, v := range *og.services.Load() {
+		a := v.Application(app)
+		if a == nil {
+			continue
+		}
+		if st := a.Stream(name); st != nil {
+			return st.health(st.live.Snapshot(), nil)
+		}
+	}
+	return nil
+}
