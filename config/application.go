@@ -53,6 +53,8 @@ type Application struct {
 	// The bit rate that may go out for one stream: its own bit rate times its
 	// players. A player beyond it is refused. 0: no limit.
 	MaxBandwidth value.Bitrate `hcl:"max_bandwidth" default:"0" stream:"yes" reload:"now" example:"\"500M\""`
+	// What all streams of the application together may have at a time.
+	Limits *Limits `hcl:"limits,block" reload:"now"`
 	// How far a player may lag behind. One that lags more goes on at the newest
 	// keyframe.
 	PlayerQueue time.Duration `hcl:"player_queue" default:"10s" stream:"yes" reload:"connection"`
@@ -154,7 +156,16 @@ type StreamKey struct {
 	NotAfter time.Time `hcl:"not_after"`
 	// Of several waiting publishers the one with the highest priority publishes first.
 	Priority value.Integer `hcl:"priority" default:"0"`
-	Range    hcl.Range
+	// The bit rate that a publisher with this key may send, over 10 s, in place of the
+	// application's max_bitrate; 0: the application's.
+	MaxBitrate value.Bitrate `hcl:"max_bitrate" default:"0" reload:"now" example:"\"8M\""`
+	// How many players and HTTP viewers the stream takes while it is published with this
+	// key, in place of the application's max_players; 0: the application's.
+	MaxPlayers int `hcl:"max_players" default:"0" reload:"now"`
+	// The bit rate that may go out for the stream while it is published with this key, in
+	// place of the application's max_bandwidth; 0: the application's.
+	MaxBandwidth value.Bitrate `hcl:"max_bandwidth" default:"0" reload:"now" example:"\"500M\""`
+	Range        hcl.Range
 }
 
 // Hooks are the HTTP callbacks of an application; empty means none.

@@ -35,6 +35,8 @@ type Config struct {
 	ACME ACME `hcl:"acme,block" reload:"now"`
 	// What metrics locations show.
 	Metrics Metrics `hcl:"metrics,block" reload:"now"`
+	// What all players and viewers of the server together may have at a time.
+	Limits *Limits `hcl:"limits,block" reload:"now"`
 	// An RTMP server: its listeners, its applications. A configuration may have
 	// several.
 	RTMP []RTMP `hcl:"rtmp,block"`

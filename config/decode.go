@@ -53,8 +53,10 @@ func (l *loader) decodeRTMP(n *node, r *RTMP, c *checker) {
 	v := reflect.ValueOf(r).Elem()
 	l.decodeAttrs(n, n.schema, v)
 	r.Range = n.rng
-	if tls := n.schema.block("tls"); tls != nil {
-		l.decodeBlock(n, tls, v)
+	for _, name := range []string{"tls", "limits"} {
+		if b := n.schema.block(name); b != nil {
+			l.decodeBlock(n, b, v)
+		}
 	}
 	c.rtmp(n, r)
 	schema := n.schema.block("application")

@@ -198,7 +198,7 @@ func TestKeysFilesLineByLine(t *testing.T) {
 		"anna\n":                                       "keys:1:1: error: a holder without a secret",
 		"anna short\n":                                 "at least 12 characters",
 		"# x\nanna sha256:0a\n":                        "keys:2:1: error: this is the SHA-256 of a secret",
-		"anna abcdefghijkl streem=x\n":                 "only stream= and not_after= may follow",
+		"anna abcdefghijkl streem=x\n":                 "only stream=, not_after= and max_bitrate= may follow",
 		"anna abcdefghijkl stream=a/b\n":               "neither letter, digit",
 		"anna abcdefghijkl not_after=tomorrow\n":       "not a time of RFC 3339",
 		"a/b abcdefghijkl\n":                           "neither letter, digit",

@@ -200,18 +200,18 @@ func TestSettingsOf(t *testing.T) {
 	p := &testPackage{all: make(testDecls)}
 	for _, source := range []string{
 		`package p
-func TestText(t *testing.T)      { run("rtmp {\n" + "  max_players = 2\n}") }
+func TestText(t *testing.T)      { run("rtmp {\n" + "  max_publishers = 2\n}") }
 func TestConstant(t *testing.T)  { run(limited) }
-func TestStruct(t *testing.T)    { run(config.Application{MaxPlayers: 2}) }
-func TestAssigned(t *testing.T)  { cfg := application(); cfg.MaxPlayers = 2 }
-func TestMention(t *testing.T)   { t.Log("max_players"); if cfg.MaxPlayers == 2 {} }
-func TestLonger(t *testing.T)    { run("max_players_per_ip = 2") }
+func TestStruct(t *testing.T)    { run(config.Application{MaxPublishers: 2}) }
+func TestAssigned(t *testing.T)  { cfg := application(); cfg.MaxPublishers = 2 }
+func TestMention(t *testing.T)   { t.Log("max_publishers"); if cfg.MaxPublishers == 2 {} }
+func TestLonger(t *testing.T)    { run("max_publishers_per_ip = 2") }
 func TestElsewhere(t *testing.T) { helper() }
 func TestNear(t *testing.T)      { near() }
-func near() { run("max_players = 2") }
+func near() { run("max_publishers = 2") }
 `, `package p
-const limited = "max_players = 2"
-func helper() { run("max_players = 2") }
+const limited = "max_publishers = 2"
+func helper() { run("max_publishers = 2") }
 `,
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), "p_test.go", source, parser.SkipObjectResolution)
@@ -225,11 +225,11 @@ func helper() { run("max_players = 2") }
 		"TestMention": false, "TestLonger": false, "TestElsewhere": false,
 	} {
 		walkSchema(func(path string, parent *blockSchema, a *attrSchema, _ *blockSchema) {
-			if path != "rtmp.application.max_players" {
+			if path != "rtmp.application.max_publishers" {
 				return
 			}
 			if got := p.settings(test).sets(parent, a.name, a.index, false); got != want {
-				t.Errorf("%s sets max_players: %t, want %t", test, got, want)
+				t.Errorf("%s sets max_publishers: %t, want %t", test, got, want)
 			}
 		})
 	}

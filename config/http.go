@@ -20,6 +20,9 @@ type HTTP struct {
 	TrustedProxies value.Networks `hcl:"trusted_proxies" nginx:"set_real_ip_from" default:"loopback" reload:"now"`
 	// The networks whose connections must begin with a PROXY header.
 	ProxyProtocol value.Networks `hcl:"proxy_protocol" nginx:"listen … proxy_protocol" reload:"connection"`
+	// What all viewers of the block together may have at a time; the bandwidth is that of
+	// all its answers.
+	Limits *Limits `hcl:"limits,block" reload:"now"`
 	// The file that gets one line for each request.
 	AccessLog value.Path `hcl:"access_log" nginx:"access_log" reload:"now" example:"\"/var/log/rtmpd/access.log\""`
 	// The line of the access log: combined, json, or text with variables.

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/rtmpd/rtmpd/config/value"
 )
 
 // keysFile reads a stream_keys_file: a line for each key,
 //
-//	HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=RFC 3339]
+//	HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=RFC 3339] [max_bitrate=8M]
 //
 // and comments from # on. Errors name the line, never its content. A file
 // that can't be read is an error, unless the running configuration has its
@@ -46,7 +47,7 @@ func (c *checker) keysFile(path string, at hcl.Range, seen map[string]string) []
 		lines++
 		k, err := parseKeyLine(words)
 		if err != nil {
-			c.errorAt(rng, err.Error(), "a line is: HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=2031-12-24T18:00:00Z]")
+			c.errorAt(rng, err.Error(), "a line is: HOLDER SECRET|sha256:HEX [stream=NAME] [not_after=2031-12-24T18:00:00Z] [max_bitrate=8M]")
 			continue
 		}
 		k.Range = rng
@@ -105,8 +106,12 @@ func parseKeyLine(words []string) (StreamKey, error) {
 				return k, err
 			}
 			k.NotAfter = t
+		case "max_bitrate":
+			if err := k.MaxBitrate.Decode(cty.StringVal(text), value.Context{}); err != nil {
+				return k, fmt.Errorf("max_bitrate=%s: %w", text, err)
+			}
 		default:
-			return k, fmt.Errorf("only stream= and not_after= may follow the secret")
+			return k, fmt.Errorf("only stream=, not_after= and max_bitrate= may follow the secret")
 		}
 	}
 	if err := value.ValidStreamName(k.Stream); err != nil {

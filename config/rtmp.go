@@ -34,6 +34,8 @@ type RTMP struct {
 	// How many connections one address may have; of IPv6 a /64 counts as one. 0:
 	// no limit.
 	MaxConnectionsPerIP int `hcl:"max_connections_per_ip" default:"0" reload:"now"`
+	// What all players of the block together may have at a time.
+	Limits *Limits `hcl:"limits,block" reload:"now"`
 	// How long a connection may take for PROXY header, TLS and RTMP handshake
 	// together.
 	HandshakeTimeout time.Duration `hcl:"handshake_timeout" default:"10s" reload:"connection"`

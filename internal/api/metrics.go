@@ -39,7 +39,7 @@ func NewCollector(take func() *Snapshot, settings func() MetricsSettings, host f
 		take: take, settings: settings,
 		server: make(map[string]*prometheus.Desc), mist: newMist(host),
 	}
-	for _, f := range serverFamilies {
+	for _, f := range slices.Concat(serverFamilies, limitFamilies) {
 		c.server[f.name] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
 	}
 	return c

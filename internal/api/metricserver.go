@@ -90,6 +90,8 @@ func (c *Collector) collectServer(ch chan<- prometheus.Metric, x *scrape) {
 	counter("rtmpd_sent_bytes_total", s.BytesOut, "rtmp", "")
 	gauge("rtmpd_fanout_log_bytes", float64(s.FanoutBytes))
 
+	c.collectLimits(ch, s.Limits)
+
 	listens := make(map[string]bool)
 	for _, h := range s.HTTP {
 		if listens[h.Listen] {

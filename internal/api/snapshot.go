@@ -23,6 +23,8 @@ type Snapshot struct {
 	Servers  []Server
 	HTTP     []HTTP // in the order of the http blocks
 
+	Limits []Limit // the limits blocks
+
 	Connections int // RTMP, open
 	Process     Process
 	FanoutBytes uint64 // memory of the data being sent to RTMP players

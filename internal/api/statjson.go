@@ -21,7 +21,7 @@ func WriteJSON(w io.Writer, s *Snapshot) error {
 		NginxVersion: "rtmpd/" + s.Version, RTMPVersion: rtmpVersion, Compiler: runtime.Version(), Built: builtText(s.Built),
 		PID: os.Getpid(), Uptime: int64(s.Uptime.Seconds()), Accepted: s.Accepted,
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut,
-		Servers: make([][]statApp, len(s.Servers)), Findings: append([]doctor.Finding{}, s.Findings...),
+		Servers: make([][]statApp, len(s.Servers)), Limits: newStatLimits(s.Limits), Findings: append([]doctor.Finding{}, s.Findings...),
 	}
 	for i, server := range s.Servers {
 		apps := make([]statApp, len(server.Applications))
@@ -47,6 +47,7 @@ type statRoot struct {
 	BytesOut     uint64      `json:"bytes_out"`
 	Servers      [][]statApp `json:"servers"`
 
+	Limits   []statLimit      `json:"limits,omitempty"`
 	Findings []doctor.Finding `json:"findings"`
 }
 

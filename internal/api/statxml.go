@@ -42,6 +42,7 @@ func WriteXML(w io.Writer, s *Snapshot, stylesheet string) error {
 		}
 		x.close("server")
 	}
+	x.limits(s.Limits)
 	x.findings(s.Findings) // nginx-rtmp has none
 	x.close("rtmp")
 	return x.Flush()

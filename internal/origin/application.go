@@ -8,6 +8,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/quota"
 )
 
 // An Application is one name that publishers connect to, and its streams. Its
@@ -21,6 +22,7 @@ type Application struct {
 	hooks  *hooks.Caller
 	execs  *execs
 	id     uint64 // no other application's, ever
+	scope  quota.Scope
 
 	mu      sync.Mutex
 	streams map[string]*Stream // live, or kept through a grace period

@@ -179,8 +179,8 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 	}
 	if rules.asksHTTP(h.name) {
 		if counted && !h.counter.Joined(id, v.Now) {
-			if err := h.room(cfg, v.Addr); err != nil {
-				return grant, full(err, timeout)
+			if err := h.room(cfg, &v); err != nil {
+				return grant, full(err)
 			}
 		}
 		if err := h.ask(ctx, rules, id, v, timeout); err != nil {
@@ -190,7 +190,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 	begins := cfg.Sessions != nil && viewer != "" && v.Token == "" // its variants' requests are the session
 	if v.Poll && !begins && !h.counter.Touch(id, v.Now, timeout) {
 		if err := h.join(rules, id, v, counted); err != nil {
-			return grant, full(err, timeout)
+			return grant, full(err)
 		}
 	}
 	if cfg.Sessions != nil {
@@ -238,10 +238,13 @@ func silenceOf(f segstore.File) time.Duration {
 	return silence * f.Target
 }
 
-// full is the answer to a viewer for whom there is no room.
-func full(err error, again time.Duration) error {
-	return &viewers.Denial{Status: 503, Reason: err.Error(), RetryAfter: int(again / time.Second)}
+// full is the answer to a viewer for whom there is no room. A place may become free at
+// any time.
+func full(err error) error {
+	return &viewers.Denial{Status: http.StatusServiceUnavailable, Reason: err.Error(), RetryAfter: retryFull, Full: true}
 }
+
+const retryFull = 5 // seconds
 
 // Media implements web.Audience: a fragment or key needs a yes of on_play for
 // its address and agent. Where none is asked, and no sessions are kept, it costs a load.

@@ -56,14 +56,15 @@ func (og *Origin) watchBitrates(ctx context.Context) {
 func (og *Origin) checkBitrates(windows map[*Publication]*rateWindow) map[*Publication]*rateWindow {
 	next := make(map[*Publication]*rateWindow, len(windows))
 	og.EachStream(func(st *Stream) {
-		limit := st.app.rules.Load().cfg.For(st.name).MaxBitrate
-		if limit == 0 {
+		rules := st.app.rules.Load()
+		limit := rules.cfg.For(st.name).MaxBitrate
+		if limit == 0 && (rules.keys == nil || !rules.keys.limited) {
 			return
 		}
 		st.app.mu.Lock()
 		p, before := st.publication, st.before
 		st.app.mu.Unlock()
-		if p == nil {
+		if limit = rules.keys.bitrateOf(p, limit); p == nil || limit == 0 {
 			return
 		}
 		w := windows[p]

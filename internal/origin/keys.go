@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -27,6 +28,7 @@ func idOf(secret string) keyID {
 // been read, the keys file too. An application without any is open to all.
 type keyring struct {
 	inForce bool
+	limited bool // a key has limits
 	keys    []ringKey
 }
 
@@ -35,6 +37,8 @@ type ringKey struct {
 	holder, stream      string
 	notBefore, notAfter time.Time
 	priority            int
+	bitrate             value.Bitrate // in; 0: the application's
+	room                room          // what is zero is the application's
 }
 
 // newKeyring resolves an application's keys. generated gives the kept secret of
@@ -46,6 +50,7 @@ func newKeyring(app *config.Application, generated func(app, holder string) (str
 			r := ringKey{
 				holder: key.Holder, stream: key.Stream,
 				notBefore: key.NotBefore, notAfter: key.NotAfter, priority: int(key.Priority),
+				bitrate: key.MaxBitrate, room: room{players: key.MaxPlayers, bandwidth: key.MaxBandwidth},
 			}
 			switch {
 			case key.Generated:
@@ -60,6 +65,7 @@ func newKeyring(app *config.Application, generated func(app, holder string) (str
 				r.id = idOf(key.Secret.Reveal())
 			}
 			k.keys = append(k.keys, r)
+			k.limited = k.limited || r.bitrate > 0 || r.room != (room{})
 		}
 	}
 	return k, nil
@@ -102,6 +108,35 @@ func (k *keyring) match(p presented, now time.Time) (ringKey, error) {
 		return ringKey{}, errKeyName
 	}
 	return *hit, nil
+}
+
+// of returns the key that p publishes with; nil: none that has limits.
+func (k *keyring) of(p *Publication) *ringKey {
+	if k == nil || !k.limited || p == nil || p.owner.key == (keyID{}) {
+		return nil
+	}
+	i := slices.IndexFunc(k.keys, func(r ringKey) bool { return r.id == p.owner.key })
+	if i < 0 {
+		return nil
+	}
+	return &k.keys[i]
+}
+
+// roomOf is how many may watch what p publishes: the key's limits, else most.
+func (k *keyring) roomOf(p *Publication, most room) room {
+	if key := k.of(p); key != nil {
+		most.players = cmp.Or(key.room.players, most.players)
+		most.bandwidth = cmp.Or(key.room.bandwidth, most.bandwidth)
+	}
+	return most
+}
+
+// bitrateOf is what p may send: the key's max_bitrate, else the application's.
+func (k *keyring) bitrateOf(p *Publication, most value.Bitrate) value.Bitrate {
+	if key := k.of(p); key != nil {
+		most = cmp.Or(key.bitrate, most)
+	}
+	return most
 }
 
 // holds says whether typed is one of the keys, in its time or out of it.

@@ -20,6 +20,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/quota"
 	"github.com/rtmpd/rtmpd/internal/record"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
@@ -64,6 +65,11 @@ type Origin struct {
 	services      atomic.Pointer[[]*Service] // in the order of the rtmp blocks
 	epochs        atomic.Uint64              // numbers applications, and the verdicts of their hooks
 
+	limits  atomic.Pointer[config.Limits] // of the top level; nil: none
+	whole   quota.Scope                   // everybody
+	sites   atomic.Pointer[[]*quota.Scope]
+	limited atomic.Bool // there are limits blocks at the top level, or in an rtmp block
+
 	attempts                  atomic.Uint64 // of pushes, for PUSH_END
 	published, played, viewed atomic.Uint64 // since the start
 	fanned                    atomic.Uint64 // bytes sent to the players of names that have none now
@@ -74,6 +80,7 @@ type Origin struct {
 func New(ctx, outputCtx context.Context, o Options) *Origin {
 	og := &Origin{Options: o, ctx: ctx, outputCtx: outputCtx, started: time.Now(), identity: rand.Text(), dirs: newDirectories(o.Log), outputKinds: outputKinds, commands: hooks.NewCommands(o.Log), linger: pullLinger}
 	og.services.Store(new([]*Service))
+	og.sites.Store(new([]*quota.Scope))
 	og.audience = newAudience(og)
 	og.fetcher = vod.NewFetcher(ctx, og.goes.Go)
 	og.goes.Go(func() { og.dirs.run(outputCtx) })
@@ -98,8 +105,12 @@ func (og *Origin) Started() time.Time { return og.started }
 func (og *Origin) SetServices(all []*Service) { og.services.Store(&all) }
 
 // Guard prepares for a configuration that is about to be applied: from now on the
-// viewers of an application whose on_play is asked over HTTP need its consent.
-func (og *Origin) Guard(cfg *config.Config) { og.audience.guard(cfg) }
+// viewers of an application whose on_play is asked over HTTP need its consent, and its
+// limits count.
+func (og *Origin) Guard(cfg *config.Config) {
+	og.audience.guard(cfg)
+	og.setLimits(cfg)
+}
 
 // Stop says that the process stops: streams that end from now on keep their
 // playlists for the next start.

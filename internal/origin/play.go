@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,6 +16,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/quota"
 	"github.com/rtmpd/rtmpd/internal/viewers"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
@@ -62,6 +64,10 @@ type Playing struct {
 	left    bool
 	tags    []string // guarded by timing
 
+	source  netip.Prefix  // its address, as limits count it
+	seat    *quota.Seat   // nil: it takes none
+	counted atomic.Uint64 // bytes that seat was told of
+
 	visit *hooks.Visit // of which USER_END is to be told; nil: it is not
 	came  time.Time
 	sent  uint64 // bytes, of what has ended
@@ -82,6 +88,8 @@ func (p *Playing) ChunkSize() int { return p.set.chunkSize }
 // Leave ends it.
 func (p *Playing) Leave() {
 	p.unwatchToken()
+	p.countSent(p.sent)
+	p.seat.Leave(true)
 	if p.file != nil {
 		p.app.leaveFile(p)
 	} else {

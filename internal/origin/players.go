@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/fanout"
-	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/live"
 )
 
@@ -34,14 +34,13 @@ func newPlayerSet(name string) *playerSet {
 func (set *playerSet) add(p *Playing) {
 	p.set = set
 	set.members[p] = struct{}{}
-	set.from[listen.SourceOf(p.addr)]++
+	set.from[p.source]++
 }
 
 func (set *playerSet) remove(p *Playing) {
 	delete(set.members, p)
-	from := listen.SourceOf(p.addr)
-	if set.from[from]--; set.from[from] == 0 {
-		delete(set.from, from)
+	if set.from[p.source]--; set.from[p.source] == 0 {
+		delete(set.from, p.source)
 	}
 }
 
@@ -58,11 +57,17 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 		return &Refusal{RuleNoStream, "No such stream"}
 	}
 	set := a.players[name]
-	if err := a.roomFor(name, listen.SourceOf(p.addr), cfg); err != nil {
+	p.source = a.sourceOfPlayer(p.addr, cfg)
+	if err := a.roomFor(name, p.source, cfg); err != nil {
+		return err
+	}
+	seat, err := a.seat(p.source, a.rateLocked(name), &a.svc.scope)
+	if err != nil {
 		return err
 	}
 	if set == nil {
 		if len(a.players) >= maxPlayedNames {
+			seat.Leave(true)
 			return &Refusal{RuleDenied, "too many different streams are waited for"}
 		}
 		set = newPlayerSet(name)
@@ -74,7 +79,7 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 			set.fan.Attach(st.live)
 		}
 	}
-	p.name = name
+	p.name, p.seat = name, seat
 	set.add(p)
 	if st != nil {
 		st.news.plays.Add(1)
@@ -86,39 +91,56 @@ func (a *Application) join(name string, p *Playing, cfg *config.Application) err
 }
 
 // roomFor holds one more player or HTTP viewer of name, who comes from an address,
-// against max_players, max_players_per_ip and max_bandwidth. The application is
-// locked.
+// against max_players, max_players_per_ip and max_bandwidth, those of the stream key
+// first. The application is locked.
 func (a *Application) roomFor(name string, from netip.Prefix, cfg *config.Application) error {
+	if from == localSource {
+		return nil
+	}
 	n, near := 1, 1
 	if set := a.players[name]; set != nil {
-		n += len(set.members)
+		n += len(set.members) - set.from[localSource]
 		near += set.from[from]
 	}
 	if h := a.viewers[name]; h != nil {
 		now := time.Now()
-		n += h.counter.Len(now)
+		n += h.counter.Len(now) - h.counter.From(localSource, now)
 		near += h.counter.From(from, now)
 	}
-	if err := checkRoom(cfg, n, near); err != nil {
+	st := a.streams[name]
+	most := roomOf(cfg)
+	if st != nil {
+		most = a.rules.Load().keys.roomOf(st.publication, most)
+	}
+	if err := checkRoom(most, n, near); err != nil {
 		return err
 	}
-	st := a.streams[name]
-	if cfg.MaxBandwidth == 0 || st == nil {
+	if most.bandwidth == 0 || st == nil {
 		return nil
 	}
-	if rate := bitRate(st.live.Snapshot(), time.Now()); rate*int64(n) > int64(cfg.MaxBandwidth) {
+	if rate := bitRate(st.live.Snapshot(), time.Now()); rate*int64(n) > int64(most.bandwidth) {
 		return &Refusal{RuleDenied, fmt.Sprintf("max_bandwidth = %s reached: %d times the stream's %d kb/s would be more",
-			cfg.MaxBandwidth, n, rate/1000)}
+			most.bandwidth, n, rate/1000)}
 	}
 	return nil
 }
 
+// A room is how many may watch a stream.
+type room struct {
+	players, perIP int
+	bandwidth      value.Bitrate
+}
+
+func roomOf(cfg *config.Application) room {
+	return room{cfg.MaxPlayers, cfg.MaxPlayersPerIP, cfg.MaxBandwidth}
+}
+
 // checkRoom holds n players, near of them from one address, against the limits.
-func checkRoom(cfg *config.Application, n, near int) error {
-	if cfg.MaxPlayers > 0 && n > cfg.MaxPlayers {
-		return &Refusal{RuleDenied, fmt.Sprintf("max_players = %d reached", cfg.MaxPlayers)}
+func checkRoom(most room, n, near int) error {
+	if most.players > 0 && n > most.players {
+		return &Refusal{RuleDenied, fmt.Sprintf("max_players = %d reached", most.players)}
 	}
-	if limit := playersPerIP(cfg); limit > 0 && near > limit {
+	if limit := most.playersPerIP(); limit > 0 && near > limit {
 		return &Refusal{RuleDenied, fmt.Sprintf("max_players_per_ip = %d reached", limit)}
 	}
 	return nil
@@ -126,11 +148,11 @@ func checkRoom(cfg *config.Application, n, near int) error {
 
 // playersPerIP is how many players and viewers of a stream may come from one
 // address: a quarter of all that there may be, if nothing else is said.
-func playersPerIP(cfg *config.Application) int {
-	if cfg.MaxPlayersPerIP > 0 {
-		return cfg.MaxPlayersPerIP
+func (r room) playersPerIP() int {
+	if r.perIP > 0 {
+		return r.perIP
 	}
-	return (cfg.MaxPlayers + 3) / 4
+	return (r.players + 3) / 4
 }
 
 // bitRate is a stream's in bits/s. In its first second, of which there is no
@@ -221,6 +243,7 @@ func (og *Origin) watchPlayers(ctx context.Context) {
 		case <-tick.C:
 		}
 		windows = og.measurePlayers(windows)
+		og.measure()
 	}
 }
 

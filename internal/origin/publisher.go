@@ -65,6 +65,7 @@ type Description struct {
 
 	Leaving   bool          // it was kicked
 	BytesIn   uint64        // received on its connection
+	BytesOut  uint64        // sent to a player, of what it plays now
 	RoundTrip time.Duration // to it and back; 0: not known
 	Playing   bool          // a player to which media are sent
 	Lapped    uint64        // times that a player was moved on to the newest keyframe

@@ -109,5 +109,6 @@ func (a *Application) setRules(rules *appRules) {
 	if old != nil && (old.cfg.Hooks != rules.cfg.Hooks || !old.triggers.Equal(rules.triggers)) {
 		a.hooks.Moved()
 	}
+	a.scope.SetLimits(QuotaOf(rules.cfg.Limits, fmt.Sprintf("application %q", a.name)))
 	a.rules.Store(rules)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/quota"
 )
 
 // A Service is one rtmp block at run time: its applications, by name.
@@ -16,6 +17,7 @@ type Service struct {
 	origin *Origin
 	rules  atomic.Pointer[Rules]
 	hooks  *hooks.Caller // of on_connect and on_disconnect
+	scope  quota.Scope   // of its RTMP players
 
 	mu   sync.Mutex
 	apps map[string]*Application
@@ -153,6 +155,7 @@ func (v *Service) enter(name string) *Application {
 // Commit swaps the block's rules and evicts whom they refuse. It
 // returns the applications that are gone.
 func (v *Service) Commit(r *Rules) (gone []*Application) {
+	v.scope.SetLimits(QuotaOf(r.cfg.Limits, "the rtmp block"))
 	v.mu.Lock()
 	if old := v.rules.Swap(r); old != nil && (old.cfg.OnConnect != r.cfg.OnConnect || old.cfg.OnDisconnect != r.cfg.OnDisconnect) {
 		v.hooks.Moved()

@@ -2,12 +2,11 @@ package origin
 
 import (
 	"errors"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
-	"github.com/rtmpd/rtmpd/internal/listen"
+	"github.com/rtmpd/rtmpd/internal/quota"
 	"github.com/rtmpd/rtmpd/internal/viewers"
 )
 
@@ -49,10 +48,14 @@ func (a *Application) openViewers(name string) *viewerSet {
 }
 
 // room says whether one more viewer may come.
-func (h *viewerSet) room(cfg *config.Application, addr netip.Addr) error {
+func (h *viewerSet) room(cfg *config.Application, v *viewers.Visit) error {
+	from := h.app.sourceOfViewer(v, cfg)
 	h.app.mu.Lock()
 	defer h.app.mu.Unlock()
-	return h.app.roomFor(h.name, listen.SourceOf(addr), cfg.For(h.name))
+	if err := h.app.roomFor(h.name, from, cfg.For(h.name)); err != nil {
+		return err
+	}
+	return h.app.hasSeat(from, h.app.rateLocked(h.name), v.Scope)
 }
 
 // join counts a new viewer. Who asks for a master playlist is there for a while,
@@ -66,9 +69,14 @@ func (h *viewerSet) join(rules *appRules, id viewers.ID, v viewers.Visit, counte
 		h.drop(done)
 		return errViewersOut
 	}
-	limits := cfg.For(h.name)
+	limits, from := cfg.For(h.name), h.app.sourceOfViewer(&v, cfg)
+	var seat *quota.Seat
 	if counted {
-		if err := h.app.roomFor(h.name, listen.SourceOf(v.Addr), limits); err != nil {
+		err := h.app.roomFor(h.name, from, limits)
+		if err == nil {
+			seat, err = h.app.seat(from, h.app.rateLocked(h.name), v.Scope)
+		}
+		if err != nil {
 			h.drop(done)
 			return err
 		}
@@ -77,13 +85,16 @@ func (h *viewerSet) join(rules *appRules, id viewers.ID, v viewers.Visit, counte
 	if done != nil {
 		info = done
 	}
-	fresh, err := h.counter.Join(id, listen.SourceOf(v.Addr), v.Now, info)
+	fresh, err := h.counter.Join(id, from, v.Now, info)
+	if !fresh || !h.counter.Seat(id, seat) {
+		seat.Leave(false)
+	}
 	if !fresh {
 		h.drop(done)
 	} else if counted {
 		h.app.origin.viewed.Add(1)
 	}
-	if err != nil && limits.MaxPlayers == 0 && limits.MaxBandwidth == 0 {
+	if err != nil && cfg.Limits == nil && limits.MaxPlayers == 0 && limits.MaxBandwidth == 0 {
 		err = nil // served, and not counted
 	}
 	return err

@@ -14,7 +14,6 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/api"
-	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/vod"
 )
 
@@ -94,25 +93,31 @@ func (a *Application) joinFile(name, path string, p *Playing, cfg *config.Applic
 	if a.gone {
 		return &Refusal{RuleDenied, errAppGone.Error()}
 	}
-	from := listen.SourceOf(p.addr)
-	set := a.files[path]
-	n, near := 1, 1
-	if set != nil {
-		n += len(set.members)
-		near += set.from[from]
+	p.source = a.sourceOfPlayer(p.addr, cfg)
+	set, rate := a.files[path], fileRate(p.file)
+	if p.source != localSource {
+		n, near := 1, 1
+		if set != nil {
+			n += len(set.members) - set.from[localSource]
+			near += set.from[p.source]
+		}
+		if err := checkRoom(roomOf(cfg), n, near); err != nil {
+			return err
+		}
+		if cfg.MaxBandwidth > 0 && rate*int64(n) > int64(cfg.MaxBandwidth) {
+			return &Refusal{RuleDenied, fmt.Sprintf("max_bandwidth = %s reached: %d times the file's %d kb/s would be more",
+				cfg.MaxBandwidth, n, rate/1000)}
+		}
 	}
-	if err := checkRoom(cfg, n, near); err != nil {
+	seat, err := a.seat(p.source, rate, &a.svc.scope)
+	if err != nil {
 		return err
-	}
-	if rate := fileRate(p.file); cfg.MaxBandwidth > 0 && rate*int64(n) > int64(cfg.MaxBandwidth) {
-		return &Refusal{RuleDenied, fmt.Sprintf("max_bandwidth = %s reached: %d times the file's %d kb/s would be more",
-			cfg.MaxBandwidth, n, rate/1000)}
 	}
 	if set == nil {
 		set = newPlayerSet(path)
 		a.files[path] = set
 	}
-	p.name = name
+	p.name, p.seat = name, seat
 	set.add(p)
 	return nil
 }

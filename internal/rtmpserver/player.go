@@ -39,10 +39,10 @@ func (pl *player) Describe() origin.Description {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	if pl.file != nil {
-		d.Playing, d.Timestamp = true, pl.file.timestamp.Load()
+		d.Playing, d.Timestamp, d.BytesOut = true, pl.file.timestamp.Load(), pl.file.sent()
 	}
 	if pl.fan != nil {
-		d.Playing, d.Lapped = true, pl.fan.Lapped()
+		d.Playing, d.Lapped, d.BytesOut = true, pl.fan.Lapped(), pl.fan.Sent()
 	}
 	return d
 }

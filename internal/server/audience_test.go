@@ -50,10 +50,15 @@ func (w watcher) ask(method, path string) page {
 	if err != nil {
 		w.rig.Fatal(err)
 	}
+	return readPage(w.rig, resp)
+}
+
+func readPage(r *rig, resp *http.Response) page {
+	r.Helper()
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		w.rig.Fatal(err)
+		r.Fatal(err)
 	}
 	return page{resp.StatusCode, string(b), resp.Header}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/origin"
+	"github.com/rtmpd/rtmpd/internal/quota"
 	"github.com/rtmpd/rtmpd/internal/rtmpserver"
 	"github.com/rtmpd/rtmpd/internal/web"
 )
@@ -209,6 +210,12 @@ func (s *Server) commit(a *acquired) {
 		}
 		b.Remove()
 	}
+	scopes := make([]*quota.Scope, len(a.sites))
+	for i, site := range a.sites {
+		scopes[i] = site.Traffic().Scope()
+		scopes[i].SetLimits(origin.QuotaOf(a.cfg.HTTP[i].Limits, "the http block"))
+	}
+	s.origin.SetSites(scopes)
 	s.noteKeysFiles(a.cfg.KeysFailing)
 	s.hub.SetInterval(flushInterval(a.cfg))
 	s.commitListeners(a, blocks)

@@ -31,6 +31,7 @@ func (s *Server) Snapshot() *api.Snapshot {
 		snap.BytesOut += sent
 		snap.FanoutBytes += held
 	}
+	snap.Limits = s.origin.Limits()
 	snap.Examine()
 	snap.BytesOut = s.sentAtLeast(snap.BytesOut)
 	for _, site := range sites {

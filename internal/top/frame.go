@@ -77,7 +77,7 @@ func (v *View) head(rows []row, width int) []string {
 		in = fmt.Sprintf("  total %s in, %s out", bytes(float64(s.BytesIn)), bytes(float64(s.BytesOut)))
 		out = "  total " + bytes(total(s, func(h api.HTTP) float64 { return float64(h.BytesOut) }))
 	}
-	return []string{
+	lines := []string{
 		fmt.Sprintf("rtmpd %s  up %s  cpu %s %%  memory %s  goroutines %d",
 			clean(s.Version), age(s.Uptime), unknown(cpu, cpuOK, one), bytes(float64(s.Process.RSS)), s.Process.Goroutines),
 		fmt.Sprintf("rtmp  publishers %d  players %d  connections %d  in %s  out %s%s",
@@ -87,8 +87,31 @@ func (v *View) head(rows []row, width int) []string {
 			total(s, func(h api.HTTP) float64 { return float64(h.InFlight) }),
 			unknown(requests, reqOK, one), unknown(sent, sentOK, bits), out),
 		"codes " + v.codes(),
-		"",
 	}
+	return append(append(lines, limitLines(s.Limits)...), "")
+}
+
+// maxLimitLines is how many limits blocks are shown.
+const maxLimitLines = 4
+
+// limitLines show what is in use beside the limits.
+func limitLines(all []api.Limit) (lines []string) {
+	for _, l := range all[:min(len(all), maxLimitLines)] {
+		line := "limit " + l.Block
+		if l.Name != "" {
+			line += " " + clean(l.Name)
+		}
+		line += fmt.Sprintf("  viewers %d", l.Viewers)
+		if l.MaxViewers > 0 {
+			line += fmt.Sprintf(" of %d", l.MaxViewers)
+		}
+		line += "  out " + strings.TrimSpace(bits(float64(l.Bandwidth)))
+		if l.MaxBandwidth > 0 {
+			line += " of " + strings.TrimSpace(bits(float64(l.MaxBandwidth)))
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 func total(s *api.Snapshot, of func(api.HTTP) float64) (sum float64) {

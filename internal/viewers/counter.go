@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/quota"
 )
 
 // ErrFull says that a Counter or its Pool can hold no more viewers.
@@ -49,6 +51,7 @@ type entry struct {
 	source ID     // address and user agent of its last playlist request; 0: not known
 	epoch  uint64 // of the verdict that let it in
 	meter  *Meter // of what it is sent; nil: nothing was
+	seat   *quota.Seat
 }
 
 // NewCounter makes a Counter whose viewers leave after timeout without a request. Touch
@@ -135,6 +138,19 @@ func (c *Counter) Join(id ID, from netip.Prefix, now time.Time, info any) (fresh
 	c.peak = max(c.peak, c.joined.Len())
 	c.unique.add(id)
 	return true, nil
+}
+
+// Seat keeps the place of a viewer that has joined, until it leaves. It reports whether
+// the viewer is there.
+func (c *Counter) Seat(id ID, seat *quota.Seat) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el := c.byID[id]
+	if el == nil || !el.Value.(*entry).joined {
+		return false
+	}
+	el.Value.(*entry).seat = seat
+	return true
 }
 
 // Len returns the number of viewers.
@@ -227,6 +243,7 @@ func (c *Counter) dropLocked(el *list.Element) {
 	}
 	c.joined.Remove(el)
 	c.pool.held.Add(-1)
+	e.seat.Leave(false)
 	if c.from[e.from]--; c.from[e.from] == 0 {
 		delete(c.from, e.from)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/quota"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
@@ -21,6 +22,9 @@ type Visit struct {
 	Token string     // of a playlist URL that rtmpd made, its Parameter; not checked
 	Poll  bool       // somebody watches: not HEAD
 	Now   time.Time
+
+	Scope *quota.Scope // of the http block; nil: it has no limits, or calls the address local
+	Local bool         // the http block calls the address local
 
 	Path    string // of the URL
 	Request Request
@@ -58,6 +62,7 @@ type Denial struct {
 	Reason     string // in plain text, for the viewer; empty: the status says it
 	RetryAfter int    // seconds; 0: not said
 	Login      bool   // a name and a password would help
+	Full       bool   // there is no room: a place may become free
 }
 
 // Error is the reason.

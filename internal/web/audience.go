@@ -85,6 +85,9 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 		x.fail(l, http.StatusRequestURITooLong, "")
 		return v, grant, false
 	}
+	if x.serveWaitFile() {
+		return v, grant, false
+	}
 	v = x.visit(urlPath, lf)
 	x.tokenGuarded = l.guarded()
 	grant, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
@@ -93,6 +96,7 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 		return v, grant, false
 	}
 	x.measure(grant.Meter)
+	x.countFor(lf)
 	x.setTokenCookie(&grant)
 	return v, grant, true
 }
@@ -111,6 +115,7 @@ func (x *exchange) visit(urlPath string, lf segstore.File) viewers.Visit {
 	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
 		v.Agent = agent[0]
 	}
+	v.Scope, v.Local = x.door()
 	v.Query, v.Token = splitViewer(x.r.URL.RawQuery)
 	return v
 }
@@ -128,6 +133,7 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 	if err != nil && len(x.r.URL.RawQuery) <= maxQuery {
 		x.tokenGuarded = l.guarded()
 		if x.site.deps.Audience.Shows(x.visit(urlPath, lf)) {
+			x.countFor(lf)
 			return true
 		}
 	}
@@ -136,6 +142,7 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 		return false
 	}
 	x.measure(meter)
+	x.countFor(lf)
 	return true
 }
 
@@ -158,6 +165,9 @@ func (x *exchange) deny(l *location, urlPath string, err error) {
 	}
 	if d.RetryAfter > 0 {
 		x.Header().Set("Retry-After", strconv.Itoa(d.RetryAfter))
+	}
+	if d.Full && x.serveWait(d) {
+		return
 	}
 	// Players that are no browser ask for a password (VLC does), as does a browser that
 	// was given the address itself. The script of a page is told no.

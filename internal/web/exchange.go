@@ -28,7 +28,8 @@ type exchange struct {
 	bytes  int64
 	// tokenGuarded: the Authorization header is for the location.
 	tokenGuarded bool
-	reports      string         // the query for the rendition reports of a low-latency playlist
+	reports      string // the query for the rendition reports of a low-latency playlist
+	account      account
 	meter        *viewers.Meter // of the session of a viewer; nil: it has none
 	once         bool           // it is no part of watching: no viewer is counted
 	names        bool           // the URL names streams, whether there are such or not: control, player
@@ -54,6 +55,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, site: s, r: r, conn: connOf(r.Context()), start: s.now()}
 	x.peer, x.client = s.who(r)
+	x.openAccount()
 	s.traffic.begin()
 	defer s.traffic.end(x)
 	if s.access != nil {
@@ -210,8 +212,14 @@ func (x *exchange) Write(p []byte) (int, error) {
 		return x.writeStream(p)
 	}
 	n, err := x.ResponseWriter.Write(p)
-	x.bytes += int64(n)
+	x.count(int64(n))
 	return n, err
+}
+
+// count counts bytes that were sent.
+func (x *exchange) count(n int64) {
+	x.bytes += n
+	x.account.add(n)
 }
 
 // ReadFrom copies src to the client, with sendfile where possible.
@@ -221,7 +229,7 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 	}
 	if rf, ok := x.ResponseWriter.(io.ReaderFrom); ok {
 		n, err := rf.ReadFrom(src)
-		x.bytes += n
+		x.count(n)
 		return n, err
 	}
 	return x.copyStream(src) // HTTP/2, or a test

@@ -47,7 +47,7 @@ func (x *exchange) writeStream(p []byte) (n int, err error) {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(start.Add(http1.WriteTimeout)) // else the stream is reset
 		m, err := x.ResponseWriter.Write(p[n:min(n+streamPiece, len(p))])
 		n += m
-		x.bytes += int64(m)
+		x.count(int64(m))
 		if err != nil {
 			x.stalled(start)
 			return n, err

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rtmpd/rtmpd/internal/quota"
 )
 
 // Traffic counts the answers of a Site. A reload gives it to the next Site.
@@ -17,6 +19,7 @@ type Traffic struct {
 	inFlight atomic.Int64
 	conns    atomic.Int64 // open
 	paths    topPaths
+	scope    quota.Scope // of the limits block
 }
 
 // Statuses are three digits (RFC 9110 §15); 1xx are no answers.
@@ -46,6 +49,9 @@ type PathCount struct {
 	Requests uint64
 	Bytes    uint64
 }
+
+// Scope counts the viewers of the Site and what they are sent, against its limits.
+func (t *Traffic) Scope() *quota.Scope { return &t.scope }
 
 func (t *Traffic) begin() { t.inFlight.Add(1) }
 

@@ -89,6 +89,7 @@ type Site struct {
 
 	listen  string // addresses as configured; they identify a Site across reloads
 	traffic *Traffic
+	limits  *siteLimits // nil: none
 
 	access *accesslog.Log[*exchange] // nil: none
 	cert   *certificate              // nil: no TLS
@@ -127,6 +128,7 @@ func Compile(cfg config.HTTP, d Deps) (*Site, error) {
 	if s.traffic == nil {
 		s.traffic = &Traffic{}
 	}
+	s.limits = newSiteLimits(cfg.Limits, s.traffic)
 	if err := s.compile(cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
