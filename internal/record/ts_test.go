@@ -43,10 +43,11 @@ func transport(ts []byte) string {
 func TestWhatIsInATransportStream(t *testing.T) {
 	t.Parallel()
 	s := mediatest.NewScript(t)
-	video := func(at int, key bool) { s.Put(s.Video, time.Duration(at)*time.Millisecond, key) }
+	const begins = 5 * time.Hour // the file begins at 0
+	video := func(at int, key bool) { s.Put(s.Video, begins+time.Duration(at)*time.Millisecond, key) }
 	sound := func(from, to, step int) {
 		for at := from; at < to; at += step {
-			s.Put(s.Audio, time.Duration(at)*time.Millisecond, false)
+			s.Put(s.Audio, begins+time.Duration(at)*time.Millisecond, false)
 		}
 	}
 	for _, c := range []struct {
