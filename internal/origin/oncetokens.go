@@ -5,15 +5,18 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rtmpd/rtmpd/internal/viewers"
 	"github.com/rtmpd/rtmpd/internal/viewtoken"
 )
 
 // onceTokens are the tokens for one viewer that have been used, and by whom. They are
-// remembered until they have expired.
+// remembered until they have expired, beyond a restart, too.
 type onceTokens struct {
 	mu   sync.Mutex
 	used map[viewers.Key]usedToken
+	kept onceFile
 }
 
 type usedToken struct {
@@ -30,6 +33,9 @@ func (o *onceTokens) take(c *viewtoken.Claims, app string, s credential, now tim
 	by := whoShows(s)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.used == nil {
+		o.used = o.kept.read(now)
+	}
 	if u, there := o.used[id]; there {
 		return u.by == by
 	}
@@ -43,11 +49,19 @@ func (o *onceTokens) take(c *viewtoken.Claims, app string, s credential, now tim
 			return false
 		}
 	}
-	if o.used == nil {
-		o.used = make(map[viewers.Key]usedToken)
-	}
-	o.used[id] = usedToken{by, c.Expires.Add(overtime)}
+	u := usedToken{by, c.Expires.Add(overtime)}
+	o.used[id] = u
+	o.kept.add(id, u, o.used)
 	return true
+}
+
+// keepIn says which directory remembers the tokens, until they are needed.
+func (o *onceTokens) keepIn(stateDir string, log *zap.Logger) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.used == nil {
+		o.kept = onceFile{dir: stateDir, log: log}
+	}
 }
 
 // recently remembers for a while what has been said.

@@ -108,6 +108,7 @@ func (og *Origin) SetServices(all []*Service) { og.services.Store(&all) }
 // viewers of an application whose on_play is asked over HTTP need its consent, and its
 // limits count.
 func (og *Origin) Guard(cfg *config.Config) {
+	og.onceTokens.keepIn(string(cfg.StateDir), og.Log)
 	og.audience.guard(cfg)
 	og.setLimits(cfg)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -133,6 +134,9 @@ func TestATokenForOneViewerIsTheFirstOnes(t *testing.T) {
 	other.gets(link, 403, "valid link")
 	a.gets(link, 200, "#EXTM3U")
 	r.logged("viewer refused", "another viewer has used the token")
+	if b, err := os.ReadFile(filepath.Join(string(r.cfg.StateDir), "once-tokens")); err != nil || strings.Count(string(b), "\n") != 1 {
+		t.Errorf("the state directory remembers %q: %v", b, err)
+	}
 	if st := r.spectate("live", "cam?"+link[strings.Index(link, "token="):], dialling{}).told(); st.Code != rtmp.StatusPlayFailed {
 		t.Errorf("over RTMP the used token gets %+v", st)
 	}
