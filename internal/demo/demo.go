@@ -31,12 +31,26 @@ const (
 //
 // Errors: of rawURL; nil once ctx has ended.
 func Publish(ctx context.Context, rawURL string, log *zap.Logger) error {
-	if log == nil {
-		log = zap.NewNop()
-	}
 	card, err := readClip(testcard)
 	if err != nil {
 		return fmt.Errorf("test card: %w", err)
+	}
+	return publish(ctx, rawURL, card, log)
+}
+
+// PublishAt is Publish with so many bits/s at least: its pictures are filled up.
+func PublishAt(ctx context.Context, rawURL string, bitsPerSecond int, log *zap.Logger) error {
+	card, err := readClip(testcard)
+	if err != nil {
+		return fmt.Errorf("test card: %w", err)
+	}
+	card.fill(bitsPerSecond)
+	return publish(ctx, rawURL, card, log)
+}
+
+func publish(ctx context.Context, rawURL string, card clip, log *zap.Logger) error {
+	if log == nil {
+		log = zap.NewNop()
 	}
 	server, name, err := split(rawURL)
 	if err != nil {

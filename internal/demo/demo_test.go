@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -270,4 +271,31 @@ func accept(nc net.Conn, n int) (string, error) {
 		}
 	}
 	return strings.ReplaceAll(strings.Join(did, ", "), "from 0s", "from 0"), nil
+}
+
+// A filled card has the bit rate that was asked for, and the same pictures.
+func TestAFilledCardHasItsBitRate(t *testing.T) {
+	plain, full := card(t), card(t)
+	full.fill(2_500_000)
+	bytesOf := func(c clip) (n int) {
+		for _, m := range c.frames {
+			n += len(m.Payload)
+		}
+		return n
+	}
+	if got := float64(bytesOf(full)) * 8 / length.Seconds(); got < 2_400_000 || got > 2_510_000 {
+		t.Errorf("it has %.0f bits/s", got)
+	}
+	for i, m := range full.frames {
+		if !bytes.HasPrefix(m.Payload, plain.frames[i].Payload) || m.Timestamp != plain.frames[i].Timestamp {
+			t.Fatalf("frame %d is another one", i)
+		}
+		if rest := m.Payload[len(plain.frames[i].Payload):]; len(rest) > 0 && (int(rest[2])<<8+int(rest[3]) != (len(rest)-4)&0xffff || rest[4] != filler) {
+			t.Fatalf("frame %d ends in %x", i, rest[:5])
+		}
+	}
+	full.fill(1000) // it has more
+	if n := bytesOf(full); n < bytesOf(plain) {
+		t.Error("it has become smaller")
+	}
 }

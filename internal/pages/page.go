@@ -12,7 +12,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 )
 
-//go:embed page.html index.html
+//go:embed page.html index.html calc.html
 var templates embed.FS
 
 // shown renders the pages. It escapes everything: names, titles and headers come from

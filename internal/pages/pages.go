@@ -8,6 +8,7 @@
 //	/json_NAME.js            its state; as a WebSocket: each change of it
 //	/info_NAME.js            the same as a script         /NAME.poster.mp4  its newest keyframe; .avif of AV1
 //	/oembed?url=…            what to embed, for forums
+//	/calc                    what so many streams and viewers take
 //
 // All references in pages are relative, so that a proxy may take a prefix off or keep
 // it. Nothing is loaded from elsewhere, no cookie is set, and no script or style stands
@@ -190,6 +191,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, v Visit) {
 		return
 	case "/", "/index.html":
 		h.serveIndex(w, r, v)
+		return
+	case calcPath:
+		h.serveCalc(w, r, v)
 		return
 	case "/live.m3u":
 		h.serveM3U(w, r, v)
