@@ -99,7 +99,8 @@ func newPlan(o *options) *cobra.Command {
 		Long: `Shows what a reload would do, whom it would disconnect included: the running
 instance of -c says so. With DRAFT, a file or directory that is not in force, it
 says what that would do in place of the whole configuration. Saving a file that is
-in force reloads it.`,
+in force reloads it. What the API has changed is listed below, with whether it
+has an effect.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage{errors.New("plan wants one draft at most, a file or a directory")}
@@ -125,7 +126,7 @@ in force reloads it.`,
 				return failed{exitError}
 			}
 			fmt.Fprint(cmd.OutOrStdout(), text)
-			if exitCode && text != noChange {
+			if exitCode && !strings.HasPrefix(text, noChange) {
 				return failed{exitUsage} // 2: there is something to do, as terraform's -detailed-exitcode
 			}
 			return nil

@@ -323,10 +323,14 @@ func (in *instance) plan(draft config.Draft) (text string, ok bool) {
 		return buf.String(), false
 	}
 	plan := in.server.Plan(cfg)
-	if plan.Empty() {
-		return noChange, true
+	text = noChange
+	if !plan.Empty() {
+		text = plan.Text()
 	}
-	return plan.Text(), true
+	for _, line := range in.server.APIChanges(cfg) {
+		text += line + "\n"
+	}
+	return text, true
 }
 
 // kick ends the publisher of a stream and keeps it out for a while.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/apistate"
 	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/websocket"
 )
@@ -30,6 +31,10 @@ type Options struct {
 	Log     *zap.Logger
 	// Wanted reports whether there is an api location: without one no history is kept.
 	Wanted func() bool
+	// State is what the API has changed, and the configuration without that.
+	State func() (*apistate.State, *config.Config)
+	// Change changes it: all that change does to next, or nothing.
+	Change func(change func(next *apistate.State, cfg *config.Config) error) error
 }
 
 // A Server answers the requests of all api locations.

@@ -27,6 +27,14 @@ func commands() []command {
 	return []command{
 		{"authorize", "", (*Server).authorize},
 
+		{"streamkey_del", "keys", (*Server).streamKeyDel},
+		{"streamkey_add", "keys", (*Server).streamKeyAdd},
+		{"push_auto_remove", "push", (*Server).pushAutoRemove},
+		{"push_settings", "push", (*Server).pushSettings},
+		{"push_auto_add", "push", (*Server).pushAutoAdd},
+		{"push_stop", "push", (*Server).pushStop},
+		{"push_stop_graceful", "push", (*Server).pushStop},
+		{"push_start", "push", (*Server).pushStart},
 		{"nuke_stream", "keys", (*Server).nukeStream},
 		{"stop_sessions", "sessions", (*Server).stopSessions},
 		{"stop_sessid", "sessions", (*Server).stopSessID},
@@ -40,6 +48,10 @@ func commands() []command {
 		{"stats_streams", "read", (*Server).statsStreams},
 		{"clients", "read", (*Server).clients},
 		{"totals", "read", (*Server).totals},
+		{"push_list", "read", (*Server).pushList},
+		{"push_auto_list", "read", (*Server).pushAutoList},
+		{"auto_push", "read", (*Server).autoPushMap},
+		{"streamkeys", "keys", (*Server).streamKeys},
 	}
 }
 

@@ -32,8 +32,13 @@ func answeredPull(from value.RTMPURL) config.Pull {
 }
 
 // withAnswer is cfg with the push that on_publish has answered for the stream, if it
-// has.
+// has, and those that were begun by hand.
 func (st *Stream) withAnswer(cfg *config.Application) *config.Application {
+	if more := st.byHand.Load(); more != nil && len(*more) > 0 {
+		with := *cfg
+		with.Pushes = slices.Concat(cfg.Pushes, *more)
+		cfg = &with
+	}
 	to := st.answeredPush()
 	if to == "" {
 		return cfg

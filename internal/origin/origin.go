@@ -71,6 +71,7 @@ type Origin struct {
 	limited atomic.Bool // there are limits blocks at the top level, or in an rtmp block
 
 	attempts                  atomic.Uint64 // of pushes, for PUSH_END
+	pushes                    atomic.Uint64 // numbers them
 	published, played, viewed atomic.Uint64 // since the start
 	fanned                    atomic.Uint64 // bytes sent to the players of names that have none now
 }

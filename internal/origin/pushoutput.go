@@ -28,7 +28,7 @@ var pushKind = OutputKind{
 	},
 	Open: func(st *Stream, block any) (Output, error) {
 		return relay.New(block.(config.Push), relay.Options{
-			App: st.app.name, Name: st.name, Stream: st.live, Log: st.log(), Expand: st.placeholder, Via: st.via,
+			ID: st.app.origin.pushes.Add(1), App: st.app.name, Name: st.name, Stream: st.live, Log: st.log(), Expand: st.placeholder, Via: st.via,
 			Aim: st.aim, Ended: st.sayPushEnd,
 		})
 	},
@@ -39,6 +39,14 @@ type RunningPush struct {
 	App, Stream, Name string
 	output.State
 	push *relay.Push // nil: it could not begin
+}
+
+// ID numbers the pushes since the start; 0: it could not begin.
+func (p *RunningPush) ID() uint64 {
+	if p.push == nil {
+		return 0
+	}
+	return p.push.ID()
 }
 
 // Pushes are those of the streams that there are, by application and stream; empty

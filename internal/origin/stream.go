@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/doctor"
@@ -41,6 +42,7 @@ type Stream struct {
 	hooks   atomic.Pointer[hookSession]   // of the last publisher, for on_playlist
 	cameBy  atomic.Pointer[[]string]      // the marks that the last publisher brought
 	pushTo  atomic.Pointer[value.RTMPURL] // what on_publish answered for the last publisher
+	byHand  atomic.Pointer[[]config.Push] // pushes that were begun by hand; nil: none
 
 	described atomic.Pointer[described] // of the newest metadata that was asked about
 

@@ -20,6 +20,7 @@ import (
 
 // Options are what a Push is told beside its block.
 type Options struct {
+	ID        uint64 // no other push's; for people
 	App, Name string // of the stream
 	Stream    *live.Stream
 	Log       *zap.Logger
@@ -80,6 +81,22 @@ func New(cfg config.Push, o Options) (*Push, error) {
 
 func (p *Push) target() (target, error) {
 	return newTarget(&p.cfg.Remote, p.o.App, p.o.Name, p.o.Expand)
+}
+
+// ID is the one of Options.
+func (p *Push) ID() uint64 { return p.o.ID }
+
+// URL is where the push goes; it may hold a secret.
+func (p *Push) URL() value.RTMPURL { return p.cfg.Remote.URL }
+
+// Shown is a target without its secrets, as the push of an application's stream shows it.
+// Placeholders stay as they are.
+func Shown(r *config.Remote, app, stream string) string {
+	t, err := newTarget(r, app, stream, func(name string) string { return "$" + name })
+	if err != nil {
+		return value.Hidden
+	}
+	return t.shown
 }
 
 // State may be called from any goroutine.

@@ -55,14 +55,3 @@ func keyPaths(cfg *config.Config) []string {
 	}
 	return out
 }
-
-// wantsAPI reports whether there is an api location.
-func (s *Server) wantsAPI() bool {
-	cfg := s.cfg.Load()
-	for i := range cfg.HTTP {
-		if slices.ContainsFunc(cfg.HTTP[i].Locations, func(l config.Location) bool { return l.API != nil }) {
-			return true
-		}
-	}
-	return false
-}

@@ -12,6 +12,7 @@ import (
 func (s *Server) Plan(cfg *config.Config) config.Plan {
 	s.applying.Lock()
 	defer s.applying.Unlock()
+	cfg = s.withState(cfg)
 	plan := config.Diff(s.cfg.Load(), cfg)
 	s.mu.Lock()
 	blocks := s.pairBlocks(s.cfg.Load(), cfg)

@@ -41,7 +41,8 @@ func (s *Server) Apply(cfg *config.Config) (plan config.Plan, err error) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	defer func() { s.Loaded(err) }()
-	old := s.cfg.Load()
+	old, file := s.cfg.Load(), cfg
+	cfg = s.withState(cfg)
 	plan = config.Diff(old, cfg)
 	if s.stopping() {
 		return plan, errors.New("the server is stopping")
@@ -52,6 +53,7 @@ func (s *Server) Apply(cfg *config.Config) (plan config.Plan, err error) {
 		return plan, err
 	}
 	s.commit(a)
+	s.file.Store(file)
 	return plan, nil
 }
 

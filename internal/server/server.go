@@ -19,6 +19,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/acme"
 	"github.com/rtmpd/rtmpd/internal/api"
 	"github.com/rtmpd/rtmpd/internal/apiserver"
+	"github.com/rtmpd/rtmpd/internal/apistate"
 	"github.com/rtmpd/rtmpd/internal/awake"
 	"github.com/rtmpd/rtmpd/internal/fanout"
 	"github.com/rtmpd/rtmpd/internal/hooks"
@@ -71,8 +72,10 @@ type Server struct {
 	healthNow atomic.Pointer[api.Health] // of the last second; nil before the first
 	examined  atomic.Pointer[time.Time]  // when that was made
 
-	applying sync.Mutex // one Apply at a time
-	cfg      atomic.Pointer[config.Config]
+	applying sync.Mutex                     // one Apply at a time
+	cfg      atomic.Pointer[config.Config]  // in force
+	file     atomic.Pointer[config.Config]  // cfg without what the API has changed
+	kept     atomic.Pointer[apistate.State] // that; nil: not read yet
 
 	mu        sync.Mutex
 	listeners map[string]*listener // by endpoint
@@ -95,13 +98,17 @@ func New(o Options) *Server {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.outputCtx, s.outputCancel = context.WithCancel(context.Background())
 	s.cfg.Store(&config.Config{ShutdownTimeout: 10 * time.Second})
+	s.file.Store(s.cfg.Load())
 	nextID := func() uint64 { return s.nextID.Add(1) }
 	s.origin = origin.New(s.ctx, s.outputCtx, origin.Options{
 		Log: s.log, Awake: s.awake, Hooks: s.hooks, Hub: s.hub, NextID: nextID, WatchURL: s.watchURL,
 	})
 	s.rtmp = rtmpserver.New(s.ctx, rtmpserver.Options{Log: s.log, Awake: s.awake, Hub: s.hub, Origin: s.origin, NextID: nextID})
 	s.metrics = s.newMetrics()
-	s.api = apiserver.New(apiserver.Options{Origin: s.origin, Version: o.Version, Log: s.log, Wanted: s.wantsAPI})
+	s.api = apiserver.New(apiserver.Options{
+		Origin: s.origin, Version: o.Version, Log: s.log, Wanted: func() bool { return apistate.Wanted(s.cfg.Load()) },
+		State: s.state, Change: s.changeState,
+	})
 	s.goes.Go(func() { s.api.Run(s.ctx) })
 	s.goes.Go(func() {
 		s.awake.Run(s.outputCtx, func(gap time.Duration) {

@@ -33,6 +33,7 @@ type exchange struct {
 	meter        *viewers.Meter // of the session of a viewer; nil: it has none
 	once         bool           // it is no part of watching: no viewer is counted
 	names        bool           // the URL names streams, whether there are such or not: control, player
+	api          bool           // it is a call of the API
 }
 
 var (
@@ -123,7 +124,7 @@ func (x *exchange) route() {
 		x.fail(l, http.StatusMethodNotAllowed, "")
 		return
 	}
-	x.names = l.control || l.pages != nil
+	x.names, x.api = l.control || l.pages != nil, l.api != nil
 	if l.control { // before credentials: a browser sends those for pages of every site
 		if why := x.fromOtherSite(l); why != "" {
 			x.fail(l, http.StatusForbidden, why)

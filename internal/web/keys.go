@@ -10,6 +10,13 @@ import (
 // No file has a key as its name, so files that were served are not examined. The
 // Referer may be the page of such an address.
 func (x *exchange) hideKeys() {
+	if x.api && x.r.URL.RawQuery != "" { // commands, which may hold the keys of other servers
+		r, u := *x.r, *x.r.URL
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		u.RawQuery = "***"
+		r.URL, r.RequestURI = &u, path+"?***"
+		x.r = &r
+	}
 	switch code := x.code(); {
 	case x.site.deps.IsKey == nil, !x.names && (code >= 200 && code < 300 || code == 304):
 		return
