@@ -16,7 +16,7 @@ var layer = map[string]int{
 	"internal/hls": 5, "internal/dash": 5, "internal/nginxconf": 5, "internal/top": 5,
 	"internal/web/http1": 3, "internal/control": 4, "internal/listen": 2, "internal/acme": 3,
 	"internal/fanout": 4, "internal/packager": 4, "internal/record": 4, "internal/relay": 4, "internal/ingest": 4, "internal/vod": 4,
-	"internal/hooks": 4, "internal/api": 4, "internal/apistate": 4, "internal/pages": 4, "internal/demo": 4, "internal/snippet": 4, "internal/manpage": 1,
+	"internal/hooks": 4, "internal/api": 4, "internal/apistate": 4, "internal/pages": 4, "internal/demo": 4, "internal/progressive": 4, "internal/snippet": 4, "internal/manpage": 1,
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/segmenter": 3, "internal/clip": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3, "internal/lint": 3, "internal/mediatest": 3, "internal/websocket": 3,
 	"internal/mpegts": 2, "internal/mp4": 2, "internal/mkv": 2, "internal/segstore": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2, "config/value": 1,

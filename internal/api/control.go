@@ -204,8 +204,8 @@ func (c *Command) set(name, text string) (err error) {
 			return badCall("a tag has at most %d bytes, and no [ or ]", viewers.MaxTag)
 		}
 	case "protocol":
-		if c.Protocol = strings.ToUpper(text); c.Protocol != "RTMP" && c.Protocol != "HLS" && c.Protocol != "DASH" {
-			return badCall("protocol is RTMP, HLS or DASH")
+		if c.Protocol = strings.ToUpper(text); c.Protocol != "RTMP" && viewers.ProtocolNamed(text) == 0 {
+			return badCall("protocol is RTMP, %s", strings.Join(viewers.AllProtocols.Names(), ", "))
 		}
 	case "publisher":
 		c.Publisher = text

@@ -62,6 +62,6 @@ func (f *Writer) WriteTag(t FileTag) error {
 // tagBytes is a tag as a recording has it.
 func tagBytes(t FileTag) []byte {
 	var b gather.Batch
-	appendTag(&b, t)
+	AppendTag(&b, t)
 	return slices.Concat(b.Vector()...)
 }

@@ -72,7 +72,7 @@ func NewRecording(f RecordingFile, keyframes int) *Recording {
 	r.index.room = min(max(keyframes, minIndex), maxIndex)
 	r.metaSize = metaFixed + r.index.room*keyEntry
 	r.out.Append(r.fileHeader())
-	appendTag(&r.out, FileTag{Type: TagScript, Body: r.metadata(0)})
+	AppendTag(&r.out, FileTag{Type: TagScript, Body: r.metadata(0)})
 	return r
 }
 
@@ -106,7 +106,7 @@ func (r *Recording) WriteTag(t FileTag, keyframe bool) error {
 	if keyframe {
 		r.index.add(t.Timestamp, r.Size())
 	}
-	appendTag(&r.out, t)
+	AppendTag(&r.out, t)
 	return nil
 }
 
@@ -116,7 +116,9 @@ func (r *Recording) note(kind uint8, timestamp uint32) {
 	r.last = max(r.last, timestamp)
 }
 
-func appendTag(b *gather.Batch, t FileTag) {
+// AppendTag appends a tag, whose body is at most 16777215 bytes and must not change before
+// b is written.
+func AppendTag(b *gather.Batch, t FileTag) {
 	n := len(t.Body)
 	b.Own = append(b.Own, t.Type&0x1f, byte(n>>16), byte(n>>8), byte(n),
 		byte(t.Timestamp>>16), byte(t.Timestamp>>8), byte(t.Timestamp), byte(t.Timestamp>>24), 0, 0, 0)

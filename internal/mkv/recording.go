@@ -40,6 +40,8 @@ type Recording struct {
 	last    [2]time.Duration // newest timestamps
 	usual   [2]time.Duration // from one frame to the next
 	cues    cues
+	endless bool          // see NewStream
+	every   time.Duration // how long a cluster gets
 	failed  bool
 }
 
@@ -60,13 +62,36 @@ const (
 // NewRecording starts a recording in the empty file f, with the tracks that it
 // is to have; nil: there is none. frame is a keyframe of the video.
 func NewRecording(f RecordingFile, created time.Time, video, audio *media.Track, frame []byte) *Recording {
-	r := &Recording{file: f, video: video != nil}
+	return newRecording(&Recording{file: f, every: clusterTime}, "matroska", created, video, audio, frame)
+}
+
+// NewStream starts a Matroska file that is only sent, or a WebM one: what it writes to f
+// goes one behind the other, it keeps no cues, and a cluster gets the time every. It is
+// never finished; End writes what is left.
+func NewStream(f RecordingFile, webm bool, created time.Time, every time.Duration, video, audio *media.Track, frame []byte) *Recording {
+	kind := "matroska"
+	if webm {
+		kind = "webm"
+	}
+	return newRecording(&Recording{file: f, every: every, endless: true}, kind, created, video, audio, frame)
+}
+
+// End writes the cluster that is open.
+func (r *Recording) End() error {
+	if r.failed {
+		return nil
+	}
+	return r.flush()
+}
+
+func newRecording(r *Recording, kind string, created time.Time, video, audio *media.Track, frame []byte) *Recording {
+	r.video = video != nil
 	b, at := open(nil, idEBML)
 	b = appendUint(b, idEBMLVersion, 1)
 	b = appendUint(b, idReadVersion, 1)
 	b = appendUint(b, idMaxIDLength, 4)
 	b = appendUint(b, idMaxSizeLength, 8)
-	b = appendBytes(b, idDocType, "matroska")
+	b = appendBytes(b, idDocType, kind)
 	b = appendUint(b, idDocTypeVersion, 4)
 	b = appendUint(b, idDocTypeRead, 2)
 	shut(b, at)
@@ -148,9 +173,9 @@ func (r *Recording) due(p *media.Packet, at time.Duration) bool {
 	case len(r.buf) > maxCluster, span > maxRelative, span < -maxRelative:
 		return true
 	case p.Track.Kind == media.Video || !r.video:
-		return span >= clusterTime || p.Keyframe && span >= clusterTime/2
+		return span >= r.every || p.Keyframe && span >= r.every/2
 	}
-	return span >= 2*clusterTime // the video stands still
+	return span >= 2*r.every // the video stands still
 }
 
 // flush writes the cluster. After an error the file ends with the one before.
@@ -177,7 +202,7 @@ func (r *Recording) flush() error {
 	}
 	r.written += int64(len(b))
 	r.ended = r.end
-	if r.seek {
+	if r.seek && !r.endless {
 		r.cues.add(cue{r.first, place})
 	}
 	return nil

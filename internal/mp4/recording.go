@@ -40,6 +40,8 @@ type Recording struct {
 	oldest  time.Duration     // DTS of the oldest of them
 	newest  time.Duration     // DTS of the newest packet
 	number  uint32            // of the newest fragment
+	endless bool              // see NewStream
+	every   time.Duration     // how long a fragment gets
 	failed  bool
 
 	out  gather.Batch // scratch
@@ -66,7 +68,22 @@ const (
 // NewRecording starts a recording in the empty file f. Nothing is written before
 // its tracks are known.
 func NewRecording(f RecordingFile, created time.Time) *Recording {
-	return &Recording{file: f, created: created}
+	return &Recording{file: f, created: created, every: fragmentTime}
+}
+
+// NewStream starts an MP4 that is only sent: what it writes to f goes one behind the
+// other, it keeps no index, and a fragment gets the time every. It is never finished; End
+// writes what is left.
+func NewStream(f RecordingFile, created time.Time, every time.Duration) *Recording {
+	return &Recording{file: f, created: created, every: every, endless: true}
+}
+
+// End writes the samples that wait.
+func (r *Recording) End() error {
+	if r.Empty() || r.failed {
+		return nil
+	}
+	return r.flush(r.newest, true)
 }
 
 // Accepts says whether packets of t can be in this recording: it is a codec that
@@ -126,7 +143,7 @@ func (r *Recording) due(p *media.Packet) bool {
 	case !r.begun:
 		return span >= settleTime
 	}
-	return span >= fragmentTime || p.Keyframe && span >= fragmentTime/2
+	return span >= r.every || p.Keyframe && span >= r.every/2
 }
 
 // flush writes a fragment of the samples that wait, but for the newest of each
@@ -230,7 +247,9 @@ func (r *Recording) note(place int64, oldest time.Duration) {
 		for j := range run.Samples {
 			s := &run.Samples[j]
 			dts := t.waiting[j].dts + t.shift
-			t.index.add(entry{place: place, size: uint32(len(s.Data)), dts: dts, offset: s.Offset, sync: s.Sync})
+			if !r.endless {
+				t.index.add(entry{place: place, size: uint32(len(s.Data)), dts: dts, offset: s.Offset, sync: s.Sync})
+			}
 			t.end = dts + int64(s.Duration)
 			place += int64(len(s.Data))
 			s.Data = nil

@@ -80,10 +80,7 @@ func (au *Audience) sessionID(s *config.Sessions, v *viewers.Visit, token string
 }
 
 func protocolOf(v *viewers.Visit) viewers.Protocol {
-	if strings.HasSuffix(v.Path, ".mpd") {
-		return viewers.DASH
-	}
-	return viewers.HLS
+	return viewers.ProtocolNamed(connectorOf(v.Path))
 }
 
 // A watching is what is kept of a viewer, to ask about it again and to stop it.
@@ -120,17 +117,7 @@ func (h *viewerSet) logSession(v *viewers.Viewer, f *doneCall) {
 	}
 	h.app.log.Info("viewer session ended", zap.String("stream", h.name), zap.Stringer("remote", addr), zap.Uint64("session", v.Serial),
 		zap.Int64("dur_ms", v.Sums.Last.Sub(v.Sums.Began).Milliseconds()), zap.Uint64("bytes", v.Sums.Sent),
-		zap.Strings("protocols", protocolNames(v.Sums.Protocols)), zap.Strings("tags", v.Tags))
-}
-
-func protocolNames(p viewers.Protocol) (names []string) {
-	if p&viewers.HLS != 0 {
-		names = append(names, "HLS")
-	}
-	if p&viewers.DASH != 0 {
-		names = append(names, "DASH")
-	}
-	return names
+		zap.Strings("protocols", v.Sums.Protocols.Names()), zap.Strings("tags", v.Tags))
 }
 
 // A Session is somebody who watches.
@@ -138,7 +125,7 @@ type Session struct {
 	ID          uint64
 	App, Stream string
 	Address     netip.Addr
-	Protocols   []string // RTMP, HLS, DASH
+	Protocols   []string // RTMP, HLS, DASH, FLV …
 	Began       time.Time
 	Sent        uint64 // bytes; of RTMP not known here
 	Tags        []string
@@ -202,7 +189,7 @@ func (og *Origin) Sessions(f SessionFilter) (out []Session) {
 						continue
 					}
 					s := Session{
-						ID: w.Serial, App: a.name, Stream: h.name, Address: info.watching.visit.Addr, Protocols: protocolNames(w.Sums.Protocols),
+						ID: w.Serial, App: a.name, Stream: h.name, Address: info.watching.visit.Addr, Protocols: w.Sums.Protocols.Names(),
 						Began: w.Sums.Began, Sent: w.Sums.Sent, Tags: w.Tags, viewers: h, watches: info.watching,
 					}
 					if f.selects(&s) {

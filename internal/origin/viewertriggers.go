@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"path"
-	"strings"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/hooks"
@@ -18,15 +17,11 @@ const triggerLife = 10 * time.Minute
 
 // conn describes an HTTP viewer for triggers.
 func (h *viewerSet) conn(v viewers.Visit) hooks.Conn {
-	connector := "HLS"
-	if strings.HasSuffix(v.Path, ".mpd") {
-		connector = "DASH"
-	}
 	u := v.Request.PublicURL(v.Path) + "/" + url.PathEscape(path.Base(v.Path))
 	if v.Query != "" {
 		u += "?" + v.Query
 	}
-	return hooks.Conn{Stream: h.name, Addr: v.Addr.String(), Connector: connector, URL: clip(u)}
+	return hooks.Conn{Stream: h.name, Addr: v.Addr.String(), Connector: connectorOf(v.Path), URL: clip(u)}
 }
 
 // visitToken is MistServer's client token in the query of a viewer.

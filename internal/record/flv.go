@@ -1,7 +1,6 @@
 package record
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/flv"
@@ -10,12 +9,11 @@ import (
 
 // A flvWriter writes messages as the publisher sent them.
 type flvWriter struct {
-	rec      *flv.Recording
-	taken    bool
-	base     uint32        // timestamp of the first packet
-	first    time.Duration // its DTS
-	told     [2]*media.Track
-	toldMore [2]*media.Extra
+	rec   *flv.Recording
+	taken bool
+	base  uint32        // timestamp of the first packet
+	first time.Duration // its DTS
+	told  [2]flv.Headers
 }
 
 // Accepts implements writer: an FLV file has new headers where they come.
@@ -41,34 +39,20 @@ func (w *flvWriter) Write(p *media.Packet) error {
 // headers writes the sequence headers that p needs and the file has not.
 func (w *flvWriter) headers(p *media.Packet, at uint32) error {
 	kind := p.Track.Kind
-	track, extra := w.told[kind], w.toldMore[kind]
+	next := flv.Headers{Track: w.told[kind].Track, Extra: p.Extra}
 	if p.Track.ID == 0 {
-		track = p.Track
+		next.Track = p.Track
 	}
-	if track == w.told[kind] && p.Extra == extra {
+	if next == w.told[kind] {
 		return nil
 	}
-	known := bodies(w.told[kind], extra)
-	for _, b := range bodies(track, p.Extra) {
-		if slices.ContainsFunc(known, func(k []byte) bool { return len(k) == len(b) && len(b) > 0 && &k[0] == &b[0] }) {
-			continue
-		}
+	for _, b := range next.After(w.told[kind]) {
 		if err := w.rec.WriteTag(flv.FileTag{Type: tagType(kind), Timestamp: at, Body: b}, false); err != nil {
 			return err
 		}
 	}
-	w.told[kind], w.toldMore[kind] = track, p.Extra
-	w.rec.Describe(w.told[media.Video], w.told[media.Audio])
-	return nil
-}
-
-func bodies(t *media.Track, extra *media.Extra) [][]byte {
-	switch {
-	case extra != nil:
-		return extra.Headers
-	case t != nil && t.Tag != nil:
-		return [][]byte{t.Tag}
-	}
+	w.told[kind] = next
+	w.rec.Describe(w.told[media.Video].Track, w.told[media.Audio].Track)
 	return nil
 }
 

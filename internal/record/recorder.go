@@ -77,7 +77,7 @@ type Recorder struct {
 	run        run
 
 	// Of formats other than FLV.
-	frames  frames
+	frames  media.Frames
 	scratch []*media.Packet
 	held    held
 }
@@ -250,13 +250,13 @@ func (r *Recorder) take(packets []*media.Packet, skipped uint64) {
 	if skipped > 0 {
 		r.log.Warn("recorder was too slow and passed over packets", zap.Uint64("packets", skipped))
 		r.settle()
-		r.frames.lead.Reset()
+		r.frames.Passed()
 	}
 	for i, p := range packets {
 		if r.cfg.Format == formatFLV {
 			r.packet(p)
 		} else {
-			r.whole(r.frames.add(r.scratch[:0], p))
+			r.whole(r.frames.Add(r.scratch[:0], p))
 			if r.cfg.Format == formatFLV { // since the keyframe before
 				r.parts()
 			}
@@ -282,9 +282,7 @@ func (r *Recorder) whole(all []*media.Packet) {
 
 // parts takes the messages that wait as they came.
 func (r *Recorder) parts() {
-	waiting := append(r.frames.parts, r.frames.queue...)
-	r.frames = frames{}
-	for _, p := range waiting {
+	for _, p := range r.frames.Rest() {
 		r.packet(p)
 	}
 }
@@ -292,7 +290,7 @@ func (r *Recorder) parts() {
 // settle takes what waits for more: no more comes.
 func (r *Recorder) settle() {
 	if r.cfg.Format != formatFLV {
-		r.whole(r.frames.flush(r.scratch[:0]))
+		r.whole(r.frames.Flush(r.scratch[:0]))
 		r.release()
 	}
 }
@@ -325,13 +323,13 @@ func (r *Recorder) packet(p *media.Packet) {
 func (r *Recorder) reroute(p *media.Packet) bool {
 	switch {
 	case r.cfg.Format == formatFLV && p.Tag == nil:
-		for _, part := range slices.Clone(r.frames.raw) {
+		for _, part := range slices.Clone(r.frames.Raw()) {
 			r.packet(part)
 		}
 		return true
 	case r.cfg.Format != formatFLV && p.Track.Kind == media.Video:
-		r.frames = frames{}
-		r.frames.add(nil, p)
+		r.frames = media.Frames{}
+		r.frames.Add(nil, p)
 		return true
 	}
 	return false

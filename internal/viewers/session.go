@@ -6,15 +6,6 @@ import (
 	"time"
 )
 
-// A Protocol is how a viewer watches: one bit each.
-type Protocol uint8
-
-// The protocols of HTTP viewers.
-const (
-	HLS Protocol = 1 << iota
-	DASH
-)
-
 // Sums are what a viewer's session comes to.
 type Sums struct {
 	Began, Last time.Time // the first and the last request
@@ -38,6 +29,9 @@ func (m *Meter) End(sent int64) {
 	m.all.Add(uint64(sent))
 	m.active.Add(-1)
 }
+
+// Add counts bytes that were sent of an answer that goes on.
+func (m *Meter) Add(sent int64) { m.sent.Add(uint64(sent)) }
 
 func (m *Meter) busy() bool { return m != nil && m.active.Load() > 0 }
 

@@ -26,6 +26,7 @@ type exchange struct {
 	start  time.Time
 	status int
 	bytes  int64
+	told   int64 // of them, in the counters already
 	// tokenGuarded: the Authorization header is for the location.
 	tokenGuarded bool
 	reports      string // the query for the rendition reports of a low-latency playlist
@@ -73,7 +74,7 @@ func (s *Site) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	x.route()
 	if x.meter != nil {
-		x.meter.End(x.bytes)
+		x.meter.End(x.bytes - x.told)
 	}
 	x.hideKeys()
 }

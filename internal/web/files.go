@@ -58,6 +58,10 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 			x.serveClip(l, urlPath, m, list, name)
 			return
 		}
+		if src, f, ok := x.broadcastOf(m, in); ok {
+			x.serveBroadcast(l, urlPath, src, f)
+			return
+		}
 		if a := x.site.deps.Audience; a != nil && a.Guarding() && (a.Shut(strings.TrimSuffix(m.dir, "/")+"/"+in) || a.Shut(t.linked(m, in))) {
 			x.notFound(l, urlPath)
 			return

@@ -16,6 +16,7 @@ import (
 
 // location is one location block, compiled. It does not change.
 type location struct {
+	cfg   config.Location
 	path  string
 	exact bool
 	rules value.Rules
@@ -51,7 +52,7 @@ func (s *Site) newLocation(c config.Location, places []place) (*location, error)
 	if clean, status := cleanPath(&url.URL{Path: c.Path}); status != 0 || clean != c.Path {
 		return nil, errors.New(`no request is ever for this path: it has "//", ".", ".." or a control character`)
 	}
-	l := &location{path: c.Path, exact: c.Exact, rules: c.Access, autoindex: c.Autoindex}
+	l := &location{cfg: c, path: c.Path, exact: c.Exact, rules: c.Access, autoindex: c.Autoindex}
 	if err := l.setServe(s, c, places); err != nil {
 		return nil, err
 	}

@@ -40,13 +40,18 @@ func (x *exchange) servePages(l *location, urlPath string) {
 		l.pages(x, x.r, v)
 		return
 	}
+	x.overSocket(l, func() { l.pages(x, x.r, v) })
+}
+
+// overSocket calls f, which answers a request for a WebSocket, if that may be.
+func (x *exchange) overSocket(l *location, f func()) {
 	// The rule of cors_origins for scripts of other sites, which no browser enforces
 	// for WebSockets.
 	if origin := x.r.Header.Get("Origin"); origin != "" && crossSite(x) && !l.cors.allows(origin) && !x.isOwn(origin) {
 		x.fail(l, http.StatusForbidden, "cors_origins does not name the page's origin")
 		return
 	}
-	x.whileHeld(l, func() { l.pages(x, x.r, v) })
+	x.whileHeld(l, f)
 }
 
 // whileHeld calls serve, which takes the connection over for a WebSocket.

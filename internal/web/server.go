@@ -34,6 +34,7 @@ type Server struct {
 	silent    map[net.Conn]struct{} // https connections without a request so far
 	held      map[*conn]struct{}    // that have become WebSockets
 	holding   sync.WaitGroup        // of held
+	stopping  chan struct{}         // closed by Shutdown
 }
 
 // NewServer makes a server for site, which stays the caller's to close.
@@ -41,7 +42,7 @@ func NewServer(site *Site, log *zap.Logger) *Server {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	s := &Server{silent: make(map[net.Conn]struct{}), held: make(map[*conn]struct{})}
+	s := &Server{silent: make(map[net.Conn]struct{}), held: make(map[*conn]struct{}), stopping: make(chan struct{})}
 	s.plain = http1.NewServer(s, log, withConn)
 	s.site.Store(site)
 	errorLog, _ := zap.NewStdLogAt(log, zap.DebugLevel) // fails for unknown levels only
@@ -132,6 +133,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	for c := range s.silent {
 		_ = c.Close()
+	}
+	if !s.closed {
+		close(s.stopping)
 	}
 	s.closed = true
 	listeners := s.listeners

@@ -61,7 +61,7 @@ func (t *Traffic) end(x *exchange) {
 	if status := x.code(); status >= codesBegin && status < codesEnd {
 		t.codes[status-codesBegin].Add(1)
 	}
-	t.bytes.Add(uint64(x.bytes))
+	t.bytes.Add(uint64(x.bytes - x.told))
 	t.paths.add(x.r.URL.Path, uint64(x.bytes), x.start)
 }
 

@@ -1,9 +1,9 @@
 // Package websocket is the server side of RFC 6455 as far as a server needs it that
-// pushes short texts and listens to nothing: messages of the client are read and
+// pushes short texts, or media, and listens to nothing: messages of the client are read and
 // discarded, pings are answered, a close is returned.
 //
-// Two goroutines use a Conn: one calls Drain until it returns, the other one Send and
-// Ping. Every read and every write has a deadline.
+// Two goroutines use a Conn: one calls Drain until it returns, the other one Send,
+// SendBytes and Ping. Every read and every write has a deadline.
 package websocket
 
 import (
@@ -38,14 +38,17 @@ const (
 
 // Codes of a close (RFC 6455 §7.4.1).
 const (
+	Normal        = 1000
 	GoingAway     = 1001
 	ProtocolError = 1002
+	Policy        = 1008
 	TooBig        = 1009
 	TryAgain      = 1013
 )
 
 const (
 	opText  = 0x1
+	opBytes = 0x2
 	opClose = 0x8
 	opPing  = 0x9
 	opPong  = 0xa
@@ -124,6 +127,30 @@ func (c *Conn) Send(text []byte) error {
 	return c.frame(opText, text)
 }
 
+// SendBytes sends a binary message of what v has, which it consumes.
+func (c *Conn) SendBytes(v [][]byte) error {
+	n := 0
+	for _, p := range v {
+		n += len(p)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errClosed
+	}
+	c.buf = appendHead(c.buf[:0], opBytes, n)
+	if err := c.nc.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
+		return err
+	}
+	all := make(net.Buffers, 0, len(v)+1)
+	all = append(append(all, c.buf), v...)
+	_, err := all.WriteTo(c.nc)
+	return err
+}
+
+// Cut closes the connection without a word: nothing that is being written is waited for.
+func (c *Conn) Cut() { _ = c.nc.Close() }
+
 // Ping asks the client whether it is there.
 func (c *Conn) Ping() error { return c.frame(opPing, nil) }
 
@@ -146,21 +173,24 @@ func (c *Conn) frame(op byte, payload []byte) error {
 		return errClosed
 	}
 	c.closed = op == opClose
-	b := append(c.buf[:0], final|op)
-	switch n := len(payload); {
-	case n <= maxControl:
-		b = append(b, byte(n))
-	case n < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
-	default:
-		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
-	}
-	b = append(b, payload...)
+	b := append(appendHead(c.buf[:0], op, len(payload)), payload...)
 	c.buf = b
 	if c.closed {
 		return c.write(b, closeTimeout)
 	}
 	return c.write(b, WriteTimeout)
+}
+
+// appendHead appends the head of an unmasked frame of n bytes.
+func appendHead(b []byte, op byte, n int) []byte {
+	b = append(b, final|op)
+	switch {
+	case n <= maxControl:
+		return append(b, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 }
 
 func (c *Conn) write(b []byte, timeout time.Duration) error {
