@@ -16,7 +16,7 @@ import (
 )
 
 // guideConf is the nginx.conf of the guide that many HLS servers were made by, with
-// its directories below DIR and free ports.
+// free ports. DIR is empty in the guide.
 const guideConf = `
 worker_processes auto;
 events { worker_connections 1024; }
@@ -60,7 +60,7 @@ http {
 // that nginx and who watched it finds everything where it was.
 func TestImportedGuide(t *testing.T) {
 	t.Parallel()
-	s := importGuide(t)
+	s := importGuide(t, t.TempDir(), nil)
 	file := filepath.Join(s.dir, "in.flv")
 	succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone,
 		"-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "flv", file))
@@ -71,10 +71,10 @@ func TestImportedGuide(t *testing.T) {
 }
 
 // TestImportedGuideInABrowser watches it through a proxy that brings HTTPS and knows
-// nothing of rtmpd.
+// nothing of rtmpd. The guide's own directory is used, /nginx/live.
 func TestImportedGuideInABrowser(t *testing.T) {
 	t.Parallel()
-	s := importGuide(t)
+	s := importGuide(t, "", guideDirectory(t))
 	background(t, ffmpegLive(t, "rtmp://"+s.rtmp+"/show/test"))
 	s.waitLive(t, "test")
 	e := newEntrance(t)
@@ -83,16 +83,45 @@ func TestImportedGuideInABrowser(t *testing.T) {
 }
 
 // importGuide runs what the guide's nginx.conf is imported as, with nothing edited.
-func importGuide(t *testing.T) *server {
+// prefix stands before the directories that it names; wrap, if it is not nil, begins the
+// command line.
+func importGuide(t *testing.T, prefix string, wrap []string) *server {
 	t.Helper()
 	s := &server{dir: t.TempDir()}
 	conf, path := filepath.Join(s.dir, "nginx.conf"), filepath.Join(s.dir, "rtmpd.hcl")
-	if err := os.WriteFile(conf, []byte(strings.ReplaceAll(guideConf, "DIR", s.dir)), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte(strings.ReplaceAll(guideConf, "DIR", prefix)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	succeed(t, exec.Command(rtmpd, "import", "-strict", "-o", path, conf))
-	s.runImported(t, path)
+	if text := string(read(t, path)); !strings.Contains(text, `"`+prefix+`/nginx/live"`) {
+		t.Fatalf("%s/nginx/live is not in the result:\n%s", prefix, text)
+	}
+	s.runImported(t, path, wrap...)
 	return s
+}
+
+// guideDirectory has rtmpd find an empty /nginx/live: it makes it, or, where the test may
+// not, returns the command under which rtmpd sees one.
+func guideDirectory(t *testing.T) (wrap []string) {
+	t.Helper()
+	err := os.Mkdir("/nginx", 0o755)
+	if err == nil {
+		t.Cleanup(func() { _ = os.RemoveAll("/nginx") })
+		return nil
+	}
+	t.Logf("%v: in a name space of its own", err)
+	// The same root with an empty /nginx, for this process alone.
+	const script = `set -e
+root=$1; shift
+for at in /*; do
+	case $at in /nginx) continue;; esac
+	if [ -L "$at" ]; then cp -P "$at" "$root$at"
+	elif [ -d "$at" ]; then mkdir "$root$at"; mount --rbind "$at" "$root$at"
+	fi
+done
+mkdir "$root/nginx"
+exec chroot "$root" "$@"`
+	return []string{tool(t, "unshare"), "-rm", "sh", "-c", script, "sh", t.TempDir()}
 }
 
 // TestImportedLadder imports the second part of the guide: one command makes three
@@ -128,11 +157,15 @@ func TestImportedLadder(t *testing.T) {
 }
 
 // runImported starts rtmpd with an imported configuration, which says nothing of where
-// rtmpd keeps its own things.
-func (s *server) runImported(t *testing.T, path string) {
+// rtmpd keeps its own things. wrap is what begins the command line.
+func (s *server) runImported(t *testing.T, path string, wrap ...string) {
 	t.Helper()
-	cmd := exec.Command(rtmpd, "run", "-c", path)
-	cmd.Env = append(os.Environ(), "PATH=/nonexistent", "RECORD_DIR="+s.dir, "YOUTUBE_KEY=a-key", "TWITCH_KEY=a-key", "STATE_DIRECTORY="+filepath.Join(s.dir, "state"), "RUNTIME_DIRECTORY="+filepath.Join(s.dir, "run"))
+	args := append(wrap, rtmpd, "run", "-c", path)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "RECORD_DIR="+s.dir, "YOUTUBE_KEY=a-key", "TWITCH_KEY=a-key", "STATE_DIRECTORY="+filepath.Join(s.dir, "state"), "RUNTIME_DIRECTORY="+filepath.Join(s.dir, "run"))
+	if wrap == nil {
+		cmd.Env = append(cmd.Env, "PATH=/nonexistent")
+	}
 	s.log = watch(t, cmd)
 	s.rtmp = listensAt(t, s.log.String, "rtmp", 1)[0]
 	if strings.Contains(string(read(t, path)), "http {") {
