@@ -65,7 +65,7 @@ bench-peers: deps
 
 # How old a picture is when a browser shows it, with low latency.
 bench-latency: deps
-	cd test/interop && $(GO) test -count=1 -timeout 10m -tags latency -v -run TestGlassToGlass .
+	cd test/interop && $(GO) test -count=1 -timeout 10m -tags latency -v -run 'TestGlassToGlass|TestFirstPictureBench' .
 
 # Each fuzz target for FUZZTIME.
 fuzz:

@@ -199,6 +199,44 @@ func TestAChangeOfCodingIsANewPeriod(t *testing.T) {
 	}
 }
 
+// Captions in the pictures are declared in the period that begins with the first segment
+// that has some, and in all that follow, in another process, too.
+func TestCaptionsBeginAPeriodThatDeclaresThem(t *testing.T) {
+	b := newBench(t)
+	s := mediatest.NewScript(t)
+	s.Play(8 * sec)
+	n := len(s.Packets)
+	s.Play(8 * sec)
+	// A SEI message with a pair of CEA-608 (ATSC A/53 part 4 §6.2.3).
+	text := "\x06\x04\x0e\xb5\x00\x31GA94\x03\xc1\xff\xfc\x94\x20\xff\x80"
+	captions := append([]byte{0, 0, 0, byte(len(text))}, text...)
+	for _, p := range s.Packets[n:] {
+		if p.Track.Kind == media.Video {
+			p.Data = append(slices.Clone(captions), p.Data...)
+		}
+	}
+	cfg := testConfig(b.dir)
+	cfg.PlaylistLength = 60 * sec
+	b.run(b.packager("cam", cfg), s.Packets, nil)
+	const declared = `<Accessibility schemeIdUri="urn:scte:dash:cc:cea-608:2015" value="CC1=und"/>`
+	inPeriods := func() (has []bool) {
+		for _, period := range strings.Split(string(b.read("cam.mpd")), "<Period ")[1:] {
+			has = append(has, strings.Contains(period, declared))
+		}
+		return has
+	}
+	if got := inPeriods(); !slices.Equal(got, []bool{false, true}) {
+		t.Fatalf("periods with captions: %v\n%s", got, b.read("cam.mpd"))
+	}
+	b.last().check(t.Errorf)
+	b.reopen()
+	b.now = b.now.Add(3 * sec)
+	b.run(b.packager("cam", cfg), mediatest.NewScript(t).Play(4*sec).Packets, nil)
+	if got := inPeriods(); !slices.Equal(got, []bool{false, true, true}) {
+		t.Errorf("periods with captions after a restart: %v\n%s", got, b.read("cam.mpd"))
+	}
+}
+
 func TestSoundThatComesLaterIsInAPeriodWithIt(t *testing.T) {
 	b := newBench(t)
 	s := mediatest.NewScript(t)

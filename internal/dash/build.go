@@ -91,6 +91,8 @@ func (p *part) period(segments []packager.Segment, open *[2]opened) (x period, b
 		}
 		if kind == int(media.Audio) {
 			s.Lang = "und"
+		} else {
+			s.Accessibility = accessibility(p.captions)
 		}
 		for i := range segments {
 			if f := &segments[i].Files[kind]; f.Name != "" && f.Timescale == t.timescale {

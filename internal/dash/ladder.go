@@ -66,6 +66,7 @@ type ladderSet struct {
 	Lang             string           `xml:"lang,attr,omitempty"`
 	SegmentAlignment bool             `xml:"segmentAlignment,attr"`
 	StartWithSAP     int              `xml:"startWithSAP,attr,omitempty"`
+	Accessibility    []urnPair        `xml:"Accessibility"`
 	Representations  []ladderRendered `xml:"Representation"`
 }
 
@@ -147,7 +148,7 @@ func (l *ladder) build(clocks []urnPair) *ladderDoc {
 			s := &p.Sets[k]
 			set := ladderSet{
 				ID: s.ID, ContentType: s.ContentType, MimeType: s.MimeType, Lang: s.Lang,
-				SegmentAlignment: s.SegmentAlignment, StartWithSAP: s.StartWithSAP,
+				SegmentAlignment: s.SegmentAlignment, StartWithSAP: s.StartWithSAP, Accessibility: s.Accessibility,
 			}
 			set.add(s, first)
 			if kindOf(s.ContentType) == int(media.Video) {

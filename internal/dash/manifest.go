@@ -81,7 +81,7 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 	case p == nil || s.Discontinuity:
 		p = m.begin(seq, s, from, from)
 		m.lag.reset()
-	case !p.takes(s):
+	case !p.takes(s) || m.newCaptions(p, g) && m.rung == nil:
 		p = m.begin(seq, s, from, p.at(from))
 	}
 	end := m.w.Window.Epoch.Add(p.at(until))
@@ -93,6 +93,9 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 		}
 		m.lag.reset()
 	}
+	if p.first == seq && m.newCaptions(p, g) {
+		p.captions |= g.Captions
+	}
 	for kind := range s.Files {
 		if f := &s.Files[kind]; f.Name != "" {
 			p.tracks[kind].measure(f, g, s.Independent)
@@ -101,6 +104,16 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 			}
 		}
 	}
+}
+
+// newCaptions says whether g has captions that p does not declare. A period declares those
+// of its first segment: dash.js 5.0 goes on in no set that has changed within a period. The
+// periods of renditions begin together, so none begins for captions.
+//
+// With low latency captions are not declared: dash.js looks for declared ones in every
+// piece of a segment that it receives, and fails at pieces without a whole picture.
+func (m *manifest) newCaptions(p *part, g *segmenter.Segment) bool {
+	return m.low == nil && g != nil && g.Captions&^p.captions != 0
 }
 
 // Publish implements packager.Manifest.

@@ -56,6 +56,7 @@ type adaptationSet struct {
 	Reference *producerReference `xml:"ProducerReferenceTime"`
 	Resync    *resync            `xml:"Resync"`
 
+	Accessibility  []urnPair       `xml:"Accessibility"` // captions in the pictures
 	Template       segmentTemplate `xml:"SegmentTemplate"`
 	Representation representation  `xml:"Representation"`
 }
@@ -151,6 +152,9 @@ type urnPair struct {
 const (
 	header     = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
 	schemeMPEG = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+	// ANSI/SCTE 214-1 §6.7.3.
+	schemeCEA608 = "urn:scte:dash:cc:cea-608:2015"
+	schemeCEA708 = "urn:scte:dash:cc:cea-708:2015"
 )
 
 // text is the MPD as XML.
@@ -162,7 +166,7 @@ func textOf(m any) ([]byte, error) {
 		return nil, fmt.Errorf("mpd: %w", err)
 	}
 	// encoding/xml knows no empty elements. A ">" in an attribute is escaped.
-	for _, name := range [...]string{"S", "UTCTiming", "AudioChannelConfiguration", "Representation", "Latency", "PlaybackRate", "ProducerReferenceTime", "Resync"} {
+	for _, name := range [...]string{"S", "UTCTiming", "AudioChannelConfiguration", "Accessibility", "Representation", "Latency", "PlaybackRate", "ProducerReferenceTime", "Resync"} {
 		b = bytes.ReplaceAll(b, []byte("></"+name+">"), []byte("/>"))
 	}
 	return append([]byte(header), append(b, '\n')...), nil

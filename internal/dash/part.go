@@ -18,6 +18,8 @@ type part struct {
 	start  time.Duration // in the presentation: Period@start
 	from   time.Duration // media time of that moment
 	tracks [2]track      // by media.Kind
+
+	captions media.Captions // of the pictures
 }
 
 // A track is one of a part.
@@ -72,10 +74,12 @@ func (m *manifest) begin(seq uint64, s *packager.Segment, from, start time.Durat
 	if last := m.part(); last != nil && last.first == seq { // nothing is in it
 		m.parts = m.parts[:len(m.parts)-1]
 	}
+	var captions media.Captions // what was declared stays declared
 	if last := m.part(); last != nil {
 		start = max(start, last.start+time.Millisecond)
+		captions = last.captions
 	}
-	p := part{id: strconv.FormatUint(seq, 10), first: seq, start: max(start, 0), from: from}
+	p := part{captions: captions, id: strconv.FormatUint(seq, 10), first: seq, start: max(start, 0), from: from}
 	for kind := range s.Files {
 		if f := &s.Files[kind]; f.Name != "" {
 			p.tracks[kind] = newTrack(media.Kind(kind), f)
@@ -111,6 +115,40 @@ func newTrack(kind media.Kind, f *packager.File) track {
 		}
 	}
 	return t
+}
+
+// accessibility declares captions, whose language is not known.
+func accessibility(c media.Captions) (all []urnPair) {
+	var channels []string
+	if c&media.CaptionsCC1 != 0 {
+		channels = append(channels, "CC1=und")
+	}
+	if c&media.CaptionsCC3 != 0 {
+		channels = append(channels, "CC3=und")
+	}
+	if len(channels) > 0 {
+		all = append(all, urnPair{schemeCEA608, strings.Join(channels, ";")})
+	}
+	if c&media.CaptionsService != 0 {
+		all = append(all, urnPair{schemeCEA708, "1=lang:und"})
+	}
+	return all
+}
+
+// captionsOf is the opposite.
+func captionsOf(all []urnPair) (c media.Captions) {
+	for _, a := range all {
+		if a.Scheme == schemeCEA708 {
+			c |= media.CaptionsService
+		}
+		if a.Scheme == schemeCEA608 && strings.Contains(a.Value, "CC1=") {
+			c |= media.CaptionsCC1
+		}
+		if a.Scheme == schemeCEA608 && strings.Contains(a.Value, "CC3=") {
+			c |= media.CaptionsCC3
+		}
+	}
+	return c
 }
 
 var kindNames = [2]string{media.Video: "video", media.Audio: "audio"}

@@ -121,6 +121,7 @@ func (m *manifest) resumePart(x *period, numbers map[string]uint64, all map[uint
 			e.Files[kind] = f
 		})
 		p.tracks[kind] = t
+		p.captions |= captionsOf(s.Accessibility)
 	}
 	return p, some
 }

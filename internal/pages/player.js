@@ -176,10 +176,7 @@
       this.goLive.addEventListener("click", () => this.seekLive());
       this.captions.addEventListener("click", () => this.toggleCaptions());
       for (const event of ["addtrack", "removetrack", "change"]) v.textTracks.addEventListener(event, () => this.listCaptions());
-      this.quality.addEventListener("change", () => {
-        if (this.hls) this.hls.currentLevel = Number(this.quality.value);
-        this.menu();
-      });
+      this.quality.addEventListener("change", () => this.choose(this.quality.value));
       this.host.addEventListener("keydown", (e) => this.key(e));
       for (const event of ["pointermove", "pointerdown", "keydown", "focusin"]) this.host.addEventListener(event, () => this.awake());
       this.awake();
@@ -468,9 +465,17 @@
       // Where the MPD has no clock, it is the server's, not one somewhere on the Internet.
       dash.updateSettings({
         debug: { logLevel: 0 },
-        streaming: { utcSynchronization: { defaultTimingSource: { scheme: "urn:mpeg:dash:utc:http-iso:2014", value: clock.href } } },
+        streaming: {
+          utcSynchronization: { defaultTimingSource: { scheme: "urn:mpeg:dash:utc:http-iso:2014", value: clock.href } },
+          text: { defaultEnabled: false },
+        },
       });
-      dash.on(MediaPlayer.events.STREAM_INITIALIZED, () => { if (this.dash === dash) this.start(); });
+      dash.on(MediaPlayer.events.STREAM_INITIALIZED, () => {
+        if (this.dash !== dash) return;
+        this.menu();
+        this.start();
+      });
+      dash.on(MediaPlayer.events.QUALITY_CHANGE_RENDERED, () => { if (this.dash === dash) this.menu(); });
       dash.on(MediaPlayer.events.ERROR, ({ error }) => {
         if (this.dash !== dash) return;
         const { MANIFEST_ERROR_ID_NOSTREAMS_CODE, CAPABILITY_MEDIASOURCE_ERROR_CODE, MEDIASOURCE_TYPE_UNSUPPORTED_CODE } = MediaPlayer.errors;
@@ -593,17 +598,43 @@
       }
     }
 
-    // menu fills the list of qualities.
-    menu() {
-      const levels = this.hls?.levels || [];
+    // levels are the renditions; auto says whether the player chooses, now which one is
+    // shown, both by id.
+    levels() {
+      if (this.hls) return this.hls.levels.map((l, id) => ({ id: String(id), height: l.height, frameRate: l.frameRate, bitrate: l.bitrate }));
+      const all = this.dash?.getActiveStream() ? this.dash.getRepresentationsByType("video") : [];
+      return all.map((r) => ({ id: r.id, height: r.height, frameRate: Number(r.frameRate), bitrate: r.bandwidth }));
+    }
+
+    get auto() {
+      return this.hls ? this.hls.autoLevelEnabled : this.dash?.getSettings().streaming.abr.autoSwitchBitrate.video ?? true;
+    }
+
+    get now() {
+      return this.hls ? String(this.hls.currentLevel) : this.dash?.getCurrentRepresentationForType("video")?.id;
+    }
+
+    // choose plays a rendition; -1: the one that the line allows.
+    choose(id) {
+      if (this.hls) {
+        this.hls.currentLevel = Number(id);
+      } else if (this.dash) {
+        this.dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: id === "-1" } } } });
+        if (id !== "-1") this.dash.setRepresentationForTypeById("video", id, true);
+      }
+      this.menu(id);
+    }
+
+    // menu fills the list of qualities. chosen is one that is yet to be shown.
+    menu(chosen = this.hls ? String(this.hls.manualLevel) : this.now) {
+      const levels = this.levels();
       this.quality.hidden = levels.length < 2;
       if (this.quality.hidden) return;
       const label = (l) => (l.height ? `${l.height}p` : "Sound") + (l.frameRate > 31 ? ` ${Math.round(l.frameRate)}` : "") + ` · ${(l.bitrate / 1e6).toFixed(1)} Mb/s`;
-      const auto = this.hls.autoLevelEnabled;
-      const now = levels[this.hls.currentLevel];
+      const auto = this.auto;
+      const now = levels.find((l) => l.id === this.now);
       const options = [element("option", { value: -1, selected: auto }, auto && now ? `Auto (${now.height ? `${now.height}p` : "sound"})` : "Auto")];
-      const order = levels.map((l, i) => [l, i]).sort(([a], [b]) => b.bitrate - a.bitrate);
-      for (const [l, i] of order) options.push(element("option", { value: i, selected: !auto && i === this.hls.manualLevel }, label(l)));
+      for (const l of levels.sort((a, b) => b.bitrate - a.bitrate)) options.push(element("option", { value: l.id, selected: !auto && l.id === chosen }, label(l)));
       this.quality.replaceChildren(...options);
     }
 
@@ -621,7 +652,8 @@
     toggleCaptions() {
       const tracks = this.captionTracks();
       const shown = tracks.some((t) => t.mode === "showing");
-      tracks.forEach((t, i) => (t.mode = i === 0 && !shown ? "showing" : "hidden"));
+      if (this.dash) this.dash.setTextTrack(shown ? -1 : 0);
+      else tracks.forEach((t, i) => (t.mode = i === 0 && !shown ? "showing" : "hidden"));
       this.listCaptions();
     }
 
@@ -656,10 +688,7 @@
       const played = (this.samples[20] - this.samples[0]) / 20;
       if (played < 0 || played > 0.75) return;
       this.samples = [];
-      if (this.hls && !this.hls.autoLevelEnabled && this.hls.levels.length > 1) {
-        this.hls.currentLevel = -1; // the chosen quality is too much
-        this.menu();
-      }
+      if (!this.auto && this.levels().length > 1) this.choose("-1"); // the chosen quality is too much
       if (this.trouble()) {
         this.load();
       } else if (this.state === "reconnecting") {

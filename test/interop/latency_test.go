@@ -3,11 +3,13 @@
 package interop
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -175,4 +178,69 @@ func measureClock(t *testing.T, url string, wantP50, wantP95 time.Duration) {
 	if state := p.state(t); len(state.Fatal) > 0 {
 		t.Errorf("errors: %s", strings.Join(state.Fatal, "; "))
 	}
+}
+
+// noteFirst has a page note when its player shows the first picture, in ms from the begin of
+// the navigation.
+const noteFirst = `(() => {
+const look = () => {
+	const v = document.querySelector(".rtmpd-player")?.shadowRoot.querySelector("video:not(.still)");
+	if (v) v.requestVideoFrameCallback((now) => (window.firstPicture = now));
+	else requestAnimationFrame(look);
+};
+look();
+})()`
+
+// TestFirstPictureBench measures how long after the address was entered a page shows a
+// picture, on loopback, in a browser that has nothing of it.
+func TestFirstPictureBench(t *testing.T) {
+	const goal = time.Second
+	for _, c := range []struct{ name, hls string }{
+		{"fragments of 2 s", `fragment = "2s"`},
+		{"fragmented MP4", "fragment = \"2s\"\n      format = \"fmp4\""},
+		{"low latency", "fragment = \"1s\"\n      format = \"fmp4\"\n      low_latency = true"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &server{dir: shortDir(t)}
+			s.run(t, strings.Replace(s.paged(t, ""), `fragment = "2s"`, c.hls, 1))
+			background(t, ffmpegLive(t, s.rtmpURL("test")))
+			time.Sleep(10 * time.Second) // a playlist as everybody finds it
+			var all []time.Duration
+			once := func(t *testing.T) {
+				p := open(t, "about:blank")
+				note := chromedp.ActionFunc(func(ctx context.Context) error {
+					_, err := cdppage.AddScriptToEvaluateOnNewDocument(noteFirst).Do(ctx)
+					return err
+				})
+				if err := chromedp.Run(p.ctx, note, chromedp.Navigate("http://"+s.http+"/test.html")); err != nil {
+					t.Fatal(err)
+				}
+				var ms float64
+				eventually(t, time.Minute, "a picture", func() bool {
+					p.eval(t, "window.firstPicture || 0", &ms)
+					return ms > 0
+				})
+				all = append(all, time.Duration(ms)*time.Millisecond)
+			}
+			for range 5 { // each in a browser that is alone
+				t.Run("once", once)
+			}
+			slices.Sort(all)
+			t.Logf("first picture after %v, of %v (goal: %v)", all[len(all)/2], all, goal)
+			if all[len(all)/2] > goal {
+				t.Error("the goal is missed")
+			}
+		})
+	}
+}
+
+// shortDir is a directory whose name leaves room for a socket's.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rtmpd-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
