@@ -33,6 +33,7 @@ type Audience struct {
 	said    atomic.Int64 // bytes that doneCalls hold
 
 	defaults defaultTable // of DEFAULT_STREAM
+	shown    shownTable   // what it has said
 
 	mu   sync.RWMutex
 	sets map[place]*viewerSet // who writes below a directory, as found once

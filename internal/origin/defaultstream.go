@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/hls"
@@ -14,27 +15,40 @@ import (
 )
 
 // Instead implements web.Defaulter: DEFAULT_STREAM may say which stream a viewer is to be
-// shown that asks for the playlist of one that is not there. dir and name are of that
-// one's playlist.
-func (au *Audience) Instead(ctx context.Context, playlist string, v viewers.Visit) (dir, name string, ok bool) {
+// shown that asks for the playlist of one that is not there.
+func (au *Audience) Instead(ctx context.Context, playlist string, v viewers.Visit) (viewers.Substitute, bool) {
 	for a, stream := range au.owners(playlist) {
 		rules := a.rules.Load()
 		if value.ValidStreamName(stream) != nil || a.HasStream(stream) || len(rules.triggers.For(hooks.DefaultStream, stream)) == 0 {
 			continue
 		}
 		other := au.defaults.get(a, stream, v, func() string { return a.defaultHTTP(ctx, rules, stream, v) })
-		cfg := rules.cfg.For(other)
-		switch {
-		case other == "" || !a.HasStream(other):
-			return "", "", false
-		case filepath.Ext(playlist) == ".mpd" && cfg.DASH != nil:
-			return string(cfg.DASH.Path), dash.ManifestName(other, cfg.DASH), true
-		case filepath.Ext(playlist) == ".m3u8" && cfg.HLS != nil:
-			return string(cfg.HLS.Path), hls.PlaylistName(other, cfg.HLS), true
+		if other == "" || !a.HasStream(other) {
+			return viewers.Substitute{}, false
 		}
-		return "", "", false
+		if s, ok := au.shown.enter(playlist, stream, other, rules.cfg.For(other), v.Now); ok {
+			return s, true
+		}
+		dir, name := manifestOf(other, filepath.Ext(playlist), rules.cfg.For(other))
+		return viewers.Substitute{Dir: dir, Name: name}, name != ""
 	}
-	return "", "", false
+	return viewers.Substitute{}, false
+}
+
+// Meant implements web.Defaulter.
+func (au *Audience) Meant(absPath string, now time.Time) (viewers.Substitute, bool) {
+	return au.shown.find(absPath, now)
+}
+
+// manifestOf is where a stream's playlist is, or its MPD; an empty name: it has none.
+func manifestOf(stream, ext string, cfg *config.Application) (dir, name string) {
+	switch {
+	case ext == ".mpd" && cfg.DASH != nil:
+		return string(cfg.DASH.Path), dash.ManifestName(stream, cfg.DASH)
+	case ext == ".m3u8" && cfg.HLS != nil:
+		return string(cfg.HLS.Path), hls.PlaylistName(stream, cfg.HLS)
+	}
+	return "", ""
 }
 
 // defaultHTTP asks DEFAULT_STREAM about an HTTP viewer; empty: it gets nothing.

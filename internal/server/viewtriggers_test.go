@@ -1,8 +1,13 @@
 package server
 
 import (
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -223,11 +228,7 @@ func TestDefaultStreamLeadsHTTPViewersElsewhere(t *testing.T) {
 	})
 	r.show(t, "hidden")
 	w := r.watcher("192.0.2.1")
-	p := w.gets("/live/tokenABC.m3u8?tkn=a", 302, "")
-	if to := p.header.Get("Location"); to != "hidden.m3u8?tkn=a" || p.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("the redirect leads to %q, with %v", to, p.header)
-	}
-	w.gets("/live/hidden.m3u8?tkn=a", 200, "#EXTINF")
+	w.gets("/live/tokenABC.m3u8?tkn=a", 200, "#EXTINF")
 	for _, name := range []string{"lost", "loop", "evil", "unknown"} {
 		w.gets("/live/"+name+".m3u8", 404, "")
 		w.gets("/live/"+name+".m3u8", 404, "")
@@ -238,4 +239,95 @@ func TestDefaultStreamLeadsHTTPViewersElsewhere(t *testing.T) {
 	if n := len(h.all("")); n != 5 {
 		t.Errorf("the handler is asked %d times", n)
 	}
+}
+
+// The name of the stream that DEFAULT_STREAM has answered stays secret, whatever its files
+// are like.
+func TestAViewTokenShowsNoOtherName(t *testing.T) {
+	t.Parallel()
+	for name, lines := range map[string]string{
+		"MPEG-TS":     "",
+		"nested":      "nested = true",
+		"MP4":         "format = \"fmp4\"",
+		"low latency": "format = \"fmp4\"\nlow_latency = true",
+		"encrypted":   "keys {\n path = \"$DIR/www/live/keys\"\n url = \"keys/\"\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newTriggerServer(t, func(f firing, w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, map[string]string{"viewtoken_1": "hidden"}[f.lines[1]])
+			})
+			text := watched("trigger \"DEFAULT_STREAM\" {\n handler = \"$HOOK/\"\n}\ndash {\n path = \"$DIR/www/live\"\n fragment = \"1s\"\n}")
+			text = strings.Replace(text, `playlist_length = "10s"`, "playlist_length = \"10s\"\n"+lines, 1)
+			if name != "MP4" && name != "low latency" { // which name the same segments
+				text = strings.Replace(text, "dash {\n path = \"$DIR/www/live\"", "dash {\n path = \"$DIR/www/dash\"", 1)
+			}
+			if name == "encrypted" {
+				text = strings.Replace(text, "  location \"/live\"", "  location \"/live/keys\" {\n    alias = \"$DIR/www/live/keys\"\n  }\n  location \"/live\"", 1)
+			}
+			text = strings.Replace(text, "  location \"/live\"", "  location \"/dash\" {\n    root = \"$DIR/www\"\n  }\n  location \"/live\"", 1)
+			r := start(t, strings.ReplaceAll(text, "$HOOK", h.url))
+			r.publish("live", "hidden").seconds(6.2)
+			w := r.watcher("192.0.2.1")
+			file := map[bool]string{true: "/index.m3u8", false: ".m3u8"}[name == "nested"]
+			r.eventually("a playlist", func() bool { return w.get("/live/hidden"+file).status == 200 })
+			if p := w.gets("/live/viewtoken_1-0.ts", 404, ""); strings.Contains(p.body, "hidden") {
+				t.Errorf("before the playlist was asked for: %s", p.body)
+			}
+			known := map[string]bool{"/live/viewtoken_1" + file: true}
+			dash := map[bool]string{true: "/live/", false: "/dash/"}[name == "MP4" || name == "low latency"] + "viewtoken_1.mpd"
+			known[dash] = true
+			segments := 0
+			for queue := slices.Sorted(maps.Keys(known)); len(queue) > 0; queue = queue[1:] {
+				at := queue[0]
+				if strings.Contains(at, "EXT-X-PRELOAD") {
+					continue
+				}
+				p := w.gets(at, 200, "")
+				if !strings.HasSuffix(at, ".m3u8") && !strings.HasSuffix(at, ".mpd") {
+					segments++
+					continue
+				}
+				if all := fmt.Sprint(p.header, p.body); strings.Contains(all, "hidden") {
+					t.Errorf("%s names the stream: %s", at, all)
+				}
+				for _, uri := range linksOf(p.body) {
+					to := path.Join(path.Dir(at), uri)
+					if !known[to] {
+						known[to] = true
+						queue = append(queue, to)
+					}
+				}
+			}
+			if segments < 5 {
+				t.Errorf("%d segments, of %v", segments, slices.Sorted(maps.Keys(known)))
+			}
+			w.gets("/live/viewtoken_2"+file, 404, "")
+			w.gets("/live/viewtoken_1x"+file, 404, "")
+		})
+	}
+}
+
+// linksOf are the URIs of a playlist without those of parts that are still to come, or the
+// initialisation segments and the templates' first segments of an MPD.
+func linksOf(text string) (all []string) {
+	if strings.HasPrefix(text, "#EXTM3U") {
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			if _, uri, is := strings.Cut(line, `URI="`); is && !strings.HasPrefix(line, "#EXT-X-PRELOAD-HINT") {
+				uri, _, _ = strings.Cut(uri, `"`)
+				all = append(all, uri)
+			} else if line != "" && line[0] != '#' {
+				all = append(all, line)
+			}
+		}
+		return all
+	}
+	for _, m := range regexp.MustCompile(`initialization="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	for _, m := range regexp.MustCompile(`(?s)media="([^"]+)".*?<S t="([0-9]+)"`).FindAllStringSubmatch(text, -1) {
+		all = append(all, strings.ReplaceAll(m[1], "$Time$", m[2]))
+	}
+	return all
 }

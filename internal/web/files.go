@@ -42,13 +42,18 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 				in, abs = alt, strings.TrimSuffix(m.dir, "/")+"/"+alt
 			}
 		}
-		if !ok && (strings.HasSuffix(in, ".m3u8") || strings.HasSuffix(in, ".mpd")) {
-			if lf, ok = x.demanded(abs); !ok && x.instead(l, urlPath, abs) {
-				return
-			}
+		if !ok && isManifest(in) {
+			lf, ok = x.demanded(abs)
 		}
 		if !ok && strings.HasSuffix(in, ".m4s") {
 			lf, ok = x.hinted(abs)
+		}
+		if !ok {
+			var done bool
+			if in, lf, done = x.meant(l, urlPath, m, in); done {
+				return
+			}
+			ok = lf.Stream != ""
 		}
 		if ok {
 			x.serveLive(l, urlPath, m, in, lf)
