@@ -2,7 +2,9 @@ package origin
 
 import (
 	"context"
+	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/hls"
 	"github.com/rtmpd/rtmpd/internal/hooks"
+	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/viewers"
 )
 
@@ -22,7 +25,9 @@ func (au *Audience) Instead(ctx context.Context, playlist string, v viewers.Visi
 		if value.ValidStreamName(stream) != nil || a.HasStream(stream) || len(rules.triggers.For(hooks.DefaultStream, stream)) == 0 {
 			continue
 		}
-		other := au.defaults.get(a, stream, v, func() string { return a.defaultHTTP(ctx, rules, stream, v) })
+		other := au.defaults.get(a, stream, v, func() string {
+			return a.defaultHTTP(ctx, rules, stream, (&viewerSet{app: a, name: stream}).conn(v))
+		})
 		if other == "" || !a.HasStream(other) {
 			return viewers.Substitute{}, false
 		}
@@ -33,6 +38,38 @@ func (au *Audience) Instead(ctx context.Context, playlist string, v viewers.Visi
 		return viewers.Substitute{Dir: dir, Name: name}, name != ""
 	}
 	return viewers.Substitute{}, false
+}
+
+// Instead implements pages.Streams.
+func (p Pages) Instead(ctx context.Context, s pages.Stream, from netip.Addr, address string) bool {
+	au := p.origin.audience
+	for _, v := range *p.origin.services.Load() {
+		rules := v.rules.Load().find(s.App)
+		if rules == nil || value.ValidStreamName(s.Name) != nil || len(rules.triggers.For(hooks.DefaultStream, s.Name)) == 0 {
+			continue
+		}
+		a := v.enter(s.App)
+		if a == nil {
+			continue
+		}
+		_, query, _ := strings.Cut(address, "?")
+		visit := viewers.Visit{Addr: from, Query: query, Now: time.Now()}
+		other := au.defaults.get(a, s.Name, visit, func() string {
+			return a.defaultHTTP(ctx, rules, s.Name, hooks.Conn{Stream: s.Name, Addr: from.String(), Connector: "HTTP", URL: clip(address)})
+		})
+		if other == "" || !a.HasStream(other) {
+			return false
+		}
+		cfg, shown := rules.cfg.For(other), false
+		for _, ext := range []string{".m3u8", ".mpd"} {
+			if dir, name := manifestOf(s.Name, ext, cfg); name != "" {
+				_, ok := au.shown.enter(filepath.Join(dir, name), s.Name, other, cfg, visit.Now)
+				shown = shown || ok
+			}
+		}
+		return shown
+	}
+	return false
 }
 
 // Meant implements web.Defaulter.
@@ -52,11 +89,10 @@ func manifestOf(stream, ext string, cfg *config.Application) (dir, name string) 
 }
 
 // defaultHTTP asks DEFAULT_STREAM about an HTTP viewer; empty: it gets nothing.
-func (a *Application) defaultHTTP(ctx context.Context, rules *appRules, stream string, v viewers.Visit) string {
+func (a *Application) defaultHTTP(ctx context.Context, rules *appRules, stream string, who hooks.Conn) string {
 	cfg := rules.cfg.For(stream)
-	h := &viewerSet{app: a, name: stream} // for what it says of a viewer
 	reply, err := a.hooks.Fire(ctx, &rules.cfg.Notify, hooks.Subject{}, rules.triggers.For(hooks.DefaultStream, stream),
-		hooks.NewDefaultStream(a.name, fallbackOf(cfg, a.name, stream), h.conn(v)))
+		hooks.NewDefaultStream(a.name, fallbackOf(cfg, a.name, stream), who))
 	if err != nil || !reply.Answered || reply.Value == stream {
 		return ""
 	}

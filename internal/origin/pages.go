@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/dash"
@@ -114,8 +115,33 @@ func (p Pages) look(a *Application, rules *appRules, appName, name string) (s pa
 		fit = watched
 	case len(pullsOf(app, name)) > 0:
 		s.State, fit = pages.OnDemand, watched
+	default:
+		if other, ok := p.shownAs(a, rules, s); ok {
+			return other, watched
+		}
 	}
 	return s, fit
+}
+
+// shownAs returns the stream that is shown in the place of s, under its name.
+func (p Pages) shownAs(a *Application, rules *appRules, s pages.Stream) (pages.Stream, bool) {
+	now := time.Now()
+	name := p.origin.audience.shown.of(s.Dir, s.Name, now)
+	if name == "" {
+		name = p.origin.audience.shown.of(s.ManifestDir, s.Name, now)
+	}
+	if name == "" || a == nil || !a.HasStream(name) {
+		return s, false
+	}
+	other, _ := p.look(a, rules, s.App, name)
+	if cfg := rules.cfg.For(name); other.Playlist != "" {
+		other.Playlist = hls.PlaylistName(s.Name, cfg.HLS)
+	}
+	if cfg := rules.cfg.For(name); other.Manifest != "" {
+		other.Manifest = dash.ManifestName(s.Name, cfg.DASH)
+	}
+	other.Name, other.Guarded = s.Name, true // it is in no list, and has no picture for everybody
+	return other, true
 }
 
 // fill says what there is of s, a stream of a or the base name of renditions. Without HLS

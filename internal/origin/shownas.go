@@ -104,6 +104,19 @@ func (t *shownTable) find(file string, now time.Time) (s viewers.Substitute, ok 
 
 const maxShownPath = 4096
 
+// of returns the stream that is shown under a name in a directory; empty: none.
+func (t *shownTable) of(dir, name string, now time.Time) string {
+	if !t.any.Load() {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if as, there := t.all[path.Clean(dir)+"/"+name]; there && now.Before(as.until) {
+		return as.stream
+	}
+	return ""
+}
+
 // file is what a file whose path begins with the name is really.
 func (as *shownAs) file(shown string) viewers.Substitute {
 	s := viewers.Substitute{Dir: as.dir, Name: as.stream + shown[len(as.dir)+1+len(as.name):], Rename: as.renameMPD}

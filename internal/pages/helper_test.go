@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +28,8 @@ type fakeStreams struct {
 	keyframe *media.Packet
 	looks    int // calls of Find
 }
+
+func (f *fakeStreams) Instead(context.Context, Stream, netip.Addr, string) bool { return false }
 
 func (f *fakeStreams) Find(apps []string, app, name string) (Stream, bool) {
 	f.mu.Lock()

@@ -20,6 +20,7 @@ package pages
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -96,6 +97,9 @@ type Streams interface {
 	// means all. With an empty app it is the first that has such a stream, or
 	// could have. ok is false if none has a place for it.
 	Find(apps []string, app, name string) (s Stream, ok bool)
+	// Instead reports whether another stream is shown in the place of one that is not
+	// there, by its name. Find returns that from then on.
+	Instead(ctx context.Context, s Stream, from netip.Addr, url string) bool
 	// All returns the streams that are live, by name.
 	All(apps []string) []Stream
 	// Unlock returns a token for who knows the passphrase of a stream. The error is ErrLocked
@@ -216,6 +220,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, v Visit) {
 	if !ok {
 		http.NotFound(w, r)
 		return
+	}
+	if s.State == Offline && kind != kindUnlock && h.streams.Instead(r.Context(), s, v.Client, v.Base()+r.URL.RequestURI()) {
+		s, _ = h.streams.Find(h.cfg.Applications, app, name)
 	}
 	serve(w, r, v, s)
 }

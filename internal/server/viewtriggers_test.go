@@ -255,7 +255,7 @@ func TestAViewTokenShowsNoOtherName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newTriggerServer(t, func(f firing, w http.ResponseWriter, _ *http.Request) {
-				_, _ = io.WriteString(w, map[string]string{"viewtoken_1": "hidden"}[f.lines[1]])
+				_, _ = io.WriteString(w, map[string]string{"viewtoken_1": "secretcam"}[f.lines[1]])
 			})
 			text := watched("trigger \"DEFAULT_STREAM\" {\n handler = \"$HOOK/\"\n}\ndash {\n path = \"$DIR/www/live\"\n fragment = \"1s\"\n}")
 			text = strings.Replace(text, `playlist_length = "10s"`, "playlist_length = \"10s\"\n"+lines, 1)
@@ -265,14 +265,25 @@ func TestAViewTokenShowsNoOtherName(t *testing.T) {
 			if name == "encrypted" {
 				text = strings.Replace(text, "  location \"/live\"", "  location \"/live/keys\" {\n    alias = \"$DIR/www/live/keys\"\n  }\n  location \"/live\"", 1)
 			}
-			text = strings.Replace(text, "  location \"/live\"", "  location \"/dash\" {\n    root = \"$DIR/www\"\n  }\n  location \"/live\"", 1)
+			text = strings.Replace(text, "  location \"/live\"", "  location \"/watch\" {\n    player {}\n  }\n  location \"/dash\" {\n    root = \"$DIR/www\"\n  }\n  location \"/live\"", 1)
 			r := start(t, strings.ReplaceAll(text, "$HOOK", h.url))
-			r.publish("live", "hidden").seconds(6.2)
+			r.publish("live", "secretcam").seconds(6.2)
 			w := r.watcher("192.0.2.1")
 			file := map[bool]string{true: "/index.m3u8", false: ".m3u8"}[name == "nested"]
-			r.eventually("a playlist", func() bool { return w.get("/live/hidden"+file).status == 200 })
-			if p := w.gets("/live/viewtoken_1-0.ts", 404, ""); strings.Contains(p.body, "hidden") {
+			r.eventually("a playlist", func() bool { return w.get("/live/secretcam"+file).status == 200 })
+			if p := w.gets("/live/viewtoken_1-0.ts", 404, ""); strings.Contains(p.body, "secretcam") {
 				t.Errorf("before the playlist was asked for: %s", p.body)
+			}
+			if name == "nested" { // the page asks first
+				for _, page := range []string{"json_viewtoken_1.js", "viewtoken_1.html", "info_viewtoken_1.js"} {
+					p := w.gets("/watch/"+page, 200, map[bool]string{true: "viewtoken_1/index.m3u8", false: "viewtoken_1"}[strings.HasPrefix(page, "json")])
+					if strings.Contains(p.body, "secretcam") {
+						t.Errorf("%s names the stream: %s", page, p.body)
+					}
+				}
+				if p := w.gets("/watch/json_viewtoken_2.js", 200, "offline"); strings.Contains(p.body, "source") {
+					t.Errorf("a token that is none: %s", p.body)
+				}
 			}
 			known := map[string]bool{"/live/viewtoken_1" + file: true}
 			dash := map[bool]string{true: "/live/", false: "/dash/"}[name == "MP4" || name == "low latency"] + "viewtoken_1.mpd"
@@ -288,7 +299,7 @@ func TestAViewTokenShowsNoOtherName(t *testing.T) {
 					segments++
 					continue
 				}
-				if all := fmt.Sprint(p.header, p.body); strings.Contains(all, "hidden") {
+				if all := fmt.Sprint(p.header, p.body); strings.Contains(all, "secretcam") {
 					t.Errorf("%s names the stream: %s", at, all)
 				}
 				for _, uri := range linksOf(p.body) {
