@@ -202,6 +202,7 @@ var docs = map[string]string{
 	"Record.OnRecordStarted":        "The URL that is called when this recorder has begun a file. Unset: that of the application.",
 	"Record.Overwrite":              "Whether a file of the same name is overwritten, as nginx-rtmp does. Otherwise a name that is taken gets a number.",
 	"Record.Path":                   "The directory for recordings; it is made if need be.",
+	"Record.Streams":                "The streams that are recorded; unset: all.",
 	"Record.Suffix":                 "What stands behind the stream's name in the name of a file; strftime's directives are expanded.",
 	"Record.Tracks":                 "What is recorded. keyframes: the keyframes of the video only.",
 	"Record.Unique":                 "Whether the name of a file carries the time in seconds.",
@@ -263,4 +264,7 @@ var docs = map[string]string{
 	"Variant.Codecs":                "The codecs as RFC 6381 writes them. Unset: measured.",
 	"Variant.FrameRate":             "The frames per second. Unset: measured.",
 	"Variant.Resolution":            "The size of the picture. Unset: measured.",
+	"When.NotAfter":                 "The time until which it runs.",
+	"When.NotBefore":                "The time from which it runs.",
+	"When.Schedule":                 "The times of the week at which it runs: days, from, until, and a time zone, the server's if there is none. An end before the beginning is on the next day. Unset: always.",
 }

@@ -37,6 +37,9 @@ type Exec struct {
 // Record is a record block.
 type Record struct {
 	Name string `hcl:"NAME,label"`
+	// The streams that are recorded; unset: all.
+	Streams value.Patterns `hcl:"streams"`
+	When    When           `hcl:",inline"`
 	// What is recorded. keyframes: the keyframes of the video only.
 	Tracks []string `hcl:"tracks" nginx:"record" default:"audio video" one:"audio video keyframes data"`
 	// Whether the recorder waits until the control location starts it.
@@ -119,7 +122,30 @@ type Push struct {
 	// Whether it waits until the control location, or rtmpd push start, starts it.
 	Manual bool   `hcl:"manual"`
 	Remote Remote `hcl:",inline"`
+	When   When   `hcl:",inline"`
 	Range  hcl.Range
+}
+
+// When is at what times an output runs.
+type When struct {
+	// The times of the week at which it runs: days, from, until, and a time zone, the
+	// server's if there is none. An end before the beginning is on the next day. Unset:
+	// always.
+	Schedule value.Schedule `hcl:"schedule"`
+	// The time from which it runs.
+	NotBefore time.Time `hcl:"not_before"`
+	// The time until which it runs.
+	NotAfter time.Time `hcl:"not_after"`
+}
+
+// Open reports whether an output runs at a moment.
+func (w *When) Open(now time.Time) bool {
+	return !now.Before(w.NotBefore) && (w.NotAfter.IsZero() || now.Before(w.NotAfter)) && w.Schedule.Open(now)
+}
+
+// Always reports whether it runs at all times.
+func (w *When) Always() bool {
+	return w.Schedule == nil && w.NotBefore.IsZero() && w.NotAfter.IsZero()
 }
 
 // Pull is a pull block.

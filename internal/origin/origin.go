@@ -88,6 +88,7 @@ func New(ctx, outputCtx context.Context, o Options) *Origin {
 	og.goes.Go(func() { og.watchBitrates(ctx) })
 	og.goes.Go(func() { og.keepRecordings(outputCtx) })
 	og.goes.Go(func() { og.watchPlayers(ctx) })
+	og.goes.Go(func() { og.keepSchedules(ctx) })
 	og.goes.Go(func() { og.watchStreams(ctx) })
 	og.goes.Go(func() { og.audience.run(ctx) })
 	return og

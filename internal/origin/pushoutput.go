@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -20,7 +21,7 @@ var pushKind = OutputKind{
 	Blocks: func(a *config.Application, stream string) map[string]any {
 		all := make(map[string]any, len(a.Pushes))
 		for _, p := range a.Pushes {
-			if p.Remote.Streams.Match(stream) {
+			if p.Remote.Streams.Match(stream) && p.When.Open(time.Now()) {
 				all[p.Name] = p
 			}
 		}

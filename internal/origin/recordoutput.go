@@ -19,10 +19,12 @@ import (
 
 var recordKind = OutputKind{
 	Name: "record",
-	Blocks: func(a *config.Application, _ string) map[string]any {
+	Blocks: func(a *config.Application, stream string) map[string]any {
 		all := make(map[string]any, len(a.Records))
 		for _, r := range a.Records {
-			all[r.Name] = r
+			if r.Streams.Match(stream) && r.When.Open(time.Now()) {
+				all[r.Name] = r
+			}
 		}
 		return all
 	},
