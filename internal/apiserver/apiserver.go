@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +32,9 @@ type Options struct {
 	Log     *zap.Logger
 	// Wanted reports whether there is an api location: without one no history is kept.
 	Wanted func() bool
+	Lines  *Lines // of the log
+	// Health is that of the server, as health locations show it.
+	Health func() api.Health
 	// State is what the API has changed, and the configuration without that.
 	State func() (*apistate.State, *config.Config)
 	// Change changes it: all that change does to next, or nothing.
@@ -41,6 +45,7 @@ type Options struct {
 type Server struct {
 	o       Options
 	history history
+	sockets atomic.Int64 // WebSockets
 }
 
 // New returns a Server.

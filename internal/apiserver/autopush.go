@@ -162,19 +162,13 @@ func (s *Server) pushAutoRemove(c *api.Caller, arg json.RawMessage) (any, error)
 	} else if exact, err = autoPushes(arg); err != nil {
 		return nil, refusal(http.StatusBadRequest, `write an id of push_auto_list, "STREAM", ["STREAM", "TARGET"], or a list of these`)
 	}
-	n := 0
-	err := s.o.Change(func(next *apistate.State, cfg *config.Config) error {
-		before := len(next.Pushes)
-		next.Pushes = slices.DeleteFunc(next.Pushes, func(p apistate.Push) bool {
-			if slices.ContainsFunc(names, func(name string) bool { return name == p.ID || name == p.Streams || name == p.App+"/"+p.Streams }) {
-				return true
-			}
-			return slices.ContainsFunc(exact, func(e autoPush) bool {
-				return (e.Stream == p.Streams || e.Stream == p.App+"/"+p.Streams) && (e.Target == "" || e.Target == p.Target.Reveal())
-			})
+	n, err := s.removePushes(func(p *apistate.Push) bool {
+		if slices.ContainsFunc(names, func(name string) bool { return name == p.ID || name == p.Streams || name == p.App+"/"+p.Streams }) {
+			return true
+		}
+		return slices.ContainsFunc(exact, func(e autoPush) bool {
+			return (e.Stream == p.Streams || e.Stream == p.App+"/"+p.Streams) && (e.Target == "" || e.Target == p.Target.Reveal())
 		})
-		n = before - len(next.Pushes)
-		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ func commands() []command {
 		{"stats_streams", "read", (*Server).statsStreams},
 		{"clients", "read", (*Server).clients},
 		{"totals", "read", (*Server).totals},
+		{"log", "read", (*Server).logLines},
 		{"push_list", "read", (*Server).pushList},
 		{"push_auto_list", "read", (*Server).pushAutoList},
 		{"auto_push", "read", (*Server).autoPushMap},

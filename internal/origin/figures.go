@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/live"
+	"github.com/rtmpd/rtmpd/internal/output"
 )
 
 // Figures are the numbers of a stream at one moment. They cost less than a snapshot: an
@@ -77,14 +79,49 @@ func (st *Stream) figures(rules *appRules, now time.Time) Figures {
 
 // HealthOf is what STREAM_BUFFER tells of a stream's health; nil: there is no such stream.
 func (og *Origin) HealthOf(app, name string) map[string]any {
-	for _, v := range *og.services.Load() {
-		a := v.Application(app)
-		if a == nil {
-			continue
-		}
-		if st := a.Stream(name); st != nil {
-			return st.health(st.live.Snapshot(), nil)
-		}
+	if st := og.stream(app, name); st != nil {
+		return st.health(st.live.Snapshot(), nil)
 	}
 	return nil
+}
+
+// FindingsOf is what could be better about a stream.
+func (og *Origin) FindingsOf(app, name string) []doctor.Finding {
+	if st := og.stream(app, name); st != nil {
+		_, found := st.Health()
+		return found
+	}
+	return nil
+}
+
+// A Recording is a record block at work on a stream.
+type Recording struct {
+	App, Stream, Name string
+	output.State
+}
+
+// Recordings are those of the streams that there are; empty names are all.
+func (og *Origin) Recordings(app, stream string) (out []Recording) {
+	for _, v := range *og.services.Load() {
+		for _, a := range v.All() {
+			if app != "" && a.name != app {
+				continue
+			}
+			a.each(func(st *Stream) {
+				if stream != "" && st.name != stream {
+					return
+				}
+				for _, s := range st.outputs.list() {
+					if s.kind.Name == recordKind.Name {
+						_, state := s.now()
+						out = append(out, Recording{a.name, st.name, s.label, state})
+					}
+				}
+			})
+		}
+	}
+	slices.SortFunc(out, func(x, y Recording) int {
+		return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Stream, y.Stream), cmp.Compare(x.Name, y.Name))
+	})
+	return out
 }

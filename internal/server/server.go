@@ -90,7 +90,8 @@ func New(o Options) *Server {
 		o.Bind = listen.Bind
 	}
 	s := &Server{opts: o, started: time.Now(), awake: awake.New(), listeners: make(map[string]*listener)}
-	s.log = s.counters.counted(cleaned(o.Log, func(text string) string { return s.origin.Mask(text) }))
+	lines := &apiserver.Lines{}
+	s.log = s.counters.counted(cleaned(o.Log.WithOptions(zap.WrapCore(lines.Core)), func(text string) string { return s.origin.Mask(text) }))
 	s.hub = fanout.NewHub(defaultFlush, s.awake)
 	s.acme, s.hooks = acme.New(s.log, 0), hooks.New(s.log)
 	s.hooks.Awake = s.awake
@@ -107,7 +108,7 @@ func New(o Options) *Server {
 	s.metrics = s.newMetrics()
 	s.api = apiserver.New(apiserver.Options{
 		Origin: s.origin, Version: o.Version, Log: s.log, Wanted: func() bool { return apistate.Wanted(s.cfg.Load()) },
-		State: s.state, Change: s.changeState,
+		State: s.state, Change: s.changeState, Health: s.Health, Lines: lines,
 	})
 	s.goes.Go(func() { s.api.Run(s.ctx) })
 	s.goes.Go(func() {
