@@ -10,6 +10,7 @@ import (
 	"github.com/rtmpd/rtmpd/config/value"
 	"github.com/rtmpd/rtmpd/internal/dash"
 	"github.com/rtmpd/rtmpd/internal/hls"
+	"github.com/rtmpd/rtmpd/internal/pages"
 	"github.com/rtmpd/rtmpd/internal/progressive"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/viewers"
@@ -64,6 +65,29 @@ func (au *Audience) broadcast(dir, name string) (s progressive.Source, ok bool) 
 		}
 	}
 	return s, false
+}
+
+// outputFiles are what a stream is served as beside its playlist, the best first.
+func outputFiles(st *Stream) (all [8]pages.Output) {
+	if cfg := st.app.Config(st.name); cfg.HLS != nil && cfg.HLS.Keys != nil {
+		return all
+	}
+	video, audio := st.live.Tracks()
+	var out []pages.Output
+	for _, f := range progressive.Fitting(video, audio) {
+		o := pages.Output{File: st.name + f.Ext, Kind: f.Kind, Name: f.Name, Rank: f.Rank}
+		switch {
+		case f.Events:
+		case f.Sound || video == nil || audio == nil:
+			o.Tracks = 1
+		default:
+			o.Tracks = 2
+		}
+		out = append(out, o)
+	}
+	slices.SortStableFunc(out, func(a, b pages.Output) int { return b.Rank - a.Rank })
+	copy(all[:], out)
+	return all
 }
 
 // Stays implements web.Broadcaster: whether a viewer still may watch that Playlist has let

@@ -186,6 +186,9 @@ func (p Pages) fill(a *Application, cfg *config.HLS, dash bool, s *pages.Stream)
 		}
 		there = p.playable(s, media)
 	}
+	if st.name == s.Name && there {
+		s.Outputs = outputFiles(st)
+	}
 	switch {
 	case there && publishing:
 		s.State = pages.Live

@@ -102,13 +102,7 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 	if s.Video != nil && !s.Guarded {
 		i.Picture = h.picture(s)
 	}
-	add := func(kind, hrn, path string, rank int) {
-		src := source{Type: kind, HRN: hrn, RelURL: v.relative(path), Priority: rank}
-		if base := v.Base(); base != "" {
-			src.URL = base + path
-		}
-		i.Source = append(i.Source, src)
-	}
+	add := func(kind, hrn, path string, rank int) { i.add(v, source{Type: kind, HRN: hrn, Priority: rank}, path) }
 	switch {
 	case playlist == "":
 	case s.Fragmented:
@@ -119,6 +113,7 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 	if manifest != "" {
 		add(typeDASH, "DASH", manifest, rankDASH)
 	}
+	h.addOutputs(i, v, s)
 	i.Type, i.Selver, i.Capa, i.UnixOffset = "live", 2, &struct{}{}, new(int64)
 	i.Meta = &infoMeta{Tracks: make(map[string]infoTrack), Live: 1}
 	if t := s.Video; t != nil {
@@ -136,9 +131,38 @@ func (h *Handler) info(v *Visit, s *Stream) *info {
 		}
 	}
 	for j := range i.Source {
-		i.Source[j].SimulTracks, i.Source[j].TotalMatches = len(i.Meta.Tracks), len(i.Meta.Tracks)
+		if i.Source[j].SimulTracks == 0 {
+			i.Source[j].SimulTracks = len(i.Meta.Tracks)
+		}
+		i.Source[j].TotalMatches = i.Source[j].SimulTracks
 	}
 	return i
+}
+
+// add adds a source at a path of the site.
+func (i *info) add(v *Visit, src source, path string) {
+	src.RelURL = v.relative(path)
+	if base := v.Base(); base != "" {
+		src.URL = base + path
+	}
+	i.Source = append(i.Source, src)
+}
+
+// addOutputs adds the files that last as long as the stream: after the others, which
+// browsers play better.
+func (h *Handler) addOutputs(i *info, v *Visit, s *Stream) {
+	dir := s.Dir
+	if s.Playlist == "" {
+		dir = s.ManifestDir
+	}
+	for _, o := range s.Outputs {
+		if o.File == "" {
+			return
+		}
+		if path := v.PlaylistPath(dir, o.File); path != "" {
+			i.add(v, source{Type: o.Kind, HRN: o.Name + " progressive", Priority: o.Rank, SimulTracks: o.Tracks}, path)
+		}
+	}
 }
 
 // mistCodec returns MistServer's name of a codec.

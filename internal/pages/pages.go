@@ -68,9 +68,22 @@ type Stream struct {
 	// Fragmented: its fragments are MP4, not MPEG-TS.
 	Fragmented bool
 	// Renditions are how many qualities its playlist names; 0 or 1: one.
-	Renditions   int
+	Renditions int
+	// Outputs are files beside the playlist that last as long as the stream; the rest of
+	// them are empty.
+	Outputs      [8]Output
 	Video, Audio *media.Track // of the best rendition; nil: none
 	FrameRate    float64      // measured; 0: not known
+}
+
+// An Output is a stream as one file.
+type Output struct {
+	File string // its name
+	Kind string // what MistServer's players call it
+	Name string // for people
+	Rank int    // among the sources
+	// Tracks are how many of the stream's it has.
+	Tracks int
 }
 
 // watchable reports whether there is a playlist to ask for.

@@ -28,6 +28,8 @@ type Format struct {
 	Name   string // for people
 	Sound  bool   // sound alone
 	Events bool   // data messages alone, as texts
+	Kind   string // what MistServer's players call it
+	Rank   int    // among MistServer's sources, below those of HLS and DASH
 
 	takes func(*media.Track) bool
 	open  func(*Reader, Sink) muxer
@@ -42,14 +44,14 @@ type Source struct {
 }
 
 var formats = []*Format{
-	{Ext: ".flv", Type: "video/x-flv", Name: "FLV", takes: func(*media.Track) bool { return true }, open: newFLV},
-	{Ext: ".ts", Type: "video/mp2t", Name: "MPEG-TS", takes: mpegts.Supports, open: newTS},
-	{Ext: ".mp4", Type: "video/mp4", Name: "MP4", takes: mp4.Supports, open: newMP4},
-	{Ext: ".mkv", Type: "video/x-matroska", Name: "Matroska", takes: mkv.Supports, open: newMKV},
-	{Ext: ".webm", Type: "video/webm", Name: "WebM", takes: inWebM, open: newMKV},
-	{Ext: ".mp3", Type: "audio/mpeg", Name: "MP3", Sound: true, takes: func(t *media.Track) bool { return t.Codec == media.CodecMP3 }, open: newRaw},
-	{Ext: ".aac", Type: "audio/aac", Name: "AAC", Sound: true, takes: inADTS, open: newRaw},
-	{Ext: ".json", Type: "application/x-ndjson", Name: "JSON", Events: true},
+	{Ext: ".flv", Type: "video/x-flv", Name: "FLV", Kind: "flash/7", Rank: 5, takes: func(*media.Track) bool { return true }, open: newFLV},
+	{Ext: ".ts", Type: "video/mp2t", Name: "MPEG-TS", Kind: "html5/video/mpeg", Rank: 1, takes: mpegts.Supports, open: newTS},
+	{Ext: ".mp4", Type: "video/mp4", Name: "MP4", Kind: "html5/video/mp4", Rank: 4, takes: mp4.Supports, open: newMP4},
+	{Ext: ".mkv", Type: "video/x-matroska", Name: "Matroska", Kind: "html5/video/x-matroska", Rank: 1, takes: mkv.Supports, open: newMKV},
+	{Ext: ".webm", Type: "video/webm", Name: "WebM", Kind: "html5/video/webm", Rank: 4, takes: inWebM, open: newMKV},
+	{Ext: ".mp3", Type: "audio/mpeg", Name: "MP3", Kind: "html5/audio/mp3", Rank: 3, Sound: true, takes: func(t *media.Track) bool { return t.Codec == media.CodecMP3 }, open: newRaw},
+	{Ext: ".aac", Type: "audio/aac", Name: "AAC", Kind: "html5/audio/aac", Rank: 3, Sound: true, takes: inADTS, open: newRaw},
+	{Ext: ".json", Type: "application/x-ndjson", Name: "JSON", Kind: "html5/text/javascript", Rank: 0, Events: true},
 }
 
 // ByName returns the format that the extension of a file's name stands for, and the name
@@ -76,6 +78,16 @@ func inWebM(t *media.Track) bool {
 }
 
 func inADTS(t *media.Track) bool { return t.Codec == media.CodecAAC && mpegts.Supports(t) }
+
+// Fitting returns the formats that have a place for the tracks of a stream.
+func Fitting(video, audio *media.Track) (out []*Format) {
+	for _, f := range formats {
+		if f.Fits(video, audio) == nil && !(f.Sound && audio == nil) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
 
 // An UnfitError says that a stream can't be sent in a format without coding it again.
 type UnfitError struct{ reason string }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,4 +113,73 @@ func sameEnd(t *testing.T, source, file, kind string, least int) {
 	if len(got) < least || len(got) > len(want) || !slices.Equal(got, want[len(want)-len(got):]) {
 		t.Errorf("%s, %s: %d frames, or others, of %d", filepath.Ext(file), kind, whole, len(want))
 	}
+}
+
+// WebM is for AV1 and Opus: what came in Enhanced RTMP goes on as it is.
+func TestWebMHasTheFrames(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	var tags []sentTag
+	clip := flvTags(t, "../../internal/flv/testdata/av1opus.flv")
+	last := clip[len(clip)-1].timestamp + 40
+	for n := uint32(0); n*last < 8000; n++ { // it is short
+		for _, tag := range clip {
+			if tag.kind != tagScript {
+				tag.timestamp += n * last
+				tags = append(tags, sentTag{tag, tag.timestamp})
+			}
+		}
+	}
+	for ext, file := range saved(t, s, "av1", tags, ".webm", ".mp4", ".flv") {
+		if ext == ".flv" {
+			continue // this ffmpeg does not read Enhanced RTMP
+		}
+		out := succeed(t, command(t, time.Minute, "ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of", "csv=p=0", file))
+		var pictures, sounds int
+		if n, err := fmt.Sscanf(out, "av1,%d\nopus,%d", &pictures, &sounds); n != 2 || pictures < 60 || sounds < 60 {
+			t.Errorf("%s: %q (%v)", ext, out, err)
+		}
+	}
+}
+
+// Browsers and players play a stream's files while it is on air.
+func TestPlayersPlayProgressiveOutputs(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	background(t, ffmpegLive(t, s.rtmpURL("test")))
+	base := "http://" + s.http + "/live/test"
+	eventually(t, 60*time.Second, "the stream is there", func() bool {
+		r, err := http.Head(base + ".mp4")
+		if err != nil {
+			return false
+		}
+		_ = r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
+	t.Run("Chromium, a video", func(t *testing.T) {
+		t.Parallel()
+		watchPage(t, base+".mp4", 5*time.Second)
+	})
+	t.Run("Chromium, a radio", func(t *testing.T) {
+		t.Parallel()
+		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, `<audio autoplay muted src="%s.aac"></audio>`, base)
+		}))
+		t.Cleanup(site.Close)
+		page := open(t, site.URL)
+		var at float64
+		eventually(t, 90*time.Second, "it plays", func() bool {
+			page.eval(t, `document.querySelector("audio").currentTime`, &at)
+			return at > 2
+		})
+	})
+	t.Run("mpv", func(t *testing.T) {
+		t.Parallel()
+		playMPV(t, base+".mkv")
+	})
+	t.Run("VLC", func(t *testing.T) {
+		t.Parallel()
+		playVLC(t, base+".flv")
+	})
 }
