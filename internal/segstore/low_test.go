@@ -1,0 +1,182 @@
+package segstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// RFC 8216bis §6.2.5.2: what a version has, what it lets players wait for, and what is
+// too far ahead. Segments up to 6 are complete, of 7 there are 3 parts, and segment 6 has
+// 5. Part -1 is the whole segment.
+func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
+	t.Parallel()
+	e := NewEdition([]byte("body"), nil, nil)
+	e.Next, e.Parts, e.Last, e.Ahead = 7, 3, 5, 4
+	for _, c := range []struct {
+		segment uint64
+		part    int
+		want    string
+	}{
+		{0, -1, "has"},
+		{6, -1, "has"},
+		{6, 4, "has"},
+		{6, 5, "has"}, // which is the first part of 7
+		{6, 99, "has"},
+		{5, 99, "has"},
+		{7, 0, "has"},
+		{7, 2, "has"},
+		{7, -1, "waits"},
+		{7, 3, "waits"},
+		{7, 6, "waits"},
+		{7, 7, "ahead"},
+		{8, -1, "waits"},
+		{8, 0, "waits"},
+		{8, 3, "waits"},
+		{8, 4, "ahead"},
+		{9, -1, "ahead"},
+		{9, 0, "ahead"},
+	} {
+		t.Run(fmt.Sprint(c.segment, c.part), func(t *testing.T) {
+			t.Parallel()
+			l := new(Low)
+			l.Publish(e)
+			ctx, cancel := context.WithCancel(t.Context())
+			if c.want == "waits" {
+				cancel()
+			}
+			got, err := l.Wait(ctx, c.segment, c.part)
+			cancel()
+			switch {
+			case c.want == "has" && (got != e || err != nil),
+				c.want == "waits" && !errors.Is(err, context.Canceled),
+				c.want == "ahead" && !errors.Is(err, ErrAhead):
+				t.Errorf("%v, %v, want: %s", got != nil, err, c.want)
+			}
+		})
+	}
+	unknown := NewEdition(nil, nil, nil) // the segment before is of another process
+	unknown.Next, unknown.Parts = 7, 0
+	if !unknown.has(6, 99) || unknown.has(7, 0) {
+		t.Error("the parts of a segment that is complete are all there")
+	}
+}
+
+// Who waits gets the first version that has it, whatever is published before, and is not
+// told that it is too far ahead because another version came meanwhile.
+func TestWaitingForAVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		version := func(next uint64, parts int, ended bool) *Edition {
+			e := NewEdition(nil, nil, nil)
+			e.Next, e.Parts, e.Ahead, e.Ended = next, parts, 2, ended
+			return e
+		}
+		l := new(Low)
+		var mu sync.Mutex // of those who are answered at once
+		answers := make(map[string]*Edition)
+		wait := func(name string, segment uint64, part int) {
+			go func() {
+				e, err := l.Wait(t.Context(), segment, part)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				answers[name] = e
+			}()
+			synctest.Wait()
+		}
+		publish := func(e *Edition, want ...string) {
+			t.Helper()
+			clear(answers)
+			l.Publish(e)
+			synctest.Wait()
+			for _, name := range want {
+				if answers[name] != e {
+					t.Errorf("who waits for %s has no answer", name)
+				}
+			}
+			if len(answers) != len(want) || l.Newest() != e {
+				t.Errorf("answers %v, want %v", slices.Collect(maps.Keys(answers)), want)
+			}
+		}
+		wait("the first part", 0, 0) // before there is any version
+		publish(version(0, 0, false))
+		wait("the second part", 0, 1)
+		wait("part of the next segment", 1, 0)
+		publish(version(0, 1, false), "the first part")
+		publish(version(1, 0, false), "the second part")
+		publish(version(1, 1, false), "part of the next segment")
+		wait("what is far ahead by now", 2, 1)
+		publish(version(0, 0, false)) // a playlist that begins anew
+		publish(version(0, 0, true), "what is far ahead by now")
+		if e, err := l.Wait(t.Context(), 99, 99); e != l.Newest() || err != nil {
+			t.Errorf("after the end: %+v, %v", e, err)
+		}
+	})
+}
+
+// A part that was announced is answered once it is there, or will not come.
+func TestPartsThatAreAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(Dir)
+		type answer struct {
+			f  File
+			ok bool
+		}
+		var mu sync.Mutex // of those who are answered at once
+		answers := make(map[string]answer)
+		ask := func(who, name string, ctx context.Context) {
+			go func() {
+				f, ok := s.Hinted(ctx, name)
+				mu.Lock()
+				defer mu.Unlock()
+				answers[who] = answer{f, ok}
+			}()
+			synctest.Wait()
+		}
+		part := File{Kind: Part, Body: []byte("part")}
+		ask("too early", "a", t.Context())
+		if a, ok := answers["too early"]; !ok || a.ok {
+			t.Errorf("what was not announced: %+v, answered %v", a, ok)
+		}
+		s.Hint("a")
+		s.Hint("a") // twice is once
+		s.Hint("b")
+		ask("first", "a", t.Context())
+		ask("second", "a", t.Context())
+		ask("of what does not come", "b", t.Context())
+		gone, cancel := context.WithCancel(t.Context())
+		ask("who has gone", "a", gone)
+		cancel()
+		synctest.Wait()
+		if a, ok := answers["who has gone"]; !ok || a.ok || len(answers) != 2 {
+			t.Errorf("answers: %+v", answers)
+		}
+		s.Hold("a", part)
+		s.Unhint("b")
+		s.Unhint("c")
+		synctest.Wait()
+		for _, who := range []string{"first", "second"} {
+			if a := answers[who]; !a.ok || string(a.f.Body) != "part" {
+				t.Errorf("%s: %+v", who, a)
+			}
+		}
+		if a, ok := answers["of what does not come"]; !ok || a.ok {
+			t.Errorf("what does not come: %+v, answered %v", a, ok)
+		}
+		s.Hint("a") // it is there
+		if f, ok := s.Lookup("a"); !ok || string(f.Body) != "part" || len(s.parts.hints) != 0 {
+			t.Errorf("%+v, %v, %d hints", f, ok, len(s.parts.hints))
+		}
+		s.Drop("a")
+		if _, ok := s.Lookup("a"); ok {
+			t.Error("a part that was dropped is there")
+		}
+	})
+}
