@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/rtmpd/rtmpd/internal/fuzztime"
 )
@@ -22,6 +23,20 @@ func parse(s string) (*http.Request, error) {
 		return nil, err
 	}
 	return parseRequest(context.Background(), head, br)
+}
+
+// What ends before a request begins is no broken request.
+func TestWhereARequestEnds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]error{"": io.EOF, "G": io.ErrUnexpectedEOF, "GET / HTTP/1.1\r\n": io.ErrUnexpectedEOF, "GET / HTTP/1.1\r\nHost: h\r\n\r": io.ErrUnexpectedEOF} {
+		if _, err := parse(text); err != want {
+			t.Errorf("%q: %v, want %v", text, err, want)
+		}
+	}
+	broken := errors.New("connection reset")
+	if _, err := readHead(bufio.NewReader(io.MultiReader(strings.NewReader("GET"), iotest.ErrReader(broken))), nil); err != broken {
+		t.Errorf("a connection that breaks: %v", err)
+	}
 }
 
 func TestRequestsThatAreUnderstood(t *testing.T) {

@@ -18,6 +18,13 @@ func TestHowBodiesAreFramed(t *testing.T) {
 		h := w.Header()
 		switch r.URL.Path {
 		case "/nothing":
+		case "/one":
+			_, _ = io.WriteString(w, "a")
+		case "/said":
+			h.Set("Content-Length", "0")
+			if _, err := io.WriteString(w, "x"); err != http.ErrContentLength {
+				t.Errorf("more than nothing: %v", err)
+			}
 		case "/short":
 			_, _ = io.WriteString(w, "a")
 			_, _ = io.WriteString(w, "b")
@@ -73,6 +80,8 @@ func TestHowBodiesAreFramed(t *testing.T) {
 		headers    string // "Name=value" that must be there, "!Name" that must not
 	}{
 		{"/nothing", "", 200, 0, "!Content-Type"},
+		{"/one", "a", 200, 1, "Content-Type=text/plain; charset=utf-8"},
+		{"/said", "", 200, 0, "!Content-Type"},
 		{"/short", "ab", 200, 2, "Content-Type=text/plain; charset=utf-8"},
 		{"/long", long, 200, -1, ""},
 		{"/huge-write", long, 200, -1, ""},
