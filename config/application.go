@@ -84,7 +84,8 @@ type Application struct {
 	Notify         Notify      `hcl:",inline" reload:"now"`
 	// What a stream shows while its publisher is gone: the name of another stream of
 	// the application, or the path of an FLV or MP4 file, which begins with a slash; $stream,
-	// $base, $wildcard and $pluswildcard are placeholders. In a stream block without * and ? it is shown before the first publisher, too.
+	// $base, $wildcard and $pluswildcard are placeholders; or "latest recording", the
+	// newest that a record block has made of the stream. In a stream block without * and ? it is shown before the first publisher, too.
 	Fallback string `hcl:"fallback" stream:"yes" reload:"now" example:"\"/srv/slate.flv\""`
 	// HLS: fragments and playlists on disk.
 	HLS *HLS `hcl:"hls,block" nginx:"hls" output:"yes" stream:"yes" reload:"cut"`
@@ -302,3 +303,6 @@ func expandApp(path value.Path, app string) value.Path {
 		return ""
 	}))
 }
+
+// LatestRecording is the fallback that is the stream's newest finished recording.
+const LatestRecording = "latest recording"

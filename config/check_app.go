@@ -103,6 +103,7 @@ func (c *checker) outputs(n *node, app *Application) {
 	}
 	for _, r := range n.all("record") {
 		c.recordNames(r)
+		c.recordLists(r)
 		c.recordFormat(r)
 		c.execs(r)
 	}
@@ -134,6 +135,10 @@ func (c *checker) fallback(n *node, app *Application) {
 	f := app.Fallback
 	switch {
 	case f == "" || !n.said("fallback") || n.bad("fallback"):
+	case f == LatestRecording:
+		if !slices.ContainsFunc(app.Records, func(r Record) bool { return r.Format == "flv" || r.Format == "mp4" }) {
+			c.errorAt(n.at("fallback"), "there is no recording that could be shown", "write a record block with format = \"flv\" or \"mp4\"")
+		}
 	case value.Template(f).Check(fallbackVars) != nil:
 		c.errorAt(n.at("fallback"), "fallback: "+value.Template(f).Check(fallbackVars).Error(), "")
 	case !strings.Contains(f, "/"):
@@ -144,6 +149,30 @@ func (c *checker) fallback(n *node, app *Application) {
 		c.errorAt(n.at("fallback"), "the path of a fallback begins with /", "write \"/srv/slate.flv\"")
 	case !slices.Contains([]string{".flv", ".mp4"}, strings.ToLower(path.Ext(f))):
 		c.errorAt(n.at("fallback"), "a fallback is an FLV or MP4 file", "make one: ffmpeg -i FILE -c:v libx264 -g 50 -c:a aac -f flv SLATE.flv")
+	}
+}
+
+// recordLists checks the names of what lists recordings.
+func (c *checker) recordLists(r *node) {
+	if name, ok := r.attrs["index"]; ok && !r.bad("index") && name.value != nil {
+		if s := fmt.Sprint(name.value); s == "" || s[0] == '.' || strings.ContainsAny(s, "/\x00") {
+			c.errorAt(r.at("index"), "index is the name of a file in path", "write \"recordings.json\"")
+		}
+	}
+	list, ok := r.attrs["playlist"]
+	if !ok || r.bad("playlist") || list.value == nil {
+		return
+	}
+	s := fmt.Sprint(list.value)
+	bad := !strings.HasSuffix(s, ".m3u8") || len(s) == len(".m3u8")
+	for part := range strings.SplitSeq(s, "/") {
+		bad = bad || part == "" || part[0] == '.' || strings.IndexByte(part, 0) >= 0
+	}
+	if bad {
+		c.errorAt(r.at("playlist"), "playlist is the name of a playlist in path", "write \"$name.m3u8\"")
+	}
+	if format := r.attrs["format"]; format == nil || format.value != "ts" {
+		c.errorAt(r.at("playlist"), "playlist needs format = \"ts\"", "files of the other formats are no segments of HLS")
 	}
 }
 

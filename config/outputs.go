@@ -78,6 +78,11 @@ type Record struct {
 	// How much room recordings may take together; the oldest go first. off: no
 	// limit.
 	KeepSize value.Size `hcl:"keep_size" default:"off" off:"yes" example:"\"100G\""`
+	// A file in path that lists the finished recordings there, as JSON, the newest first.
+	Index string `hcl:"index" example:"\"recordings.json\""`
+	// An HLS playlist of a stream's recordings, in path; it needs format = "ts". A
+	// recording is in it once it is finished.
+	Playlist value.Template `hcl:"playlist" vars:"app name recorder stream base basename wildcard pluswildcard" example:"\"$name.m3u8\""`
 	// The URL that is called when a file of this recorder is closed. Unset: that of
 	// the application.
 	OnRecordDone value.URL `hcl:"on_record_done" nginx:"on_record_done"`

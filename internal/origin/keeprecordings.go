@@ -51,6 +51,9 @@ func (og *Origin) sweepRecordings(now time.Time) {
 				for i := range cfg.Records {
 					deleted, err := og.files.Sweep(&cfg.Records[i], name, now)
 					record.LogSwept(og.Log.With(zap.String("app", name), zap.String("recorder", cfg.Records[i].Name)), &cfg.Records[i], deleted, err)
+					if err := og.files.Publish(&cfg.Records[i], name); err != nil {
+						og.Log.Warn("recordings can't be listed for others", zap.String("path", string(cfg.Records[i].Path)), zap.Error(err))
+					}
 				}
 			}
 		}

@@ -93,6 +93,9 @@ func (o *outputs) apply(cfg *config.Application) {
 // held.
 func (o *outputs) blocks(kind *OutputKind, cfg *config.Application) map[string]any {
 	all := kind.Blocks(cfg, o.stream.name)
+	if kind.Name == recordKind.Name && o.stream.replays.Load() {
+		return nil // a recording is not recorded again
+	}
 	if len(o.rungs) == 0 || kind.Rung == nil {
 		return all
 	}

@@ -52,6 +52,7 @@ func openRecord(st *Stream, block any) (Output, error) {
 		Started:  func(path string) { st.sayRecordStarted(r, path) },
 		Done:     func(path string, ended bool) { st.sayRecordDone(r, path, ended) },
 		Finished: func(f record.Finished) { st.sayFile(r, f) },
+		List:     func() bool { return st.app.Config(st.name).Fallback == config.LatestRecording },
 		Status: func(s record.State) {
 			select {
 			case r.statuses <- s:

@@ -56,6 +56,7 @@ func (s *slate) Describe() Description {
 func (a *Application) startSlateLocked(st *Stream, source string) {
 	ctx, stop := context.WithCancel(a.origin.ctx)
 	s := &slate{source: source, stop: stop, since: time.Now()}
+	st.replays.Store(source == config.LatestRecording)
 	s.publication = &Publication{app: a, stream: st, publisher: s, slate: true, log: st.log()}
 	st.attachLocked(s.publication)
 	s.publication.log.Info("fallback is shown", zap.String("fallback", source))
@@ -79,7 +80,10 @@ func (a *Application) endSlate(st *Stream, s *slate, why error) {
 		return
 	}
 	reason := "nobody watches its fallback"
-	if !errors.Is(why, errUnwatched) {
+	switch {
+	case errors.Is(why, errNoRecording):
+		reason = "there is no recording of it to show"
+	case !errors.Is(why, errUnwatched):
 		reason = "its fallback can't be shown"
 		st.log().Error("fallback can't be shown", zap.String("fallback", s.source), zap.Error(why))
 	}
@@ -168,9 +172,12 @@ func (s *slate) run(ctx context.Context) error {
 		go s.watch(ctx, cancel)
 	}
 	var err error
-	if isFile(s.source) {
-		err = s.playFile(ctx)
-	} else {
+	switch {
+	case s.source == config.LatestRecording:
+		err = s.playRecording(ctx)
+	case isFile(s.source):
+		err = s.playFile(ctx, s.source)
+	default:
 		err = s.playStream(ctx)
 	}
 	if cause := context.Cause(ctx); cause != nil {
@@ -229,8 +236,8 @@ func (st *Stream) watched(now time.Time) bool {
 }
 
 // playFile shows a file over and over, at the speed of its timestamps.
-func (s *slate) playFile(ctx context.Context) error {
-	f, err := vod.OpenFile(s.source)
+func (s *slate) playFile(ctx context.Context, path string) error {
+	f, err := vod.OpenFile(path)
 	if err != nil {
 		return err
 	}

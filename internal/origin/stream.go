@@ -36,6 +36,8 @@ type Stream struct {
 
 	unloading bool // STREAM_UNLOAD is asked
 
+	replays atomic.Bool // it shows its latest recording: nothing records that
+
 	news    streamNews
 	outputs *outputs
 	ladders ladders
@@ -96,6 +98,9 @@ func (st *Stream) attachLocked(p *Publication) {
 	st.publication = p
 	st.hooks.Store(p.hooks)
 	st.cameBy.Store(&p.via)
+	if !p.slate && st.replays.Swap(false) {
+		st.app.origin.goes.Go(func() { st.outputs.apply(st.app.Config(st.name)) })
+	}
 	if !p.slate { // the stream is still that of the publisher before
 		st.news.inputs.Add(1)
 		st.owner = p.owner

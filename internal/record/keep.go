@@ -19,7 +19,7 @@ import (
 )
 
 // ledgerName is the file, beside the recordings, that lists those of recorders with
-// keep_for or keep_size. What is not in it is never deleted.
+// keep_for, keep_size, index or playlist. What is not in it is never deleted.
 const ledgerName = ".rtmpd-recordings"
 
 // maxLedger bounds it.
@@ -33,6 +33,12 @@ type listed struct {
 	Ended int64  `json:"t,omitempty"` // Unix ms; 0: it is open, or its process was killed
 	Size  int64  `json:"s,omitempty"` // when it ended
 	Gone  bool   `json:"gone,omitempty"`
+
+	Stream   string `json:"st,omitempty"`
+	Began    int64  `json:"b,omitempty"` // Unix ms
+	Length   int64  `json:"d,omitempty"` // ms
+	Sequence int64  `json:"q,omitempty"` // of the stream's recordings, from 1
+	Over     bool   `json:"e,omitempty"` // the stream ended with it
 }
 
 // owner names the recorder whose files go together.
@@ -43,15 +49,16 @@ func keeps(cfg *config.Record) bool { return cfg.KeepFor > 0 || cfg.KeepSize > 0
 
 // list writes down that f is, or was, a recording of r's.
 func (r *Recorder) list(f *file, ended bool) {
-	if !keeps(r.cfg) {
+	if !r.lists() {
 		return
 	}
-	e := listed{Name: f.name, Owner: owner(r.o.App, r.cfg.Name), Inode: f.inode}
+	e := listed{Name: f.name, Owner: owner(r.o.App, r.cfg.Name), Inode: f.inode, Stream: r.o.Stream, Began: r.opened.UnixMilli()}
 	if ended {
-		e.Ended, e.Size = r.o.Now().UnixMilli(), f.w.Written()
+		e.Ended, e.Size, e.Length, e.Over = r.o.Now().UnixMilli(), f.w.Written(), f.w.Duration().Milliseconds(), r.ending
+		e.Sequence = r.nextSequence()
 	}
 	if err := r.o.Store.appendLedger(string(r.cfg.Path), e); err != nil {
-		r.log.Warn("recording not listed: keep_for and keep_size will not delete it", zap.String("path", f.path), zap.Error(err))
+		r.log.Warn("recording not listed: keep_for and keep_size will not delete it, no index names it", zap.String("path", f.path), zap.Error(err))
 	}
 }
 

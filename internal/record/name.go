@@ -49,9 +49,13 @@ func (n naming) file(now time.Time, number int) (string, error) {
 // placeholders are empty: "$wildcard/$name.flv" of a stream without a wildcard is in the
 // path itself.
 func (n naming) expand(now time.Time) string {
+	return expandPath(string(n.cfg.Filename), func(p string) string { return n.value(p, now) })
+}
+
+func expandPath(template string, valueOf func(placeholder string) string) string {
 	var parts []string
-	for part := range strings.SplitSeq(string(n.cfg.Filename), "/") {
-		name := value.Template(part).Expand(func(p string) string { return n.value(p, now) })
+	for part := range strings.SplitSeq(template, "/") {
+		name := value.Template(part).Expand(valueOf)
 		if name != "" || part == "" {
 			parts = append(parts, name)
 		}

@@ -29,6 +29,9 @@ type Options struct {
 	Status  func(State)                   // for record.notify
 	// Finished is called after Done, with what is known of the file.
 	Finished func(Finished)
+	// List reports whether the files are listed, for Store.Latest; nil: they are only
+	// where the block says so.
+	List func() bool
 
 	Now  func() time.Time                          // nil: time.Now
 	Free func(dir string) (bytes int64, err error) // nil: of the file system
@@ -66,9 +69,11 @@ type Recorder struct {
 	opened time.Time
 	last   string // path of the newest file, without its number
 	number int    // of the newest finished one
-	fault  fault
-	look   time.Time // when the disk is checked again
-	ending bool
+
+	sequence int64 // of the newest that is listed; 0: not known
+	fault    fault
+	look     time.Time // when the disk is checked again
+	ending   bool
 
 	epoch     uint32
 	seenVideo bool // in this epoch

@@ -195,6 +195,9 @@ func (r *Recorder) status(s State) {
 func (r *Recorder) sweep() {
 	deleted, err := r.o.Store.Sweep(r.cfg, r.o.App, r.o.Now())
 	LogSwept(r.log, r.cfg, deleted, err)
+	if err := r.o.Store.Publish(r.cfg, r.o.App); err != nil {
+		r.log.Warn("recordings can't be listed for others", zap.String("path", string(r.cfg.Path)), zap.Error(err))
+	}
 }
 
 // LogSwept says what Store.Sweep did.
