@@ -281,11 +281,15 @@ func TestTheDocumentedDomainsLoad(t *testing.T) {
 }
 
 func TestTheDocumentedMetricsLoad(t *testing.T) {
-	if l := load(t, block(t, "docs/monitoring.md", "hcl", "metrics {}")).HTTP[0].Locations; len(l) != 1 || !l[0].Metrics {
+	if l := load(t, block(t, "docs/monitoring.md", "hcl", "location \"/metrics\"")).HTTP[0].Locations; len(l) != 1 || !l[0].Metrics {
 		t.Errorf("%+v", l)
 	}
 	if m := load(t, "metrics { mist = true }\nhttp {}").Metrics; !m.Mist || m.Streams != 1000 {
 		t.Errorf("%+v", m)
+	}
+	c := load(t, block(t, "docs/monitoring.md", "hcl", "koekjes"))
+	if l := c.HTTP[0].Locations; len(l) != 2 || !l[0].Metrics || !l[1].Metrics || l[1].Path != "/koekjes.json" || !l[1].Exact || !c.Metrics.Mist {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -106,6 +106,10 @@ func (c *Collector) Handler(r *prometheus.Registry) (http.Handler, error) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 			return
 		}
+		if c.wantsMistJSON(r) {
+			c.serveMistJSON(yielding{w})
+			return
+		}
 		inner.ServeHTTP(yielding{w}, r)
 	}), nil
 }

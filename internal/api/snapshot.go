@@ -171,9 +171,18 @@ type Stream struct {
 	// HTTP viewers: polling a playlist now, the maximum at one time, and all different
 	// ones.
 	Viewers, ViewersPeak, ViewersUnique int
+	// ViewersBy are the viewers of now by how they watch; one that watches in two ways is
+	// in both.
+	ViewersBy []ProtocolCount
 
 	Ingest doctor.Figures   // of the present publisher
 	Health []doctor.Finding // findings about it and its outputs, the most important first
+}
+
+// ProtocolCount is how many viewers watch by a protocol.
+type ProtocolCount struct {
+	Protocol string // HLS, DASH, FLV …
+	Viewers  int
 }
 
 // An Output is one output of a stream.

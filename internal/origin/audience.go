@@ -197,6 +197,9 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 	if cfg.Sessions != nil {
 		grant.Meter = h.counter.Keep(look)
 	}
+	if p := protocolOf(&v); p != viewers.HLS && v.Poll && cfg.Sessions == nil {
+		h.counter.Watches(id, p)
+	}
 	if !rules.asksHTTP(h.name) && tokens != nil {
 		au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(h.passLife(cfg, timeout)), look.Epoch)
 	}

@@ -145,6 +145,10 @@ func (v *streamView) snapshot(now time.Time) api.Stream {
 	}
 	if v.viewers != nil {
 		out.Viewers, out.ViewersPeak, out.ViewersUnique = v.viewers.counter.Counts(now)
+		for name, n := range v.viewers.counter.Watching() {
+			out.ViewersBy = append(out.ViewersBy, api.ProtocolCount{Protocol: name, Viewers: n})
+		}
+		slices.SortFunc(out.ViewersBy, func(x, y api.ProtocolCount) int { return cmp.Compare(x.Protocol, y.Protocol) })
 	}
 	if p := v.publication; p != nil && !p.slate {
 		c := client(p.publisher.Describe(), now)

@@ -1,6 +1,7 @@
 package viewers
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -28,6 +29,39 @@ func ProtocolNamed(name string) Protocol {
 		return 0
 	}
 	return 1 << i
+}
+
+// Watches notes how a viewer watches that has joined.
+func (c *Counter) Watches(id ID, by Protocol) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el := c.byID[id]; el != nil {
+		el.Value.(*entry).Sums.Protocols |= by
+	}
+}
+
+// Watching returns how many viewers watch by each protocol, by name; one of whom nothing
+// else was noted watches HLS.
+func (c *Counter) Watching() map[string]int {
+	c.mu.Lock()
+	var counts [1 << 4]int
+	for el := c.joined.Front(); el != nil; el = el.Next() {
+		p := el.Value.(*entry).Sums.Protocols
+		if p == 0 {
+			p = HLS
+		}
+		for ; p != 0; p &= p - 1 {
+			counts[bits.TrailingZeros16(uint16(p))]++
+		}
+	}
+	c.mu.Unlock()
+	out := make(map[string]int)
+	for i, name := range protocols {
+		if counts[i] > 0 {
+			out[name] = counts[i]
+		}
+	}
+	return out
 }
 
 // Names returns the names of all protocols in p.
