@@ -88,10 +88,16 @@ func arrayPush(list []json.RawMessage) (p autoPush, err error) {
 
 // push makes the push of the state, of what was said.
 func (p *autoPush) push(cfg *config.Config) (apistate.Push, error) {
-	given := func(n json.Number) bool { return n != "" && n != "0" }
+	var times [2]int64
+	for i, n := range []json.Number{p.ScheduleTime, p.CompleteTime} {
+		var err error
+		if times[i], err = n.Int64(); err != nil && n != "" {
+			return apistate.Push{}, refusal(http.StatusBadRequest, "scheduletime and completetime are Unix seconds")
+		}
+	}
 	rule := func(r json.RawMessage) bool { return len(r) > 0 && string(r) != "null" && string(r) != "[]" }
-	if given(p.ScheduleTime) || given(p.CompleteTime) || rule(p.StartRule) || rule(p.EndRule) {
-		return apistate.Push{}, refusal(http.StatusBadRequest, "schedules and rules are not taken by the API: push blocks of the configuration say when")
+	if rule(p.StartRule) || rule(p.EndRule) {
+		return apistate.Push{}, refusal(http.StatusBadRequest, "rules are not taken: push blocks of the configuration have schedules")
 	}
 	var inhibit []string
 	if len(p.Inhibit) > 0 && string(p.Inhibit) != "null" {
@@ -105,6 +111,9 @@ func (p *autoPush) push(cfg *config.Config) (apistate.Push, error) {
 		return apistate.Push{}, err
 	}
 	out, err := apistate.NewPush(app, streams, p.Target, inhibit)
+	if err == nil {
+		err = out.Between(times[0], times[1])
+	}
 	if err != nil {
 		return out, refusal(http.StatusBadRequest, err.Error())
 	}
@@ -191,7 +200,7 @@ func (s *Server) pushAutoList(*api.Caller, json.RawMessage) (any, error) {
 	rows := [][]any{}
 	for i := range kept.Pushes {
 		p := &kept.Pushes[i]
-		rows = append(rows, []any{p.Streams, shownTarget(p), 0, 0})
+		rows = append(rows, []any{p.Streams, shownTarget(p), p.NotBefore, p.NotAfter})
 	}
 	return rows, nil
 }
@@ -205,6 +214,12 @@ func (s *Server) autoPushMap(*api.Caller, json.RawMessage) (any, error) {
 		o := map[string]any{"stream": p.Streams, "target": shownTarget(p), "application": p.App}
 		if len(p.Inhibit) > 0 {
 			o["inhibit"] = p.Inhibit
+		}
+		if p.NotBefore != 0 {
+			o["scheduletime"] = p.NotBefore
+		}
+		if p.NotAfter != 0 {
+			o["completetime"] = p.NotAfter
 		}
 		if why := noEffect(cfg, p); why != "" {
 			o["without_effect"] = why

@@ -44,14 +44,16 @@ type series struct {
 }
 
 // put appends the sample of a second. Seconds that were left out, because the process did
-// not run, are like the one before.
+// not run, get the same.
 func (s *series) put(at int64, v sample) {
-	if n := len(s.samples); n > 0 && at > s.end {
-		for gap := min(at-s.end-1, kept); gap > 0; gap-- {
-			s.samples = append(s.samples, s.samples[n-1])
-		}
+	for gap := min(at-s.end-1, kept); gap > 0 && len(s.samples) > 0; gap-- {
+		s.samples = append(s.samples, v)
+		s.watched += uint64(v.Players) + uint64(v.Viewers)
 	}
-	if at <= s.end { // the clock was set back
+	if s.end-at > kept { // the clock was set back by far
+		s.samples, s.end = s.samples[:0], at-1
+	}
+	if at <= s.end { // by little
 		at = s.end
 		s.samples = s.samples[:max(0, len(s.samples)-1)]
 	}
@@ -114,11 +116,19 @@ func (h *history) take(now time.Time, figures []origin.Figures) {
 	}
 	at := seconds(now)
 	var sum sample
+	span := uint64(1) // seconds since the last sample
+	if at > h.all.end && len(h.all.samples) > 0 {
+		span = uint64(at - h.all.end)
+	}
 	was, seen := h.before, make(map[streamKey]before, len(figures))
 	for i := range figures {
 		f := &figures[i]
 		key := streamKey{f.App, f.Name}
-		v := sampleOf(f, was[key])
+		b, known := was[key]
+		if !known { // since when it has these bytes is not known
+			b = before{f.Received, f.SentRTMP, f.SentHTTP}
+		}
+		v := sampleOf(f, b, span)
 		seen[key] = before{f.Received, f.SentRTMP, f.SentHTTP}
 		sum.add(v)
 		s := h.of[key]
@@ -141,28 +151,28 @@ func (h *history) take(now time.Time, figures []origin.Figures) {
 	h.all.put(at, sum)
 }
 
-// sampleOf is the sample of a stream. Where no session counts bytes, HTTP viewers are taken
+// sampleOf is the sample of a stream, span seconds after its counters were was. Where no session counts bytes, HTTP viewers are taken
 // to be sent the stream's own bit rate.
-func sampleOf(f *origin.Figures, was before) sample {
-	v := sample{Players: uint32(f.Players), Viewers: uint32(f.Viewers), Outputs: uint32(f.Outputs)}
+func sampleOf(f *origin.Figures, was before, span uint64) sample {
+	v := sample{
+		Players: uint32(f.Players), Viewers: uint32(f.Viewers), Outputs: uint32(f.Outputs),
+		Down: grown(f.Received, was.received, span), UpRTMP: grown(f.SentRTMP, was.rtmp, span), UpHTTP: grown(f.SentHTTP, was.http, span),
+	}
 	if f.Publishing {
 		v.Inputs = 1
 	}
-	if was == (before{}) {
-		return v // since when it has these bytes is not known
-	}
-	v.Down, v.UpRTMP, v.UpHTTP = grown(f.Received, was.received), grown(f.SentRTMP, was.rtmp), grown(f.SentHTTP, was.http)
 	if !f.Metered {
 		v.UpHTTP = uint32(min(f.BwIn/8*uint64(f.Viewers), 1<<32-1))
 	}
 	return v
 }
 
-func grown(now, was uint64) uint32 {
+// grown is how much a counter has grown in a second, on average over some.
+func grown(now, was, seconds uint64) uint32 {
 	if now < was {
 		return 0
 	}
-	return uint32(min(now-was, 1<<32-1))
+	return uint32(min((now-was)/seconds, 1<<32-1))
 }
 
 // watched is how many seconds all viewers of a stream have watched it.

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
@@ -48,20 +49,24 @@ type RunningPush struct {
 
 // KeptPush is a push that the API has added.
 type KeptPush struct {
-	ID            string   `json:"id"`
-	Application   string   `json:"application"`
-	Stream        string   `json:"stream" what:"NAME: that stream alone; NAME+: its wildcard streams"`
-	Target        string   `json:"target" what:"without its key"`
-	Inhibit       []string `json:"inhibit" what:"streams that it is not for"`
-	WithoutEffect string   `json:"without_effect,omitempty" what:"why it has none"`
+	ID            string     `json:"id"`
+	Application   string     `json:"application"`
+	Stream        string     `json:"stream" what:"NAME: that stream alone; NAME+: its wildcard streams"`
+	Target        string     `json:"target" what:"without its key"`
+	Inhibit       []string   `json:"inhibit" what:"streams that it is not for"`
+	NotBefore     *time.Time `json:"not_before,omitempty"`
+	NotAfter      *time.Time `json:"not_after,omitempty"`
+	WithoutEffect string     `json:"without_effect,omitempty" what:"why it has none"`
 }
 
 // NewPush is a push to be.
 type NewPush struct {
-	Stream  string   `json:"stream" what:"APPLICATION/NAME, or NAME where one application fits; NAME+ means its wildcard streams"`
-	Target  string   `json:"target" what:"rtmp:// or rtmps://, with the key"`
-	Inhibit []string `json:"inhibit,omitempty"`
-	Once    bool     `json:"once,omitempty" what:"true: now, until the stream ends; it must be live"`
+	Stream    string     `json:"stream" what:"APPLICATION/NAME, or NAME where one application fits; NAME+ means its wildcard streams"`
+	Target    string     `json:"target" what:"rtmp:// or rtmps://, with the key"`
+	Inhibit   []string   `json:"inhibit,omitempty"`
+	NotBefore *time.Time `json:"not_before,omitempty" what:"it runs from then on"`
+	NotAfter  *time.Time `json:"not_after,omitempty" what:"it runs until then"`
+	Once      bool       `json:"once,omitempty" what:"true: now, until the stream ends; it must be live"`
 }
 
 // PushIDs are what was added.
@@ -169,9 +174,16 @@ func (s *Server) restPushes(*restCall) (any, error) {
 	}
 	for i := range kept.Pushes {
 		p := &kept.Pushes[i]
-		out.Kept = append(out.Kept, KeptPush{
+		one := KeptPush{
 			ID: p.ID, Application: p.App, Stream: p.Streams, Target: shownTarget(p), Inhibit: append([]string{}, p.Inhibit...), WithoutEffect: noEffect(cfg, p),
-		})
+		}
+		if p.NotBefore != 0 {
+			one.NotBefore = new(time.Unix(p.NotBefore, 0).UTC())
+		}
+		if p.NotAfter != 0 {
+			one.NotAfter = new(time.Unix(p.NotAfter, 0).UTC())
+		}
+		out.Kept = append(out.Kept, one)
 	}
 	return out, nil
 }
@@ -183,8 +195,8 @@ func (s *Server) restAddPush(q *restCall) (any, error) {
 	}
 	out := PushIDs{Kept: []string{}}
 	if want.Once {
-		if len(want.Inhibit) > 0 {
-			return nil, refusal(http.StatusBadRequest, "inhibit is for a push that is kept")
+		if len(want.Inhibit) > 0 || want.NotBefore != nil || want.NotAfter != nil {
+			return nil, refusal(http.StatusBadRequest, "inhibit, not_before and not_after are for a push that is kept")
 		}
 		started, already, err := s.startPushes(want.Stream, want.Target)
 		if err != nil {
@@ -197,6 +209,12 @@ func (s *Server) restAddPush(q *restCall) (any, error) {
 	p := autoPush{Stream: want.Stream, Target: want.Target}
 	if len(want.Inhibit) > 0 {
 		p.Inhibit, _ = json.Marshal(want.Inhibit) // strings: it can't fail
+	}
+	if want.NotBefore != nil {
+		p.ScheduleTime = json.Number(strconv.FormatInt(want.NotBefore.Unix(), 10))
+	}
+	if want.NotAfter != nil {
+		p.CompleteTime = json.Number(strconv.FormatInt(want.NotAfter.Unix(), 10))
 	}
 	added, there, err := s.addPushes([]autoPush{p})
 	if err != nil {

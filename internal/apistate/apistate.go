@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +46,9 @@ type Push struct {
 	Inhibit []string      `json:"inhibit,omitempty"`
 	Target  value.RTMPURL `json:"-"`
 	Kept    string        `json:"target"` // Target; only in the file
+	// NotBefore and NotAfter are Unix seconds between which it runs; 0: always.
+	NotBefore int64 `json:"not_before,omitempty"`
+	NotAfter  int64 `json:"not_after,omitempty"`
 }
 
 // A Key lets somebody publish a stream, as a stream_key block does.
@@ -70,9 +75,34 @@ func NewPush(app, streams, target string, inhibit []string) (Push, error) {
 		}
 	}
 	slices.Sort(p.Inhibit)
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{app, streams, target}, p.Inhibit...), "\x00")))
-	p.ID = hex.EncodeToString(sum[:8])
+	p.name()
 	return p, nil
+}
+
+// name gives the push its id.
+func (p *Push) name() {
+	words := append([]string{p.App, p.Streams, p.Target.Reveal()}, p.Inhibit...)
+	if p.NotBefore != 0 || p.NotAfter != 0 {
+		words = append(words, "", strconv.FormatInt(p.NotBefore, 10), strconv.FormatInt(p.NotAfter, 10))
+	}
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	p.ID = hex.EncodeToString(sum[:8])
+}
+
+// maxTime is the end of the year 9999.
+const maxTime = 253402300799
+
+// Between has the push run between two times only, in Unix seconds; 0: no bound.
+func (p *Push) Between(notBefore, notAfter int64) error {
+	switch {
+	case notBefore < 0 || notAfter < 0 || notBefore > maxTime || notAfter > maxTime:
+		return errors.New("a time is in Unix seconds")
+	case notAfter != 0 && notAfter <= notBefore:
+		return errors.New("the end of a push is before its beginning")
+	}
+	p.NotBefore, p.NotAfter = notBefore, notAfter
+	p.name()
+	return nil
 }
 
 // ParseTarget reads where a push goes.
@@ -121,6 +151,12 @@ func (p *Push) Block(wait int) config.Push {
 	b := config.Push{Name: Label(p.ID)}
 	b.Remote = Remote(p.Target, wait)
 	b.Remote.Streams = p.patterns()
+	if p.NotBefore != 0 {
+		b.When.NotBefore = time.Unix(p.NotBefore, 0)
+	}
+	if p.NotAfter != 0 {
+		b.When.NotAfter = time.Unix(p.NotAfter, 0)
+	}
 	return b
 }
 
@@ -198,6 +234,9 @@ func parse(b []byte) (*State, error) {
 	}
 	for i := range s.Pushes {
 		p, err := NewPush(s.Pushes[i].App, s.Pushes[i].Streams, s.Pushes[i].Kept, s.Pushes[i].Inhibit)
+		if err == nil {
+			err = p.Between(s.Pushes[i].NotBefore, s.Pushes[i].NotAfter)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("push %d: %w", i+1, err)
 		}

@@ -33,6 +33,11 @@ func TestAStateIsReadAsItWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &State{Pushes: []Push{mustPush(t, "live", "show+", "rtmp://example.org/app/KEY?a=b", "show+x")}, Keys: []Key{key}, Wait: 5}
+	timed := mustPush(t, "live", "show", "rtmp://example.org/app/x")
+	if err := timed.Between(1700000000, 0); err != nil || timed.Between(5, 5) == nil || timed.Between(-1, 0) == nil {
+		t.Errorf("between: %v", err)
+	}
+	s.Pushes = append(s.Pushes, timed)
 	for range 2 {
 		if err := s.Save(dir); err != nil {
 			t.Fatal(err)

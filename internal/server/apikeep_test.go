@@ -119,7 +119,12 @@ func TestPushesOfTheAPI(t *testing.T) {
 	r.refuses(`{"push_start":["live/cam","/mnt/recordings/x.mkv"]}`, 400, "files are written by record blocks")
 	r.refuses(`{"push_start":["live/cam","srt://127.0.0.1:1"]}`, 400, "does not send")
 	r.refuses(`{"push_auto_add":["cam","`+target("x")+`"]}`, 409, "several applications fit")
-	r.refuses(`{"push_auto_add":["live/cam","`+target("x")+`",1700000000]}`, 400, "schedules")
+	r.refuses(`{"push_auto_add":["live/cam","`+target("x")+`",0,0,"viewers",2,1]}`, 400, "rules are not taken")
+	r.refuses(`{"push_auto_add":["live/cam","`+target("x")+`",1700000000,1600000000]}`, 400, "before its beginning")
+	r.mist(`{"push_auto_add":["live/cam","` + target("past") + `",1600000000,1700000000]}`)
+	if list := r.mist(`{"push_auto_list":true}`); !strings.Contains(list, `(hidden)",1600000000,1700000000]`) {
+		t.Errorf("push_auto_list: %s", list)
+	}
 
 	cam := r.publish("live", "cam")
 	cam.seconds(2)
@@ -137,7 +142,8 @@ func TestPushesOfTheAPI(t *testing.T) {
 	r.eventually("the copy is over", func() bool {
 		return r.stream("copy", "once-secret") == nil || r.stream("copy", "once-secret").Waiting()
 	})
-	r.mists(`{"push_list":true}`, `{"push_list":[]}`)
+	r.mists(`{"push_list":true}`, `{"push_list":[]}`) // the time of the other one is over
+	r.mists(`{"push_auto_remove":"live/cam"}`, `{"push_auto_remove":{"removed":1}}`)
 
 	// One that is kept, for streams to come.
 	r.mists(`{"push_settings":{"wait":1}}`, `{"push_settings":{"maxspeed":0,"wait":1}}`)

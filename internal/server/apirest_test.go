@@ -205,7 +205,7 @@ func TestWhatRESTAnswersIsWhatItsDocumentSays(t *testing.T) {
 		t.Fatalf("pushes: %s", list)
 	}
 	r.rest(&d, "DELETE", fmt.Sprintf("/pushes/%v", pushes.Running[0].ID), "", 204)
-	kept := r.rest(&d, "POST", "/pushes", `{"stream":"live/anna+","target":"`+target+`","inhibit":["anna+x"]}`, 201)
+	kept := r.rest(&d, "POST", "/pushes", `{"stream":"live/anna+","target":"`+target+`","inhibit":["anna+x"],"not_before":"2026-01-01T20:00:00Z","not_after":"2099-01-01T00:00:00Z"}`, 201)
 	r.rest(&d, "POST", "/pushes", `{"stream":"live/anna","target":"/etc/passwd"}`, 400)
 	r.rest(&d, "GET", "/pushes", "", 200)
 	_ = json.Unmarshal([]byte(r.rest(&d, "GET", "/pushes", "", 200)), &pushes)
