@@ -2,11 +2,13 @@ package origin
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/viewers"
 	"github.com/rtmpd/rtmpd/internal/viewtoken"
 )
@@ -16,8 +18,20 @@ import (
 type onceTokens struct {
 	mu   sync.Mutex
 	used map[viewers.Key]usedToken
-	kept onceFile
+	// recent is who has shown which of them lately: it asks again every few seconds.
+	recent map[onceName]onceUser
+	kept   onceFile
 }
+
+type onceName struct{ app, id string }
+
+type onceUser struct {
+	source netip.Addr
+	agent  string
+}
+
+// maxOnceAgent and maxOnceID bound what recent has.
+const maxOnceAgent, maxOnceID = 256, 64
 
 type usedToken struct {
 	by    viewers.Key
@@ -29,10 +43,29 @@ const maxOnceTokens = 1 << 15
 
 // take reports whether who shows a token may use it: the first to do so, and no other.
 func (o *onceTokens) take(c *viewtoken.Claims, app string, s credential, now time.Time, overtime time.Duration) bool {
-	id := viewers.KeyOf(0, 0, netip.Addr{}, app, c.ID)
-	by := whoShows(s)
+	name, user := onceName{app, c.ID}, onceUser{listen.SourceOf(s.addr.Unmap()).Addr(), s.agent}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if known, there := o.recent[name]; there && known == user {
+		return true
+	}
+	if !o.takeAnew(c, app, s, now, overtime) {
+		return false
+	}
+	if len(s.agent) <= maxOnceAgent && len(c.ID) <= maxOnceID {
+		if len(o.recent) >= maxOnceTokens || o.recent == nil {
+			o.recent = make(map[onceName]onceUser)
+		}
+		// Clones, because a request's strings keep the whole of it.
+		o.recent[onceName{app, strings.Clone(c.ID)}] = onceUser{user.source, strings.Clone(user.agent)}
+	}
+	return true
+}
+
+// takeAnew is take for who is not in recent. mu is held.
+func (o *onceTokens) takeAnew(c *viewtoken.Claims, app string, s credential, now time.Time, overtime time.Duration) bool {
+	id := viewers.KeyOf(0, 0, netip.Addr{}, app, c.ID)
+	by := whoShows(s)
 	if o.used == nil {
 		o.used = o.kept.read(now)
 	}
