@@ -79,11 +79,6 @@ func (c *checker) locationPath(b *node, p string) {
 // servers are the attributes and blocks that say what a location serves.
 const servers = "root alias redirect stat control metrics api health player"
 
-// builtServers are those that this version has.
-func (c *checker) builtServers() []string {
-	return slices.DeleteFunc(strings.Fields(servers), func(name string) bool { return c.unbuilt["location."+name] })
-}
-
 func (c *checker) location(b *node, loc *Location) {
 	var serves []string
 	for _, name := range strings.Fields(servers) {
@@ -93,7 +88,7 @@ func (c *checker) location(b *node, loc *Location) {
 	}
 	switch {
 	case len(serves) == 0 && !c.broken:
-		c.errorAt(b.rng, b.title()+" serves nothing", "write one of: "+strings.Join(c.builtServers(), ", "))
+		c.errorAt(b.rng, b.title()+" serves nothing", "write one of: "+strings.Join(strings.Fields(servers), ", "))
 	case len(serves) > 1:
 		c.errorAt(b.rng, b.title()+" serves several things", "keep one of: "+strings.Join(serves, ", "))
 	}

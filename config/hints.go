@@ -214,15 +214,6 @@ func explainValues(diags hcl.Diagnostics) hcl.Diagnostics {
 const notNeeded = "worker_processes rtmp_auto_push rtmp_auto_push_reconnect rtmp_socket_dir max_streams out_queue out_cork buffer sync interleave busy stream_buckets " +
 	"play_time_fix publish_time_fix hls_muxdelay hls_audio_buffer_size session_relay buflen relay_buffer so_keepalive ipv6only netcall_buffer hls_allow_client_cache record_interval_size"
 
-// blockOf returns the block in which rtmpd has the equivalent of an nginx-rtmp directive.
-func blockOf(name string) string {
-	switch prefix, _, _ := strings.Cut(name, "_"); {
-	case prefix == "dash", name == "push", name == "pull":
-		return prefix
-	}
-	return ""
-}
-
 // execHint is elsewhere for the exec directives.
 func execHint(name string) string {
 	kind, isExec := strings.CutPrefix(name, "exec_")
@@ -282,7 +273,6 @@ func elsewhere(name string) string {
 
 var (
 	unknownName = regexp.MustCompile(`(?:An argument named|Blocks of type|No argument or block type is named) "([^"]+)"`)
-	labelled    = regexp.MustCompile(`(?:All|for) (\w+) blocks`)
 	suggestion  = regexp.MustCompile(`Did you mean (?:to define (?:a block of type|argument) )?"([^"]+)"`)
 )
 
@@ -290,10 +280,6 @@ var (
 func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		d.Detail = strings.TrimSuffix(d.Detail, ".")
-		if m := labelled.FindStringSubmatch(d.Detail); m != nil && l.unbuilt[s.name+"."+m[1]] {
-			*d = *unbuiltDiag(*d.Subject, m[1], "leave the block out")
-			continue
-		}
 		m := unknownName.FindStringSubmatch(d.Detail)
 		if m == nil {
 			continue
@@ -306,8 +292,6 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 		near := suggestion.FindStringSubmatch(d.Detail)
 		block, attr := s.block(name), s.attr(name)
 		switch {
-		case l.unbuilt[s.name+"."+name] || l.unbuilt["application."+blockOf(name)]:
-			*d = *unbuiltDiag(*d.Subject, name, "leave it out")
 		case slices.Contains(strings.Fields(notNeeded), name):
 			d.Summary, d.Detail = name+" is not needed", "rtmpd does without it: leave it out"
 		case block != nil && block.empty:

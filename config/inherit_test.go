@@ -368,7 +368,7 @@ func TestApplicationsInheritHowHooksAreCalled(t *testing.T) {
   application "a" {
     notify_method = "post"
   }
-}`, LoadOptions{}) // not built yet: the values are there all the same
+}`, LoadOptions{})
 	n := cfg.RTMP[0].Application("a").Notify
 	if n.Timeout != 3*time.Second || n.Method != "post" || n.Concurrency != 7 || n.UpdateTimeout != 30*time.Second {
 		t.Errorf("%+v", n)

@@ -37,7 +37,6 @@ type loader struct {
 	o        LoadOptions
 	dir      string // where the files count as lying; empty: where they lie
 	schema   *blockSchema
-	unbuilt  map[string]bool
 	diags    hcl.Diagnostics
 	files    Files
 	reading  Reading // every file that was read or looked for
@@ -72,7 +71,7 @@ func newLoader(o LoadOptions) *loader {
 		}
 	}
 	return &loader{
-		o: o, schema: newSchema(), unbuilt: unbuilt(),
+		o: o, schema: newSchema(),
 		files: make(Files), reading: make(Reading), hidden: make(map[string]bool), badLines: make(map[line]bool),
 		contexts: make(map[string]*hcl.EvalContext), locals: make(map[string]*local),
 	}

@@ -16,7 +16,7 @@ import (
 // its default, the directive of nginx-rtmp that it stands for, when a reload
 // applies it, and an example.
 func Reference() []byte {
-	r := &reference{unbuilt: unbuilt()}
+	r := new(reference)
 	r.WriteString(referenceHead)
 	r.block(newSchema(), nil, "", "Top level", "")
 	return r.Bytes()
@@ -43,7 +43,6 @@ applies a change, and "also in stream" if a ` + "`stream`" + ` block may say it.
 
 type reference struct {
 	bytes.Buffer
-	unbuilt map[string]bool
 }
 
 // block writes a block and those in it. typ is the struct whose field it is.
@@ -106,9 +105,6 @@ func (r *reference) howBlock(parent, b *blockSchema) string {
 			words = append(words, l.name+" is one of "+strings.Join(l.allows.One, ", "))
 		}
 	}
-	if r.unbuilt[parent.name+"."+b.name] {
-		words = append(words, "**not built yet**")
-	}
 	if len(words) == 0 {
 		return ""
 	}
@@ -150,9 +146,6 @@ func (r *reference) attr(s *blockSchema, a *attrSchema) {
 	add("%s", reloadText[a.reload])
 	if a.inStreams {
 		add("also in stream")
-	}
-	if r.unbuilt[s.name+"."+a.name] || r.unbuilt[a.name] {
-		add("**not built yet**")
 	}
 	fmt.Fprintf(r, "- `%s = %s` (%s)  \n  %s\n", a.name, a.example(), strings.Join(words, "; "), docs[fieldOf(s.typ, a.index)])
 }

@@ -29,28 +29,9 @@ func walkSchema(visit func(path string, parent *blockSchema, a *attrSchema, b *b
 	walk("", newSchema())
 }
 
-// unbuiltAt reports whether the table has the attribute or block, or one above it.
-func unbuiltAt(path string, parent *blockSchema, name string) bool {
-	table := unbuilt()
-	if table[parent.name+"."+name] || table[name] && strings.HasPrefix(name, "notify_") {
-		return true
-	}
-	above := strings.Split(path, ".")
-	for i := len(above) - 1; i > 0; i-- { // a block above it
-		outer := ""
-		if i > 1 {
-			outer = above[i-2]
-		}
-		if table[outer+"."+above[i-1]] {
-			return true
-		}
-	}
-	return false
-}
-
 func TestSchemaIsTheOneReviewed(t *testing.T) {
 	var b strings.Builder
-	walkSchema(func(path string, parent *blockSchema, a *attrSchema, block *blockSchema) {
+	walkSchema(func(path string, _ *blockSchema, a *attrSchema, block *blockSchema) {
 		var words []string
 		if block != nil {
 			words = append(words, "block")
@@ -62,9 +43,6 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 			}
 			if block.inStreams {
 				words = append(words, "in stream")
-			}
-			if unbuiltAt(path, parent, block.name) {
-				words = append(words, "unbuilt")
 			}
 		} else {
 			words = append(words, a.language(nil).Kind())
@@ -93,9 +71,6 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 				words = append(words, "in stream")
 			}
 			words = append(words, "reload "+a.reload)
-			if unbuiltAt(path, parent, a.name) {
-				words = append(words, "unbuilt")
-			}
 		}
 		fmt.Fprintf(&b, "%s: %s\n", path, strings.Join(words, ", "))
 	})
@@ -114,9 +89,9 @@ func TestSchemaIsTheOneReviewed(t *testing.T) {
 	}
 }
 
-// TestEveryAttributeIsBuiltOrSaysSo demands that each attribute is in the table
-// of what is not built, or in effects.txt with a behaviour test that sets it.
-func TestEveryAttributeIsBuiltOrSaysSo(t *testing.T) {
+// TestEveryAttributeHasAnEffect demands that each attribute is in effects.txt with a
+// behaviour test that sets it.
+func TestEveryAttributeHasAnEffect(t *testing.T) {
 	effects := readEffects(t)
 	packages := make(map[string]*testPackage)
 	walkSchema(func(path string, parent *blockSchema, a *attrSchema, block *blockSchema) {
@@ -135,13 +110,8 @@ func TestEveryAttributeIsBuiltOrSaysSo(t *testing.T) {
 		e, ok := effects[path]
 		delete(effects, path)
 		switch {
-		case unbuiltAt(path, parent, name):
-			if ok {
-				t.Errorf("%s is in the table of what is not built and in effects.txt", path)
-			}
-			return
 		case !ok:
-			t.Errorf("%s is neither in the table of what is not built nor in effects.txt", path)
+			t.Errorf("%s is not in effects.txt", path)
 			return
 		case packages[e.dir] == nil:
 			packages[e.dir] = parseTests(t, e.dir)
@@ -155,31 +125,6 @@ func TestEveryAttributeIsBuiltOrSaysSo(t *testing.T) {
 	})
 	for _, path := range slices.Sorted(maps.Keys(effects)) {
 		t.Errorf("effects.txt names %s, which the schema does not have", path)
-	}
-}
-
-// TestUnbuiltRowsExist: a row that names nothing would silently do nothing.
-func TestUnbuiltRowsExist(t *testing.T) {
-	known := make(map[string]bool)
-	walkSchema(func(_ string, parent *blockSchema, a *attrSchema, b *blockSchema) {
-		if b != nil {
-			known[parent.name+"."+b.name] = true
-			known[b.name] = true
-			for i := 0; b.repeats && i < len(TriggerKinds); i++ {
-				known[b.name+"="+TriggerKinds[i].Name] = true
-			}
-			return
-		}
-		known[a.name] = true
-		known[parent.name+"."+a.name] = true
-		for _, v := range a.allows.One {
-			known[parent.name+"."+a.name+"="+v] = true
-		}
-	})
-	for _, row := range strings.Fields(unbuiltTable) {
-		if !known[row] {
-			t.Errorf("the table of what is not built names %s, which does not exist", row)
-		}
 	}
 }
 

@@ -96,14 +96,9 @@ func (l *loader) read(body hcl.Body, n *node) {
 	for _, b := range content.Blocks {
 		s := n.schema.block(b.Type)
 		c := &node{schema: s, file: n.file, labels: composed(b.Labels), rng: b.DefRange, attrs: make(map[string]*attr)}
-		before := len(l.diags)
 		l.checkLabels(c, b)
 		l.read(b.Body, c)
 		n.blocks = append(n.blocks, c)
-		if l.unbuilt[n.schema.name+"."+s.name] && !c.disabled() || len(c.labels) > 0 && l.unbuilt[s.name+"="+c.labels[0]] {
-			// First, before how it is written: of two about one place the second is dropped.
-			l.diags = slices.Insert(l.diags, before, unbuiltDiag(c.rng, c.title(), "leave the block out"))
-		}
 	}
 }
 
@@ -143,7 +138,6 @@ func (l *loader) readAttr(a *hcl.Attribute, n *node) {
 	if len(marks) > 0 {
 		l.hide(s, read, marked)
 	}
-	l.checkBuilt(n, out)
 }
 
 // hide remembers the strings that came out of env, file or credential. Words and

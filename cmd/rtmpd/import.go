@@ -68,7 +68,7 @@ counterpart, is not needed, behaves better now, or wants to be looked at.`,
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&strict, "strict", false, "exit 1 if anything was not taken over, or waits for a part of rtmpd that is not built yet")
+	f.BoolVar(&strict, "strict", false, "exit 1 if anything was not taken over")
 	f.BoolVar(&stdin, "stdin", false, "read standard input; its includes begin in the current directory")
 	f.StringVarP(&out, "output", "o", "", "write to `FILE`, not to standard output")
 	return cmd

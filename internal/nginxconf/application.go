@@ -175,32 +175,17 @@ func (im *importer) vod(b *item, s *scope) {
 	if len(plays) == 0 {
 		return
 	}
-	v := im.output(b, plays[0], "application.vod", "files can't be played meanwhile", "vod")
+	v := b.block(plays[0], "vod")
 	var paths []string
 	for _, p := range plays {
 		v.take(p)
 		for _, dir := range p.strings() {
-			if strings.Contains(dir, "://") && !im.o.Built("vod.temp_path") {
-				im.note(p, unbuilt, "files behind a URL can't be played meanwhile: %s is left out", dir)
-				continue
-			}
 			paths = append(paths, dir)
 		}
 	}
 	v.set(nil, "path", list(paths...))
 	im.set(v, s.get("play_temp_path"), attribute{"temp_path", file, 0})
 	im.set(v, s.get("play_local_path"), attribute{"local_path", file, 0})
-}
-
-// output is a new block of an output: switched off where this version does not have
-// it.
-func (im *importer) output(b *item, d *directive, feature, meanwhile, typ string, labels ...string) *item {
-	o := b.block(d, typ, labels...)
-	if !im.o.Built(feature) {
-		o.set(nil, "enabled", "false")
-		im.note(d, unbuilt, "it is imported with enabled = false: %s", meanwhile)
-	}
-	return o
 }
 
 // forget marks everything in a block as done: a note speaks for all of it.

@@ -56,9 +56,9 @@ func (im *importer) exec(b *item, d *directive, s *scope, options bool, feature 
 		im.note(d, lost, "it names no program")
 		return
 	}
-	e := im.output(b, d, feature, "the program does not run meanwhile", "exec", kind, label(b, kind, filepath.Base(args[0].text)))
+	e := b.block(d, "exec", kind, label(b, kind, filepath.Base(args[0].text)))
 	e.set(nil, "command", im.command(d, args, kind))
-	if kind == "record_done" && im.o.Built("record.format=mp4") && remuxes(args) {
+	if kind == "record_done" && remuxes(args) {
 		im.note(d, better, "rtmpd records MP4 itself: format = \"mp4\" in the record block does without this command")
 	}
 	if len(streams) > 0 {

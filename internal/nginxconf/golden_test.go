@@ -18,9 +18,6 @@ import (
 
 var update = flag.Bool("update", false, "write the results into the golden files")
 
-// everything is built: the golden results do not change when something is.
-func everything(string) bool { return true }
-
 // archive reads includes from a golden file: /etc/nginx/x is its file x.
 type archive txtar.Archive
 
@@ -43,10 +40,9 @@ func (a *archive) set(name string, data []byte) {
 	a.Files = append(a.Files, txtar.File{Name: name, Data: data})
 }
 
-func (a *archive) options(built func(string) bool) Options {
+func (a *archive) options() Options {
 	const dir = "/etc/nginx/"
 	return Options{
-		Built: built,
 		Open: func(path string) ([]byte, error) {
 			if data := a.get(strings.TrimPrefix(path, dir)); data != nil {
 				return data, nil
@@ -95,7 +91,7 @@ func TestGolden(t *testing.T) {
 	for path, a := range archives(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			got := map[string]string{}
-			r, err := Import("/etc/nginx/nginx.conf", a.input(), a.options(everything))
+			r, err := Import("/etc/nginx/nginx.conf", a.input(), a.options())
 			if err != nil {
 				got["error"] = err.Error() + "\n"
 			} else {
@@ -134,7 +130,7 @@ func TestGolden(t *testing.T) {
 func TestResultsPassTheChecks(t *testing.T) {
 	for path, a := range archives(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			r, err := Import("/etc/nginx/nginx.conf", a.input(), a.options(nil))
+			r, err := Import("/etc/nginx/nginx.conf", a.input(), a.options())
 			if err != nil {
 				if a.get("error") == nil {
 					t.Fatal(err)

@@ -217,7 +217,7 @@ func (im *importer) dash(b *item, app *directive, s *scope, known *application) 
 		}
 		return
 	}
-	d := im.output(b, on, "application.dash", "HLS plays in every browser, with hls.js where it is not built in", "dash")
+	d := b.block(on, "dash")
 	known.dash = im.directory(d, s.get("dash_path"), app, "dash_path", "/var/lib/rtmpd/dash")
 	im.copied(d, s, strings.Fields("dash_fragment dash_playlist_length dash_nested dash_cleanup"), dashAttributes)
 	im.lengths(d, s, "dash")

@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/rtmpd/rtmpd/config"
 )
 
 // Options are what reading includes depends on.
@@ -23,9 +21,6 @@ type Options struct {
 	Open func(path string) ([]byte, error)
 	// Glob finds the files of an include with * or ?; nil: on the disk.
 	Glob func(pattern string) ([]string, error)
-	// Built says which blocks and attributes this version of rtmpd has; nil:
-	// config.Built. If it is set, what is not built is no error in the result.
-	Built func(name string) bool
 }
 
 // Result is an imported configuration.
@@ -37,7 +32,7 @@ type Result struct {
 
 // Complete says that nothing was lost.
 func (r *Result) Complete() bool {
-	return !slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Kind == lost || n.Kind == unbuilt })
+	return !slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Kind == lost })
 }
 
 // Summary counts what became of the directives.
@@ -47,7 +42,7 @@ func (r *Result) Summary() string {
 		count[n.Kind]++
 	}
 	out := fmt.Sprintf("%d directives imported", r.Written)
-	for _, k := range []Kind{lost, unbuilt, changed, better, unneeded} {
+	for _, k := range []Kind{lost, changed, better, unneeded} {
 		if count[k] > 0 {
 			out += fmt.Sprintf(", %d %s", count[k], k)
 		}
@@ -60,7 +55,6 @@ type Kind string
 
 const (
 	lost     Kind = "not taken over" // it has no counterpart
-	unbuilt  Kind = "not built yet"  // this version of rtmpd does not do it yet
 	changed  Kind = "look at this"   // it was taken over, and differs
 	better   Kind = "better now"     // rtmpd does it by itself, or does it right
 	unneeded Kind = "not needed"     // nothing is missing without it
@@ -82,7 +76,6 @@ func (n Note) String() string {
 // importer is the state of one import.
 type importer struct {
 	o     Options
-	told  bool // o.Built was set
 	notes []Note
 	noted map[Note]bool
 
@@ -106,11 +99,7 @@ func Import(name string, text []byte, o Options) (*Result, error) {
 	if o.Glob == nil {
 		o.Glob = filepath.Glob
 	}
-	told := o.Built != nil
-	if !told {
-		o.Built = config.Built
-	}
-	im := &importer{o: o, told: told, noted: make(map[Note]bool), access: make(map[string]*directive), dirs: make(map[string]string), claimed: make(map[string]string), tunnels: make(map[string]string), yes: make(map[*directive]bool)}
+	im := &importer{o: o, noted: make(map[Note]bool), access: make(map[string]*directive), dirs: make(map[string]string), claimed: make(map[string]string), tunnels: make(map[string]string), yes: make(map[*directive]bool)}
 	p := &parser{im: im, dir: filepath.Dir(name)}
 	main, tail, err := p.file(name, text, 0)
 	if err != nil {

@@ -25,9 +25,6 @@ func (im *importer) pass(root *item) ([]byte, error) {
 		if !diags.HasErrors() {
 			_, _, diags = config.LoadDraft("", config.Draft{Names: []string{resultName}, Texts: []string{string(text)}}, config.LoadOptions{Check: true, Env: map[string]string{}})
 		}
-		if im.told {
-			diags = slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return strings.HasSuffix(d.Summary, "is not built yet") })
-		}
 		if !diags.HasErrors() {
 			return text, nil
 		}
@@ -57,13 +54,11 @@ func (im *importer) silence(root *item, o *output, diags hcl.Diagnostics) bool {
 		if slices.ContainsFunc(x.items, func(c *item) bool { return c.off }) {
 			continue // what it lacks now has a note
 		}
-		text, kind := d.Summary, lost
-		if strings.HasSuffix(text, "is not built yet") {
-			kind = unbuilt
-		} else if d.Detail != "" {
+		text := d.Summary
+		if d.Detail != "" {
 			text += ": " + d.Detail
 		}
-		im.note(origin(root, x), kind, refusal+"%s", strings.ReplaceAll(text, "\n", " "))
+		im.note(origin(root, x), lost, refusal+"%s", strings.ReplaceAll(text, "\n", " "))
 	}
 	return found
 }

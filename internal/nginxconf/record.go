@@ -71,7 +71,7 @@ func (im *importer) record(b *item, from *directive, name string, s *scope) {
 	suffix := s.get("record_suffix")
 	if suffix != nil {
 		im.set(r, suffix, attribute{"suffix", text, 0})
-		if s := strings.ToLower(suffix.arg(0)); strings.HasSuffix(s, ".mp4") && im.o.Built("record.format=mp4") {
+		if s := strings.ToLower(suffix.arg(0)); strings.HasSuffix(s, ".mp4") {
 			im.note(suffix, changed, "the files are FLV whatever they are called, as before; format = \"mp4\" makes MP4 of them")
 		}
 	}
@@ -87,11 +87,7 @@ func (im *importer) record(b *item, from *directive, name string, s *scope) {
 	if !on("record_unique") && !on("record_append") && (suffix == nil || !strings.Contains(suffix.arg(0), "%")) {
 		r.set(nil, "overwrite", "true")
 		if r.has("interval") || r.has("max_size") || r.has("max_frames") {
-			text := "nginx-rtmp begins each next file over the last one; rtmpd overwrites nothing within a publish: NAME+1.flv and so on"
-			if im.o.Built("record.keep_size") {
-				text += "; keep_size bounds what they take"
-			}
-			im.note(d, changed, "%s", text)
+			im.note(d, changed, "nginx-rtmp begins each next file over the last one; rtmpd overwrites nothing within a publish: NAME+1.flv and so on; keep_size bounds what they take")
 		}
 	}
 	own := &scope{block: s.block}

@@ -32,11 +32,7 @@ func (im *importer) relay(b *item, d *directive, s *scope, typ string) {
 	}
 	scheme, rest, _ := strings.Cut(address, "://")
 	host, path, _ := strings.Cut(rest, "/")
-	meanwhile := "the stream is not sent on meanwhile"
-	if typ == "pull" {
-		meanwhile = "nothing is fetched meanwhile"
-	}
-	r := im.output(b, d, "application."+typ, meanwhile, typ, label(b, typ, name(host)))
+	r := b.block(d, typ, label(b, typ, name(host)))
 	app, key, _ := strings.Cut(strings.Trim(path, "/"), "/")
 	if strings.Contains(app, "?") {
 		app, key = strings.Trim(path, "/"), ""

@@ -43,11 +43,6 @@ func (im *importer) set(i *item, d *directive, a attribute) {
 		im.note(d, lost, "it takes one value and has %d", len(d.args))
 		return
 	}
-	typ, _, _ := strings.Cut(i.head, " ")
-	if !im.o.Built(typ + "." + a.name) {
-		im.note(d, unbuilt, "it is left out")
-		return
-	}
 	v, err := a.read(d.arg(0))
 	if err != nil {
 		im.note(d, lost, "%v", err)
