@@ -175,7 +175,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 				au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), look.Epoch)
 			}
 			grant.Meter = meter
-			return grant, nil
+			return grant, h.seatLate(rules, id, &v, counted)
 		}
 	}
 	if rules.asksHTTP(h.name) {
@@ -189,9 +189,13 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 		}
 	}
 	begins := cfg.Sessions != nil && viewer != "" && v.Token == "" // its variants' requests are the session
-	if v.Poll && !begins && !h.counter.Touch(id, v.Now, timeout) {
-		if err := h.join(rules, id, v, counted); err != nil {
-			return grant, full(err)
+	if v.Poll && !begins {
+		if !h.counter.Touch(id, v.Now, timeout) {
+			if err := h.join(rules, id, v, counted); err != nil {
+				return grant, full(err)
+			}
+		} else if err := h.seatLate(rules, id, &v, counted); err != nil {
+			return grant, err
 		}
 	}
 	if cfg.Sessions != nil {

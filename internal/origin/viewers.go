@@ -100,6 +100,28 @@ func (h *viewerSet) join(rules *appRules, id viewers.ID, v viewers.Visit, counte
 	return err
 }
 
+// seatLate gives a viewer a place that has joined with a master playlist, for which none is
+// taken.
+func (h *viewerSet) seatLate(rules *appRules, id viewers.ID, v *viewers.Visit, counted bool) error {
+	if !counted || !v.Poll || h.counter.Seated(id) {
+		return nil
+	}
+	from := h.app.sourceOfViewer(v, rules.cfg)
+	if from == localSource {
+		return nil
+	}
+	h.app.mu.Lock()
+	seat, err := h.app.seat(from, h.app.rateLocked(h.name), v.Scope)
+	h.app.mu.Unlock()
+	if err != nil {
+		return full(err)
+	}
+	if !h.counter.Seat(id, seat) {
+		seat.Leave(false)
+	}
+	return nil
+}
+
 // all returns the sets, each once.
 func (au *Audience) all() []*viewerSet {
 	au.mu.RLock()

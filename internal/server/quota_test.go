@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rtmpd/rtmpd/internal/api"
+	"github.com/rtmpd/rtmpd/internal/listen"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
+	"github.com/rtmpd/rtmpd/internal/viewers"
 )
 
 // limitedBy is an application with HLS and DASH under /live, and limits blocks.
@@ -84,7 +89,7 @@ func TestTheEleventhViewerWaitsForAPlace(t *testing.T) {
 		r.watcher(fmt.Sprint("198.51.100.", i)).gets([]string{"/live/cam.m3u8", "/dash/cam.mpd"}[i%2], 200, "")
 	}
 	late := r.watcher("203.0.113.9")
-	for _, path := range []string{"/live/cam.m3u8", "/dash/cam.mpd"} {
+	for _, path := range []string{"/live/cam.m3u8", "/dash/cam.mpd", "/live/cam.flv"} {
 		p := late.gets(path, 503, `limits: viewers = 11 of application "live" reached`)
 		if p.header.Get("Retry-After") != "5" {
 			t.Errorf("Retry-After is %q", p.header.Get("Retry-After"))
@@ -294,5 +299,51 @@ func TestAStreamKeyHasLimits(t *testing.T) {
 	c.seconds(3)
 	if st := c.ended(); !strings.Contains(st.Description, "max_bitrate = 1k exceeded") {
 		t.Errorf("a publisher with a bit rate that its key does not allow is told %+v", st)
+	}
+}
+
+// Who has taken no place with the multivariant playlist takes one with the first media
+// playlist, whether or not it comes with a token.
+func TestAMultivariantPlaylistIsNoWayIn(t *testing.T) {
+	t.Parallel()
+	r := start(t, strings.Replace(limitedBy("", "", "viewers = 1", ""), "fragment        = \"1s\"", "fragment        = \"1s\"\n      variant \"_low\" {}", 1))
+	p := r.publish("live", "cam_low")
+	p.seconds(4.2)
+	r.eventually("a multivariant playlist", func() bool { return r.read("www/live/cam.m3u8") != "" && r.read("www/live/cam_low.m3u8") != "" })
+	one, two := r.watcher("203.0.113.1"), r.watcher("203.0.113.2")
+	for _, w := range []watcher{one, two} {
+		w.gets("/live/cam.m3u8", 200, "cam_low.m3u8")
+		w.gets("/live/cam.m3u8", 200, "cam_low.m3u8")
+	}
+	one.gets("/live/cam_low.m3u8", 200, "#EXTINF")
+	two.gets("/live/cam_low.m3u8", 503, "viewers = 1")
+	one.gets("/live/cam_low.m3u8", 200, "#EXTINF")
+	if l := r.limit("application", "live"); l.Viewers != 1 {
+		t.Errorf("stat shows %+v", l)
+	}
+}
+
+// A request of a viewer who is in costs no allocation where there are limits.
+func TestLimitsAllocateNothing(t *testing.T) {
+	r := start(t, limitedBy("viewers = 9\nbandwidth = \"1G\"", "", "viewers_per_ip = 5\nbandwidth_per_ip = \"1G\"", "bandwidth = \"1G\""))
+	r.show(t, "cam")
+	au := r.srv.origin.Audience()
+	lf, ok := r.srv.origin.Directories().Lookup(filepath.Join(r.dir, "www/live/cam.m3u8"))
+	if !ok {
+		t.Fatal("there is no playlist")
+	}
+	addr := netip.MustParseAddr("203.0.113.1")
+	v := viewers.Visit{File: lf, Addr: addr, Agent: "Player/1.0", Poll: true, Now: time.Now(), Path: "/live/cam.m3u8"}
+	from := listen.SourceOf(addr)
+	request := func() {
+		if _, err := au.Playlist(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		au.Whole(addr).Add(from, 1000)
+		au.Scope(v).Add(from, 1000)
+	}
+	request()
+	if n := testing.AllocsPerRun(1000, request); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -141,16 +141,24 @@ func (c *Counter) Join(id ID, from netip.Prefix, now time.Time, info any) (fresh
 }
 
 // Seat keeps the place of a viewer that has joined, until it leaves. It reports whether
-// the viewer is there.
+// the viewer is there, and has none yet.
 func (c *Counter) Seat(id ID, seat *quota.Seat) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	el := c.byID[id]
-	if el == nil || !el.Value.(*entry).joined {
+	if el == nil || !el.Value.(*entry).joined || el.Value.(*entry).seat != nil {
 		return false
 	}
 	el.Value.(*entry).seat = seat
 	return true
+}
+
+// Seated reports whether a viewer has a place.
+func (c *Counter) Seated(id ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el := c.byID[id]
+	return el != nil && el.Value.(*entry).seat != nil
 }
 
 // Len returns the number of viewers.

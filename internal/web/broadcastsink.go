@@ -116,7 +116,7 @@ func (w *socketSink) Send(v [][]byte) error {
 	if err != nil {
 		return err
 	}
-	w.x.bytes += int64(n)
+	w.x.count(int64(n))
 	if now := time.Now(); now.Sub(w.told) >= tellEvery {
 		w.told = now
 		w.x.tell()
