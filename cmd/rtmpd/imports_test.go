@@ -20,7 +20,7 @@ var layer = map[string]int{
 	"internal/live": 3, "internal/rtmp": 3, "internal/flv": 3, "internal/segmenter": 3, "internal/clip": 3, "internal/accesslog": 3,
 	"internal/doctor": 3, "internal/viewers": 3, "internal/lint": 3, "internal/mediatest": 3, "internal/websocket": 3,
 	"internal/mpegts": 2, "internal/mp4": 2, "internal/mkv": 2, "internal/segstore": 2, "internal/amf": 2, "internal/awake": 2, "config": 2, "internal/testport": 2, "config/value": 1,
-	"internal/media": 1, "internal/gather": 1, "internal/bmff": 1, "internal/viewtoken": 1, "internal/fdlimit": 1, "internal/output": 1, "internal/quota": 1, "internal/capacity": 1, "internal/measure": 5, "internal/fuzztime": 1,
+	"internal/media": 1, "internal/gather": 1, "internal/bmff": 1, "internal/viewtoken": 1, "internal/fdlimit": 1, "internal/output": 1, "internal/quota": 1, "internal/capacity": 1, "internal/measure": 5, "internal/fuzztime": 1, "internal/cmcd": 1,
 }
 
 // outside lists what a package of values may import besides the standard

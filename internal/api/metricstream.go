@@ -103,6 +103,7 @@ func (s *scrape) families() []*dto.MetricFamily {
 		}
 	}
 	out = append(out, s.outputs()...)
+	out = append(out, s.health()...)
 	if found := s.findings(); len(found) > 0 {
 		ones := slices.Repeat([]float64{1}, len(found))
 		out = append(out, newFamily(findingName, findingHelp, prometheus.GaugeValue, found, ones))

@@ -5,6 +5,7 @@ package api
 import (
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/cmcd"
 	"github.com/rtmpd/rtmpd/internal/doctor"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/output"
@@ -174,6 +175,8 @@ type Stream struct {
 	// ViewersBy are the viewers of now by how they watch; one that watches in two ways is
 	// in both.
 	ViewersBy []ProtocolCount
+	// PlayerHealth is what their players say of themselves (CMCD); nil: nothing.
+	PlayerHealth *cmcd.Figures
 
 	Ingest doctor.Figures   // of the present publisher
 	Health []doctor.Finding // findings about it and its outputs, the most important first

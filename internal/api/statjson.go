@@ -99,6 +99,7 @@ type statStream struct {
 	ViewersPeak   int              `json:"viewers_peak"`
 	ViewersUnique int              `json:"viewers_unique"`
 	Ingest        *statIngest      `json:"ingest,omitempty"`
+	PlayerHealth  *statPlayers     `json:"player_health,omitempty"`
 	Outputs       []statOutput     `json:"outputs"`
 	Findings      []doctor.Finding `json:"findings"`
 }
@@ -205,7 +206,7 @@ func newStatStream(s *Stream) statStream {
 		BwIn: s.BwIn, BytesIn: s.BytesIn, BwOut: s.BwOut, BytesOut: s.BytesOut, BwAudio: s.BwAudio, BwVideo: s.BwVideo,
 		Clients: statClients(s.Clients), NClients: len(s.Clients), Publishing: s.Publishing, Active: s.Active, Fallback: s.Fallback,
 		BufferPackets: s.BufferPackets, BufferBytes: s.BufferBytes, Readers: s.Readers,
-		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique,
+		Viewers: s.Viewers, ViewersPeak: s.ViewersPeak, ViewersUnique: s.ViewersUnique, PlayerHealth: newStatPlayers(s.PlayerHealth),
 		Outputs: make([]statOutput, 0, len(s.Outputs)), Findings: append([]doctor.Finding{}, s.Health...),
 	}
 	for _, o := range s.Outputs {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/cmcd"
 	"github.com/rtmpd/rtmpd/internal/hooks"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/viewers"
@@ -24,6 +25,7 @@ type Audience struct {
 	seed     maphash.Seed
 	pool     *viewers.Pool
 	verdicts *viewers.Verdicts
+	healths  *cmcd.Pool
 	// VerdictLife is how long on_play's word about a viewer counts. It is set before
 	// the first viewer comes.
 	VerdictLife time.Duration
@@ -52,7 +54,7 @@ const (
 
 func newAudience(og *Origin) *Audience {
 	au := &Audience{
-		origin: og, verdicts: viewers.NewVerdicts(), VerdictLife: verdictLife, sets: make(map[place]*viewerSet),
+		origin: og, verdicts: viewers.NewVerdicts(), healths: cmcd.NewPool(), VerdictLife: verdictLife, sets: make(map[place]*viewerSet),
 		pool: viewers.NewPool(og.NextID), seed: maphash.MakeSeed(),
 	}
 	au.pool.Awake = og.Awake

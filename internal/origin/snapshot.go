@@ -148,6 +148,10 @@ func (v *streamView) snapshot(now time.Time) api.Stream {
 		for name, n := range v.viewers.counter.Watching() {
 			out.ViewersBy = append(out.ViewersBy, api.ProtocolCount{Protocol: name, Viewers: n})
 		}
+		if health := v.viewers.health.Load(); health != nil {
+			f := health.Figures(now)
+			out.PlayerHealth = &f
+		}
 		slices.SortFunc(out.ViewersBy, func(x, y api.ProtocolCount) int { return cmp.Compare(x.Protocol, y.Protocol) })
 	}
 	if p := v.publication; p != nil && !p.slate {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rtmpd/rtmpd/config"
+	"github.com/rtmpd/rtmpd/internal/cmcd"
 	"github.com/rtmpd/rtmpd/internal/quota"
 	"github.com/rtmpd/rtmpd/internal/viewers"
 )
@@ -19,6 +20,8 @@ type viewerSet struct {
 	counter *viewers.Counter
 	used    atomic.Int64 // Unix s of the last request
 	closed  atomic.Bool
+
+	health atomic.Pointer[cmcd.Health] // by what players say; nil: none has said anything
 
 	invalidated   atomic.Uint64 // the epoch of the last invalidation; 0: none
 	invalidatedAt atomic.Int64  // and when that was, Unix ns
@@ -154,6 +157,7 @@ func (au *Audience) sweep(now time.Time) {
 		if over {
 			au.forget(h)
 			h.sayGone(h.counter.Clear()) // who came in between
+			h.forgetHealth()
 			h.app.Exit()
 		}
 	}
@@ -183,6 +187,7 @@ func (au *Audience) leave(a *Application) {
 	for _, h := range sets {
 		au.forget(h)
 		h.sayGone(h.counter.Clear())
+		h.forgetHealth()
 		a.Exit()
 	}
 }

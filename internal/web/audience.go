@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rtmpd/rtmpd/internal/cmcd"
 	"github.com/rtmpd/rtmpd/internal/segstore"
 	"github.com/rtmpd/rtmpd/internal/viewers"
 )
@@ -178,9 +179,11 @@ func (x *exchange) deny(l *location, urlPath string, err error) {
 	x.fail(l, d.Status, d.Reason)
 }
 
-// splitViewer removes our viewer=TOKEN from a query, and the position of a
-// low-latency player (RFC 8216bis §6.2.5), which changes with each request.
+// splitViewer removes our viewer=TOKEN from a query, and what changes with each request:
+// the position of a low-latency player (RFC 8216bis §6.2.5), and what a player says of
+// itself (CTA-5004).
 func splitViewer(query string) (rest, token string) {
+	query = cmcd.Strip(query)
 	if !strings.Contains(query, viewerParam+"=") && !strings.Contains(query, "_HLS_") {
 		return query, ""
 	}

@@ -26,7 +26,7 @@ var (
 	corsAny     = []string{"*"}
 	corsExpose  = []string{"Content-Length, Content-Range, Date, ETag, Last-Modified"}
 	corsMethods = []string{"GET, HEAD, OPTIONS"}
-	corsHeaders = []string{"Authorization, Cache-Control, If-Modified-Since, If-None-Match, If-Range, Range, *"}
+	corsHeaders = []string{"Authorization, Cache-Control, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, If-Modified-Since, If-None-Match, If-Range, Range, *"}
 	corsAge     = []string{"86400"}
 	varyOrigin  = []string{"Origin"}
 )

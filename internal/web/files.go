@@ -154,6 +154,13 @@ func etagOf(fi fs.FileInfo) string {
 
 // serveLive serves a file that an application is writing.
 func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf segstore.File) {
+	x.sendLive(l, urlPath, m, in, lf)
+	if said, ok := x.said(); ok {
+		x.tellSaid(lf, &said)
+	}
+}
+
+func (x *exchange) sendLive(l *location, urlPath string, m *mount, in string, lf segstore.File) {
 	switch {
 	case lf.Kind == segstore.Key:
 		if !l.tree.isKeys {
