@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -297,6 +298,37 @@ func TestTheNewestLinesOfTheLogAreKept(t *testing.T) {
 	}
 	if lines, _ := l.since(next); len(lines) != maxLines || lines[maxLines-1].text != fmt.Sprintf("line n=%d", 3*maxLines-1) {
 		t.Errorf("%d lines are kept", len(lines))
+	}
+}
+
+// TestThePageForMistServersUsersHasEveryCall, those that there are and those that are not.
+func TestThePageForMistServersUsersHasEveryCall(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/from-mistserver.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(page), "## Calls of the API")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	own, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands() {
+		if !strings.Contains(chapter, "`"+c.name+"`") || !strings.Contains(string(own), "`"+c.name+"`") {
+			t.Errorf("docs/from-mistserver.md or docs/api.md has no %s", c.name)
+		}
+	}
+	for name := range unserved {
+		if name != "minimal" && !strings.Contains(chapter, "`"+name+"`") {
+			t.Errorf("docs/from-mistserver.md has no %s", name)
+		}
+	}
+	for _, rt := range routes() {
+		path := strings.NewReplacer("{application}", "APPLICATION", "{stream}", "STREAM", "{session}", "ID", "{push}", "ID", "{key}", "ID").Replace(rt.path)
+		if path != "/openapi.json" && !strings.Contains(string(own), "`"+rt.method+" "+path) {
+			t.Errorf("docs/api.md has no %s %s", rt.method, path)
+		}
 	}
 }
 

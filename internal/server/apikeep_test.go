@@ -106,6 +106,13 @@ func TestStreamKeysOfTheAPISurviveARestart(t *testing.T) {
 	if lines := strings.Join(r.srv.APIChanges(r.cfg), "\n"); !strings.Contains(lines, `without effect: the configuration has this key, for "bernd"`) {
 		t.Errorf("the API has changed %q", lines)
 	}
+	// An empty stream_keys_file is a place for keys of the API alone.
+	r.write("keys", "")
+	r.reload(strings.Replace(strings.Replace(hcl, "$PUSHES", "", 1), `application "copy" {}`, "application \"copy\" {\nstream_keys_file = \"$DIR/keys\"\n}", 1))
+	r.refused("copy", "copys-secret-key", dialling{}, statusDenied, "wrong stream key")
+	r.mist(`{"streamkey_add":{"copys-secret-key":"copy/mine"}}`)
+	r.publish("copy", "copys-secret-key").seconds(0.2)
+	r.eventually("a key of the API alone", func() bool { return r.packets("copy", "mine") > 0 })
 	r.reload(strings.Replace(pushing, "$PUSHES", "", 1))
 	r.refused("live", "bens-secret-key", dialling{}, statusDenied, "wrong stream key")
 }
