@@ -122,7 +122,43 @@ func (c *command) runGoals(ctx context.Context) error {
 	if err := c.turnsOfRecording(ctx, []string{"flv", "mp4"}, goalOutputs(), quick); err != nil {
 		return err
 	}
+	if err := c.runLow(ctx, goalOutputs()[0], quick); err != nil {
+		return err
+	}
 	return c.runCount(ctx, goalViewers()[0])
+}
+
+// runLow measures, on rtmpd alone, publishers whose streams become MPEG-TS, then fragmented
+// MP4 in parts.
+func (c *command) runLow(ctx context.Context, streams int, o options) error {
+	if !slices.Contains(c.servers, "rtmpd") {
+		return nil
+	}
+	own := *c
+	own.servers, own.results = []string{"rtmpd"}, nil
+	err := own.turns(ctx, func(ctx context.Context, t *target) ([]Result, error) {
+		plain, err := measurePublish(ctx, t, appHLS, []int{streams}, o)
+		if err != nil {
+			return plain, err
+		}
+		low, err := measurePublish(ctx, t, appLow, []int{streams}, o)
+		for i := range plain {
+			plain[i].Scenario = besideLow // with a process of its own to be compared with
+		}
+		return append(plain, low...), err
+	})
+	c.results = append(c.results, own.results...)
+	return err
+}
+
+// besideLow is the scenario of MPEG-TS that runLow measures.
+const besideLow = "publish-hls-beside-low"
+
+// lowGoal is the goal of runLow.
+func lowGoal(results []Result, streams int, rate int64) goal {
+	low, ok1 := values(results, "rtmpd", point{scenario: "publish-" + appLow, streams: streams, bitRate: rate}, (*Result).perGB)
+	plain, ok2 := values(results, "rtmpd", point{scenario: besideLow, streams: streams, bitRate: rate}, (*Result).perGB)
+	return compared(goal{name: fmt.Sprintf("%d streams of low-latency HLS: CPU", streams), limit: 1.2, unit: "x MPEG-TS"}, low, plain, ok1, ok2)
 }
 
 // runCount measures, on rtmpd alone, what counting viewers costs.
@@ -183,7 +219,7 @@ func checkGoals(results []Result) []goal {
 		p := point{"hls", 1, n, rate, mss}
 		goals = append(goals, relative(results, fmt.Sprintf("%d HLS viewers: CPU for each GB", n), 1.5, p, (*Result).perGB))
 	}
-	goals = append(goals, countGoal(results, goalViewers()[0], rate, mss))
+	goals = append(goals, lowGoal(results, goalOutputs()[0], rate), countGoal(results, goalViewers()[0], rate, mss))
 	p := point{scenario: "start", streams: 1, bitRate: rate}
 	return append(goals,
 		absolute(results, "start to listening", 60, "ms", p, func(r *Result) float64 { return r.Startup }),

@@ -85,7 +85,7 @@ type command struct {
 // wrong usage.
 func run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
-		return 2, errors.New("usage: bench goals|peers|publish|record|push|play|floor|hls|count|churn|start [flags]; -h after one of them lists its flags")
+		return 2, errors.New("usage: bench goals|peers|publish|record|push|play|floor|hls|low|count|churn|start [flags]; -h after one of them lists its flags")
 	}
 	switch args[0] {
 	case holdMode:
@@ -128,6 +128,9 @@ func run(ctx context.Context, args []string) (int, error) {
 		goals = peerGoals(c.results, c.flush)
 	case "floor":
 		err = c.runFloor(ctx)
+	case "low":
+		err = c.runLow(ctx, c.steps[0], c.options)
+		goals = []goal{lowGoal(c.results, c.steps[0], c.bitRate)}
 	case "count":
 		err = c.runCount(ctx, c.steps[0])
 		goals = []goal{countGoal(c.results, c.steps[0], c.bitRate, c.mss)}
@@ -164,14 +167,14 @@ func parse(mode string, args []string) (*command, error) {
 	case "peers":
 		n, limit = "100,500,1000", time.Hour
 	case "publish":
-	case "record", "push":
+	case "record", "push", "low":
 		n = "300"
 	case "play", "hls", "count", "floor":
 		n = "500"
 	case "churn":
 	case "start":
 	default:
-		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, record, push, play, floor, hls, count, churn, start", mode)
+		return nil, fmt.Errorf("unknown mode %q: goals, peers, publish, record, push, play, floor, hls, low, count, churn, start", mode)
 	}
 	f := flag.NewFlagSet("bench "+mode, flag.ContinueOnError)
 	servers, rounds, flush := "rtmpd", 1, ""

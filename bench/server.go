@@ -23,6 +23,7 @@ import (
 const (
 	appLive   = "live"
 	appHLS    = "hls"
+	appLow    = "low" // rtmpd's alone: low-latency HLS
 	appRecord = "record-"
 	appPush   = "push"
 )
@@ -334,6 +335,16 @@ rtmp {
       playlist_length = %[8]q
     }
   }
+
+  application %[12]q {
+    hls {
+      path            = "%[6]s-low"
+      fragment        = %[7]q
+      playlist_length = %[8]q
+      format          = "fmp4"
+      low_latency     = true
+    }
+  }
 %[11]s}
 
 http {
@@ -347,5 +358,5 @@ http {
     root = %[10]q
   }
 }
-`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), outputs.String())
+`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), outputs.String(), appLow)
 }
