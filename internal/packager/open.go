@@ -75,6 +75,11 @@ func (w *Writer) begin(g *segmenter.Segment, date time.Time, x parter) error {
 		Seq: seq, id: w.nextName(seq, g, date, x), date: date, Likely: likely, end: g.Start + likely,
 		Discontinuity: g.Discontinuity && (w.follows || len(w.Window.Segments) > 0),
 	}
+	for i, n := range w.sizes {
+		if n > 0 {
+			w.open.bufs[i] = make([]byte, 0, n+n/8)
+		}
+	}
 	return nil
 }
 
@@ -211,6 +216,7 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 			return err
 		}
 		w.grown(i, true)
+		w.sizes[i] = len(o.bufs[i])
 		f.timed(g, s.Date, &pieces[i])
 		for k := range f.Parts {
 			part := &pieces[i].Parts[k]
