@@ -84,7 +84,7 @@ func (r *Report) Add(text string) {
 		item, text = cutItem(text)
 		key, value, has := strings.Cut(strings.TrimSpace(item), "=")
 		if !has {
-			key, value, _ = strings.Cut(key, ";")
+			key, _, _ = strings.Cut(key, ";")
 			value = "?1" // a flag
 		}
 		r.set(strings.TrimSpace(key), strings.TrimSpace(value))

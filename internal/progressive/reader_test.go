@@ -351,3 +351,69 @@ func TestAnotherCodingEndsWhatCanNotSayIt(t *testing.T) {
 		}
 	}
 }
+
+// A radio begins with the sound that is held, some seconds, so that it is heard at once; a
+// stream without sound goes without.
+func TestStreamsOfOneMedium(t *testing.T) {
+	t.Parallel()
+	for _, ext := range []string{".flv", ".ts", ".mp4", ".mkv", ".aac"} {
+		script := mediatest.NewScript(t)
+		script.Video = nil
+		script.Play(5 * time.Second)
+		before := script.Packets
+		script.Play(time.Second)
+		got, want := marks(all(t, ext, before, script.Packets[len(before):])), marksOf(script.Packets, media.Audio)
+		if n := len(got); n < 43*5/2 || !slices.Equal(got, want[len(want)-n:]) {
+			t.Errorf("%s, sound alone: %d frames of %d", ext, n, len(want))
+		}
+		if ext == ".aac" {
+			continue
+		}
+		script = mediatest.NewScript(t)
+		script.Audio = nil
+		got, want = marks(all(t, ext, nil, script.Play(4*time.Second).Packets)), marksOf(script.Packets, media.Video)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s, pictures alone: %d of %d", ext, len(got), len(want))
+		}
+	}
+}
+
+// Another publisher of the stream goes on where the one before ended, sooner or later.
+func TestAViewerStaysThroughAnotherPublisher(t *testing.T) {
+	t.Parallel()
+	for _, ext := range []string{".flv", ".ts", ".mp4", ".mkv"} {
+		script := mediatest.NewScript(t)
+		script.Play(4 * time.Second)
+		first := len(script.Packets)
+		script.At, script.Epoch = script.At+20*time.Second, 1
+		script.Play(4 * time.Second)
+		got := marks(all(t, ext, script.Packets[:first], script.Packets[first:]))
+		pictures := slices.DeleteFunc(got, func(m string) bool { return m[0] == 'A' })
+		want := marksOf(script.Packets, media.Video)
+		if !slices.Equal(pictures, want[len(want)-150:]) {
+			t.Errorf("%s: %d pictures", ext, len(pictures))
+		}
+	}
+}
+
+// Data messages are in FLV alone, other tracks than the first nowhere.
+func TestWhatIsNoPictureAndNoSound(t *testing.T) {
+	t.Parallel()
+	script := mediatest.NewScript(t)
+	script.Play(3 * time.Second)
+	other := *script.Video
+	other.ID = 1
+	for i := range 20 {
+		at := time.Duration(i) * 100 * time.Millisecond
+		data, second := []byte("a message"), []byte("another track")
+		script.Packets = append(script.Packets,
+			&media.Packet{Track: &media.Track{Kind: media.Data}, DTS: at, Tag: data, Data: data}, &media.Packet{Track: &other, DTS: at, Tag: second})
+	}
+	slices.SortStableFunc(script.Packets, func(a, b *media.Packet) int { return int(a.DTS - b.DTS) })
+	for ext, messages := range map[string]int{".flv": 20, ".ts": 0, ".mp4": 0, ".mkv": 0} {
+		b := all(t, ext, nil, script.Packets)
+		if n := bytes.Count(b, []byte("a message")); n != messages || bytes.Contains(b, []byte("another track")) {
+			t.Errorf("%s: %d messages, want %d", ext, n, messages)
+		}
+	}
+}

@@ -84,6 +84,12 @@ const readState = `(() => {
 // picture without a fatal error.
 func playInChromium(t *testing.T, text, url string) *page {
 	t.Helper()
+	return playFor(t, text, url, 30*time.Second)
+}
+
+// playFor is playInChromium for the time given.
+func playFor(t *testing.T, text, url string, watch time.Duration) *page {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
 	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
@@ -91,7 +97,7 @@ func playInChromium(t *testing.T, text, url string) *page {
 	})
 	site := httptest.NewServer(mux)
 	t.Cleanup(site.Close)
-	return watchPage(t, site.URL+"/page", 30*time.Second)
+	return watchPage(t, site.URL+"/page", watch)
 }
 
 // watchPage opens url in a headless Chromium, waits for the first decoded frame,
