@@ -2,7 +2,9 @@ package hls
 
 import (
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -13,11 +15,24 @@ import (
 // A lowPlaylist is a media playlist with the parts of its newest segments (RFC 8216bis).
 type lowPlaylist struct {
 	playlist
-	uri   func(name string) string // of a file
-	open  *packager.Open
-	part  time.Duration // PART-TARGET
-	hold  time.Duration // PART-HOLD-BACK
-	other string        // the playlist of the other track; empty: there is none
+	uri    func(name string) string // of a file
+	open   *packager.Open
+	part   time.Duration // PART-TARGET
+	hold   time.Duration // PART-HOLD-BACK
+	others []report      // the other media playlists of the multivariant one, in order
+}
+
+// A listEnd is where a media playlist with parts ends.
+type listEnd struct {
+	rendition string // in master.renditions
+	seq       uint64
+	part      int // negative: the segment has none so far
+}
+
+// A report is where the playlist of another rendition ends.
+type report struct {
+	uri string
+	listEnd
 }
 
 const (
@@ -109,8 +124,8 @@ func (l *lowPlaylist) low(skip int) []byte {
 		b = append(b, l.uri(hint)...)
 		b = append(b, "\"\n"...)
 	}
-	if l.other != "" {
-		b = l.appendReport(b, 1-l.kind)
+	for i := range l.others {
+		b = l.others[i].append(b)
 	}
 	return b
 }
@@ -131,21 +146,73 @@ func (l *lowPlaylist) appendParts(b []byte, f *packager.File) []byte {
 	return b
 }
 
-// appendReport appends where the playlist of another kind ends.
-func (l *lowPlaylist) appendReport(b []byte, kind media.Kind) []byte {
-	segment, part := l.open.Seq, len(l.open.Files[kind].Parts)-1
-	if n := len(l.Segments); part < 0 && n > 0 {
-		segment, part = segment-1, len(l.Segments[n-1].Files[kind].Parts)-1
-	}
+// append appends the EXT-X-RENDITION-REPORT.
+func (r *report) append(b []byte) []byte {
 	b = append(b, `#EXT-X-RENDITION-REPORT:URI="`...)
-	b = append(b, l.other...)
+	b = append(b, r.uri...)
 	b = append(b, `",LAST-MSN=`...)
-	b = strconv.AppendUint(b, segment, 10)
-	if part >= 0 {
+	b = strconv.AppendUint(b, r.seq, 10)
+	if r.part >= 0 {
 		b = append(b, ",LAST-PART="...)
-		b = strconv.AppendInt(b, int64(part), 10)
+		b = strconv.AppendInt(b, int64(r.part), 10)
 	}
 	return append(b, '\n')
+}
+
+// endOf is where the playlist of a kind ends, with o as the open segment.
+func (m *manifest) endOf(kind media.Kind, o *packager.Open) listEnd {
+	e := listEnd{rendition: m.names.lists[media.Video], seq: o.Seq, part: len(o.Files[kind].Parts) - 1}
+	if all := m.w.Window.Segments; e.part < 0 && len(all) > 0 {
+		e.seq, e.part = e.seq-1, len(all[len(all)-1].Files[kind].Parts)-1
+	}
+	return e
+}
+
+// reports are where the other playlists end that players may change to: that of the other
+// track, and those of all renditions (RFC 8216bis §4.4.5.4).
+func (m *manifest) reports(kind media.Kind, o *packager.Open, targets [2]time.Duration) (all []report) {
+	if m.variant == nil {
+		if other := 1 - kind; m.listed[other] && targets[other] > 0 {
+			all = append(all, report{path.Base(m.names.lists[other]), m.endOf(other, o)})
+		}
+		return all
+	}
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	x := m.d.masters[m.variant.master(&m.cfg)]
+	if x == nil {
+		return nil // it is not written yet
+	}
+	for list, e := range x.ends {
+		if r, ok := x.renditions[e.rendition]; ok && !r.ended && list != m.names.lists[kind] {
+			all = append(all, report{m.names.beside(list), e})
+		}
+	}
+	slices.SortFunc(all, func(a, b report) int { return strings.Compare(a.uri, b.uri) })
+	return all
+}
+
+// note notes where the playlists end, for the other renditions.
+func (m *manifest) note(o *packager.Open, targets [2]time.Duration) {
+	if m.variant == nil {
+		return
+	}
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	x := m.d.masters[m.variant.master(&m.cfg)]
+	if x == nil {
+		return
+	}
+	if x.ends == nil {
+		x.ends = make(map[string]listEnd)
+	}
+	for kind, target := range targets {
+		if list := m.names.lists[kind]; m.listed[kind] && target > 0 {
+			x.ends[list] = m.endOf(media.Kind(kind), o)
+		} else {
+			delete(x.ends, list)
+		}
+	}
 }
 
 // appendMicros appends seconds with six decimals.
@@ -161,6 +228,7 @@ func appendMicros(b []byte, d time.Duration) []byte {
 
 // PublishParts implements packager.PartManifest.
 func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
+	m.note(o, targets)
 	for kind, low := range m.low {
 		if low == nil || targets[kind] == 0 || !m.listed[kind] || m.shown(kind, o) {
 			continue
@@ -172,9 +240,7 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 		for _, t := range targets {
 			l.hold = max(l.hold, (holdParts*t + time.Millisecond).Truncate(time.Millisecond))
 		}
-		if m.listed[1-kind] && targets[1-kind] > 0 {
-			l.other = path.Base(m.names.lists[1-kind])
-		}
+		l.others = m.reports(media.Kind(kind), o, targets)
 		if init := o.Files[kind].Init; init != nil {
 			init.URI = m.names.uri + m.w.Tail(packager.File{Name: init.Name})
 		}

@@ -27,6 +27,7 @@ type master struct {
 	writing    bool                 // a goroutine writes it, and will write what changes meanwhile
 	warned     bool                 // the log has the warning that the base name is published
 	since      time.Time            // the first rendition came
+	ends       map[string]listEnd   // by media playlist with parts
 }
 
 // A rendition is one stream in a master: the values of a variant block, and measured

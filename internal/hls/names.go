@@ -105,6 +105,19 @@ func (n *names) ownURI(list string, cfg *config.HLS) string {
 	return n.variantURI(list, cfg)
 }
 
+// beside is what one of the stream's media playlists calls one in the same directory, of
+// the same settings.
+func (n *names) beside(list string) string {
+	dir, file := path.Split(list)
+	switch {
+	case !n.nested:
+		return url.PathEscape(list)
+	case strings.TrimSuffix(dir, "/") == n.stream:
+		return url.PathEscape(file)
+	}
+	return "../" + url.PathEscape(strings.TrimSuffix(dir, "/")) + "/" + url.PathEscape(file)
+}
+
 // settings are what the packager needs to know of cfg.
 func settings(cfg config.HLS) packager.Settings {
 	format := cfg.Format

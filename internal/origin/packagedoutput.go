@@ -99,7 +99,9 @@ func (b hlsBlock) settings(d *Directory) packager.Settings {
 	if b.DASH != nil {
 		s.Naming = packager.NamingMedia
 		s.Manifests = append(s.Manifests, dashSpec(d, *b.DASH, b.Rung))
-		s.Part, s.Days = cmp.Or(s.Part, dash.Part(*b.DASH)), b.DASH.LowLatency
+		if b.Rung == nil { // renditions have no low latency in DASH
+			s.Part, s.Days = cmp.Or(s.Part, dash.Part(*b.DASH)), b.DASH.LowLatency
+		}
 	}
 	return s
 }
@@ -131,6 +133,7 @@ func (b dashBlock) settings(d *Directory) packager.Settings {
 	s := d.dash.Settings(b.DASH)
 	if b.Rung != nil {
 		s.Aligned, s.Public = true, b.Rung.Stream
+		s.Part, s.Days = 0, false
 		s.Manifests = []packager.Spec{dashSpec(d, b.DASH, b.Rung)}
 	}
 	return s

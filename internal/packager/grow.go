@@ -12,19 +12,10 @@ type waker interface {
 	WakeAt(kind media.Kind, at time.Duration)
 }
 
-// part is how long parts are; 0: there are none. Renditions of one publisher have none:
-// their segments get their numbers when they are complete.
-func (p *Packager) part() time.Duration {
-	if p.Ladder != nil {
-		return 0
-	}
-	return p.set.Part
-}
-
 // grow shows what has come to the open segment, if parts are wanted.
 func (p *Packager) grow(cur Source) {
 	x, ok := p.box.(parter)
-	if !ok || p.part() == 0 || p.out == nil || p.fault.why != "" {
+	if !ok || p.set.Part == 0 || p.out == nil || p.fault.why != "" {
 		return
 	}
 	g := p.seg.Growing()
@@ -32,6 +23,9 @@ func (p *Packager) grow(cur Source) {
 		return
 	}
 	if p.out.open == nil {
+		if p.Ladder != nil && (len(p.out.Window.Segments) == 0 || g.Lasts() < tinyDuration) {
+			return // it may get no number: the first one's is found by its end, a short one may be left out
+		}
 		if p.fault.gap {
 			g.Discontinuity = true
 		}
@@ -41,6 +35,9 @@ func (p *Packager) grow(cur Source) {
 			p.failed(err)
 			return
 		}
+	}
+	if p.out.open == nil {
+		return
 	}
 	grown, err := p.out.grow(g, x)
 	if err != nil {
@@ -68,7 +65,7 @@ func (p *Packager) short(t time.Duration) bool {
 // showParts shows what the manifests have that are just written, with the parts that come
 // next.
 func (p *Packager) showParts() {
-	if x, ok := p.box.(parter); ok && p.part() > 0 {
+	if x, ok := p.box.(parter); ok && p.set.Part > 0 {
 		p.out.publishParts(x)
 	}
 }

@@ -117,6 +117,9 @@ func (l *Ladder) place(own place, first, broken bool, near time.Duration) place 
 		if k := &l.known[i]; (k.start-own.start).Abs() <= near || first && (k.end-own.end).Abs() <= near {
 			// Numbers that players have seen never go back.
 			k.seq, k.disc = max(k.seq, own.seq), max(k.disc, own.disc)
+			if (k.start - own.start).Abs() <= near {
+				k.end = own.end // of a segment that was open it was a guess
+			}
 			own.seq, own.disc, own.date = k.seq, k.disc, k.date.Add(own.start-k.start)
 			return own
 		}

@@ -51,6 +51,7 @@ type PartManifest interface {
 type parter interface {
 	segmenter.Container
 	SetParts(time.Duration)
+	SetAligned(bool)
 	SetDay(*segmenter.Segment, time.Time)
 	PartTarget(media.Kind) time.Duration
 	Advance(*segmenter.Files, *segmenter.Segment)
@@ -61,19 +62,25 @@ type parter interface {
 	End(media.Kind) (tick uint64, at time.Duration, ok bool)
 }
 
-// begin makes g the open segment. date is that of its beginning.
+// begin makes g the open segment. date is that of its beginning. Of renditions of one
+// publisher, the one that begins first decides which number a segment has; one that was
+// away shows no parts of the segment with which it comes back.
 func (w *Writer) begin(g *segmenter.Segment, date time.Time, x parter) error {
 	if err := w.d.main.Settle(); err != nil {
 		return err
 	}
+	likely := w.likely()
+	at, broken := w.place(g, g.Start+likely, date)
+	if w.Ladder() != nil && !w.next(at, broken) {
+		return nil
+	}
+	date = at.date
 	if w.set.Days {
 		x.SetDay(g, date)
 	}
-	seq := w.Window.Next()
-	likely := w.likely()
 	w.open = &Open{
-		Seq: seq, id: w.nextName(seq, g, date, x), date: date, Likely: likely, end: g.Start + likely,
-		Discontinuity: g.Discontinuity && (w.follows || len(w.Window.Segments) > 0),
+		Seq: at.seq, id: w.nextName(at.seq, g, date, x), date: date, Likely: likely, end: g.Start + likely,
+		Discontinuity: broken,
 	}
 	for i, n := range w.sizes {
 		if n > 0 {

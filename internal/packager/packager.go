@@ -245,7 +245,8 @@ func (p *Packager) applyRules() {
 	s := &p.set
 	p.box.SetAudio(s.Sync, s.MaxAudioDelay)
 	if x, ok := p.box.(parter); ok {
-		x.SetParts(p.part())
+		x.SetParts(s.Part)
+		x.SetAligned(s.Aligned)
 	}
 	limits := p.out.limits()
 	r := segmenter.Rules{Fragment: s.Fragment, MaxFragment: s.MaxFragment, Aligned: s.Aligned, AtOnce: p.Ladder != nil, Apart: p.box.Apart()}

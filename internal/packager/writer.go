@@ -192,7 +192,7 @@ func (w *Writer) add(g *segmenter.Segment, date time.Time, x segmenter.Container
 	if err := w.d.main.Settle(); err != nil {
 		return 0, err
 	}
-	at, broken := w.place(g, date)
+	at, broken := w.place(g, g.Start+g.Duration, date)
 	date, seq := at.date, at.seq
 	s := Segment{Duration: g.Duration, Independent: g.Independent, Date: date}
 	var id uint64
@@ -269,15 +269,16 @@ func (w *Writer) lose(g *segmenter.Segment, x segmenter.Container) {
 	}
 	if w.open.any {
 		g.Discontinuity = w.open.Discontinuity
-		at, broken := w.place(g, w.open.date)
+		at, broken := w.place(g, g.Start+g.Duration, w.open.date)
 		w.append(Segment{Duration: g.Duration, Date: at.date, Discontinuity: broken, Lost: true}, g, at)
 	}
 	w.closeOpen(false)
 }
 
-// place says where g goes, which would have that date; broken: as a discontinuity.
-func (w *Writer) place(g *segmenter.Segment, date time.Time) (at place, broken bool) {
-	own := place{start: g.Start, end: g.Start + g.Duration, seq: w.Window.Next(), disc: w.Window.NextDisc(), date: date}
+// place says where g goes, which ends at end and would have that date; broken: as a
+// discontinuity.
+func (w *Writer) place(g *segmenter.Segment, end time.Duration, date time.Time) (at place, broken bool) {
+	own := place{start: g.Start, end: end, seq: w.Window.Next(), disc: w.Window.NextDisc(), date: date}
 	if broken = g.Discontinuity && (w.follows || len(w.Window.Segments) > 0); broken {
 		own.disc++
 	}
@@ -287,16 +288,23 @@ func (w *Writer) place(g *segmenter.Segment, date time.Time) (at place, broken b
 // renumber begins the window anew where the next segment, which is at, does not follow
 // it: a rendition came later than others, or was away.
 func (w *Writer) renumber(at place, broken bool) {
-	l := &w.Window
-	disc := at.disc
-	if broken {
-		disc--
-	}
-	if at.seq == l.Next() && disc == l.NextDisc() {
+	if w.next(at, broken) {
 		return
 	}
+	l := &w.Window
 	w.gone = append(w.gone, l.remove(len(l.Segments))...)
-	l.Seq, l.Disc = at.seq, disc
+	if l.Seq, l.Disc = at.seq, at.disc; broken {
+		l.Disc--
+	}
+}
+
+// next says whether what is at a place follows the window.
+func (w *Writer) next(at place, broken bool) bool {
+	disc := w.Window.NextDisc()
+	if broken {
+		disc++
+	}
+	return at.seq == w.Window.Next() && at.disc == disc
 }
 
 // anchor has x count the media of the next segment, if that is a discontinuity, from the

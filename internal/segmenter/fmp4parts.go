@@ -26,6 +26,10 @@ func (x *FMP4) SetParts(d time.Duration) {
 	}
 }
 
+// SetAligned says that segments end at times that were settled before. A keyframe that
+// would end a part too early is within it then; otherwise the segment ends: see Short.
+func (x *FMP4) SetAligned(aligned bool) { x.tracks[media.Video].aligned = aligned }
+
 // SetDay has each part say at what time of day its media was (prft), for the open segment:
 // g, which began at begins.
 func (x *FMP4) SetDay(g *Segment, begins time.Time) {
@@ -153,7 +157,7 @@ func (f *fragmentTrack) partEnds(at int64, keyframe bool) bool {
 	}
 	lasts, target := at-int64(r.Start), mp4.Ticks(f.target, f.scale)
 	switch {
-	case keyframe: // players begin with parts
+	case keyframe && !(f.aligned && lasts*100 < target*short): // players begin with parts
 		return true
 	case lasts >= f.limit-f.usual/2:
 		return true

@@ -34,6 +34,8 @@ type fragmentTrack struct {
 	run  [1]mp4.Run // scratch: the fragment
 	last int64      // DTS of its newest sample
 
+	aligned bool // see FMP4.SetAligned
+
 	// Parts: see SetParts.
 	samples int64         // in the segments before, for the usual duration of one
 	ticks   int64         // their duration

@@ -36,6 +36,9 @@ type Segment struct {
 	Delay time.Duration
 }
 
+// Lasts is how long the segment is so far, while it is open.
+func (g *Segment) Lasts() time.Duration { return max(g.head-g.Start, 0) }
+
 // shifted returns the packet's decoding time on the stream's timeline.
 func (g *Segment) shifted(p *media.Packet) time.Duration {
 	if p.Track.Kind == media.Audio {

@@ -4,8 +4,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
+	"fmt"
+	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -117,6 +120,7 @@ func TestAMultitrackPublisherIsALadder(t *testing.T) {
 	}{
 		{"MPEG-TS", "", ".m3u8", ".m3u8"},
 		{"fragmented MP4", `format = "fmp4"`, "-video.m3u8", "-video.m3u8"},
+		{"low latency", "format = \"fmp4\"\n      low_latency = true", "-video.m3u8", "-video.m3u8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -152,6 +156,76 @@ func TestAMultitrackPublisherIsALadder(t *testing.T) {
 				if lines := r.segmentLines(other + c.list); !slices.Equal(lines, one) {
 					t.Errorf("%s is not cut as cam_360p:\n%s\nand\n%s", other, strings.Join(lines, "\n"), strings.Join(one, "\n"))
 				}
+			}
+		})
+	}
+}
+
+// With low latency every size has parts, whoever waits for one gets it, and each playlist
+// says where all others end, so that players change between sizes without asking.
+func TestSizesOfALadderHaveParts(t *testing.T) {
+	t.Parallel()
+	for name, nested := range map[string]bool{"plain": false, "nested": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, strings.Replace(watched(""), "hls {", fmt.Sprintf("hls {\n      format = \"fmp4\"\n      low_latency = true\n      nested = %t", nested), 1))
+			p := r.multitrack("cam", threeSizes...)
+			list := func(size, kind string) string {
+				if nested {
+					return "/live/cam_" + size + "/" + kind + ".m3u8"
+				}
+				return "/live/cam_" + size + "-" + kind + ".m3u8"
+			}
+			w := r.watcher("203.0.113.7")
+			sizes := []string{"360p", "480p", "720p"}
+			last := regexp.MustCompile(`EXT-X-RENDITION-REPORT:URI="([^"?]*)[^"]*",LAST-MSN=(\d+)`)
+			number := regexp.MustCompile(`EXT-X-MEDIA-SEQUENCE:(\d+)`)
+			for _, size := range sizes {
+				for _, kind := range []string{"video", "audio"} {
+					var text string
+					p.until(size+" "+kind+" has parts, and reports of the five others", func() bool {
+						text = w.get(list(size, kind)).body
+						return strings.Contains(text, "#EXT-X-PART:") && len(last.FindAllString(text, -1)) == 5
+					})
+					first, err := strconv.Atoi(number.FindStringSubmatch(text)[1])
+					if err != nil {
+						t.Fatal(err)
+					}
+					next := first + strings.Count(text, "#EXTINF")
+					for _, m := range last.FindAllStringSubmatch(text, -1) {
+						other := path.Join(path.Dir(list(size, kind)), m[1])
+						if other == list(size, kind) {
+							t.Errorf("%s reports itself", other)
+						}
+						// The others are about as far.
+						if msn, err := strconv.Atoi(m[2]); err != nil || msn < next-5 || msn > next+5 {
+							t.Errorf("%s ends at %s, this one at %d", other, m[2], next)
+						}
+						w.gets(other, 200, "#EXT-X-PART-INF")
+					}
+					part := regexp.MustCompile(`#EXT-X-PART:[^\n]*URI="([^"]*)"`).FindAllStringSubmatch(text, -1)
+					w.gets(path.Join(path.Dir(list(size, kind)), part[len(part)-1][1]), 200, "moof")
+				}
+			}
+			// A request that waits is answered with what it waits for.
+			text := w.get(list("720p", "video")).body
+			first, _ := strconv.Atoi(number.FindStringSubmatch(text)[1])
+			want := first + strings.Count(text, "#EXTINF") + 1
+			answer := make(chan page, 1)
+			go func() {
+				answer <- w.get(list("720p", "video") + fmt.Sprintf("?_HLS_msn=%d&_HLS_part=0", want))
+			}()
+			var got page
+			p.until("the answer", func() bool {
+				select {
+				case got = <-answer:
+					return true
+				default:
+					return false
+				}
+			})
+			if now, _ := strconv.Atoi(number.FindStringSubmatch(got.body)[1]); got.status != 200 || now+strings.Count(got.body, "#EXTINF") < want {
+				t.Errorf("asked for segment %d, got %d\n%s", want, got.status, got.body)
 			}
 		})
 	}
