@@ -217,7 +217,9 @@ func (m multivariant) same(n multivariant) bool {
 	return bytes.Equal(m.plain, n.plain) && bytes.Equal(m.full, n.full)
 }
 
-// multivariantOf writes renditions. Each has its own sound, in a group of its own.
+// multivariantOf writes renditions. Each has its own sound, in a group of its own; those of
+// one publisher have the same sound: that of the first one that goes on, so that players
+// keep it when they change the size.
 func multivariantOf(all []rendition) multivariant {
 	version := "3"
 	for i := range all {
@@ -227,21 +229,37 @@ func multivariantOf(all []rendition) multivariant {
 	}
 	b := append([]byte("#EXTM3U\n#EXT-X-VERSION:"), version...)
 	b = append(b, '\n')
+	shared := sharedSound(all)
 	for i := range all {
-		if r := &all[i]; r.apart() {
+		if r := &all[i]; r.apart() && (!r.rung || r == shared) {
 			b = r.appendSound(b)
 		}
 		b = all[i].appendCaptions(b)
 	}
 	for i := range all {
-		b = all[i].appendStream(b)
+		sound := &all[i]
+		if sound.rung {
+			sound = shared
+		}
+		b = all[i].appendStream(b, sound)
 	}
 	for i := range all {
-		if r := &all[i]; r.apart() && r.audioOnly {
+		if r := &all[i]; r.apart() && r.audioOnly && (!r.rung || r == shared) {
 			return multivariant{b, r.appendAudioOnly(slices.Clone(b))}
 		}
 	}
 	return multivariant{plain: b}
+}
+
+// sharedSound is the rendition of one publisher that has the sound of all; nil: there is
+// none.
+func sharedSound(all []rendition) (found *rendition) {
+	for i := range all {
+		if r := &all[i]; r.rung && r.apart() && (found == nil || found.ended && !r.ended) {
+			found = r
+		}
+	}
+	return found
 }
 
 // apart says whether sound and pictures are in playlists of their own.
@@ -288,8 +306,9 @@ func (r *rendition) appendCaptions(b []byte) []byte {
 	return b
 }
 
-// appendStream appends the EXT-X-STREAM-INF of all media.
-func (r *rendition) appendStream(b []byte) []byte {
+// appendStream appends the EXT-X-STREAM-INF of all media. sound is the rendition whose
+// sound belongs to it.
+func (r *rendition) appendStream(b []byte, sound *rendition) []byte {
 	b = append(b, "#EXT-X-STREAM-INF:BANDWIDTH="...)
 	b = strconv.AppendInt(b, cmp.Or(int64(r.block.Bandwidth), r.bandwidth()), 10)
 	if avg := cmp.Or(int64(r.block.AverageBandwidth), r.average()); avg > 0 {
@@ -312,7 +331,7 @@ func (r *rendition) appendStream(b []byte) []byte {
 	}
 	if r.apart() {
 		b = append(b, ",AUDIO="...)
-		b = r.appendGroup(b, "audio")
+		b = sound.appendGroup(b, "audio")
 	}
 	uri := r.uris[media.Video]
 	if r.listed[media.Audio] && !r.listed[media.Video] {

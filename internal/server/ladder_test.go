@@ -142,6 +142,9 @@ func TestAMultitrackPublisherIsALadder(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("renditions %q, want %q", got, want)
 			}
+			if text := r.read("www/live/cam.m3u8"); c.block != "" && (strings.Count(text, "TYPE=AUDIO") != 1 || strings.Count(text, `AUDIO="audio0"`) != len(got)) {
+				t.Errorf("the sizes do not share their sound:\n%s", text)
+			}
 			if err := p.Unpublish(); err != nil {
 				t.Fatal(err)
 			}
