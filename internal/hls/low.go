@@ -237,6 +237,8 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 			playlist: m.playlist(media.Kind(kind)), open: o, part: targets[kind],
 			uri: func(name string) string { return m.names.uri + m.w.Tail(packager.File{Name: name}) },
 		}
+		// It must not change when the sound comes, whose parts are usually so much longer.
+		l.hold = holdParts * (m.cfg.Part + m.cfg.Part/20)
 		for _, t := range targets {
 			l.hold = max(l.hold, (holdParts*t + time.Millisecond).Truncate(time.Millisecond))
 		}
