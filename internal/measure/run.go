@@ -48,7 +48,7 @@ func (r *run) measure(ctx context.Context) (c capacity.Constants, err error) {
 	if err := r.server.publish(publishing, &wg); err != nil {
 		return c, err
 	}
-	ingest, err := r.part(ctx)
+	ingest, err := r.part(ctx, func(c cost) bool { return c.in > 0 })
 	if err != nil {
 		return c, err
 	}
@@ -61,7 +61,7 @@ func (r *run) measure(ctx context.Context) (c capacity.Constants, err error) {
 	beside := ingest.cpu / ingest.took
 
 	r.say(fmt.Sprintf("%d players watch over RTMP", players))
-	play, err := r.with(ctx, r.players, func(snap *api.Snapshot) bool { return snap.Played >= players })
+	play, err := r.with(ctx, r.players, func(snap *api.Snapshot) bool { return snap.Played >= players }, func(c cost) bool { return c.out > 0 })
 	if err != nil {
 		return c, err
 	}
@@ -69,7 +69,7 @@ func (r *run) measure(ctx context.Context) (c capacity.Constants, err error) {
 	c.PlayerMemory = max((play.rss-ingest.rss)/players, 4<<10)
 
 	r.say("playlists are asked for over HTTP")
-	lists, err := r.with(ctx, r.fetch(streamName(0)+".m3u8", viewers), nil)
+	lists, err := r.with(ctx, r.fetch(streamName(0)+".m3u8", viewers), nil, func(c cost) bool { return c.requests > 0 })
 	if err != nil {
 		return c, err
 	}
@@ -81,7 +81,7 @@ func (r *run) measure(ctx context.Context) (c capacity.Constants, err error) {
 	if err != nil {
 		return c, err
 	}
-	fragments, err := r.with(ctx, r.fetch(fragment, 4), nil)
+	fragments, err := r.with(ctx, r.fetch(fragment, 4), nil, func(c cost) bool { return c.web > 0 })
 	if err != nil {
 		return c, err
 	}
@@ -96,22 +96,32 @@ func (r *run) measure(ctx context.Context) (c capacity.Constants, err error) {
 	return c, nil
 }
 
-// part lets what goes on go on for a window, and returns what the server took for it.
-func (r *run) part(ctx context.Context) (c cost, err error) {
+// part lets what goes on go on for a window, or until it is enough, and returns what the
+// server took for it.
+func (r *run) part(ctx context.Context, enough func(cost) bool) (c cost, err error) {
 	before, err := r.server.look(ctx)
 	if err != nil {
 		return c, err
 	}
-	began := time.Now()
-	if !pause(ctx, r.window) {
-		return c, ctx.Err()
+	for began := time.Now(); time.Since(began) < startTime; {
+		if !pause(ctx, r.window) {
+			return c, ctx.Err()
+		}
+		after, err := r.server.look(ctx)
+		if err != nil {
+			return c, err
+		}
+		if c = costOf(before, after, time.Since(began)); enough(c) {
+			return c, nil
+		}
 	}
-	after, err := r.server.look(ctx)
-	if err != nil {
-		return c, err
-	}
-	c = cost{
-		cpu: (after.Process.CPU - before.Process.CPU).Seconds(), took: time.Since(began).Seconds(),
+	return c, fmt.Errorf("nothing was sent for %s", startTime)
+}
+
+// costOf is what the server took between two looks at it.
+func costOf(before, after *api.Snapshot, took time.Duration) cost {
+	c := cost{
+		cpu: (after.Process.CPU - before.Process.CPU).Seconds(), took: took.Seconds(),
 		in: float64(after.BytesIn-before.BytesIn) / 1e9, out: float64(after.BytesOut-before.BytesOut) / 1e9,
 		web:      float64(after.HTTP[0].BytesOut-before.HTTP[0].BytesOut) / 1e9,
 		requests: float64(after.HTTP[0].Requests - before.HTTP[0].Requests), rss: int64(after.Process.RSS),
@@ -119,14 +129,11 @@ func (r *run) part(ctx context.Context) (c cost, err error) {
 	for _, st := range after.Servers[0].Applications[0].Streams {
 		c.media += st.BufferBytes
 	}
-	if c.in == 0 {
-		return c, fmt.Errorf("the test cards have stopped")
-	}
-	return c, nil
+	return c
 }
 
 // with is part while load goes on, once ready (nil: at once).
-func (r *run) with(ctx context.Context, load func(context.Context, *sync.WaitGroup), ready func(*api.Snapshot) bool) (c cost, err error) {
+func (r *run) with(ctx context.Context, load func(context.Context, *sync.WaitGroup), ready func(*api.Snapshot) bool, enough func(cost) bool) (c cost, err error) {
 	loading, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -141,7 +148,7 @@ func (r *run) with(ctx context.Context, load func(context.Context, *sync.WaitGro
 			return c, err
 		}
 	}
-	return r.part(ctx)
+	return r.part(ctx, enough)
 }
 
 // players play the streams until ctx ends.
