@@ -179,9 +179,7 @@ func (im *importer) vod(b *item, s *scope) {
 	var paths []string
 	for _, p := range plays {
 		v.take(p)
-		for _, dir := range p.strings() {
-			paths = append(paths, dir)
-		}
+		paths = append(paths, p.strings()...)
 	}
 	v.set(nil, "path", list(paths...))
 	im.set(v, s.get("play_temp_path"), attribute{"temp_path", file, 0})
