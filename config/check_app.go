@@ -101,9 +101,13 @@ func (c *checker) outputs(n *node, app *Application) {
 	if s, b := app.Sessions, n.one("sessions"); s != nil && app.HLS != nil && s.Timeout < 3*app.HLS.Fragment {
 		c.errorAt(b.at("timeout"), "a session must outlive three fragments", "write at least "+value.FormatDuration(3*app.HLS.Fragment))
 	}
+	for _, p := range n.all("push") {
+		c.when(p)
+	}
 	for _, r := range n.all("record") {
 		c.recordNames(r)
 		c.recordLists(r)
+		c.when(r)
 		c.recordFormat(r)
 		c.execs(r)
 	}
@@ -149,6 +153,24 @@ func (c *checker) fallback(n *node, app *Application) {
 		c.errorAt(n.at("fallback"), "the path of a fallback begins with /", "write \"/srv/slate.flv\"")
 	case !slices.Contains([]string{".flv", ".mp4"}, strings.ToLower(path.Ext(f))):
 		c.errorAt(n.at("fallback"), "a fallback is an FLV or MP4 file", "make one: ffmpeg -i FILE -c:v libx264 -g 50 -c:a aac -f flv SLATE.flv")
+	}
+}
+
+// when checks the times of an output.
+func (c *checker) when(n *node) {
+	if a := n.attrs["schedule"]; a != nil && !n.bad("schedule") {
+		if s, ok := a.value.(value.Schedule); ok && s != nil && len(s) == 0 {
+			c.errorAt(n.at("schedule"), "with an empty schedule it never runs", "leave it out: then it always does; or write enabled = false")
+		}
+	}
+	before, after := n.attrs["not_before"], n.attrs["not_after"]
+	if before == nil || after == nil || n.bad("not_before") || n.bad("not_after") {
+		return
+	}
+	from, ok := before.value.(time.Time)
+	until, also := after.value.(time.Time)
+	if ok && also && !until.After(from) {
+		c.errorAt(n.at("not_after"), "not_after is not after not_before: it never runs", "write a later time")
 	}
 }
 

@@ -21,5 +21,12 @@ rtmp {
       schedule  = "always"
       not_after = "tomorrow"
     }
+
+    push "d" {
+      url        = "rtmp://example.org/live/key"
+      schedule   = []
+      not_before = "2031-01-02T00:00:00Z"
+      not_after  = "2031-01-01T00:00:00Z"
+    }
   }
 }
