@@ -87,7 +87,7 @@ type shown struct {
 func (s *Server) streams(filters []filter, all bool) (out []shown) {
 	figures := s.o.Origin.EachFigures()
 	for i, name := range shownNames(figures) {
-		f := &figures[i]
+		f := figures[i]
 		if (all || f.Ready) && selected(filters, f.App, f.Name) {
 			out = append(out, shown{f, name})
 		}

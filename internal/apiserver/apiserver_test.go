@@ -196,8 +196,8 @@ func TestTheHistoryHasARowForEachSecond(t *testing.T) {
 	t.Parallel()
 	var h history
 	at := time.Unix(1700000000, 0)
-	figures := func(received, sent uint64, players int) []origin.Figures {
-		return []origin.Figures{{App: "live", Name: "cam", Publishing: true, Received: received, SentRTMP: sent, Players: players, Metered: true}}
+	figures := func(received, sent uint64, players int) []*origin.Figures {
+		return []*origin.Figures{{App: "live", Name: "cam", Publishing: true, Received: received, SentRTMP: sent, Players: players, Metered: true}}
 	}
 	h.take(at, figures(0, 0, 0))
 	h.take(at.Add(time.Second), figures(1000, 500, 2))
@@ -240,9 +240,9 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	t.Parallel()
 	var h history
 	at := time.Unix(1700000000, 0)
-	many := make([]origin.Figures, 2*maxSeries)
+	many := make([]*origin.Figures, 2*maxSeries)
 	for i := range many {
-		many[i] = origin.Figures{App: "live", Name: fmt.Sprint("s", i), Players: 1}
+		many[i] = &origin.Figures{App: "live", Name: fmt.Sprint("s", i), Players: 1}
 	}
 	h.take(at, many)
 	if len(h.of) != maxSeries || h.all.samples[0].Players != 2*maxSeries {
@@ -262,7 +262,7 @@ func TestTheHistoryIsBounded(t *testing.T) {
 
 func TestNamesAcrossApplications(t *testing.T) {
 	t.Parallel()
-	got := shownNames([]origin.Figures{{App: "a", Name: "x"}, {App: "a", Name: "y"}, {App: "b", Name: "x"}})
+	got := shownNames([]*origin.Figures{{App: "a", Name: "x"}, {App: "a", Name: "y"}, {App: "b", Name: "x"}})
 	if strings.Join(got, " ") != "a/x y b/x" {
 		t.Errorf("got %q", got)
 	}

@@ -101,14 +101,14 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			if s.o.Wanted() {
-				s.history.take(now, s.o.Origin.EachFigures())
+				s.history.take(now, s.o.Origin.SampleFigures())
 			}
 		}
 	}
 }
 
 // take adds the sample of a second.
-func (h *history) take(now time.Time, figures []origin.Figures) {
+func (h *history) take(now time.Time, figures []*origin.Figures) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.of == nil {
@@ -122,7 +122,7 @@ func (h *history) take(now time.Time, figures []origin.Figures) {
 	}
 	was, seen := h.before, make(map[streamKey]before, len(figures))
 	for i := range figures {
-		f := &figures[i]
+		f := figures[i]
 		key := streamKey{f.App, f.Name}
 		b, known := was[key]
 		if !known { // since when it has these bytes is not known

@@ -11,7 +11,7 @@ import (
 // have one of that name, each is called APP/NAME. Calls may always say APP/NAME.
 
 // shownNames returns what each of the streams is called.
-func shownNames(all []origin.Figures) []string {
+func shownNames(all []*origin.Figures) []string {
 	count := make(map[string]int, len(all))
 	for i := range all {
 		count[all[i].Name]++

@@ -45,7 +45,7 @@ func readCommands(r *http.Request) (map[string]json.RawMessage, error) {
 			return nil, err
 		}
 		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		trimmed := bytes.TrimSpace(body)
+		trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) // without a byte order mark
 		switch {
 		// curl -d sends JSON as a form, too. A form never begins with a brace.
 		case len(trimmed) > 0 && trimmed[0] == '{':

@@ -130,7 +130,7 @@ func (s *Server) restStreams(q *restCall) (any, error) {
 	out := Streams{Streams: []Stream{}}
 	figures := s.o.Origin.EachFigures()
 	for i := range figures {
-		f := &figures[i]
+		f := figures[i]
 		if (q.query["application"] == "" || f.App == q.query["application"]) && (ready != "true" || f.Ready) {
 			out.Streams = append(out.Streams, s.streamOf(f))
 		}
@@ -154,7 +154,7 @@ func (s *Server) figuresOf(app, name string) *origin.Figures {
 	figures := s.o.Origin.EachFigures()
 	for i := range figures {
 		if figures[i].App == app && figures[i].Name == name {
-			return &figures[i]
+			return figures[i]
 		}
 	}
 	return nil

@@ -32,22 +32,30 @@ type Figures struct {
 }
 
 // EachFigures returns the figures of every stream that there is, by application and name.
-func (og *Origin) EachFigures() (out []Figures) {
+func (og *Origin) EachFigures() []*Figures {
+	out := og.figures(true)
+	slices.SortFunc(out, func(x, y *Figures) int { return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Name, y.Name)) })
+	return out
+}
+
+// SampleFigures is EachFigures in no order and without what takes a look at more than
+// counters: Ready.
+func (og *Origin) SampleFigures() []*Figures { return og.figures(false) }
+
+func (og *Origin) figures(ready bool) (out []*Figures) {
 	now := time.Now()
 	for _, v := range *og.services.Load() {
 		for _, a := range v.All() {
 			rules := a.rules.Load()
-			a.each(func(st *Stream) { out = append(out, st.figures(rules, now)) })
+			a.each(func(st *Stream) { out = append(out, st.figures(rules, now, ready)) })
 		}
 	}
-	slices.SortFunc(out, func(x, y Figures) int { return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Name, y.Name)) })
 	return out
 }
 
-func (st *Stream) figures(rules *appRules, now time.Time) Figures {
-	l := st.live.Snapshot()
-	f := Figures{App: st.app.name, Name: st.name, Began: st.started, Received: l.BytesIn, BwIn: l.BwIn, Metered: rules.cfg.Sessions != nil, Live: l}
-	f.Views = st.news.plays.Load()
+func (st *Stream) figures(rules *appRules, now time.Time, ready bool) *Figures {
+	f := &Figures{App: st.app.name, Name: st.name, Began: st.started, Metered: rules.cfg.Sessions != nil, Live: st.live.Snapshot()}
+	f.Received, f.BwIn, f.Views = f.Live.BytesIn, f.Live.BwIn, st.news.plays.Load()
 	st.app.mu.Lock()
 	p := st.publication
 	f.SentRTMP = st.fanned
@@ -57,10 +65,10 @@ func (st *Stream) figures(rules *appRules, now time.Time) Figures {
 	}
 	h := st.app.viewers[st.name]
 	st.app.mu.Unlock()
-	f.Publishing = p != nil && !p.slate && l.LastWrite.UnixNano() >= st.publishedAt.Load()
-	if f.Publishing {
+	f.Publishing = p != nil && !p.slate && f.Live.LastWrite.UnixNano() >= st.publishedAt.Load()
+	if ready && f.Publishing {
 		st.news.mu.Lock()
-		f.Ready = st.playable(rules.cfg.For(st.name), l)
+		f.Ready = st.playable(rules.cfg.For(st.name), f.Live)
 		st.news.mu.Unlock()
 	}
 	if h != nil {
@@ -69,11 +77,7 @@ func (st *Stream) figures(rules *appRules, now time.Time) Figures {
 		f.Views += uint64(unique)
 		f.SentHTTP = h.counter.Sent()
 	}
-	for _, s := range st.outputs.list() {
-		if s.kind.Name == "push" || s.kind.Name == "record" {
-			f.Outputs++
-		}
-	}
+	f.Outputs = st.outputs.count(pushKind.Name, recordKind.Name)
 	return f
 }
 

@@ -176,6 +176,18 @@ func (o *outputs) list() []*supervised {
 	})
 }
 
+// count returns how many outputs are of these kinds.
+func (o *outputs) count(kinds ...string) (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key := range o.all {
+		if slices.Contains(kinds, key.kind) {
+			n++
+		}
+	}
+	return n
+}
+
 // failures lists the outputs that can't write.
 func (o *outputs) failures() (found []doctor.Finding) {
 	for _, s := range o.list() {

@@ -140,6 +140,7 @@ func TestHowTheAPIIsCalled(t *testing.T) {
 		"GET":                {apiCall{method: "GET", path: query, token: apiSecret}, 200, `{"active_streams":[]}`},
 		"a form":             {apiCall{path: "/api2", body: "command=" + url.QueryEscape(list), form: true, token: apiSecret}, 200, `{"active_streams":[]}`},
 		"curl -d":            {apiCall{path: "/api2", body: list, form: true, token: apiSecret}, 200, `{"active_streams":[]}`},
+		"a byte order mark":  {apiCall{path: "/api2", body: "\xef\xbb\xbf" + list, token: apiSecret}, 200, `{"active_streams":[]}`},
 		"a slash":            {apiCall{path: "/api2/", body: list, token: apiSecret}, 200, `{"active_streams":[]}`},
 		"nothing":            {apiCall{path: "/api2", token: apiSecret}, 200, `{"authorize":{"scopes":["read","sessions","push","keys"],"status":"OK"}}`},
 		"the older form":     {apiCall{path: "/api", body: list}, 200, `{"active_streams":[],"authorize":{"scopes":["read","sessions","push","keys"],"status":"OK"}}`},

@@ -8,7 +8,7 @@ func BenchmarkFigures(b *testing.B) {
 	r.crowd(r.app("live"), 10000, 10000)
 	b.ResetTimer()
 	for b.Loop() {
-		if n := len(r.srv.origin.EachFigures()); n != 10000 {
+		if n := len(r.srv.origin.SampleFigures()); n != 10000 {
 			b.Fatalf("%d streams", n)
 		}
 	}
