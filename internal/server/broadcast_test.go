@@ -96,7 +96,7 @@ func TestAStreamIsOneAnswer(t *testing.T) {
 	r.counted("cam", 1, 1, 1)
 	r.watcher("203.0.113.8").gets("/live/none.flv", 404, "")
 	r.watcher("203.0.113.8").gets("/live/sub/cam.flv", 404, "")
-	if head := r.watcher("203.0.113.8").ask("HEAD", "/live/cam.mp4"); head.status != 200 || head.header.Get("Content-Type") != "video/mp4" {
+	if head := r.watcher("203.0.113.8").ask("HEAD", "/live/cam.mp4"); head.status != 200 || head.header.Get("Content-Type") != "video/mp4" || head.header.Get("Content-Length") != "" {
 		t.Errorf("HEAD: %d %v", head.status, head.header)
 	}
 	p.seconds(1)

@@ -77,6 +77,7 @@ func (x *exchange) serveBroadcast(l *location, urlPath string, src progressive.S
 	}
 	if x.r.Method == http.MethodHead {
 		x.broadcastHead(l, src, f)
+		x.Flush() // else the head would say that there is nothing
 		return
 	}
 	ctx, stop := x.watch()
