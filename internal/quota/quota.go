@@ -38,13 +38,18 @@ type Scope struct {
 	mu      sync.Mutex // guards what follows
 	window  window
 	sources map[netip.Prefix]*source
+	metered int // sources with traffic
 }
 
 // A source is an address, as package listen counts addresses.
 type source struct {
 	viewers int
-	sent    uint64 // bytes
-	window  window
+	traffic *traffic // nil: it is not measured
+}
+
+type traffic struct {
+	sent   uint64 // bytes
+	window window
 }
 
 // SetLimits changes the limits at once; nil: there are none. Who watches stays.
@@ -71,10 +76,8 @@ func (s *Scope) Add(from netip.Prefix, n int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if src := s.sources[from]; src != nil {
-		src.sent += uint64(n)
-	} else if len(s.sources) < maxSources {
-		s.sourceLocked(from).sent = uint64(n)
+	if t := s.trafficLocked(from); t != nil {
+		t.sent += uint64(n)
 	}
 }
 
@@ -83,12 +86,26 @@ func (s *Scope) Tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rate.Store(s.window.tick(s.sent.Load()))
+	if s.metered == 0 {
+		return
+	}
 	for from, src := range s.sources {
-		src.window.tick(src.sent)
-		if src.viewers == 0 && src.window.idle() {
-			delete(s.sources, from)
+		if src.traffic != nil {
+			src.traffic.window.tick(src.traffic.sent)
+			s.tidyLocked(from, src)
 		}
 	}
+}
+
+// tidyLocked forgets an address that nobody watches from, and that was sent nothing.
+func (s *Scope) tidyLocked(from netip.Prefix, src *source) {
+	if src.viewers > 0 || src.traffic != nil && !src.traffic.window.idle() {
+		return
+	}
+	if src.traffic != nil {
+		s.metered--
+	}
+	delete(s.sources, from)
 }
 
 // Check says why one more viewer with this bit rate can't come from an address; nil: it
@@ -114,7 +131,7 @@ func (s *Scope) checkLocked(from netip.Prefix, rate int64) error {
 		return nil
 	case l.PerIP > 0 && src.viewers >= l.PerIP:
 		return fmt.Errorf("limits: viewers_per_ip = %d of %s reached", l.PerIP, l.Of)
-	case l.BandwidthPerIP > 0 && src.window.expected()+max(rate, 1) > l.BandwidthPerIP:
+	case l.BandwidthPerIP > 0 && src.traffic != nil && src.traffic.window.expected()+max(rate, 1) > l.BandwidthPerIP:
 		return fmt.Errorf("limits: bandwidth_per_ip = %s of %s reached", bits(l.BandwidthPerIP), l.Of)
 	}
 	return nil
@@ -128,9 +145,12 @@ func (s *Scope) take(from netip.Prefix, rate int64) error {
 	}
 	s.viewers.Add(1)
 	s.window.come(rate)
-	src := s.sourceLocked(from)
-	src.viewers++
-	src.window.come(rate)
+	s.sourceLocked(from).viewers++
+	if l := s.limits.Load(); l != nil && l.BandwidthPerIP > 0 {
+		if t := s.trafficLocked(from); t != nil {
+			t.window.come(rate)
+		}
+	}
 	return nil
 }
 
@@ -143,10 +163,10 @@ func (s *Scope) leave(from netip.Prefix, rate int64) {
 	s.window.come(-rate)
 	src := s.sources[from]
 	src.viewers--
-	src.window.come(-rate)
-	if src.viewers == 0 && src.window.idle() {
-		delete(s.sources, from)
+	if src.traffic != nil {
+		src.traffic.window.come(-rate)
 	}
+	s.tidyLocked(from, src)
 }
 
 func (s *Scope) sourceLocked(from netip.Prefix) *source {
@@ -156,10 +176,25 @@ func (s *Scope) sourceLocked(from netip.Prefix) *source {
 	src := s.sources[from]
 	if src == nil {
 		src = &source{}
-		src.window.tick(0)
 		s.sources[from] = src
 	}
 	return src
+}
+
+// trafficLocked is the traffic of an address; nil: too many are measured.
+func (s *Scope) trafficLocked(from netip.Prefix) *traffic {
+	src := s.sources[from]
+	if src != nil && src.traffic != nil {
+		return src.traffic
+	}
+	if s.metered >= maxSources {
+		return nil
+	}
+	s.metered++
+	src = s.sourceLocked(from)
+	src.traffic = &traffic{}
+	src.traffic.window.tick(0)
+	return src.traffic
 }
 
 // bits writes a bit rate for people.
