@@ -224,6 +224,7 @@ func TestTheHistoryHasARowForEachSecond(t *testing.T) {
 		{totalsQuestion{Streams: []string{"live/cam"}, Fields: []string{"clients"}, Start: 1700000001, End: 1700000001}, `{"fields":["clients"],"start":1700000001,"end":1700000001,"data":[[2]],"interval":[]}`},
 		{totalsQuestion{Streams: []string{"cam+"}, Fields: []string{"clients"}}, `{"fields":["clients"],"start":null,"end":null,"data":null,"interval":null}`},
 		{totalsQuestion{Fields: []string{"upbps"}, Protocols: []string{"hls"}, Start: -5, End: -5}, `{"fields":["upbps"],"start":1700000001,"end":1700000001,"data":[[0]],"interval":[]}`},
+		{totalsQuestion{Fields: []string{"clients"}, Start: -3, End: -6}, `{"fields":["clients"],"start":1700000000,"end":1700000000,"data":[[0]],"interval":[]}`},
 		{totalsQuestion{Fields: []string{"upbps"}, Start: 1800000000}, `{"fields":["upbps"],"start":null,"end":null,"data":null,"interval":null}`},
 	} {
 		if got := show(c.q); got != c.want {

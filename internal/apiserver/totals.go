@@ -74,6 +74,9 @@ func (h *history) totals(q *totalsQuestion, now int64) totalsAnswer {
 		end += now
 	}
 	end = min(end, h.all.end)
+	if q.Start < 0 && start > end && end > start-kept { // a machine that is too busy to take samples: the newest one
+		start = end
+	}
 	start = max(start, end-kept+1)
 	for at := start; at <= end; at++ {
 		var sum sample
