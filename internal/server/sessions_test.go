@@ -244,7 +244,7 @@ func TestSessionsAreStoppedAndTagged(t *testing.T) {
 	p := watcher{rig: r, addr: "198.51.100.99", agent: "curl", bearer: "an-operators-token"}
 	p.gets("/control/sessions/stop", 400, "which sessions?")
 	p.gets("/control/sessions/tag?clientid=1", 400, "which session")
-	p.gets("/control/sessions/stop?protocol=x&name=a", 400, "RTMP, HLS or DASH")
+	p.gets("/control/sessions/stop?protocol=x&name=a", 400, "protocol is RTMP, HLS, DASH")
 	if n := len(r.logs.FilterMessage("viewer session ended").All()); n != 4 {
 		t.Errorf("%d lines about the ends of sessions, want 4", n)
 	}
