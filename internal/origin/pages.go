@@ -141,6 +141,7 @@ func (p Pages) shownAs(a *Application, rules *appRules, s pages.Stream) (pages.S
 		other.Manifest = dash.ManifestName(s.Name, cfg.DASH)
 	}
 	other.Name, other.Guarded = s.Name, true // it is in no list, and has no picture for everybody
+	other.Outputs = s.Outputs                // none: they would tell its name
 	return other, true
 }
 

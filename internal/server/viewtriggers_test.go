@@ -271,6 +271,8 @@ func TestAViewTokenShowsNoOtherName(t *testing.T) {
 			w := r.watcher("192.0.2.1")
 			file := map[bool]string{true: "/index.m3u8", false: ".m3u8"}[name == "nested"]
 			r.eventually("a playlist", func() bool { return w.get("/live/secretcam"+file).status == 200 })
+			mpds := map[bool]string{true: "/live/", false: "/dash/"}[name == "MP4" || name == "low latency"]
+			r.eventually("an MPD", func() bool { return w.get(mpds+"secretcam.mpd").status == 200 })
 			if p := w.gets("/live/viewtoken_1-0.ts", 404, ""); strings.Contains(p.body, "secretcam") {
 				t.Errorf("before the playlist was asked for: %s", p.body)
 			}
@@ -286,7 +288,7 @@ func TestAViewTokenShowsNoOtherName(t *testing.T) {
 				}
 			}
 			known := map[string]bool{"/live/viewtoken_1" + file: true}
-			dash := map[bool]string{true: "/live/", false: "/dash/"}[name == "MP4" || name == "low latency"] + "viewtoken_1.mpd"
+			dash := mpds + "viewtoken_1.mpd"
 			known[dash] = true
 			segments := 0
 			for queue := slices.Sorted(maps.Keys(known)); len(queue) > 0; queue = queue[1:] {
