@@ -215,25 +215,44 @@ const (
 // compareTimes: the same content has the same timestamps, dates and discontinuity
 // sequence numbers.
 func compareTimes(a, b *follower) {
-	for _, x := range a.segs.history {
-		for _, y := range b.segs.history {
-			if x.wrap != y.wrap {
-				return
-			}
-			dated := !x.date.IsZero() && !y.date.IsZero()
-			if (x.start-y.start).Abs() > sameMoment || x.number != y.number && !(dated && x.date.Sub(y.date).Abs() < 5*time.Second) {
-				continue // other content; timestamps may have begun again
-			}
-			if x.discontinuity != y.discontinuity {
-				b.add(fault{rule: "variant-discontinuity", says: fmt.Sprintf("segment %d has the discontinuity sequence number %d; in %s it is %d",
-					y.number, y.discontinuity, clip(a.url.Redacted()), x.discontinuity)})
-				return
-			}
-			if dated && (x.date.Sub(y.date)-(x.start-y.start)).Abs() > dateTolerance {
-				b.add(fault{rule: "variant-times", says: fmt.Sprintf("at the timestamp of segment %d the date is %s apart from %s",
-					y.number, seconds(x.date.Sub(y.date).Abs().Round(time.Millisecond)), clip(a.url.Redacted()))})
-				return
-			}
+	for i := range a.segs.history {
+		x := &a.segs.history[i]
+		y, known := sameContent(x, b.segs.history)
+		if !known {
+			return
+		}
+		if y == nil {
+			continue
+		}
+		if x.discontinuity != y.discontinuity {
+			b.add(fault{rule: "variant-discontinuity", says: fmt.Sprintf("segment %d has the discontinuity sequence number %d; in %s it is %d",
+				y.number, y.discontinuity, clip(a.url.Redacted()), x.discontinuity)})
+			return
+		}
+		if !x.date.IsZero() && !y.date.IsZero() && (x.date.Sub(y.date)-(x.start-y.start)).Abs() > dateTolerance {
+			b.add(fault{rule: "variant-times", says: fmt.Sprintf("at the timestamp of segment %d the date is %s apart from %s",
+				y.number, seconds(x.date.Sub(y.date).Abs().Round(time.Millisecond)), clip(a.url.Redacted()))})
+			return
 		}
 	}
+}
+
+// sameContent is the segment of another playlist that has the content of x: of several that
+// begin at about the same moment, because one is very short, the nearest. known: their
+// timestamps can be compared.
+func sameContent(x *placed, others []placed) (found *placed, known bool) {
+	for i := range others {
+		y := &others[i]
+		if x.wrap != y.wrap {
+			return nil, false
+		}
+		dated := !x.date.IsZero() && !y.date.IsZero()
+		if (x.start-y.start).Abs() > sameMoment || x.number != y.number && !(dated && x.date.Sub(y.date).Abs() < 5*time.Second) {
+			continue // other content; timestamps may have begun again
+		}
+		if found == nil || (x.start-y.start).Abs() < (x.start-found.start).Abs() {
+			found = y
+		}
+	}
+	return found, true
 }
