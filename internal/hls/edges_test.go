@@ -141,7 +141,7 @@ d.ts
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	l.Segments[2].Independent, l.Event, l.Ended = false, true, true
-	changed := strings.Replace(want, "#EXT-X-INDEPENDENT-SEGMENTS\n", "#EXT-X-PLAYLIST-TYPE:EVENT\n", 1) + "#EXT-X-ENDLIST\n"
+	changed := strings.Replace(want, "#EXT-X-INDEPENDENT-SEGMENTS\n", "#EXT-X-PLAYLIST-TYPE:VOD\n", 1) + "#EXT-X-ENDLIST\n"
 	if got := string(l.text()); got != changed {
 		t.Errorf("an event that has ended:\n%s\nwant\n%s", got, changed)
 	}

@@ -13,8 +13,7 @@ import (
 // it. About 1400 are used: a day of segments of 6 s is 20 MB.
 const maxSegmentBytes = 2500
 
-// An event is listed whole and ends as it is, in place: with EXT-X-ENDLIST players take it
-// for a recording (RFC 8216 §4.3.3.5). Of its past there is no more in memory than what the
+// An event is listed whole and ends as it is, in place: it becomes a recording (RFC 8216 §4.3.3.5). Of its past there is no more in memory than what the
 // playlist says.
 func TestAnEventIsListedWhole(t *testing.T) {
 	b := newBench(t)
@@ -34,7 +33,10 @@ func TestAnEventIsListedWhole(t *testing.T) {
 	p := b.packager("show", cfg)
 	n := 0
 	p.OnManifest = func(string) {
-		if n++; n == segments/3 {
+		if n++; n == 1 && !strings.Contains(string(b.read("show.m3u8")), "#EXT-X-PLAYLIST-TYPE:EVENT\n") {
+			t.Error("while it is live it is no event")
+		}
+		if n == segments/3 {
 			heap[0] = in()
 		} else if n == segments-1 {
 			heap[1] = in()
@@ -45,7 +47,7 @@ func TestAnEventIsListedWhole(t *testing.T) {
 	if got := strings.Count(text, "#EXTINF:"); got != segments {
 		t.Errorf("%d segments are listed, want %d", got, segments)
 	}
-	for _, line := range []string{"#EXT-X-PLAYLIST-TYPE:EVENT\n", "#EXT-X-MEDIA-SEQUENCE:0\n", "#EXT-X-ENDLIST\n"} {
+	for _, line := range []string{"#EXT-X-PLAYLIST-TYPE:VOD\n", "#EXT-X-MEDIA-SEQUENCE:0\n", "#EXT-X-ENDLIST\n"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("the playlist has no %s", line)
 		}

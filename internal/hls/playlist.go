@@ -63,7 +63,10 @@ func (l *playlist) appendHeader(b []byte, low bool) []byte {
 	b = append(b, "\n#EXT-X-DISCONTINUITY-SEQUENCE:"...)
 	b = strconv.AppendUint(b, l.Disc, 10)
 	b = append(b, '\n')
-	if l.Event {
+	switch {
+	case l.Event && l.Ended: // in place: nothing will be added (RFC 8216 §4.3.3.5)
+		b = append(b, "#EXT-X-PLAYLIST-TYPE:VOD\n"...)
+	case l.Event:
 		b = append(b, "#EXT-X-PLAYLIST-TYPE:EVENT\n"...)
 	}
 	if l.independent() {

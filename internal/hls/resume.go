@@ -45,7 +45,7 @@ func parsePlaylist(b []byte, in found) (playlist, error) {
 	}
 	l := playlist{kind: in.kind, fragmented: m.Map != nil, target: m.TargetDuration, Window: packager.Window{
 		Seq:   uint64(m.MediaSequence),
-		Event: m.PlaylistType != nil && *m.PlaylistType == m3u8.MediaPlaylistTypeEvent,
+		Event: m.PlaylistType != nil, // one that has ended is VOD
 		Ended: m.Endlist,
 	}}
 	if m.DiscontinuitySequence != nil && *m.DiscontinuitySequence > 0 {
