@@ -107,6 +107,8 @@ func TestThePublicAddress(t *testing.T) {
 		{"X-Mst-Path of the wrong scheme", named, []string{"X-Mst-Path: http://chat.example/"}, "https://chat.example/tv", false},
 		{"X-Forwarded-Proto", free, []string{"X-Forwarded-Proto: https"}, "https://live.example", true},
 		{"X-Forwarded-Proto of two proxies", free, []string{"X-Forwarded-Proto: https, http"}, "https://live.example", true},
+		{"X-Forwarded-Proto of a WebSocket", free, []string{"X-Forwarded-Proto: wss"}, "https://live.example", true},
+		{"X-Forwarded-Proto of a WebSocket without TLS", free, []string{"X-Forwarded-Proto: ws"}, "http://live.example", true},
 		{"X-Forwarded-Proto of no kind", free, []string{"X-Forwarded-Proto: gopher"}, "http://live.example", false},
 		{"X-Forwarded-Host", free, []string{"X-Forwarded-Host: live.example", "X-Forwarded-Proto: https"}, "https://live.example", true},
 		{"X-Forwarded-Host of another", free, []string{"X-Forwarded-Host: evil.example"}, "http://live.example", false},

@@ -96,12 +96,12 @@ func (p *proxies) claimed(r *http.Request) (u publicURL, name string, said bool)
 	if lines := r.Header["Forwarded"]; len(lines) > 0 {
 		proto, h := p.forwarded(lines)
 		said = proto != "" || h != ""
-		scheme, host = cmp.Or(proto, scheme), cmp.Or(h, host)
+		scheme, host = cmp.Or(ofHTTP(proto), scheme), cmp.Or(h, host)
 	}
 	if !said {
 		proto, h, port := first(r.Header, "X-Forwarded-Proto"), first(r.Header, "X-Forwarded-Host"), first(r.Header, "X-Forwarded-Port")
 		said = proto != "" || h != "" || port != ""
-		scheme, host = cmp.Or(strings.ToLower(proto), scheme), cmp.Or(h, host)
+		scheme, host = cmp.Or(ofHTTP(strings.ToLower(proto)), scheme), cmp.Or(h, host)
 		if port != "" && withPort(host, "http") != host && withPort("x", scheme) != "x:"+port {
 			host += ":" + port
 		}
@@ -138,6 +138,18 @@ func (p *proxies) withPrefix(u publicURL) publicURL {
 		return p.public[i]
 	}
 	return u
+}
+
+// ofHTTP is the scheme of the pages beside a WebSocket: Traefik calls the scheme of its
+// handshake ws or wss.
+func ofHTTP(proto string) string {
+	switch proto {
+	case "ws":
+		return "http"
+	case "wss":
+		return "https"
+	}
+	return proto
 }
 
 // forwarded reads RFC 7239's header as X-Forwarded-For is read: from its end to the
