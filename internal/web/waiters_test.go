@@ -64,8 +64,12 @@ func TestPlayersThatWaitAreCheap(t *testing.T) {
 		}
 	}
 	t.Logf("%d bytes for each player that waits", least)
-	if least > maxWaiterBytes {
-		t.Errorf("%d bytes for each player that waits, the bound is %d", least, maxWaiterBytes)
+	bound := int64(maxWaiterBytes)
+	if underRace {
+		bound *= 2
+	}
+	if least > bound {
+		t.Errorf("%d bytes for each player that waits, the bound is %d", least, bound)
 	}
 }
 
