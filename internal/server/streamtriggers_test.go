@@ -118,17 +118,23 @@ func TestLiveBandwidthEndsWhoSendsTooMuch(t *testing.T) {
 	r, h := startTriggered(t, "", "trigger \"LIVE_BANDWIDTH\" {\n handler = \"$HOOK/\"\n above = \"1k\"\n}\ntrigger \"LIVE_BANDWIDTH\" {\n handler = \"$HOOK/never\"\n above = \"900M\"\n}", triggerAnswers(nil))
 	c := r.publish("live", "cam")
 	defer c.Close()
+	sent := make(chan struct{})
 	go func() {
-		for range 100 {
+		defer close(sent)
+		for range 1000 {
 			select {
 			case <-c.done:
 				return
-			case <-time.After(100 * time.Millisecond):
-				c.seconds(0.1)
+			case <-time.After(10 * time.Millisecond):
+			}
+			if c.frame() != nil { // it was refused meanwhile
+				return
 			}
 		}
 	}()
-	if st := c.ended(); st.Code != rtmp.StatusPublishDenied || st.Description != "refused by LIVE_BANDWIDTH" {
+	st := c.ended()
+	<-sent
+	if st.Code != rtmp.StatusPublishDenied || st.Description != "refused by LIVE_BANDWIDTH" {
 		t.Errorf("the publisher is told %+v", st)
 	}
 	if f := h.all("")[0]; len(f.lines) != 2 || f.lines[0] != "cam" || f.lines[1] == "0" || f.path != "/" {
