@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,10 +89,10 @@ type server struct {
 const configuration = `state_dir = %q
 runtime_dir = %q
 log {
-  level = "error"
+  format = "json"
 }
 rtmp {
-  listen = %q
+  listen = "127.0.0.1:0"
   application "bench" {
     hls {
       path     = %q
@@ -102,41 +101,28 @@ rtmp {
   }
 }
 http {
-  listen = %q
+  listen = "127.0.0.1:0"
   location "/bench" {
     alias = %q
   }
 }
 `
 
-func start(ctx context.Context, command []string, dir string) (s *server, err error) {
-	for range 3 { // another process may take a port in between
-		if s, err = startOnce(ctx, command, dir); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	return s, err
-}
-
-func startOnce(ctx context.Context, command []string, dir string) (*server, error) {
-	ports, err := freePorts(2)
-	if err != nil {
-		return nil, err
-	}
-	s := &server{ended: make(chan struct{}), rtmp: ports[0], http: ports[1], media: filepath.Join(dir, "media")}
+func start(ctx context.Context, command []string, dir string) (*server, error) {
+	s := &server{ended: make(chan struct{}), media: filepath.Join(dir, "media")}
 	run := filepath.Join(dir, "run")
 	if err := os.MkdirAll(run, 0o700); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "bench.hcl")
-	text := fmt.Sprintf(configuration, filepath.Join(dir, "state"), run, s.rtmp, s.media, s.http, s.media)
+	text := fmt.Sprintf(configuration, filepath.Join(dir, "state"), run, s.media, s.media)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	s.socket = control.Socket(run, file)
-	var said strings.Builder
 	s.cmd = exec.Command(command[0], append(append([]string{}, command[1:]...), "run", "-c", file)...) //nolint:gosec // our own program
-	s.cmd.Stderr = &said
+	log := new(listening)
+	s.cmd.Stderr = log
 	// What a service manager says is for us, not for it.
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NOTIFY_SOCKET=") && !strings.HasPrefix(v, "LISTEN_") && !strings.HasPrefix(v, "WATCHDOG_") {
@@ -150,18 +136,19 @@ func startOnce(ctx context.Context, command []string, dir string) (*server, erro
 		defer close(s.ended)
 		_ = s.cmd.Wait() // what it said says more
 	}()
-	err = eventually(ctx, "rtmpd starts", func() bool {
+	err := eventually(ctx, "rtmpd starts", func() bool {
 		select {
 		case <-s.ended:
 			return true
 		default:
 			_, err := s.look(ctx)
-			return err == nil
+			s.rtmp, s.http = log.addresses()
+			return err == nil && s.rtmp != "" && s.http != ""
 		}
 	})
 	select {
 	case <-s.ended:
-		err = fmt.Errorf("rtmpd did not start: %s", strings.TrimSpace(said.String()))
+		err = fmt.Errorf("rtmpd did not start: %s", log.last())
 	default:
 	}
 	if err != nil {
@@ -193,18 +180,6 @@ func (s *server) look(ctx context.Context) (*api.Snapshot, error) {
 	}
 	snap := new(api.Snapshot)
 	return snap, json.Unmarshal([]byte(text), snap)
-}
-
-func freePorts(n int) (addrs []string, err error) {
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer ln.Close() // after all are found: they are different
-		addrs = append(addrs, ln.Addr().String())
-	}
-	return addrs, nil
 }
 
 // eventually waits until cond holds.
