@@ -51,14 +51,7 @@ func (t *shownTable) enter(manifest, name, stream string, cfg *config.Applicatio
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.all) >= maxShown {
-		for key, other := range t.all {
-			if now.After(other.until) {
-				delete(t.all, key)
-			}
-		}
-		if len(t.all) >= maxShown {
-			return s, false
-		}
+		t.makeRoom(now)
 	}
 	if t.all == nil {
 		t.all = make(map[string]shownAs)
@@ -71,6 +64,23 @@ func (t *shownTable) enter(manifest, name, stream string, cfg *config.Applicatio
 		t.all[keys.dir+"/"+name] = keys
 	}
 	return as.file(manifest), true
+}
+
+// makeRoom drops the names that nobody asks for any more, at least one: its viewers ask for
+// the playlist again. A viewer who was redirected instead would learn the stream's name. mu
+// is held.
+func (t *shownTable) makeRoom(now time.Time) {
+	for key, as := range t.all {
+		if now.After(as.until) {
+			delete(t.all, key)
+		}
+	}
+	for key := range t.all {
+		if len(t.all) < maxShown {
+			return
+		}
+		delete(t.all, key)
+	}
 }
 
 // find returns what the file of a path is called really.
