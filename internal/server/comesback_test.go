@@ -30,7 +30,7 @@ func TestAnEncoderThatComesBackLeavesOneOfEach(t *testing.T) {
 	r.eventually("the target has it", func() bool { return r.packets("copy", "cam-1") > 0 })
 	for range 2 {
 		p.cut()
-		r.eventually("it is lost", func() bool { return r.stream("live", "cam").Waiting() })
+		r.eventually("it is lost", func() bool { return r.unpublished("live", "cam") })
 		p = r.publish("live", "cam")
 		p.seconds(4)
 		r.eventually("its media arrives", func() bool { return r.packets("live", "cam") >= int(p.sent.Load()) })

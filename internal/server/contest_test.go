@@ -42,7 +42,7 @@ func TestAnEncoderThatComesBackIsNoContest(t *testing.T) {
 	for range 4 {
 		r.publish("live", "cam").cut()
 		r.eventually("it is gone", func() bool {
-			return r.stream("live", "cam").Waiting()
+			return r.unpublished("live", "cam")
 		})
 	}
 	r.stream("live", "cam").Examine()

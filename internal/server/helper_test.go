@@ -176,6 +176,12 @@ func (r *rig) stream(app, name string) *origin.Stream {
 	return nil
 }
 
+// unpublished reports whether a stream is there and has no publisher.
+func (r *rig) unpublished(app, name string) bool {
+	st := r.stream(app, name)
+	return st != nil && st.Waiting()
+}
+
 // players is how many players a name has, whether it has a stream or not.
 func (r *rig) players(app, name string) (n int) {
 	for _, a := range r.srv.Snapshot().Servers[0].Applications {

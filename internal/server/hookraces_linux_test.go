@@ -88,7 +88,7 @@ func TestAClientThatLeavesWhileTheHookIsAsked(t *testing.T) {
 	close(answer)
 	r.eventually("good-byes, for the hook had agreed", func() bool { return h.last("disconnect") != nil })
 	first.seconds(0.5)
-	if !first.alive() || r.stream("live", "cam").Waiting() {
+	if !first.alive() || r.unpublished("live", "cam") {
 		t.Error("the publisher lost its stream to a client that is gone")
 	}
 	if f := h.last("publish_done"); f == nil || f.Get("late") != "1" {

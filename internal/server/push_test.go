@@ -63,7 +63,7 @@ func TestAPushOutlivesItsPublisher(t *testing.T) {
 	r.eventually("the copy has the packets", func() bool { return r.packets("copy", "cam-1") == int(p.sent.Load()) })
 	first := r.stream("copy", "cam-1")
 	p.cut()
-	r.eventually("the stream waits", func() bool { return r.stream("live", "cam").Waiting() })
+	r.eventually("the stream waits", func() bool { return r.unpublished("live", "cam") })
 	q := r.publish("live", "cam")
 	q.seconds(3)
 	r.eventually("the copy has those of both", func() bool { return r.packets("copy", "cam-1") == int(p.sent.Load()+q.sent.Load()) })

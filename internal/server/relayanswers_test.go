@@ -86,7 +86,7 @@ func TestOnPublishAnswersWithAnotherServer(t *testing.T) {
 	}
 	first := far.stream("copy", "key-over-there-1")
 	p.cut()
-	r.eventually("the stream waits", func() bool { return r.stream("live", "cam").Waiting() })
+	r.eventually("the stream waits", func() bool { return r.unpublished("live", "cam") })
 	q := r.publish("live", "cam")
 	q.seconds(3)
 	r.eventually("the packets of both are there", arrived("key-over-there-1", p.sent.Load()+q.sent.Load()))

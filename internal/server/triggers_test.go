@@ -222,7 +222,7 @@ func TestATokenMayComeBackFromAnotherAddress(t *testing.T) {
 	r, _ := startTriggered(t, "", rewrite, triggerAnswers(map[string]string{"PUSH_REWRITE": "john"}))
 	c := r.publishFrom("127.0.0.1", "live", "token0123456789")
 	c.cut()
-	r.eventually("the wait", func() bool { st := r.stream("live", "john"); return st != nil && st.Waiting() })
+	r.eventually("the wait", func() bool { return r.unpublished("live", "john") })
 	r.publishFrom("127.0.0.2", "live", "token0123456789")
 	r.refused("live", "token-of-another", dialling{from: "127.0.0.1"}, rtmp.StatusPublishBadName, "already publishing")
 }
