@@ -52,6 +52,7 @@ type file struct {
 	entry    Entry
 	live     File
 	visible  bool      // complete under its final name
+	arriving bool      // visible as soon as it is on disk; only of files that live holds whole
 	removeAt time.Time // zero: not scheduled
 
 	numbers Numbers
@@ -144,11 +145,12 @@ func (s *Dir) Empty() bool {
 	return len(s.files) == 0
 }
 
-// Lookup returns the live file of that name. It allocates nothing.
+// Lookup returns the live file of that name. It allocates nothing. Of a playlist that can
+// be opened it knows: whoever finds one on disk that Lookup did not find may look again.
 func (s *Dir) Lookup(name string) (File, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if f := s.files[name]; f != nil && f.visible {
+	if f := s.files[name]; f != nil && (f.visible || f.arriving && s.disk.exists(name)) {
 		return f.live, true
 	}
 	f, ok := s.parts.files[name]
@@ -210,12 +212,17 @@ func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
 	if err := s.reserve(entry, again); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	if f := s.files[entry.Name]; f != nil && !f.visible && live.Body != nil {
+		f.live, f.arriving = live, true
+	}
+	s.mu.Unlock()
 	err := s.inDirectory(entry, func() error { return s.disk.replace(entry.Name, data) })
 	s.mu.Lock()
 	f := s.files[entry.Name]
 	unseen := f != nil && !f.visible
 	if err == nil && f != nil {
-		f.live, f.visible = live, true
+		f.live, f.visible, f.arriving = live, true, false
 		if unseen {
 			s.appeared.raise()
 		}

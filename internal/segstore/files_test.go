@@ -327,3 +327,55 @@ func TestWhatHTTPIsToldOfAFile(t *testing.T) {
 		}
 	}
 }
+
+// Whoever finds a new playlist on disk finds it with Lookup too, even before Write has
+// returned: it is not served as a file of which nothing is known.
+func TestALookUpKnowsEachPlaylistThatIsOnDisk(t *testing.T) {
+	t.Parallel()
+	x := newTree(t)
+	s := x.open()
+	path := filepath.Join(x.path, "a.m3u8")
+	asked := 0
+	x.fault = func(op, name string) error {
+		if op != "rename" || name != "a.m3u8" {
+			return nil
+		}
+		asked++
+		if _, ok := s.Lookup(name); ok {
+			t.Error("found before it is on disk")
+		}
+		if err := os.WriteFile(path, []byte("new"), 0o644); err != nil { // as the rename does next
+			return err
+		}
+		if f, ok := s.Lookup(name); !ok || string(f.Body) != "new" {
+			t.Errorf("on disk: found %v, %q", ok, f.Body)
+		}
+		if asked == 1 {
+			return errFault
+		}
+		return nil
+	}
+	live := File{Body: []byte("new")}
+	if err := s.Write(entryOf("a.m3u8"), live.Body, live); !errors.Is(err, errFault) {
+		t.Fatal(err)
+	}
+	if _, ok := s.Lookup("a.m3u8"); ok {
+		t.Error("found after it could not be written")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(entryOf("a.m3u8"), live.Body, live); err != nil {
+		t.Fatal(err)
+	}
+	s.Schedule(x.now, "a.m3u8")
+	x.fault = func(op, name string) error {
+		if _, ok := s.Lookup("a.m3u8"); ok {
+			t.Errorf("%s %s: still found", op, name)
+		}
+		return nil
+	}
+	if _, err := s.Clean(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

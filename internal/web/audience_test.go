@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,4 +158,38 @@ func TestAMasterPlaylistIsMadeForItsViewer(t *testing.T) {
 	differs(t, "no location makes it public", strings.Join(r.Header["Cache-Control"], "|"), "private, no-store")
 	differs(t, "Expires", r.Header.Get("Expires"), "")
 	differs(t, "own header", r.Header.Get("X-Own"), "y")
+}
+
+// A stream may begin between the look for its playlist and that for a file of the name:
+// nobody gets the file, whose links are nobody's.
+func TestAPlaylistThatComesMeanwhileIsMadeForItsViewer(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	dir := filepath.Join(top, "live")
+	write(t, dir, "all.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8\n", "own.m3u8", list)
+	live := &fakeLive{dirs: map[string][]string{dir: {"all.m3u8"}}}
+	late := &lateLive{fakeLive: live}
+	m := playlist("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8\n")
+	m.Kind = segstore.Master
+	live.set(dir+"/all.m3u8", m)
+	s := site(t, Deps{Live: late, Audience: &fakeAudience{token: "viewer=TOK"}}, locations(config.Location{Path: "/live", Root: value.Path(top)}))
+	r := ask(t, s, "GET /live/all.m3u8?token=a")
+	differs(t, "body", bodyOf(t, r), "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8?token=a&viewer=TOK\n")
+	differs(t, "somebody's own playlist", bodyOf(t, ask(t, s, "GET /live/own.m3u8")), list)
+	late.missed.Store(false)
+	s = site(t, Deps{Live: late, Audience: &fakeAudience{denial: &viewers.Denial{Status: 403}}}, locations(config.Location{Path: "/live", Root: value.Path(top)}))
+	differs(t, "refused", ask(t, s, "GET /live/all.m3u8").StatusCode, 403)
+}
+
+// lateLive does not find what is asked for first.
+type lateLive struct {
+	*fakeLive
+	missed atomic.Bool
+}
+
+func (l *lateLive) Lookup(p string) (segstore.File, bool) {
+	if !l.missed.Swap(true) {
+		return segstore.File{}, false
+	}
+	return l.fakeLive.Lookup(p)
 }

@@ -73,6 +73,15 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 		}
 	}
 	f, fi, err := m.open(in, x.start)
+	if live := x.site.deps.Live; err == nil && live != nil && file && isManifest(in) {
+		// The stream may have begun meanwhile: not everybody may have its playlist, and
+		// each has links of its own in it.
+		if lf, ok := live.Lookup(strings.TrimSuffix(m.dir, "/") + "/" + in); ok {
+			_ = f.Close()
+			x.serveLive(l, urlPath, m, in, lf)
+			return
+		}
+	}
 	if err == nil && fi.IsDir() {
 		_ = f.Close()
 		x.serveDir(l, urlPath, name, m, in)
