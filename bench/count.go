@@ -92,8 +92,7 @@ func (t *target) mirrorOnce(have map[string]bool) error {
 // hls path. Which comes first changes with the round.
 func measureCount(ctx context.Context, t *target, n int, o options, round int) ([]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := clock{time.Now()}
-	p := newPublishers(t, appHLS, o.bitRate, c)
+	p := newPublishers(t, appHLS, o.bitRate, clock{time.Now()})
 	defer p.sending.Wait()
 	mirrored := make(chan error, 1)
 	defer func() { cancel(); <-mirrored }()
@@ -105,34 +104,12 @@ func measureCount(ctx context.Context, t *target, n int, o options, round int) (
 	if err := p.add(ctx, 1); err != nil {
 		return nil, err
 	}
-	one := func(scenario, path string) (Result, error) {
-		r := Result{Scenario: scenario, Streams: 1, BitRate: o.bitRate, MSS: o.mss, Idle: idle}
-		ctx, stop := context.WithCancel(ctx)
-		a := &audience{addr: t.http, path: path, mss: o.mss, clock: c}
-		a.check = func() *checker { return &checker{table: p.table} }
-		defer a.watching.Wait()
-		defer stop()
-		if _, err := a.waitPlayable(ctx, 15*time.Second); err != nil {
-			return r, err
-		}
-		a.add(ctx, n)
-		if err := pause(ctx, max(o.settle, 2*gop)); err != nil {
-			return r, err
-		}
-		err := t.window(ctx, o.window, &r, func() {
-			p.late.begin()
-			a.begin()
-		}, func() { a.end(&r) })
-		if err == nil {
-			p.report(&r)
-		}
-		return r, err
-	}
 	both := [2][2]string{{servedLive, hlsPath(0)}, {servedRoot, "/plain/" + streamName(0) + ".m3u8"}}
 	var results []Result
 	for i := range both {
 		which := both[(i+round)%2]
-		r, err := one(which[0], which[1])
+		r, err := measureAudience(ctx, t, p, &audience{path: which[1]}, n, o,
+			Result{Scenario: which[0], Streams: 1, BitRate: o.bitRate, MSS: o.mss, Idle: idle})
 		if err != nil {
 			return results, fmt.Errorf("%s: %w", which[0], err)
 		}

@@ -93,6 +93,9 @@ func goalPublishers() []int { return []int{100, 300} }
 func goalOutputs() []int    { return []int{300} } // streams that are recorded, or pushed
 func goalViewers() []int    { return []int{500, 1000} }
 
+// goalRewritten is how many publishers a second PUSH_REWRITE is asked about.
+const goalRewritten = 1000
+
 // runGoals takes the measurements for checkGoals.
 func (c *command) runGoals(ctx context.Context) error {
 	quick := c.options
@@ -125,7 +128,13 @@ func (c *command) runGoals(ctx context.Context) error {
 	if err := c.runLow(ctx, goalOutputs()[0], quick); err != nil {
 		return err
 	}
-	return c.runCount(ctx, goalViewers()[0])
+	if err := c.runCount(ctx, goalViewers()[0]); err != nil {
+		return err
+	}
+	if err := c.runTokens(ctx, goalViewers()[0]); err != nil {
+		return err
+	}
+	return c.runRewrite(ctx, goalRewritten)
 }
 
 // runLow measures, on rtmpd alone, publishers whose streams become MPEG-TS, then fragmented
@@ -161,8 +170,8 @@ func lowGoal(results []Result, streams int, rate int64) goal {
 	return compared(goal{name: fmt.Sprintf("%d streams of low-latency HLS: CPU", streams), limit: 1.2, unit: "x MPEG-TS"}, low, plain, ok1, ok2)
 }
 
-// runCount measures, on rtmpd alone, what counting viewers costs.
-func (c *command) runCount(ctx context.Context, viewers int) error {
+// runRounds measures on rtmpd alone what changes its order with the round.
+func (c *command) runRounds(ctx context.Context, measure func(ctx context.Context, t *target, round int) ([]Result, error)) error {
 	if !slices.Contains(c.servers, "rtmpd") {
 		return nil
 	}
@@ -171,10 +180,39 @@ func (c *command) runCount(ctx context.Context, viewers int) error {
 	round := 0
 	err := own.turns(ctx, func(ctx context.Context, t *target) ([]Result, error) {
 		round++
-		return measureCount(ctx, t, viewers, c.options, round)
+		return measure(ctx, t, round)
 	})
 	c.results = append(c.results, own.results...)
 	return err
+}
+
+// runCount measures, on rtmpd alone, what counting viewers costs.
+func (c *command) runCount(ctx context.Context, viewers int) error {
+	return c.runRounds(ctx, func(ctx context.Context, t *target, round int) ([]Result, error) {
+		return measureCount(ctx, t, viewers, c.options, round)
+	})
+}
+
+// runTokens measures, on rtmpd alone, what viewers with tokens and sessions cost.
+func (c *command) runTokens(ctx context.Context, viewers int) error {
+	return c.runRounds(ctx, func(ctx context.Context, t *target, round int) ([]Result, error) {
+		return measureTokens(ctx, t, viewers, c.options, round)
+	})
+}
+
+// runRewrite measures, on rtmpd alone, publishers whose names a trigger makes.
+func (c *command) runRewrite(ctx context.Context, rate int) error {
+	return c.runRounds(ctx, func(ctx context.Context, t *target, _ int) ([]Result, error) {
+		return single(measureRewrite(ctx, t, &c.names.asked, rate, c.options))
+	})
+}
+
+// rewriteGoals are the goals of runRewrite.
+func rewriteGoals(results []Result, rate int, bitRate int64) []goal {
+	p := point{scenario: "rewrite", clients: rate, bitRate: bitRate}
+	g := absolute(results, "publishes a second through PUSH_REWRITE", float64(rate), "", p, func(r *Result) float64 { return r.Rate })
+	g.atLeast, g.met = true, g.why == "" && g.got >= g.limit
+	return []goal{g}
 }
 
 // countGoal is the goal of runCount.
@@ -182,6 +220,13 @@ func countGoal(results []Result, viewers int, rate int64, mss int) goal {
 	live, ok1 := values(results, "rtmpd", point{servedLive, 1, viewers, rate, mss}, (*Result).perGB)
 	root, ok2 := values(results, "rtmpd", point{servedRoot, 1, viewers, rate, mss}, (*Result).perGB)
 	return compared(goal{name: fmt.Sprintf("%d HLS viewers counted: CPU for each GB", viewers), limit: 1.1, unit: "x root"}, live, root, ok1, ok2)
+}
+
+// tokensGoal is the goal of runTokens.
+func tokensGoal(results []Result, viewers int, rate int64, mss int) goal {
+	with, ok1 := values(results, "rtmpd", point{watchTokens, 1, viewers, rate, mss}, (*Result).perGB)
+	without, ok2 := values(results, "rtmpd", point{watchOpen, 1, viewers, rate, mss}, (*Result).perGB)
+	return compared(goal{name: fmt.Sprintf("%d HLS viewers with tokens: CPU for each GB", viewers), limit: 1.1, unit: "x without"}, with, without, ok1, ok2)
 }
 
 // checkGoals sets the goals of publishing, recording, pushing and HLS beside the
@@ -219,7 +264,8 @@ func checkGoals(results []Result) []goal {
 		p := point{"hls", 1, n, rate, mss}
 		goals = append(goals, relative(results, fmt.Sprintf("%d HLS viewers: CPU for each GB", n), 1.5, p, (*Result).perGB))
 	}
-	goals = append(goals, lowGoal(results, goalOutputs()[0], rate), countGoal(results, goalViewers()[0], rate, mss))
+	goals = append(goals, lowGoal(results, goalOutputs()[0], rate), countGoal(results, goalViewers()[0], rate, mss), tokensGoal(results, goalViewers()[0], rate, mss))
+	goals = append(goals, rewriteGoals(results, goalRewritten, rate)...)
 	p := point{scenario: "start", streams: 1, bitRate: rate}
 	return append(goals,
 		absolute(results, "start to listening", 60, "ms", p, func(r *Result) float64 { return r.Startup }),

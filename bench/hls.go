@@ -10,9 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,35 +25,11 @@ const (
 	sampleOf   = 50 // one client in so many checks every frame
 )
 
-// A playlist holds what a viewer needs from an HLS media playlist.
-type playlist struct {
-	sequence uint64 // media sequence number of segments[0]
-	segments []string
-}
-
-// parsePlaylist reads a media playlist (RFC 8216 §4).
-func parsePlaylist(text string) (p playlist, err error) {
-	if !strings.HasPrefix(text, "#EXTM3U") {
-		return p, fmt.Errorf("playlist begins %.20q", text)
-	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if s, ok := strings.CutPrefix(line, "#EXT-X-MEDIA-SEQUENCE:"); ok {
-			if p.sequence, err = strconv.ParseUint(s, 10, 64); err != nil {
-				return p, fmt.Errorf("media sequence: %w", err)
-			}
-		}
-		if line != "" && line[0] != '#' {
-			p.segments = append(p.segments, line)
-		}
-	}
-	return p, nil
-}
-
 // An audience is a number of HLS viewers of one playlist and their counters.
 type audience struct {
-	addr  string // host:port
-	path  string // of the playlist
+	addr  string             // host:port
+	path  string             // of the playlist, media or multivariant
+	query func(n int) string // of the n-th viewer's first request; nil: none
 	mss   int
 	clock clock
 	check func() *checker // makes one for a viewer that checks
@@ -79,7 +52,9 @@ type audience struct {
 type viewer struct {
 	*audience
 	number  int      // in its User-Agent, so that servers tell viewers apart
+	target  string   // path and query of the playlist; once known, of the media playlist
 	checker *checker // nil: the viewer drains
+	cookie  string   // the newest that it was given, as a line of its requests; kept as browsers do
 	conn    net.Conn
 	raw     syscall.RawConn
 	in      *bufio.Reader
@@ -99,6 +74,10 @@ func (a *audience) add(ctx context.Context, n int) {
 		}
 		a.mu.Lock()
 		v.number = len(a.viewers)
+		v.target = a.path
+		if a.query != nil {
+			v.target += "?" + a.query(v.number)
+		}
 		a.viewers = append(a.viewers, v)
 		a.mu.Unlock()
 		a.watching.Go(func() { v.watch(ctx, pollInterval*time.Duration(i)/time.Duration(n)) })
@@ -146,12 +125,8 @@ func (v *viewer) hangUp() {
 // poll fetches the playlist and every segment that is new in it; the first
 // time only the newest.
 func (v *viewer) poll(ctx context.Context) error {
-	text, err := v.get(ctx, v.path, true)
-	if err != nil || text == nil {
-		return err
-	}
-	p, err := parsePlaylist(string(text))
-	if err != nil {
+	p, err := v.playlist(ctx)
+	if err != nil || p == nil {
 		return err
 	}
 	if len(p.segments) == 0 {
@@ -184,13 +159,10 @@ func (v *viewer) poll(ctx context.Context) error {
 	return nil
 }
 
-// sibling is the path of what a playlist calls uri.
-func sibling(playlist, uri string) string { return path.Join(path.Dir(playlist), uri) }
-
 // segment fetches one segment and, in a viewer that checks, all its frames.
 func (v *viewer) segment(ctx context.Context, uri string) error {
 	before := v.got.Load()
-	body, err := v.get(ctx, sibling(v.path, uri), v.checker != nil)
+	body, err := v.get(ctx, sibling(v.target, uri), v.checker != nil)
 	if err != nil {
 		return err
 	}
@@ -231,12 +203,15 @@ func (v *viewer) get(ctx context.Context, name string, keep bool) ([]byte, error
 	conn := v.conn
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if _, err := fmt.Fprintf(v.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: rtmpd-bench/%d\r\n\r\n", name, v.addr, v.number); err != nil {
+	if _, err := fmt.Fprintf(v.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: rtmpd-bench/%d\r\n%s\r\n", name, v.addr, v.number, v.cookie); err != nil {
 		return nil, err
 	}
 	answer, err := http.ReadResponse(v.in, nil)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", name, err)
+	}
+	for _, c := range answer.Cookies() {
+		v.cookie = "Cookie: " + c.Name + "=" + c.Value + "\r\n"
 	}
 	var body []byte
 	switch {

@@ -33,7 +33,7 @@ func (t *target) snapshot() (s snapshot, err error) {
 // A Result is one measured window. Figures that do not apply are zero.
 type Result struct {
 	Server   string `json:"server"`
-	Scenario string `json:"scenario"` // publish-live, publish-hls, publish-record-flv, push, play, hls, churn, start
+	Scenario string `json:"scenario"` // publish-live, publish-hls, publish-record-flv, push, play, hls, churn, rewrite, start
 	Streams  int    `json:"streams,omitempty"`
 	Clients  int    `json:"clients,omitempty"` // players or viewers
 	BitRate  int64  `json:"bit_rate,omitempty"`
@@ -64,8 +64,8 @@ type Result struct {
 	Stale       int     `json:"stale,omitempty"` // playlists that stood still
 	Late        float64 `json:"late_ms"`         // p99 of how late the publishers were
 
-	Rate     float64 `json:"rate,omitempty"`     // churn: set-ups a second
-	PerCycle float64 `json:"cycle_ms,omitempty"` // churn: server CPU ms a set-up
+	Rate     float64 `json:"rate,omitempty"`     // churn, rewrite: set-ups a second
+	PerCycle float64 `json:"cycle_ms,omitempty"` // churn, rewrite: server CPU ms a set-up
 	Startup  float64 `json:"startup_ms,omitempty"`
 	Playable float64 `json:"playable_ms,omitempty"` // first playlist after the end of the first GOP
 

@@ -15,6 +15,7 @@ import (
 // in one write, as encoders do.
 type publishers struct {
 	addr, app string
+	suffix    string // of the streams' names
 	shape     shape
 	clock     clock
 	table     *crc32.Table
@@ -51,7 +52,7 @@ func (p *publishers) add(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		if err := w.publish(streamName(first + i)); err != nil {
+		if err := w.publish(streamName(first+i) + p.suffix); err != nil {
 			w.conn.Close()
 			return fmt.Errorf("publish %s/%s: %w", p.app, streamName(first+i), err)
 		}

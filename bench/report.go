@@ -26,7 +26,7 @@ func (r *Result) line() string {
 	switch r.Scenario {
 	case "start":
 		fmt.Fprintf(&b, ": listening %.1f ms, idle %.1f MB, first playlist %.0f ms", r.Startup, float64(r.Idle.RSS)/mega, r.Playable)
-	case "churn":
+	case "churn", "rewrite":
 		fmt.Fprintf(&b, ": %.0f/s, %.3f ms CPU, p50/p99 %.1f/%.1f ms", r.Rate, r.PerCycle, r.P50, r.P99)
 	default:
 		fmt.Fprintf(&b, " %d streams %d clients mss %d %.2f Mb/s: %.2f CPU-s/GB, %.1f %%, p50/p99 %.1f/%.1f ms, machine %.0f %%, others %.0f %%",
@@ -43,7 +43,7 @@ func printTables(out io.Writer, results []Result) {
 	fmt.Fprintf(out, "\n%s\nCPU in seconds for each GB that reached the clients (publish: that was published); machine in %% of one core\n", machine())
 	table(out, results, "server\twhat\tstreams\tclients\tmss\tMb/s\tMB\ts/GB\twith client\tCPU %\tp50 ms\tp99 ms\tfirst p50\tage p50\tRSS MB\tmemfd\tPSS\tMB/stream\tslowest\tstalled\tgaps\tmachine\tothers\tlate p99\tcounts",
 		func(r *Result) string {
-			if r.Scenario == "churn" || r.Scenario == "start" {
+			if r.Scenario == "churn" || r.Scenario == "rewrite" || r.Scenario == "start" {
 				return ""
 			}
 			counts := "yes"
@@ -65,13 +65,13 @@ func printTables(out io.Writer, results []Result) {
 	if disturbed > 0 {
 		fmt.Fprintf(out, "in %d of %d windows other processes took more than %d %% of a core: not to be quoted\n", disturbed, len(results), quiet)
 	}
-	table(out, results, "server\tset-ups/s\tCPU ms each\tp50 ms\tp99 ms\tRSS MB\tfailed\tmachine",
+	table(out, results, "server\twhat\tset-ups/s\tCPU ms each\tp50 ms\tp99 ms\tRSS MB\tfailed\tmachine\tothers",
 		func(r *Result) string {
-			if r.Scenario != "churn" {
+			if r.Scenario != "churn" && r.Scenario != "rewrite" {
 				return ""
 			}
-			return fmt.Sprintf("%s\t%.0f\t%.3f\t%.1f\t%.1f\t%.1f\t%d\t%.0f", r.Server, r.Rate, r.PerCycle, r.P50, r.P99,
-				float64(r.Memory.RSS)/mega, r.Lost, r.Busy)
+			return fmt.Sprintf("%s\t%s\t%.0f\t%.3f\t%.1f\t%.1f\t%.1f\t%d\t%.0f\t%.0f", r.Server, r.Scenario, r.Rate, r.PerCycle, r.P50, r.P99,
+				float64(r.Memory.RSS)/mega, r.Lost, r.Busy, r.Others)
 		})
 	table(out, results, "server\tlistening ms\tidle RSS MB\tidle PSS MB\tfirst playlist after the GOP ms",
 		func(r *Result) string {

@@ -173,6 +173,30 @@ func measureHLS(ctx context.Context, t *target, steps []int, o options) ([]Resul
 	return results, nil
 }
 
+// measureAudience measures, for one window, n viewers of the playlist of a, which p publishes.
+func measureAudience(ctx context.Context, t *target, p *publishers, a *audience, n int, o options, r Result) (Result, error) {
+	ctx, stop := context.WithCancel(ctx)
+	a.addr, a.mss, a.clock = t.http, o.mss, p.clock
+	a.check = func() *checker { return &checker{table: p.table} }
+	defer a.watching.Wait()
+	defer stop()
+	if _, err := a.waitPlayable(ctx, 15*time.Second); err != nil {
+		return r, err
+	}
+	a.add(ctx, n)
+	if err := pause(ctx, max(o.settle, 2*gop)); err != nil { // everybody has fetched a segment
+		return r, err
+	}
+	err := t.window(ctx, o.window, &r, func() {
+		p.late.begin()
+		a.begin()
+	}, func() { a.end(&r) })
+	if err == nil {
+		p.report(&r)
+	}
+	return r, err
+}
+
 // measureChurn sets up players as fast as the server lets it, with parallel of
 // them in flight, and closes each as soon as it has the status that it plays.
 func measureChurn(ctx context.Context, t *target, parallel int, o options) (Result, error) {
@@ -267,26 +291,23 @@ func measureStart(ctx context.Context, t *target, o options) (Result, error) {
 func (a *audience) waitPlayable(ctx context.Context, limit time.Duration) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	v := &viewer{audience: &audience{addr: a.addr, path: a.path}}
+	v := &viewer{audience: &audience{addr: a.addr}, target: a.path}
+	if a.query != nil {
+		v.target += "?" + a.query(0)
+	}
 	defer v.hangUp()
 	for {
-		text, err := v.get(ctx, v.path, true)
+		p, err := v.playlist(ctx)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("wait for %s: %w", a.path, err)
 		}
-		if text != nil {
-			p, err := parsePlaylist(string(text))
+		if p != nil && len(p.segments) > 0 {
+			body, err := v.get(ctx, sibling(v.target, p.segments[0]), true)
 			if err != nil {
 				return time.Time{}, err
 			}
-			if len(p.segments) > 0 {
-				body, err := v.get(ctx, sibling(v.path, p.segments[0]), true)
-				if err != nil {
-					return time.Time{}, err
-				}
-				if len(body) > 0 {
-					return time.Now(), nil
-				}
+			if len(body) > 0 {
+				return time.Now(), nil
 			}
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {

@@ -21,11 +21,14 @@ import (
 // writes HLS, and appRecord with the name of each of recordFormats, which records.
 // One that pushes is there if the launcher has a sink.
 const (
-	appLive   = "live"
-	appHLS    = "hls"
-	appLow    = "low" // rtmpd's alone: low-latency HLS
-	appRecord = "record-"
-	appPush   = "push"
+	appLive    = "live"
+	appHLS     = "hls"
+	appLow     = "low"    // rtmpd's alone: low-latency HLS
+	appOpen    = "open"   // rtmpd's alone: HLS with a multivariant playlist
+	appTokens  = "tokens" // rtmpd's alone: the same with tokens and sessions
+	appRecord  = "record-"
+	appPush    = "push"
+	appRewrite = "rewrite" // rtmpd's alone: a trigger makes the streams' names
 )
 
 // recordFormats are those of rtmpd; nginx writes FLV in each application.
@@ -53,12 +56,13 @@ type target struct {
 // A launcher starts servers, each fresh, on loopback ports of its own and with all
 // its files in a directory of its own on tmpfs.
 type launcher struct {
-	rtmpd  string // binary; built by build when empty
-	nginx  string // binary
-	module string // ngx_rtmp_module.so
-	flush  string // rtmpd's flush_interval; empty for its default
-	sink   string // host:port that streams are pushed to; empty: nowhere
-	shm    string // parent of the servers' directories
+	rtmpd   string // binary; built by build when empty
+	nginx   string // binary
+	module  string // ngx_rtmp_module.so
+	flush   string // rtmpd's flush_interval; empty for its default
+	sink    string // host:port that streams are pushed to; empty: nowhere
+	rewrite string // URL of the handler of PUSH_REWRITE; empty: there is none
+	shm     string // parent of the servers' directories
 
 	built string // directory of the binary that build made
 }
@@ -315,6 +319,9 @@ func (l *launcher) rtmpdConfig(t *target) string {
   }
 `, appPush, l.sink, appLive)
 	}
+	audience, locations := t.tokenConfig()
+	rewriting, metrics := l.rewriteConfig()
+	outputs.WriteString(audience + rewriting)
 	return fmt.Sprintf(`state_dir   = "%[1]s/state"
 runtime_dir = "%[1]s/run"
 
@@ -357,6 +364,6 @@ http {
   location "/plain" {
     root = %[10]q
   }
-}
-`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), outputs.String(), appLow)
+%[13]s}
+`, t.dir, t.rtmp, flush, appLive, appHLS, t.segments(), hlsFragment, hlsPlaylist, t.http, filepath.Dir(t.mirrored()), outputs.String(), appLow, locations+metrics)
 }
