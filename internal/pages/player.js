@@ -113,6 +113,11 @@
       this.wanted = options.autoplay; // somebody wants to see it
       this.way = 0; // how often it was tried in another way
       this.low = false; // its playlist offers low latency
+      this.part = 0; // how long its parts are, in seconds; 0: it has none
+      this.spare = 0; // how much further from the newest part it plays: see ranDry
+      this.dry = false; // the buffer is empty
+      this.lowest = []; // how much the buffer had at times
+      this.rate = 1; // speed that keepUp has set
       this.failures = 0;
       this.unplayable = 0; // ways that the browser has not the codecs for
       this.troubles = []; // when it failed, or played badly
@@ -165,7 +170,8 @@
 
       const v = this.video;
       v.addEventListener("playing", () => this.playing());
-      v.addEventListener("waiting", () => this.stalled());
+      v.addEventListener("waiting", () => { this.ranDry(); this.stalled(); });
+      v.addEventListener("timeupdate", () => this.keepUp());
       v.addEventListener("ended", () => this.ended());
       v.addEventListener("error", () => this.videoError());
       v.addEventListener("play", () => (this.wanted = true));
@@ -424,22 +430,74 @@
         this.cannot();
         return;
       }
+      this.part = this.spare = 0;
+      this.lowest = [];
+      this.dry = false;
       const hls = this.hls = new Hls({ liveDurationInfinity: true, backBufferLength: 30 });
       hls.on(Hls.Events.MANIFEST_PARSED, () => {
         this.menu();
         this.start();
       });
       hls.on(Hls.Events.LEVEL_SWITCHED, () => this.menu());
-      // With low latency, who was interrupted catches up again, a tenth faster.
       hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
-        if (details.partTarget > 0) this.low = true;
-        hls.config.maxLiveSyncPlaybackRate = details.partTarget > 0 ? 1.1 : 1;
+        this.low ||= details.partTarget > 0;
+        this.part = details.live && details.partTarget || 0;
+        if (this.part > 0) hls.config.liveSyncOnStallIncrease = 0; // see keepUp
       });
       hls.on(Hls.Events.ERROR, (_, data) => {
         if (data.fatal && this.hls === hls) this.hlsError(Hls, data);
       });
       hls.loadSource(source);
       hls.attachMedia(this.video);
+    }
+
+    // keepUp holds the distance to the newest part that the playlist asks for
+    // (PART-HOLD-BACK), with low latency: who began late, or was interrupted, plays a
+    // tenth faster. hls.js does that only as long as a second is in the buffer, which is
+    // more than there is at that distance. Somebody may have chosen another speed, or to
+    // watch what was before.
+    keepUp() {
+      const v = this.video;
+      if (!this.hls || v.paused || v.seeking || v.playbackRate !== this.rate && v.playbackRate !== 1) return;
+      const ahead = this.ahead();
+      const now = performance.now();
+      this.lowest = [...this.lowest.filter((s) => now - s.at < 2000), { at: now, ahead }];
+      const least = Math.min(...this.lowest.map((s) => s.ahead)); // just before a part comes
+      const late = this.late();
+      let rate = 1;
+      if (this.part === 0 || late > 5) rate = 1;
+      else if (late > (this.rate > 1 ? 0.02 : 0.08)) rate = least > this.part ? 1.1 : 1;
+      else if (late < (this.rate < 1 ? -0.02 : -0.08)) rate = 0.95;
+      this.rate = rate;
+      if (v.playbackRate !== rate) v.playbackRate = rate;
+    }
+
+    // late is by how much it plays later than it should, in seconds.
+    late() {
+      return this.hls.latency - this.hls.targetLatency - this.spare;
+    }
+
+    // ahead is how much there is to play, in seconds.
+    ahead() {
+      const { buffered, currentTime } = this.video;
+      for (let i = 0; i < buffered.length; i++) {
+        if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) return buffered.end(i) - currentTime;
+      }
+      return 0;
+    }
+
+    // ranDry keeps a part more in the buffer after it was empty. Who missed much of a stream
+    // with low latency goes on where it is now.
+    ranDry() {
+      if (this.part === 0 || !this.hls || this.video.seeking || this.ahead() > this.part) return;
+      this.dry = true;
+      this.spare = Math.min(this.spare + this.part, 2);
+      this.after("spare", 30000, () => this.spareLess());
+    }
+
+    spareLess() {
+      this.spare = Math.max(this.spare - this.part / 2, 0);
+      if (this.spare > 0) this.after("spare", 10000, () => this.spareLess());
     }
 
     hlsError(Hls, data) {
@@ -516,6 +574,8 @@
       this.failures = this.decodeErrors = this.unplayable = 0;
       this.playButton.hidden = this.still.hidden = true;
       this.show("live", "");
+      if (this.dry && this.hls && this.late() > 3) this.seekLive();
+      this.dry = false;
     }
 
     // stalled speaks of a pause that lasts.

@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,19 +54,18 @@ video.requestVideoFrameCallback(read);
 return "";
 })()`, clockBits, clockTick, clockSide)
 
-// ffmpegClock publishes like ffmpegLive, with the clock in the picture.
+// ffmpegClock publishes like ffmpegLive, with the clock in the picture. It is drawn where
+// the encoder takes the picture: what is drawn at the source waits in a queue of eight
+// pictures before it is encoded, because there are two sources.
 func ffmpegClock(t *testing.T, url string) *exec.Cmd {
-	squares := []string{"testsrc2=size=640x360:rate=30"}
+	var squares []string
 	for k := range clockBits {
 		squares = append(squares, fmt.Sprintf("drawbox=x=%d:y=0:w=%d:h=%d:t=fill:color=black", k*clockSide, clockSide, clockSide),
 			fmt.Sprintf("drawbox=x=%d:y=0:w=%d:h=%d:t=fill:color=white:enable='gte(mod(floor(time(0)*%d/%d),2),1)'", k*clockSide, clockSide, clockSide, 1000/clockTick, 1<<k))
 	}
 	cmd := ffmpegLive(t, url)
-	for i, arg := range cmd.Args {
-		if strings.HasPrefix(arg, "testsrc2") {
-			cmd.Args[i] = strings.Join(squares, ",")
-		}
-	}
+	codec := slices.Index(cmd.Args, "-c:v")
+	cmd.Args = slices.Insert(cmd.Args, codec, "-vf", strings.Join(squares, ","))
 	return cmd
 }
 
@@ -116,6 +118,7 @@ func TestGlassToGlass(t *testing.T) {
 	s.run(t, strings.ReplaceAll(latencyConfig, "%[1]s", s.dir))
 	background(t, ffmpegClock(t, s.rtmpURL("test")))
 	s.waitFragments(t, "test")
+	t.Run("parts", func(t *testing.T) { s.measureParts(t, "test") })
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir("testdata/vendor")))
 	for path, page := range map[string]string{"/hls.js.html": strictPage, "/dash.js.html": dashjsPage, "/shaka.html": shakaPage} {
@@ -137,6 +140,67 @@ func TestGlassToGlass(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { measureClock(t, c.url, c.p50, c.p95) })
 	}
+}
+
+// measureParts measures how old the newest picture of a part is when a player has the part:
+// what a player adds to that is its distance from the newest part, and the screen. The
+// picture after it must have come, because only then it is known how long it lasts.
+func (s *server) measureParts(t *testing.T, stream string) {
+	base := "http://" + s.http + "/live/"
+	load := func(name string) []byte {
+		body, err := get(base + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	name := stream + "-video.m3u8"
+	first := regexp.MustCompile(`PRELOAD-HINT:TYPE=PART,URI="[^"]+"`)
+	newest := regexp.MustCompile(`#EXT-X-PART:DURATION=[0-9.]+,URI="([^"]+)"`)
+	list := string(load(name))
+	if !first.MatchString(list) {
+		t.Fatalf("a playlist without parts:\n%s", list)
+	}
+	media := bytes.NewBuffer(load(regexp.MustCompile(`MAP:URI="([^"]+)"`).FindStringSubmatch(list)[1]))
+	var msn int
+	if _, err := fmt.Sscanf(list[strings.Index(list, "#EXT-X-MEDIA-SEQUENCE"):], "#EXT-X-MEDIA-SEQUENCE:%d", &msn); err != nil {
+		t.Fatal(err)
+	}
+	msn += strings.Count(list, "#EXTINF") + 1 // one that begins while it waits
+	const parts, inSegment, pictures = 50, 5, 6
+	var came []int64
+	for i := range parts {
+		list = string(load(fmt.Sprintf("%s?_HLS_msn=%d&_HLS_part=%d", name, msn+i/inSegment, i%inSegment)))
+		all := newest.FindAllStringSubmatch(list, -1)
+		media.Write(load(all[len(all)-1][1]))
+		came = append(came, time.Now().UnixMilli())
+	}
+	file := filepath.Join(t.TempDir(), "parts.mp4")
+	if err := os.WriteFile(file, media.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gray, err := command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-i", file, "-vf", fmt.Sprintf("crop=%d:%d:0:0", clockBits*clockSide, clockSide),
+		"-pix_fmt", "gray", "-fps_mode", "passthrough", "-f", "rawvideo", "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const line, turn = clockBits * clockSide, clockTick << clockBits
+	if len(gray) != parts*pictures*line*clockSide {
+		t.Fatalf("%d bytes of pictures, want %d parts of %d", len(gray), parts, pictures)
+	}
+	var ages []float64
+	for i, now := range came {
+		row := gray[((i+1)*pictures-1)*line*clockSide+clockSide/2*line:]
+		ticks := int64(0)
+		for k := range clockBits {
+			if row[k*clockSide+clockSide/2] > 127 {
+				ticks |= 1 << k
+			}
+		}
+		ages = append(ages, float64(((now-ticks*clockTick)%turn+turn)%turn))
+	}
+	slices.Sort(ages)
+	t.Logf("the newest picture of a part is p50 %.0f ms, p95 %.0f ms old", ages[parts/2], ages[parts*95/100])
 }
 
 func measureClock(t *testing.T, url string, wantP50, wantP95 time.Duration) {
