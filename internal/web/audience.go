@@ -93,7 +93,7 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 	x.tokenGuarded = l.guarded()
 	grant, err := x.site.deps.Audience.Playlist(x.r.Context(), v)
 	if err != nil {
-		x.deny(l, urlPath, err)
+		x.deny(l, urlPath, lf, err)
 		return v, grant, false
 	}
 	x.measure(grant.Meter)
@@ -139,7 +139,7 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 		}
 	}
 	if err != nil {
-		x.deny(l, urlPath, err)
+		x.deny(l, urlPath, lf, err)
 		return false
 	}
 	x.measure(meter)
@@ -155,7 +155,7 @@ func (x *exchange) guarded(lf segstore.File) bool {
 }
 
 // deny answers a viewer that may not have a live file.
-func (x *exchange) deny(l *location, urlPath string, err error) {
+func (x *exchange) deny(l *location, urlPath string, lf segstore.File, err error) {
 	var d *viewers.Denial
 	if !errors.As(err, &d) {
 		d = &viewers.Denial{Status: http.StatusServiceUnavailable} // the server stops
@@ -167,7 +167,7 @@ func (x *exchange) deny(l *location, urlPath string, err error) {
 	if d.RetryAfter > 0 {
 		x.Header().Set("Retry-After", strconv.Itoa(d.RetryAfter))
 	}
-	if d.Full && x.serveWait(d) {
+	if d.Full && x.serveWait(l, lf, d) {
 		return
 	}
 	// Players that are no browser ask for a password (VLC does), as does a browser that

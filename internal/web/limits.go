@@ -1,12 +1,8 @@
 package web
 
 import (
-	_ "embed"
-	"fmt"
-	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/listen"
@@ -103,71 +99,4 @@ func (x *exchange) door() (s *quota.Scope, local bool) {
 		return nil, true
 	}
 	return l.scope, false
-}
-
-// The page of who waits for a place. Its style and script have the address of the playlist
-// that was asked for, whatever that is to the outside, with a query of their own.
-var (
-	//go:embed wait.html
-	waitPage string
-	//go:embed wait.css
-	waitStyle string
-	//go:embed wait.js
-	waitScript string
-)
-
-const (
-	waitStyleQuery  = "rtmpd-wait.css"
-	waitScriptQuery = "rtmpd-wait.js"
-	waitPolicy      = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
-
-// serveWaitFile answers a request for a file of the page; false: it is none.
-func (x *exchange) serveWaitFile() bool {
-	var body, kind string
-	switch x.r.URL.RawQuery {
-	case waitStyleQuery:
-		body, kind = waitStyle, "text/css; charset=utf-8"
-	case waitScriptQuery:
-		body, kind = waitScript, "text/javascript; charset=utf-8"
-	default:
-		return false
-	}
-	h := x.Header()
-	h.Set("Content-Type", kind)
-	h.Set("Cache-Control", "max-age=3600")
-	h.Set("X-Content-Type-Options", "nosniff")
-	x.WriteHeader(http.StatusOK)
-	if x.r.Method != http.MethodHead {
-		_, _ = x.Write([]byte(body))
-	}
-	return true
-}
-
-// serveWait answers a browser that opened the address of a playlist, for whom there is no
-// room, with a page that tries again. It reports whether it was such a browser.
-func (x *exchange) serveWait(d *viewers.Denial) bool {
-	if x.r.Method != http.MethodGet || !wantsHTML(x.r.Header.Get("Accept")) {
-		return false
-	}
-	h := x.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h["Cache-Control"] = cachePersonal
-	h.Set("Content-Security-Policy", waitPolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	x.WriteHeader(d.Status)
-	_, _ = fmt.Fprintf(x, waitPage, waitStyleQuery, waitScriptQuery, max(d.RetryAfter, 1))
-	return true
-}
-
-// wantsHTML reports whether a header Accept names HTML, as that of a browser does that
-// opens an address.
-func wantsHTML(accept string) bool {
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, _, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(kind), "text/html") {
-			return true
-		}
-	}
-	return false
 }
