@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -65,8 +67,9 @@ func TestRTMPPlayersBesideNginx(t *testing.T) {
 			for _, p := range rtmpPlayers {
 				t.Run(p.name, func(t *testing.T) {
 					t.Parallel()
-					theirs, ours := onBoth(nginx, rtmpd, func(s *side) playing { return p.play(t, s.rtmpURL(stream)) })
-					ours.compare(t, theirs)
+					comparePlaying(t, nginx, rtmpd, func(s *side, _ int, enough enough) playing {
+						return p.play(t, s.rtmpURL(stream), enough)
+					})
 				})
 			}
 		})
@@ -80,10 +83,10 @@ func TestRTMPPlayersWaitBesideNginx(t *testing.T) {
 	for _, p := range rtmpPlayers {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			stream := streamName(p.name)
-			theirs, ours := onBoth(nginx, rtmpd, func(s *side) playing {
-				done := make(chan playing, 1)
-				go func() { done <- p.play(t, s.rtmpURL(stream)) }()
+			comparePlaying(t, nginx, rtmpd, func(s *side, n int, enough enough) playing {
+				stream := fmt.Sprint(streamName(p.name), n)
+				done, begun := make(chan playing, 1), time.Now()
+				go func() { done <- p.play(t, s.rtmpURL(stream), enough) }()
 				word := "play started"
 				if s.nginx {
 					word = "play: name="
@@ -96,10 +99,14 @@ func TestRTMPPlayersWaitBesideNginx(t *testing.T) {
 					}
 					return false
 				})
+				waited := time.Since(begun)
 				s.broadcast(stream, clip)
-				return <-done
+				seen := <-done
+				if seen.picture > 0 {
+					seen.picture = max(1, seen.picture-waited)
+				}
+				return seen
 			})
-			ours.compare(t, theirs)
 		})
 	}
 }
@@ -145,6 +152,33 @@ type playing struct {
 // machine is not to fail the test, 10 s of buffering are.
 const muchLater = 2 * time.Second
 
+// An enough is closed a while after rtmpd's player is done: nginx-rtmp's, which does not
+// always begin, need not go on then.
+type enough chan struct{}
+
+// comparePlaying has a player play at both servers, the nth time. It does so three times
+// at most: whoever gets late pictures each time is late, once may be the machine.
+func comparePlaying(t *testing.T, nginx, rtmpd *side, play func(s *side, n int, enough enough) playing) {
+	t.Helper()
+	var theirs, ours playing
+	for n := 1; n == 1 || n <= 3 && !t.Failed() && ours.later(theirs); n++ {
+		enough := make(enough)
+		theirs, ours = onBoth(nginx, rtmpd, func(s *side) playing {
+			if !s.nginx {
+				defer time.AfterFunc(2*muchLater, func() { close(enough) })
+			}
+			return play(s, n, enough)
+		})
+	}
+	ours.compare(t, theirs)
+}
+
+// later says whether the first picture comes much later from rtmpd, or never.
+func (ours playing) later(theirs playing) bool {
+	return ours.shows && (ours.picture == 0 || ours.buffered > theirs.buffered+muchLater ||
+		theirs.picture > 0 && ours.picture > theirs.picture+muchLater) // VLC and rtmp2src do not always begin at nginx-rtmp
+}
+
 // compare holds rtmpd's against nginx-rtmp's.
 func (ours playing) compare(t *testing.T, theirs playing) {
 	t.Helper()
@@ -171,21 +205,14 @@ func (ours playing) compare(t *testing.T, theirs playing) {
 		return
 	}
 	t.Logf("first picture: %s from rtmpd, %s from nginx-rtmp", ours.picture, theirs.picture)
-	switch {
-	case ours.picture == 0:
-		t.Error("there is never a picture from rtmpd")
-	case theirs.picture == 0: // VLC and rtmp2src do not always begin there
-	case ours.picture > theirs.picture+muchLater:
-		t.Errorf("the first picture comes after %s from rtmpd, %s from nginx-rtmp", ours.picture, theirs.picture)
-	}
-	if ours.buffered > theirs.buffered+muchLater {
-		t.Errorf("it buffers %s of rtmpd's stream, %s of nginx-rtmp's", ours.buffered, theirs.buffered)
+	if ours.later(theirs) {
+		t.Errorf("the first picture comes later from rtmpd, or never (0); %s are buffered, %s of nginx-rtmp's stream", ours.buffered, theirs.buffered)
 	}
 }
 
 var rtmpPlayers = []struct {
 	name string
-	play func(t *testing.T, url string) playing
+	play func(t *testing.T, url string, enough enough) playing
 }{
 	{"ffprobe", probeStreams},
 	{"ffmpeg, first picture", firstPicture},
@@ -201,7 +228,7 @@ var rtmpPlayers = []struct {
 	{"GStreamer rtmp2src", gstreamerPlaysRTMP("rtmp2src", "")},
 }
 
-func probeStreams(t *testing.T, url string) (p playing) {
+func probeStreams(t *testing.T, url string, _ enough) (p playing) {
 	out, err := command(t, 40*time.Second, "ffprobe", "-v", "warning", "-rw_timeout", "20000000",
 		"-show_entries", "stream=codec_type,codec_name,width,sample_rate", "-of", "compact=p=0", url).Output()
 	if err != nil {
@@ -212,7 +239,7 @@ func probeStreams(t *testing.T, url string) (p playing) {
 	return p
 }
 
-func firstPicture(t *testing.T, url string) (p playing) {
+func firstPicture(t *testing.T, url string, _ enough) (p playing) {
 	begun := time.Now()
 	out, err := command(t, 40*time.Second, "ffmpeg", "-nostdin", "-v", "warning", "-rw_timeout", "20000000",
 		"-i", url, "-map", "0:v:0", "-frames:v", "1", "-f", "null", "-").CombinedOutput()
@@ -224,8 +251,8 @@ func firstPicture(t *testing.T, url string) (p playing) {
 }
 
 // copyInto copies 2 s into a file, and probes that.
-func copyInto(format string, args ...string) func(*testing.T, string) playing {
-	return func(t *testing.T, url string) (p playing) {
+func copyInto(format string, args ...string) func(*testing.T, string, enough) playing {
+	return func(t *testing.T, url string, _ enough) (p playing) {
 		file := filepath.Join(t.TempDir(), "copy."+format)
 		all := append([]string{"-nostdin", "-loglevel", "level+info", "-rw_timeout", "20000000", "-i", url}, args...)
 		out, err := command(t, 40*time.Second, "ffmpeg", append(all, "-c", "copy", "-t", "2", "-y", file)...).CombinedOutput()
@@ -255,9 +282,9 @@ func kinds(log string) []string {
 	return slices.Compact(out)
 }
 
-// watchLines runs a player until a line of its log matches until, and a moment
-// longer. It returns the log and when the line came.
-func watchLines(t *testing.T, cmd *exec.Cmd, until *regexp.Regexp) (log string, after time.Duration) {
+// watchLines runs a player until a line of its log matches until, or it is enough. It
+// returns the log and when the line came.
+func watchLines(t *testing.T, cmd *exec.Cmd, until *regexp.Regexp, enough enough) (log string, after time.Duration) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -273,6 +300,15 @@ func watchLines(t *testing.T, cmd *exec.Cmd, until *regexp.Regexp) (log string, 
 		t.Error(err)
 		return "", 0
 	}
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-enough:
+			_ = cmd.Cancel()
+		case <-ended:
+		}
+	})
 	var b strings.Builder
 	lines := bufio.NewReader(r)
 	for after == 0 {
@@ -285,6 +321,8 @@ func watchLines(t *testing.T, cmd *exec.Cmd, until *regexp.Regexp) (log string, 
 			after = time.Since(begun)
 		}
 	}
+	close(ended)
+	wg.Wait()
 	_ = cmd.Cancel()
 	_, _ = io.Copy(&b, lines)
 	_ = cmd.Wait()
@@ -299,11 +337,11 @@ func matches(log, pattern string) (all []string) {
 	return all
 }
 
-func vlcPlaysRTMP(t *testing.T, url string) (p playing) {
+func vlcPlaysRTMP(t *testing.T, url string, enough enough) (p playing) {
 	cmd := command(t, 30*time.Second, "vlc", "-I", "dummy", "--no-dbus", "--vout", "dummy", "--aout", "dummy", "-vv", url, "vlc://quit")
 	unprivileged(t, cmd)
 	p.shows = true
-	p.output, p.picture = watchLines(t, cmd, regexp.MustCompile(`Received first picture`))
+	p.output, p.picture = watchLines(t, cmd, regexp.MustCompile(`Received first picture`), enough)
 	p.streams = matches(p.output, `adding es: (.*)`)
 	for _, ms := range matches(p.output, `Stream buffering done \((\d+) ms`) {
 		p.buffered, _ = time.ParseDuration(ms + "ms")
@@ -311,23 +349,23 @@ func vlcPlaysRTMP(t *testing.T, url string) (p playing) {
 	return p
 }
 
-func mpvPlaysRTMP(t *testing.T, url string) (p playing) {
+func mpvPlaysRTMP(t *testing.T, url string, enough enough) (p playing) {
 	cmd := command(t, 30*time.Second, "mpv", "--no-config", "--vo=null", "--ao=null", "--no-input-terminal", url)
 	p.shows = true
-	p.output, p.picture = watchLines(t, cmd, regexp.MustCompile(`VO: \[null\]`))
+	p.output, p.picture = watchLines(t, cmd, regexp.MustCompile(`VO: \[null\]`), enough)
 	p.streams = matches(p.output, `--([vas]id=.*)`)
 	return p
 }
 
 // gstreamerPlaysRTMP decodes pictures with librtmp (rtmpsrc) or GStreamer's own
 // RTMP (rtmp2src).
-func gstreamerPlaysRTMP(source, options string) func(*testing.T, string) playing {
-	return func(t *testing.T, url string) (p playing) {
+func gstreamerPlaysRTMP(source, options string) func(*testing.T, string, enough) playing {
+	return func(t *testing.T, url string, enough enough) (p playing) {
 		cmd := command(t, 30*time.Second, "gst-launch-1.0", "-v", source, "location="+url+options, "!", "flvdemux", "name=d",
 			"d.video", "!", "queue", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "silent=false", "sync=false",
 			"d.audio", "!", "queue", "!", "fakesink")
 		p.shows = true
-		p.output, p.picture = watchLines(t, cmd, regexp.MustCompile(`last-message = chain`))
+		p.output, p.picture = watchLines(t, cmd, regexp.MustCompile(`last-message = chain`), enough)
 		return p
 	}
 }

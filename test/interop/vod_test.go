@@ -127,7 +127,7 @@ func TestSeekInAFile(t *testing.T) {
 		}
 		t.Run("VLC", func(t *testing.T) {
 			t.Parallel()
-			if p := vlcPlaysRTMP(t, "rtmp://"+s.rtmp+"/vod/film"); p.picture == 0 || p.buffered > 5*time.Second {
+			if p := vlcPlaysRTMP(t, "rtmp://"+s.rtmp+"/vod/film", nil); p.picture == 0 || p.buffered > 5*time.Second {
 				t.Errorf("picture after %s, %s buffered\n%s", p.picture, p.buffered, tail(p.output, 20))
 			}
 		})
