@@ -100,7 +100,7 @@ func TestStoppedPlayersOfAllIntraStreamsPinBoundedLogs(t *testing.T) {
 			t.Errorf("player %d: %v", i, err)
 		}
 	}
-	for deadline := time.Now().Add(30 * time.Second); memfds(t) > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); memfds(t) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d files are left", memfds(t))
 		}

@@ -96,7 +96,7 @@ type reader struct {
 // read goes on until frame last of the run-th stream.
 func read(c net.Conn, w *wire, last, run int) *reader {
 	r := &reader{done: make(chan struct{})}
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	go func() {
 		defer close(r.done)
 		for {
@@ -226,7 +226,7 @@ func TestLogsGoWithTheirPlayers(t *testing.T) {
 	h.twoTracks(extra, 5, 1000)
 	logs := func(step string, want ...kind) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 			got := h.kindsOfLogs()
 			if slices.Equal(got, want) {
 				return

@@ -14,7 +14,7 @@ import (
 // collect reads messages up to one whose body ends with last.
 func collect(t *testing.T, c net.Conn, w *wire, last string) (all []got) {
 	t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	for {
 		m, err := w.next()
 		if err != nil {

@@ -148,7 +148,7 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 // frames reads video frames and returns their numbers, up to and with last.
 func frames(t testing.TB, c net.Conn, w *wire, last int) (numbers []int, times []uint32) {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for {
@@ -190,7 +190,7 @@ func wait(t testing.TB, c <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal(what, errTimeout)
 	}
 }

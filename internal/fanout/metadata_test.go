@@ -68,7 +68,7 @@ func TestMetadataHasTimestampZero(t *testing.T) {
 				}
 				join := func() *wire {
 					p, c, w := h.join(options)
-					_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+					_ = c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 					p.Receive(o.audio, o.video)
 					// Whoever has got the pong is in the log of what it wants: one that
 					// changes logs within a second misses the rest of it.

@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds every wait: ten times what a slow machine needs.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()

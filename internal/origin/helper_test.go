@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait: ten times what a slow machine needs.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // A rig is an Origin with the first rtmp block of a configuration.
 type rig struct {

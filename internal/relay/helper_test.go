@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patient bounds every wait: ten times what a slow machine needs.
-const patient = 30 * time.Second
+const patient = 2 * time.Minute
 
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()

@@ -63,7 +63,7 @@ func record(t *testing.T, command string) []byte {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	args := strings.Fields(strings.ReplaceAll(command, "URL", "rtmp://"+ln.Addr().String()))
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)

@@ -16,7 +16,7 @@ func TestATickKnowsWhenAllHaveRead(t *testing.T) {
 	}
 	waiting := func(n int) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); ; {
+		for end := time.Now().Add(2 * time.Minute); ; {
 			b.mu.Lock()
 			is := b.waiting
 			b.mu.Unlock()

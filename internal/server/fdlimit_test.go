@@ -50,10 +50,14 @@ func TestConnectionsLeaveDescriptorsForTheOutputs(t *testing.T) {
 			t.Fatal(err)
 		}
 		theirs = append(theirs, c)
+		wait := 200 * time.Millisecond
+		if len(theirs) < 150 { // they must be accepted: a busy machine may take its time
+			wait = 2 * time.Minute
+		}
 		select {
 		case <-accepted:
 			continue
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(wait):
 		}
 		break
 	}
@@ -82,7 +86,7 @@ func TestConnectionsLeaveDescriptorsForTheOutputs(t *testing.T) {
 	}
 	select {
 	case <-accepted:
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("nothing is accepted after some have gone")
 	}
 	c.Close()

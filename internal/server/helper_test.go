@@ -47,7 +47,7 @@ const (
 )
 
 // patience bounds every wait: ten times what a slow machine needs.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // A rig is a Server under test: its configuration on disk, and all it said.
 type rig struct {

@@ -84,7 +84,7 @@ func leavesDescriptors(t *testing.T, secure bool) {
 	for _, c := range open[1:21] {
 		c.Close()
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		c := dialKept(addr, secure)
 		if c != nil {
 			if got, err := fetchKept(c, "/a.txt"); got != http.StatusOK {
@@ -108,7 +108,7 @@ func dialKept(addr string, secure bool) net.Conn {
 	if err != nil {
 		return nil
 	}
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	if secure {
 		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
 	}

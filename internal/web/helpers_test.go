@@ -193,7 +193,7 @@ func dial(tb testing.TB, addr string) net.Conn {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	return c
 }
 
@@ -238,7 +238,7 @@ func differs[T cmp.Ordered](tb testing.TB, what string, got, want T) {
 // waitFor polls until ok; the bound is ten times what any machine needs.
 func waitFor(tb testing.TB, ok func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatal("waited 20 s in vain")
 		}

@@ -46,7 +46,7 @@ func waiting(ended chan<- struct{}) func(config.Player) (PageFunc, error) {
 // upgrade asks for a WebSocket and returns the status.
 func upgrade(t *testing.T, c net.Conn, path string, headers ...string) (status int, br *bufio.Reader) {
 	t.Helper()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: tv.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, strings.Join(headers, ""))
 	br = bufio.NewReader(c)
 	r, err := http.ReadResponse(br, nil)

@@ -69,7 +69,7 @@ func TestAccessLogIsNginxRTMPs(t *testing.T) {
 			before := logLines(path)
 			c.do(s, client)
 			client.Close()
-			eventually(t, 10*time.Second, c.name+": a line of "+s.name(), func() bool { return len(logLines(path)) > len(before) })
+			eventually(t, 90*time.Second, c.name+": a line of "+s.name(), func() bool { return len(logLines(path)) > len(before) })
 			return logLines(path)[len(before)]
 		}
 		theirs, ours := strings.Split(line(nginx, theirLog), "|"), strings.Split(line(rtmpd, ourLog), "|")

@@ -45,7 +45,7 @@ func saved(t *testing.T, s *server, stream string, tags []sentTag, ext ...string
 		files[e] = file
 		viewers.Go(func() {
 			var r *http.Response
-			eventually(t, 30*time.Second, stream+e+" is there", func() bool {
+			eventually(t, 90*time.Second, stream+e+" is there", func() bool {
 				var err error
 				if r, err = http.Get("http://" + s.http + "/live/" + stream + e); err != nil {
 					return false

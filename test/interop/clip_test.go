@@ -32,7 +32,7 @@ func TestClipsHaveTheFrames(t *testing.T) {
 			if name == "mp4" {
 				list = "test-video"
 			}
-			s.waitPlaylist(t, list, "ends with ENDLIST", 30*time.Second, func(text string) bool {
+			s.waitPlaylist(t, list, "ends with ENDLIST", 90*time.Second, func(text string) bool {
 				return strings.Contains(text, "#EXT-X-ENDLIST")
 			})
 			save := func(query string) string {

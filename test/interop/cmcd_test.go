@@ -29,7 +29,7 @@ func TestHlsjsSaysHowItFares(t *testing.T) {
 		Throughput, Buffer         int64
 	}
 	var got players
-	eventually(t, 30*time.Second, "two players have said something", func() bool {
+	eventually(t, 90*time.Second, "two players have said something", func() bool {
 		body, err := get("http://" + s.http + "/stat?format=json")
 		_, after, found := strings.Cut(string(body), `"player_health":`)
 		if err != nil || !found {

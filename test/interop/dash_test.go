@@ -279,7 +279,7 @@ func TestDASHFilesAreNamedAsNginxNamesThem(t *testing.T) {
 			return names
 		}
 		var theirs, ours []string
-		eventually(t, 30*time.Second, "all kinds of files", func() bool {
+		eventually(t, 90*time.Second, "all kinds of files", func() bool {
 			theirs, ours = shape(nginx), shape(rtmpd)
 			return len(theirs) >= 5 && len(ours) >= 5
 		})

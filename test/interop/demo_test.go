@@ -25,7 +25,7 @@ func TestDemo(t *testing.T) {
 	cmd := exec.Command(rtmpd, "demo", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	site := listensAt(t, watch(t, cmd).String, "http", 1)[0]
-	eventually(t, 15*time.Second, "the page answers", func() bool {
+	eventually(t, 90*time.Second, "the page answers", func() bool {
 		_, err := get("http://" + site + "/")
 		return err == nil
 	})
@@ -46,14 +46,14 @@ func TestDemoWithItsPortsTaken(t *testing.T) {
 	log := watch(t, cmd)
 	said := regexp.MustCompile(`http://127\.0\.0\.1:(\d+)/live/demo\.m3u8`)
 	var playlist []string
-	eventually(t, 15*time.Second, "the demo says what to open", func() bool {
+	eventually(t, 90*time.Second, "the demo says what to open", func() bool {
 		playlist = said.FindStringSubmatch(log.String())
 		return playlist != nil
 	})
 	if playlist[1] == "8080" || !regexp.MustCompile(`rtmp://127\.0\.0\.1:\d+/live with`).MatchString(log.String()) || strings.Contains(log.String(), "127.0.0.1:1935/") {
 		t.Errorf("the demo names taken ports:\n%s", log.String())
 	}
-	eventually(t, 20*time.Second, "the test card is live", func() bool {
+	eventually(t, 90*time.Second, "the test card is live", func() bool {
 		body, err := get(playlist[0])
 		return err == nil && strings.Contains(string(body), "#EXTINF")
 	})

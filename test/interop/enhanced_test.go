@@ -93,7 +93,7 @@ func TestGortmplibPublishesTwoOfEach(t *testing.T) {
 
 	sent := publishTwoOfEach(t, s, "two")
 	w.expect(t, sent, 0, "H264", "MPEG4Audio")
-	eventually(t, 30*time.Second, "all frames of both tracks", func() bool {
+	eventually(t, 90*time.Second, "all frames of both tracks", func() bool {
 		n := int64(sent.video + sent.audio)
 		return plain.Load() == n && others.Load() == n
 	})
@@ -178,7 +178,7 @@ func (p *gortmplibPlayer) expect(t *testing.T, sent frames, early int, video, au
 	case <-time.After(time.Minute):
 		t.Fatal("gortmplib finds no tracks")
 	}
-	eventually(t, 30*time.Second, "every frame at gortmplib", func() bool {
+	eventually(t, 90*time.Second, "every frame at gortmplib", func() bool {
 		n := p.audio.Load()
 		return p.video.Load() == int64(sent.video) && n >= int64(sent.audio-early) && n <= int64(sent.audio)
 	})

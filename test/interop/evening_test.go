@@ -92,7 +92,7 @@ func TestAnEveningOnOneStage(t *testing.T) {
 	}
 	logged := func(line string, n int) {
 		t.Helper()
-		eventually(t, 20*time.Second, fmt.Sprintf("%d times %q", n, line), func() bool { return strings.Count(s.log.String(), line) >= n })
+		eventually(t, 90*time.Second, fmt.Sprintf("%d times %q", n, line), func() bool { return strings.Count(s.log.String(), line) >= n })
 	}
 
 	annaLeaves := perform(annas, "anna-has-a-secret")

@@ -184,7 +184,7 @@ func TestTheAdaptiveExample(t *testing.T) {
 	}
 	_, _ = in.Write([]byte("q"))
 	_ = publisher.Wait() // stopped in the middle
-	eventually(t, 20*time.Second, "no program is left", func() bool { return len(children(t, pid)) == 0 })
+	eventually(t, 90*time.Second, "no program is left", func() bool { return len(children(t, pid)) == 0 })
 	eventually(t, time.Minute, "the renditions end", func() bool {
 		for _, suffix := range []string{"_low", "_mid", "_src"} {
 			body, err := get("http://" + s.http + "/hls/cam" + suffix + ".m3u8")
@@ -262,7 +262,7 @@ func TestAStopLeavesNoProgram(t *testing.T) {
 			s.rtmp = listensAt(t, s.log.String, "rtmp", 1)[0]
 			background(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10", "-c:v", "libx264", "-f", "flv", s.rtmpURL("cam")))
 			var pids []int
-			eventually(t, 30*time.Second, "all programs run", func() bool {
+			eventually(t, 90*time.Second, "all programs run", func() bool {
 				pids = nil
 				for _, name := range []string{"static", "push", "publish"} {
 					b, _ := os.ReadFile(filepath.Join(s.dir, name))
@@ -280,7 +280,7 @@ func TestAStopLeavesNoProgram(t *testing.T) {
 				t.Errorf("it ended with %v after %s, shutdown_timeout is 4 s", err, took)
 			}
 			for _, pid := range pids {
-				eventually(t, 10*time.Second, fmt.Sprintf("program %d is gone", pid), func() bool {
+				eventually(t, 90*time.Second, fmt.Sprintf("program %d is gone", pid), func() bool {
 					return len(group(t, pid)) == 0 || signal == syscall.SIGKILL && !slices.Contains(group(t, pid), pid)
 				})
 			}
@@ -344,7 +344,7 @@ func TestProgramsThatPublish(t *testing.T) {
 	if got := strings.TrimSpace(frames("rtmp://"+address+"/ondemand/clip", 20)); got != "20" {
 		t.Errorf("the film has %s frames", got)
 	}
-	eventually(t, 30*time.Second, "the film ends with its last player", func() bool { return len(children(t, pid)) <= before })
+	eventually(t, 90*time.Second, "the film ends with its last player", func() bool { return len(children(t, pid)) <= before })
 	if !strings.Contains(s.log.String(), "pull film") {
 		t.Errorf("the log does not say that it ran:\n%s", tail(s.log.String(), 20))
 	}

@@ -25,7 +25,7 @@ func startFragmented(t *testing.T) *server {
 func (s *server) waitFragments(t *testing.T, stream string) {
 	t.Helper()
 	s.waitLive(t, stream+"-video")
-	s.waitPlaylist(t, stream, "names the media playlists", 10*time.Second, func(text string) bool {
+	s.waitPlaylist(t, stream, "names the media playlists", 90*time.Second, func(text string) bool {
 		return strings.Contains(text, stream+"-audio.m3u8")
 	})
 }
@@ -87,7 +87,7 @@ func TestFragmentedMP4HasTheSameFrames(t *testing.T) {
 			if err := sendInTime(t.Context(), s, c.name, tags, time.Now()); err != nil {
 				t.Fatal(err)
 			}
-			s.waitPlaylist(t, c.name+"-audio", "ends with ENDLIST", 30*time.Second, func(text string) bool {
+			s.waitPlaylist(t, c.name+"-audio", "ends with ENDLIST", 90*time.Second, func(text string) bool {
 				return strings.Contains(text, "#EXT-X-ENDLIST")
 			})
 			for _, kind := range []string{"v", "a"} {
@@ -125,7 +125,7 @@ func TestEnhancedRTMPInFragmentedMP4(t *testing.T) {
 			if file == "multi" { // two video tracks of one size
 				first += "_180p"
 			}
-			s.waitPlaylist(t, first+"-audio", "ends with ENDLIST", 30*time.Second, func(text string) bool {
+			s.waitPlaylist(t, first+"-audio", "ends with ENDLIST", 90*time.Second, func(text string) bool {
 				return strings.Contains(text, "#EXT-X-ENDLIST")
 			})
 			main, err := get(s.hlsURL(file))

@@ -151,7 +151,7 @@ func TestAnEdgeWithCamerasChatAndFiles(t *testing.T) {
 	}
 	e.plays("ondemand/film") // commands that publish for the first player
 	e.plays("ondemand/special")
-	eventually(t, 20*time.Second, "the command for players has run for both", func() bool {
+	eventually(t, 90*time.Second, "the command for players has run for both", func() bool {
 		text, _ := os.ReadFile(filepath.Join(e.dir, "viewers"))
 		return strings.Count(string(text), "127.0.0.1") == 2
 	})
@@ -172,7 +172,7 @@ func TestAnEdgeWithCamerasChatAndFiles(t *testing.T) {
 	for _, c := range rooms {
 		c.Close()
 	}
-	eventually(t, 20*time.Second, "the script is told that both are gone", func() bool {
+	eventually(t, 90*time.Second, "the script is told that both are gone", func() bool {
 		gone := 0
 		for _, c := range e.script.seen() {
 			if c.call() == "done" && strings.HasPrefix(c.get("name"), "room") {
@@ -189,7 +189,7 @@ func TestAnEdgeWithCamerasChatAndFiles(t *testing.T) {
 		t.Errorf("%d requests for a file that is kept, %v", e.fetched.Load(), err)
 	}
 	e.pushesOn()
-	eventually(t, 40*time.Second, "the commands for players have ended, the camera has not", func() bool { return len(children(t, e.process.Pid)) == 1 })
+	eventually(t, 90*time.Second, "the commands for players have ended, the camera has not", func() bool { return len(children(t, e.process.Pid)) == 1 })
 }
 
 // pushesOn publishes to the second server, whose clients come through a balancer: both
@@ -225,7 +225,7 @@ func (e *edge) pushesOn() {
 	want := packetSums(t, testcard, "v")[:pictures]
 	for _, s := range []*side{e.one, e.two} {
 		file := filepath.Join(s.dir, "show.flv")
-		eventually(t, 30*time.Second, "a server behind it has a recording", func() bool {
+		eventually(t, 90*time.Second, "a server behind it has a recording", func() bool {
 			_, err := os.Stat(file)
 			return err == nil && !isOpen(file)
 		})

@@ -113,7 +113,7 @@ func TestARestreamWithRecordings(t *testing.T) {
 	if err := encoder.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, "the stream is pushed to both", func() bool { return strings.Count(us.log(), "push is live") >= 2 })
+	eventually(t, 90*time.Second, "the stream is pushed to both", func() bool { return strings.Count(us.log(), "push is live") >= 2 })
 	if got := us.control("/control/record/start?app=ingest&name=alice&rec=ondemand"); !strings.Contains(got, "/manual/alice") {
 		t.Errorf("record/start answers %q", got)
 	}
@@ -121,7 +121,7 @@ func TestARestreamWithRecordings(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := func(pattern string) []string { all, _ := filepath.Glob(filepath.Join(us.dir, pattern)); return all }
-	eventually(t, 30*time.Second, "the recording is remuxed", func() bool {
+	eventually(t, 90*time.Second, "the recording is remuxed", func() bool {
 		all := files("mp4/alice-*.mp4")
 		return len(all) == 1
 	})
@@ -131,12 +131,12 @@ func TestARestreamWithRecordings(t *testing.T) {
 		t.Fatalf("recordings: %v", archive)
 	}
 	sameFrames(t, "the recording", archive[0], clip)
-	eventually(t, 30*time.Second, "the remuxed file is whole", func() bool {
+	eventually(t, 90*time.Second, "the remuxed file is whole", func() bool {
 		return command(t, time.Minute, "ffprobe", "-v", "error", files("mp4/alice-*.mp4")[0]).Run() == nil
 	})
 	sameFrames(t, "the remuxed recording", files("mp4/alice-*.mp4")[0], clip)
 	var recorded []string
-	eventually(t, 20*time.Second, "the far server has it under its own key", func() bool {
+	eventually(t, 90*time.Second, "the far server has it under its own key", func() bool {
 		recorded, _ = filepath.Glob(filepath.Join(far.dir, "the-key-over-there*.flv"))
 		return len(recorded) == 1
 	})
@@ -146,7 +146,7 @@ func TestARestreamWithRecordings(t *testing.T) {
 	if n := len(files("manual/alice*.flv")); n != 1 {
 		t.Errorf("%d recordings by hand, want one", n)
 	}
-	eventually(t, 20*time.Second, "a playlist with keys that ends", func() bool {
+	eventually(t, 90*time.Second, "a playlist with keys that ends", func() bool {
 		text, _ := os.ReadFile(filepath.Join(us.dir, "hls", "alice", "index.m3u8"))
 		return strings.Contains(string(text), "#EXT-X-KEY:METHOD=AES-128") && strings.Contains(string(text), "#EXT-X-ENDLIST")
 	})
@@ -179,5 +179,5 @@ func (s *side) rewrite(text string) {
 	if err := os.WriteFile(s.conf, []byte(next), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	eventually(s.t, 20*time.Second, "the reload", func() bool { return strings.Count(s.log(), "configuration reloaded") > before })
+	eventually(s.t, 90*time.Second, "the reload", func() bool { return strings.Count(s.log(), "configuration reloaded") > before })
 }

@@ -178,7 +178,7 @@ func hookScenarios() []hookScenario {
 				s.send(p, 100)
 				sees := s.sees(v)
 				v.Close()
-				eventually(s.t, 10*time.Second, "the player's good-bye", func() bool { return s.script.has("disconnect") })
+				eventually(s.t, 90*time.Second, "the player's good-bye", func() bool { return s.script.has("disconnect") })
 				p.Close()
 				return []string{publishing, playing, sees}
 			},
@@ -228,7 +228,7 @@ func hookScenarios() []hookScenario {
 						s.t.Fatal(err)
 					}
 				}
-				eventually(s.t, 10*time.Second, "on_play", func() bool { return s.script.has("play") })
+				eventually(s.t, 90*time.Second, "on_play", func() bool { return s.script.has("play") })
 				return []string{closing(c)}
 			},
 			calls: "connect play play_done done disconnect",
@@ -275,7 +275,7 @@ func hookScenarios() []hookScenario {
 				if err := ffmpeg.Start(); err != nil {
 					s.t.Fatal(err)
 				}
-				eventually(s.t, 10*time.Second, "on_publish", func() bool { return s.script.has("publish") })
+				eventually(s.t, 90*time.Second, "on_publish", func() bool { return s.script.has("publish") })
 				output(s.t, command(s.t, 3*time.Second, "rtmpdump", "-q", "-v", "-r", "rtmp://"+s.address+"/live", "-y", "s?tok=2",
 					"-p", "http://p/", "-W", "http://p/player.swf", "-o", "/dev/null"))
 				if err := ffmpeg.Wait(); err != nil {
@@ -293,12 +293,12 @@ func hookScenarios() []hookScenario {
 				s.send(c, 200)
 				out = append(out, s.control("record/start?app=live&name="+s.typed("cam+1")+"&rec=later"), s.control("record/start?app=live&name="+s.typed("cam+1")+"&rec=later"))
 				s.send(c, 400)
-				eventually(s.t, 10*time.Second, "media in the manual recording", func() bool {
+				eventually(s.t, 90*time.Second, "media in the manual recording", func() bool {
 					info, err := os.Stat(filepath.Join(s.dir, "cam%2B1-later.flv"))
 					return err == nil && info.Size() > 20000
 				})
 				out = append(out, s.control("record/stop?app=live&name="+s.typed("cam+1")+"&rec=later"), s.control("record/start?app=live&name=nobody&rec=later"))
-				eventually(s.t, 10*time.Second, "record_done", func() bool { return s.script.has("record_done") })
+				eventually(s.t, 90*time.Second, "record_done", func() bool { return s.script.has("record_done") })
 				if err := c.Unpublish(); err != nil {
 					s.t.Error(err)
 				}

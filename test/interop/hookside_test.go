@@ -282,7 +282,7 @@ func (s *side) askAddress() {
 
 func (s *side) waitListening() {
 	s.t.Helper()
-	eventually(s.t, 15*time.Second, s.name()+" listens", func() bool {
+	eventually(s.t, 90*time.Second, s.name()+" listens", func() bool {
 		nc, err := net.Dial("tcp", s.address)
 		if err == nil {
 			nc.Close()
@@ -297,7 +297,7 @@ const testFlashVer = "FMLE/3.0 (compatible; Lavf59.27"
 // connect connects to an application as the same client on both sides.
 func (s *side) connect(app string, o rtmp.ClientOptions) (*rtmp.Client, error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 90*time.Second)
 	defer cancel()
 	o.App = app
 	if o.TCURL == "" {
@@ -337,7 +337,7 @@ func (s *side) publish(app, name string) (*rtmp.Client, string) {
 }
 
 func (s *side) publishOn(c *rtmp.Client, name string) string {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 90*time.Second)
 	defer cancel()
 	return s.outcome("publishing", c.Publish(ctx, name))
 }
@@ -349,7 +349,7 @@ func (s *side) play(app, name string) (*rtmp.Client, string) {
 	if err != nil {
 		return nil, s.outcome("connected", err)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 90*time.Second)
 	defer cancel()
 	return c, s.outcome("playing", c.Play(ctx, name))
 }

@@ -142,7 +142,7 @@ func TestImportedLadder(t *testing.T) {
 	if err := os.WriteFile(path, []byte(hcl), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, "rtmpd reloads", func() bool { return strings.Contains(s.log.String(), "configuration reloaded") })
+	eventually(t, 90*time.Second, "rtmpd reloads", func() bool { return strings.Contains(s.log.String(), "configuration reloaded") })
 	background(t, command(t, 2*time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", testcard, "-c", "copy", "-f", "flv", "rtmp://"+s.rtmp+"/live/test"))
 	for _, suffix := range []string{"_low", "_mid", "_src"} {
 		eventually(t, time.Minute, "test"+suffix+".m3u8 has a fragment", func() bool {
@@ -222,7 +222,7 @@ func TestImportsRun(t *testing.T) {
 					name = filepath.Join(string(app.HLS.Path), "test", "index.m3u8")
 				}
 				succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-i", testcard, "-c", "copy", "-f", "flv", "rtmp://"+s.rtmp+"/"+app.Name+"/test"))
-				eventually(t, 20*time.Second, name+" is written", func() bool {
+				eventually(t, 90*time.Second, name+" is written", func() bool {
 					_, err := os.Stat(name)
 					return err == nil
 				})

@@ -72,7 +72,7 @@ func TestLaddersHaveTheSameFrames(t *testing.T) {
 			}
 			var first []string
 			for i, name := range []string{"test_360p", "test_180p", "test_90p", "test-vertical_320p"} {
-				text := s.waitPlaylist(t, name+c.list, "ends with ENDLIST", 30*time.Second, func(text string) bool {
+				text := s.waitPlaylist(t, name+c.list, "ends with ENDLIST", 90*time.Second, func(text string) bool {
 					return strings.Contains(text, "#EXT-X-ENDLIST")
 				})
 				if want, got := sums(t, files[i], "v"), sums(t, s.hlsURL(name), "v:0"); !slices.Equal(got, want) {

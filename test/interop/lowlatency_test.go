@@ -172,7 +172,7 @@ http {
 		t.Fatal(err)
 	}
 	background(t, command(t, 5*time.Minute, "nginx", "-c", path, "-p", dir, "-e", dir+"/error.log"))
-	eventually(t, 30*time.Second, "nginx listens", func() bool {
+	eventually(t, 90*time.Second, "nginx listens", func() bool {
 		_, err := get("http://" + address + "/test.m3u8")
 		return err == nil
 	})

@@ -87,11 +87,11 @@ func TestPrometheusReadsTheMetrics(t *testing.T) {
 	if how != "playing" || s.sees(player) != "sees it" {
 		t.Fatalf("the player is %s", how)
 	}
-	eventually(t, 30*time.Second, "an HLS viewer", func() bool {
+	eventually(t, 90*time.Second, "an HLS viewer", func() bool {
 		b, err := get("http://" + web + "/live/cam.m3u8")
 		return err == nil && bytes.Contains(b, []byte("#EXTINF"))
 	})
-	eventually(t, 30*time.Second, "the doctor has found something", func() bool { return strings.Contains(scrape(), "\nrtmpd_stream_finding{") })
+	eventually(t, 90*time.Second, "the doctor has found something", func() bool { return strings.Contains(scrape(), "\nrtmpd_stream_finding{") })
 
 	text := scrape()
 	for _, line := range []string{
@@ -116,9 +116,9 @@ func TestPrometheusReadsTheMetrics(t *testing.T) {
 
 	// A file with a mistake, and one that is right again, with MistServer's names.
 	configure("metrics { streams = }")
-	eventually(t, 20*time.Second, "the mistake is shown", func() bool { return strings.Contains(scrape(), "\nrtmpd_config_last_reload_successful 0\n") })
+	eventually(t, 90*time.Second, "the mistake is shown", func() bool { return strings.Contains(scrape(), "\nrtmpd_config_last_reload_successful 0\n") })
 	configure("metrics {\n  mist = true\n}")
-	eventually(t, 20*time.Second, "the new file counts", func() bool {
+	eventually(t, 90*time.Second, "the new file counts", func() bool {
 		return strings.Contains(scrape(), "\nrtmpd_config_last_reload_successful 1\n") && strings.Contains(scrape(), "\nmist_logs ")
 	})
 	text = scrape()

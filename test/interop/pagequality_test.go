@@ -136,7 +136,7 @@ func TestAPageOfDASHCaptions(t *testing.T) {
 	})
 	p.shot(t, "captions")
 	p.eval(t, button+".click()", nil)
-	eventually(t, 30*time.Second, "the captions are off", func() bool {
+	eventually(t, 90*time.Second, "the captions are off", func() bool {
 		p.eval(t, button+`.getAttribute("aria-pressed")`, &pressed)
 		return pressed == "false"
 	})

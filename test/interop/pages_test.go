@@ -375,7 +375,7 @@ func TestAFrameInAForeignPage(t *testing.T) {
 	if err := chromedp.Run(p.ctx, chromedp.Navigate(foreign.URL+"/closed")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 30*time.Second, "the browser shows no frame", func() bool { return strings.Contains(p.problems.String(), "frame-ancestors") })
+	eventually(t, 90*time.Second, "the browser shows no frame", func() bool { return strings.Contains(p.problems.String(), "frame-ancestors") })
 }
 
 // Where browsers play nothing with sound before a click, it plays without, and a button

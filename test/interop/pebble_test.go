@@ -69,7 +69,7 @@ func startAuthority(t *testing.T, plain, secure string, validity time.Duration) 
 	a.dns.SetDefaultDNSIPv6("")
 	go a.dns.Run()
 	t.Cleanup(a.dns.Shutdown)
-	eventually(t, 10*time.Second, "the test DNS answers", func() bool {
+	eventually(t, 90*time.Second, "the test DNS answers", func() bool {
 		c, err := net.Dial("tcp", names)
 		if err != nil {
 			return false

@@ -190,7 +190,7 @@ func TestAPageOfCaptions(t *testing.T) {
 		}
 	}
 	press("\r")
-	eventually(t, 30*time.Second, "the captions are on", pressed)
+	eventually(t, 90*time.Second, "the captions are on", pressed)
 	eventually(t, 60*time.Second, "the captions are seen", func() bool {
 		var text string
 		p.eval(t, `[...`+fmt.Sprintf(videoN, 0)+`.textTracks].filter((t) => t.mode === "showing").flatMap((t) => [...t.activeCues]).map((c) => c.text).join("|")`, &text)
@@ -199,13 +199,13 @@ func TestAPageOfCaptions(t *testing.T) {
 	p.shot(t, "captions")
 	p.accessible(t)
 	press("c")
-	eventually(t, 30*time.Second, "the captions are off", func() bool { return !pressed() })
+	eventually(t, 90*time.Second, "the captions are off", func() bool { return !pressed() })
 	var before, after struct{ Muted, Paused bool }
 	state := `({ muted: ` + fmt.Sprintf(videoN, 0) + `.muted, paused: ` + fmt.Sprintf(videoN, 0) + `.paused })`
 	p.eval(t, state, &before)
 	press("m")
 	press("k")
-	eventually(t, 30*time.Second, "keys change sound and pause", func() bool {
+	eventually(t, 90*time.Second, "keys change sound and pause", func() bool {
 		p.eval(t, state, &after)
 		return after.Muted != before.Muted && after.Paused != before.Paused
 	})

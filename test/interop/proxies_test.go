@@ -426,7 +426,7 @@ func (f *fronted) through(t *testing.T, base string) {
 			}
 			return false
 		})
-		eventually(t, 30*time.Second, "a line for the request in the access log", func() bool {
+		eventually(t, 90*time.Second, "a line for the request in the access log", func() bool {
 			log, _ := os.ReadFile(filepath.Join(f.dir, "access.log")) // polled
 			for line := range strings.Lines(string(log)) {
 				if strings.Contains(line, "/"+app+"/test.m3u8?mark="+mark) {
@@ -530,7 +530,7 @@ func (f *fronted) spoofed(t *testing.T) {
 		}
 		f.mu.Unlock()
 	}
-	eventually(t, 30*time.Second, "the requests are in the access log", func() bool {
+	eventually(t, 90*time.Second, "the requests are in the access log", func() bool {
 		log, _ := os.ReadFile(filepath.Join(f.dir, "access.log")) // polled
 		if strings.Contains(string(log), "\n203.0.113.9 ") {
 			t.Fatalf("the access log believes it")

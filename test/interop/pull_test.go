@@ -52,7 +52,7 @@ func TestPullFromNginx(t *testing.T) {
 			t.Errorf("%s: %d frames from the frame %d of %d on", kind, len(got), from, len(want))
 		}
 	}
-	s.waitPlaylist(t, "cam", "has fragments", 30*time.Second, func(text string) bool { return strings.Contains(text, "#EXTINF") })
+	s.waitPlaylist(t, "cam", "has fragments", 90*time.Second, func(text string) bool { return strings.Contains(text, "#EXTINF") })
 	if err := publisher.Wait(); err != nil {
 		t.Error(err)
 	}

@@ -70,7 +70,7 @@ func TestPushToNginxAndFFmpeg(t *testing.T) {
 		t.Errorf("ffmpeg: %v", err)
 	}
 	recorded := filepath.Join(nginx.dir, "cam.flv")
-	eventually(t, 30*time.Second, "nginx has closed its recording", func() bool {
+	eventually(t, 90*time.Second, "nginx has closed its recording", func() bool {
 		_, err := os.Stat(recorded)
 		return err == nil && !isOpen(recorded)
 	})

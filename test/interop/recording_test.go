@@ -35,7 +35,7 @@ func recorders(dir, more string) string {
 // stream and format, oldest first.
 func (s *server) recorded(t *testing.T, stream, format string) (files []string) {
 	t.Helper()
-	eventually(t, 30*time.Second, "recordings of "+stream+" are finished", func() bool {
+	eventually(t, 90*time.Second, "recordings of "+stream+" are finished", func() bool {
 		files = files[:0]
 		for line := range strings.Lines(s.log.String()) {
 			if strings.Contains(line, "recording finished") && strings.Contains(line, `"`+stream+`"`) {

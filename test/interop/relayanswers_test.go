@@ -98,7 +98,7 @@ func pushAnswered(s, far *side, name string) (story []string) {
 	s.t.Helper()
 	n := len(far.script.seen())
 	p, publishing := s.publish("ingest", "cam")
-	eventually(s.t, 20*time.Second, s.name()+" pushes", func() bool { return len(far.relayed(n, "publish")) > 0 })
+	eventually(s.t, 90*time.Second, s.name()+" pushes", func() bool { return len(far.relayed(n, "publish")) > 0 })
 	there, playing := far.play("live", "over-there")
 	here, playingHere := s.play("ingest", name)
 	s.send(p, 200)
@@ -107,7 +107,7 @@ func pushAnswered(s, far *side, name string) (story []string) {
 	p.Close()
 	there.Close()
 	here.Close()
-	eventually(s.t, 30*time.Second, s.name()+" ends the push", func() bool { return len(far.relayed(n, "publish_done")) > 0 })
+	eventually(s.t, 90*time.Second, s.name()+" ends the push", func() bool { return len(far.relayed(n, "publish_done")) > 0 })
 	return append(story, far.relayed(n, "publish_done")...)
 }
 
@@ -123,7 +123,7 @@ func pullAnswered(s, far *side, name string) (story []string) {
 	if name != "room1" {
 		want = 1
 	}
-	eventually(s.t, 20*time.Second, s.name()+" pulls", func() bool { return len(far.relayed(n, "play")) >= want })
+	eventually(s.t, 90*time.Second, s.name()+" pulls", func() bool { return len(far.relayed(n, "play")) >= want })
 	p, publishing := far.publish("live", "source")
 	far.send(p, 200)
 	story = append(story, playingOne, playingTwo, playingThree, publishing, s.sees(one), s.sees(two), s.sees(three))
@@ -131,7 +131,7 @@ func pullAnswered(s, far *side, name string) (story []string) {
 	for _, c := range []interface{ Close() error }{one, two, three} {
 		c.Close()
 	}
-	eventually(s.t, 30*time.Second, s.name()+" ends the pull", func() bool { return len(far.relayed(n, "play_done")) >= want })
+	eventually(s.t, 90*time.Second, s.name()+" ends the pull", func() bool { return len(far.relayed(n, "play_done")) >= want })
 	p.Close()
 	return append(story, far.relayed(n, "play_done")...)
 }

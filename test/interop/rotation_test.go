@@ -65,7 +65,7 @@ func TestRotationsLoseNothing(t *testing.T) {
 	publishTags(t, s, "cam", tags)
 	for _, format := range formats {
 		var files []string
-		eventually(t, 30*time.Second, "all files are finished", func() bool {
+		eventually(t, 90*time.Second, "all files are finished", func() bool {
 			files = s.recorded(t, "cam", format)
 			return len(files) >= 50
 		})

@@ -91,7 +91,7 @@ func TestRTMPPlayersWaitBesideNginx(t *testing.T) {
 				if s.nginx {
 					word = "play: name="
 				}
-				eventually(t, 20*time.Second, p.name+" waits at "+s.name(), func() bool {
+				eventually(t, 90*time.Second, p.name+" waits at "+s.name(), func() bool {
 					for line := range strings.Lines(s.log()) {
 						if strings.Contains(line, word) && strings.Contains(line, stream) {
 							return true

@@ -258,7 +258,7 @@ func (v *vault) publishers() {
 	}
 	// A player with the key in place of the name, and one whose hook is down.
 	for app, name := range map[string]string{"keyed": envSecret, "hooked": "public"} {
-		ctx, cancel := context.WithTimeout(v.t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(v.t.Context(), 90*time.Second)
 		c := v.arrive(app, "nothing")
 		if got := v.outcome("playing", c.Play(ctx, name)); got != "not playing" {
 			v.t.Errorf("a player of %s/%s is %s", app, name, got)
@@ -272,7 +272,7 @@ func (v *vault) publishers() {
 func (v *vault) viewers() {
 	v.t.Helper()
 	for _, url := range []string{"http://" + v.web[0] + "/keyed/cam.m3u8", "http://" + v.web[0] + "/hooked/public.m3u8"} {
-		eventually(v.t, 30*time.Second, url, func() bool { b, err := get(url); return err == nil && bytes.Contains(b, []byte("#EXTINF")) })
+		eventually(v.t, 90*time.Second, url, func() bool { b, err := get(url); return err == nil && bytes.Contains(b, []byte("#EXTINF")) })
 	}
 	for _, a := range []struct {
 		site   int
@@ -366,7 +366,7 @@ func (v *vault) steer() map[string]string {
 	out["/proc"] += " cam"
 	say("reload", true, "reload")
 	out["reload"] += " cam" // "no change" if the saved file was noticed before
-	eventually(v.t, 20*time.Second, "the publishers with the old keys are shown out", func() bool {
+	eventually(v.t, 90*time.Second, "the publishers with the old keys are shown out", func() bool {
 		return strings.Count(v.log(), "stream key is not valid any more") >= 2
 	})
 	return out
@@ -388,7 +388,7 @@ func (v *vault) files() map[string]string {
 	for _, c := range v.live {
 		c.Close()
 	}
-	eventually(v.t, 20*time.Second, "the access logs are complete", func() bool {
+	eventually(v.t, 90*time.Second, "the access logs are complete", func() bool {
 		rtmpLog, _ := os.ReadFile(filepath.Join(v.dir, "rtmp.log"))
 		combined, _ := os.ReadFile(filepath.Join(v.dir, "combined.log"))
 		asJSON, _ := os.ReadFile(filepath.Join(v.dir, "json.log"))

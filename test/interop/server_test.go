@@ -80,7 +80,7 @@ func (s *server) run(t *testing.T, config string) {
 	}
 	s.log = watch(t, exec.Command(rtmpd, "run", "-c", path))
 	s.rtmp, s.http = listensAt(t, s.log.String, "rtmp", 1)[0], listensAt(t, s.log.String, "http", 1)[0]
-	eventually(t, 15*time.Second, "rtmpd answers on "+s.http, func() bool {
+	eventually(t, 90*time.Second, "rtmpd answers on "+s.http, func() bool {
 		_, err := get("http://" + s.http + "/health")
 		return err == nil
 	})
@@ -134,7 +134,7 @@ func (s *server) waitPlaylist(t *testing.T, stream, what string, limit time.Dura
 // waitLive waits until stream can be played.
 func (s *server) waitLive(t *testing.T, stream string) {
 	t.Helper()
-	s.waitPlaylist(t, stream, "has two fragments", 30*time.Second, func(text string) bool {
+	s.waitPlaylist(t, stream, "has two fragments", 90*time.Second, func(text string) bool {
 		return strings.Count(text, "#EXTINF") >= 2
 	})
 }
@@ -142,7 +142,7 @@ func (s *server) waitLive(t *testing.T, stream string) {
 // ended waits until stream has ended and returns the playlist and its fragments.
 func (s *server) ended(t *testing.T, stream string) (playlist string, fragments [][]byte) {
 	t.Helper()
-	playlist = s.waitPlaylist(t, stream, "ends with ENDLIST", 30*time.Second, func(text string) bool {
+	playlist = s.waitPlaylist(t, stream, "ends with ENDLIST", 90*time.Second, func(text string) bool {
 		return strings.Contains(text, "#EXT-X-ENDLIST")
 	})
 	for line := range strings.Lines(playlist) {
@@ -181,7 +181,7 @@ var listenLine = regexp.MustCompile(`"for": ?"(rtmp|http)", ?"listener": ?"([^"]
 // returns their addresses in the order of the configuration.
 func listensAt(t *testing.T, log func() string, kind string, n int) (addresses []string) {
 	t.Helper()
-	eventually(t, 15*time.Second, "rtmpd says where it listens", func() bool {
+	eventually(t, 90*time.Second, "rtmpd says where it listens", func() bool {
 		addresses = nil
 		for _, m := range listenLine.FindAllStringSubmatch(log(), -1) {
 			if m[1] == kind {

@@ -107,7 +107,7 @@ http {
 	}
 	s.http = "http://" + s.web
 	s.waitListening()
-	eventually(t, 10*time.Second, s.name()+" answers HTTP", func() bool { _, err := get(s.http + "/stat"); return err == nil })
+	eventually(t, 90*time.Second, s.name()+" answers HTTP", func() bool { _, err := get(s.http + "/stat"); return err == nil })
 	return s
 }
 
@@ -128,7 +128,7 @@ func (s *steered) ffmpegs(name string, options ...string) {
 func (s *steered) waitStat(want string) string {
 	s.t.Helper()
 	var page string
-	eventually(s.t, 30*time.Second, s.name()+" has "+want, func() bool {
+	eventually(s.t, 90*time.Second, s.name()+" has "+want, func() bool {
 		b, err := get(s.http + "/stat")
 		page = string(b)
 		return err == nil && strings.Contains(page, want)
@@ -183,7 +183,7 @@ func TestStatBesideNginx(t *testing.T) {
 		s := startSteered(t, nginx)
 		s.ffmpegs("cam")
 		s.waitStat("<meta>")
-		eventually(t, 20*time.Second, "media at the player", func() bool {
+		eventually(t, 90*time.Second, "media at the player", func() bool {
 			return strings.Count(s.waitStat("</rtmp>"), "<active/>") == 3
 		})
 		pages[i] = s.waitStat("</rtmp>")
@@ -303,13 +303,13 @@ func TestControlBesideNginx(t *testing.T) {
 		t.Errorf("the player is moved with %s", got)
 	}
 	for _, s := range []*steered{n, r} {
-		eventually(t, 20*time.Second, s.name()+" has both names", func() bool {
+		eventually(t, 90*time.Second, s.name()+" has both names", func() bool {
 			return slices.Equal(streamsOf(t, s.waitStat("</rtmp>")), []string{"cam 1", "new 1"})
 		})
 	}
 	both("GET", "/control/redirect/publisher?app=live&name=cam&newname=new")
 	for _, s := range []*steered{n, r} {
-		eventually(t, 20*time.Second, s.name()+" has one name with media", func() bool {
+		eventually(t, 90*time.Second, s.name()+" has one name with media", func() bool {
 			page := s.waitStat("</rtmp>")
 			return slices.Equal(streamsOf(t, page), []string{"new 2"}) && strings.Count(page, "<active/>") == 3 && strings.Contains(page, "<width>640</width>")
 		})
@@ -318,7 +318,7 @@ func TestControlBesideNginx(t *testing.T) {
 		t.Errorf("both are dropped with %s", got)
 	}
 	for _, s := range []*steered{n, r} {
-		eventually(t, 20*time.Second, s.name()+" has nobody", func() bool { return len(streamsOf(t, s.waitStat("</rtmp>"))) == 0 })
+		eventually(t, 90*time.Second, s.name()+" has nobody", func() bool { return len(streamsOf(t, s.waitStat("</rtmp>"))) == 0 })
 	}
 }
 
@@ -349,7 +349,7 @@ func TestStatInChromium(t *testing.T) {
 	s.ffmpegs("Müller+1")
 	s.waitStat("<width>640</width>")
 	rate := regexp.MustCompile(`<bw_in>[1-9]`)
-	eventually(t, 30*time.Second, "a bit rate", func() bool { return rate.MatchString(s.waitStat("</rtmp>")) })
+	eventually(t, 90*time.Second, "a bit rate", func() bool { return rate.MatchString(s.waitStat("</rtmp>")) })
 	p := open(t, s.http+"/page")
 	var text string
 	if err := chromedp.Run(p.ctx, chromedp.Text("body", &text)); err != nil {

@@ -105,12 +105,12 @@ func typesPassphrase(t *testing.T, s *server) {
 	}
 	enter("four words here")
 	var refused string
-	eventually(t, 30*time.Second, "the page says that it is wrong", func() bool {
+	eventually(t, 90*time.Second, "the page says that it is wrong", func() bool {
 		p.eval(t, `document.getElementById("refused").textContent`, &refused)
 		return strings.Contains(refused, "not the passphrase")
 	})
 	enter("three words here")
-	eventually(t, 30*time.Second, "the address has a token", func() bool {
+	eventually(t, 90*time.Second, "the address has a token", func() bool {
 		var has bool
 		p.eval(t, `location.search.includes("token=")`, &has)
 		return has

@@ -105,7 +105,7 @@ func TestABrowserIsOneViewer(t *testing.T) {
 			"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-f", "flv", s.rtmpURL(name)))
 	}
 	master := s.hlsURL("cam") + "?token=good"
-	eventually(t, 30*time.Second, "a master playlist of both", func() bool {
+	eventually(t, 90*time.Second, "a master playlist of both", func() bool {
 		b, _ := os.ReadFile(filepath.Join(s.dir, "www/live/cam.m3u8"))
 		return strings.Count(string(b), "\ncam_") == 2
 	})

@@ -142,7 +142,7 @@ func TestARecordingIsOnDemand(t *testing.T) {
 	_, tags := clip(t, 6)
 	sent := publishTags(t, s, "cam", tags)
 	file := filepath.Join(s.dir, "videos/cam.flv")
-	eventually(t, 20*time.Second, "the recording is there", func() bool { st, err := os.Stat(file); return err == nil && st.Size() > 100<<10 })
+	eventually(t, 90*time.Second, "the recording is there", func() bool { st, err := os.Stat(file); return err == nil && st.Size() > 100<<10 })
 	got := copied(t, "rtmp://"+s.rtmp+"/vod/cam")
 	if n := got.packets("video"); n == 0 || n > sent.video {
 		t.Errorf("%d pictures, %d were published", n, sent.video)
