@@ -283,8 +283,10 @@ func TestAStreamKeyHasLimits(t *testing.T) {
   }
 }`
 	r := start(t, keyed)
-	for _, secret := range []string{"anna-secret-0001", "bert-secret-0001"} {
-		r.publish("live", secret).seconds(3)
+	for _, name := range []string{"anna", "bert"} {
+		p := r.publish("live", name+"-secret-0001")
+		p.seconds(3)
+		r.eventually("its bit rate is known", func() bool { return r.packets("live", name) == int(p.sent.Load()) })
 	}
 	for _, from := range []string{"127.0.0.2", "127.0.0.3"} {
 		r.spectate("live", "anna", dialling{from: from}).first()
