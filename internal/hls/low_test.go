@@ -303,7 +303,7 @@ func TestWaitingForAVersion(t *testing.T) {
 		{8, 3, "ahead"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-		_, err := low.Wait(ctx, c.segment, c.part)
+		_, err := low.Wait(ctx, c.segment, c.part, 0)
 		cancel()
 		got := map[error]string{nil: "at once", context.DeadlineExceeded: "waits", segstore.ErrAhead: "ahead"}[err]
 		if got != c.want {
@@ -313,7 +313,7 @@ func TestWaitingForAVersion(t *testing.T) {
 	done := make(chan error)
 	for _, part := range []int{2, 3, -1} {
 		go func() {
-			_, err := low.Wait(t.Context(), 7, part)
+			_, err := low.Wait(t.Context(), 7, part, 0)
 			done <- err
 		}()
 	}
@@ -326,7 +326,7 @@ func TestWaitingForAVersion(t *testing.T) {
 		}
 	}
 	publish(8, 0, 4, true)
-	if _, err := low.Wait(t.Context(), 100, -1); err != nil {
+	if _, err := low.Wait(t.Context(), 100, -1, 0); err != nil {
 		t.Errorf("a playlist that has ended: %v", err)
 	}
 }

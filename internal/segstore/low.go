@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // A Low is a low-latency playlist: its readers wait for a version that has what they want
@@ -12,13 +13,19 @@ import (
 type Low struct {
 	mu      sync.Mutex
 	newest  *Edition
-	changed signal // there is another version
+	changed signal // there is another version, or somebody's time is over
+
+	// One timer for all who wait, of whom there may be thousands: it runs until the time
+	// of the first one is over, and is not set again for each.
+	timer *time.Timer
+	over  time.Time // when it fires; zero: it does not run
 }
 
 // An Edition is one version of a low-latency playlist. It is not changed any more.
 type Edition struct {
 	Body, Delta []byte // Delta leaves out what is old: EXT-X-SKIP
 	Tag         string // of Body, with quotes
+	TagGzip     string // of Body compressed
 
 	Next  uint64 // media sequence number of the segment that is not complete
 	Parts int    // how many parts of it there are
@@ -34,7 +41,8 @@ type Edition struct {
 
 // NewEdition makes a version. Its text is compressed by g when it is first asked for so.
 func NewEdition(body, delta []byte, g *Gzipper) *Edition {
-	return &Edition{Body: body, Delta: delta, Tag: textTag(body), gz: g}
+	tag := textTag(body)
+	return &Edition{Body: body, Delta: delta, Tag: tag, TagGzip: tag[:len(tag)-1] + `-gz"`, gz: g}
 }
 
 // Gzip is Body, or Delta, compressed.
@@ -78,7 +86,35 @@ func (l *Low) Publish(e *Edition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newest = e
+	l.wake()
+}
+
+// wake wakes all who wait. Those who go on waiting set the timer again.
+func (l *Low) wake() {
+	if !l.over.IsZero() {
+		l.timer.Stop()
+		l.over = time.Time{}
+	}
 	l.changed.raise()
+}
+
+// wakeBy has all woken at a time, if they are not before.
+func (l *Low) wakeBy(at time.Time) {
+	if !l.over.IsZero() && !at.Before(l.over) {
+		return
+	}
+	l.over = at
+	if l.timer != nil {
+		l.timer.Reset(time.Until(at))
+		return
+	}
+	l.timer = time.AfterFunc(time.Until(at), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.over.IsZero() && !time.Now().Before(l.over) { // else it was set again meanwhile
+			l.wake()
+		}
+	})
 }
 
 // Newest is the newest version; nil: there is none so far.
@@ -89,10 +125,14 @@ func (l *Low) Newest() *Edition {
 }
 
 // Wait returns the first version that has a segment, or with part ≥ 0 a part of it, or
-// that ends the playlist.
+// that ends the playlist. It waits for that long at most; 0: as long as ctx lets it.
 //
-// Errors: ErrAhead; ctx.Err().
-func (l *Low) Wait(ctx context.Context, segment uint64, part int) (*Edition, error) {
+// Errors: ErrAhead; context.DeadlineExceeded; ctx.Err().
+func (l *Low) Wait(ctx context.Context, segment uint64, part int, most time.Duration) (*Edition, error) {
+	var over time.Time
+	if most > 0 {
+		over = time.Now().Add(most)
+	}
 	for first := true; ; first = false {
 		l.mu.Lock()
 		e := l.newest
@@ -103,6 +143,13 @@ func (l *Low) Wait(ctx context.Context, segment uint64, part int) (*Edition, err
 		if first && e != nil && !e.allows(segment, part) {
 			l.mu.Unlock()
 			return nil, ErrAhead
+		}
+		if most > 0 {
+			if !first && !time.Now().Before(over) {
+				l.mu.Unlock()
+				return nil, context.DeadlineExceeded
+			}
+			l.wakeBy(over)
 		}
 		changed := l.changed.next()
 		l.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // RFC 8216bis §6.2.5.2: what a version has, what it lets players wait for, and what is
@@ -50,7 +51,7 @@ func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 			if c.want == "waits" {
 				cancel()
 			}
-			got, err := l.Wait(ctx, c.segment, c.part)
+			got, err := l.Wait(ctx, c.segment, c.part, 0)
 			cancel()
 			switch {
 			case c.want == "has" && (got != e || err != nil),
@@ -81,7 +82,7 @@ func TestWaitingForAVersion(t *testing.T) {
 		answers := make(map[string]*Edition)
 		wait := func(name string, segment uint64, part int) {
 			go func() {
-				e, err := l.Wait(t.Context(), segment, part)
+				e, err := l.Wait(t.Context(), segment, part, 0)
 				if err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -115,8 +116,41 @@ func TestWaitingForAVersion(t *testing.T) {
 		wait("what is far ahead by now", 2, 1)
 		publish(version(0, 0, false)) // a playlist that begins anew
 		publish(version(0, 0, true), "what is far ahead by now")
-		if e, err := l.Wait(t.Context(), 99, 99); e != l.Newest() || err != nil {
+		if e, err := l.Wait(t.Context(), 99, 99, 0); e != l.Newest() || err != nil {
 			t.Errorf("after the end: %+v, %v", e, err)
+		}
+	})
+}
+
+// Each waits for the time that was given to it, whatever is published meanwhile and whoever
+// else waits; afterwards no timer runs.
+func TestWaitingForAVersionForSoLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(Low)
+		began := time.Now()
+		var all sync.WaitGroup
+		for _, c := range []struct{ begins, most time.Duration }{
+			{0, 5 * time.Second}, {time.Second, time.Second}, {time.Second, 6 * time.Second}, {2500 * time.Millisecond, time.Second},
+		} {
+			all.Go(func() {
+				time.Sleep(c.begins)
+				if _, err := l.Wait(t.Context(), 9, 0, c.most); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("after %v: %v", c.most, err)
+				}
+				if waited := time.Since(began) - c.begins; waited != c.most {
+					t.Errorf("it waited for %v, not %v", waited, c.most)
+				}
+			})
+		}
+		for i := range 5 {
+			time.Sleep(700 * time.Millisecond)
+			e := NewEdition(nil, nil, nil)
+			e.Next, e.Parts, e.Ahead = 8, i, 10
+			l.Publish(e)
+		}
+		all.Wait()
+		if !l.over.IsZero() {
+			t.Errorf("a timer runs: %v", l.over)
 		}
 	})
 }

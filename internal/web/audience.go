@@ -81,7 +81,7 @@ const (
 )
 
 // admit decides on a playlist request; false: it was answered.
-func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewers.Visit, grant viewers.Grant, ok bool) {
+func (x *exchange) admit(l *location, urlPath string, lf *segstore.File) (v viewers.Visit, grant viewers.Grant, ok bool) {
 	if len(x.r.URL.RawQuery) > maxQuery {
 		x.fail(l, http.StatusRequestURITooLong, "")
 		return v, grant, false
@@ -103,15 +103,15 @@ func (x *exchange) admit(l *location, urlPath string, lf segstore.File) (v viewe
 }
 
 // admitOnce is admit for a request that is no part of watching: nobody is counted.
-func (x *exchange) admitOnce(l *location, urlPath string, lf segstore.File) (v viewers.Visit, grant viewers.Grant, ok bool) {
+func (x *exchange) admitOnce(l *location, urlPath string, lf *segstore.File) (v viewers.Visit, grant viewers.Grant, ok bool) {
 	x.once = true
 	return x.admit(l, urlPath, lf)
 }
 
 // visit describes the request for a playlist.
-func (x *exchange) visit(urlPath string, lf segstore.File) viewers.Visit {
+func (x *exchange) visit(urlPath string, lf *segstore.File) viewers.Visit {
 	v := viewers.Visit{
-		File: lf, Addr: x.client, Poll: x.r.Method == http.MethodGet && !x.once, Now: x.start, Path: urlPath, Request: x,
+		File: *lf, Addr: x.client, Poll: x.r.Method == http.MethodGet && !x.once, Now: x.start, Path: urlPath, Request: x,
 	}
 	if agent := x.r.Header["User-Agent"]; len(agent) > 0 {
 		v.Agent = agent[0]
@@ -122,7 +122,7 @@ func (x *exchange) visit(urlPath string, lf segstore.File) viewers.Visit {
 }
 
 // mayHave decides on a request for a fragment or key; false: it was answered.
-func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
+func (x *exchange) mayHave(l *location, urlPath string, lf *segstore.File) bool {
 	if x.site.deps.Audience == nil {
 		return true
 	}
@@ -130,7 +130,7 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 	if line := x.r.Header["User-Agent"]; len(line) > 0 {
 		agent = line[0]
 	}
-	meter, err := x.site.deps.Audience.Media(lf, x.client, agent, x.start)
+	meter, err := x.site.deps.Audience.Media(*lf, x.client, agent, x.start)
 	if err != nil && len(x.r.URL.RawQuery) <= maxQuery {
 		x.tokenGuarded = l.guarded()
 		if x.site.deps.Audience.Shows(x.visit(urlPath, lf)) {
@@ -149,13 +149,13 @@ func (x *exchange) mayHave(l *location, urlPath string, lf segstore.File) bool {
 
 // guarded reports whether on_play is asked for each viewer of a file: a shared cache
 // must not give it to another viewer.
-func (x *exchange) guarded(lf segstore.File) bool {
+func (x *exchange) guarded(lf *segstore.File) bool {
 	a := x.site.deps.Audience
-	return a != nil && a.Guards(lf)
+	return a != nil && a.Guards(*lf)
 }
 
 // deny answers a viewer that may not have a live file.
-func (x *exchange) deny(l *location, urlPath string, lf segstore.File, err error) {
+func (x *exchange) deny(l *location, urlPath string, lf *segstore.File, err error) {
 	var d *viewers.Denial
 	if !errors.As(err, &d) {
 		d = &viewers.Denial{Status: http.StatusServiceUnavailable} // the server stops
@@ -167,7 +167,7 @@ func (x *exchange) deny(l *location, urlPath string, lf segstore.File, err error
 	if d.RetryAfter > 0 {
 		x.Header().Set("Retry-After", strconv.Itoa(d.RetryAfter))
 	}
-	if d.Full && x.serveWait(l, lf, d) {
+	if d.Full && x.serveWait(l, *lf, d) {
 		return
 	}
 	// Players that are no browser ask for a password (VLC does), as does a browser that

@@ -62,12 +62,12 @@ func (m *mount) has(name string, now time.Time) bool {
 // serveBroadcast sends a stream for as long as it lasts, to whoever may have its playlist.
 func (x *exchange) serveBroadcast(l *location, urlPath string, src progressive.Source, f *progressive.Format) {
 	if err := f.Fits(src.Live.Tracks()); err != nil {
-		if _, _, ok := x.admitOnce(l, urlPath, src.File); ok {
+		if _, _, ok := x.admitOnce(l, urlPath, &src.File); ok {
 			x.fail(l, http.StatusUnsupportedMediaType, err.Error())
 		}
 		return
 	}
-	v, _, ok := x.admit(l, urlPath, src.File)
+	v, _, ok := x.admit(l, urlPath, &src.File)
 	if !ok {
 		return
 	}

@@ -49,7 +49,7 @@ func (x *exchange) lookup(m *mount, name string) (f segstore.File, ok bool) {
 
 // serveClip answers with an MP4 of a part of the stream that has the given playlist.
 // Whoever may have the playlist may have it.
-func (x *exchange) serveClip(l *location, urlPath string, m *mount, list segstore.File, name string) {
+func (x *exchange) serveClip(l *location, urlPath string, m *mount, list *segstore.File, name string) {
 	pick, err := clipWindow(x.r.URL.RawQuery)
 	if err != nil {
 		x.fail(l, http.StatusBadRequest, err.Error())
@@ -112,7 +112,7 @@ func (x *exchange) serveClip(l *location, urlPath string, m *mount, list segstor
 const clipTime = "2006-01-02T15:04:05.000Z"
 
 // clipSegments are those of a playlist, or of the first rendition that it names.
-func (x *exchange) clipSegments(m *mount, list segstore.File, name string) []clip.Segment {
+func (x *exchange) clipSegments(m *mount, list *segstore.File, name string) []clip.Segment {
 	if list.Kind == segstore.Playlist {
 		return clip.Read(list.Body, 0)
 	}

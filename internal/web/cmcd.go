@@ -31,7 +31,7 @@ func (x *exchange) said() (r cmcd.Report, ok bool) {
 }
 
 // tellSaid hands that on, of a request that was answered with the file.
-func (x *exchange) tellSaid(lf segstore.File, said *cmcd.Report) {
+func (x *exchange) tellSaid(lf *segstore.File, said *cmcd.Report) {
 	to, can := x.site.deps.Audience.(Reporter)
 	if status := x.code(); !can || status >= 300 && status != http.StatusNotModified {
 		return
@@ -40,5 +40,5 @@ func (x *exchange) tellSaid(lf segstore.File, said *cmcd.Report) {
 	if line := x.r.Header["User-Agent"]; len(line) > 0 {
 		agent = line[0]
 	}
-	to.Report(lf, said, x.client, agent, x.start)
+	to.Report(*lf, said, x.client, agent, x.start)
 }

@@ -56,7 +56,7 @@ func (x *exchange) meant(l *location, urlPath string, m *mount, in string) (real
 	list := isManifest(in)
 	s, ok := d.Meant(dir+in, x.start)
 	if list && !ok {
-		s, ok = d.Instead(x.r.Context(), dir+in, x.visit(urlPath, segstore.File{}))
+		s, ok = d.Instead(x.r.Context(), dir+in, x.visit(urlPath, &segstore.File{}))
 	}
 	switch {
 	case !ok:
@@ -73,7 +73,7 @@ func (x *exchange) meant(l *location, urlPath string, m *mount, in string) (real
 		return real, lf, false
 	}
 	if list {
-		x.serveRenamed(l, urlPath, m, real, lf, s.Rename)
+		x.serveRenamed(l, urlPath, m, real, &lf, s.Rename)
 		return real, lf, true
 	}
 	return real, lf, false
@@ -84,7 +84,7 @@ func isManifest(name string) bool {
 }
 
 // serveRenamed serves a live playlist or MPD under another name.
-func (x *exchange) serveRenamed(l *location, urlPath string, m *mount, in string, lf segstore.File, rename func([]byte) []byte) {
+func (x *exchange) serveRenamed(l *location, urlPath string, m *mount, in string, lf *segstore.File, rename func([]byte) []byte) {
 	r := *x.r
 	r.Method, r.ProtoMajor, r.Header = http.MethodGet, 1, x.r.Header.Clone()
 	for _, name := range []string{"Accept-Encoding", "Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {

@@ -56,11 +56,11 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 			ok = lf.Stream != ""
 		}
 		if ok {
-			x.serveLive(l, urlPath, m, in, lf)
+			x.serveLive(l, urlPath, m, in, &lf)
 			return
 		}
 		if list, name, ok := x.clipOf(m, in); ok {
-			x.serveClip(l, urlPath, m, list, name)
+			x.serveClip(l, urlPath, m, &list, name)
 			return
 		}
 		if src, f, ok := x.broadcastOf(m, in); ok {
@@ -78,7 +78,7 @@ func (x *exchange) serveTree(l *location, urlPath string) {
 		// each has links of its own in it.
 		if lf, ok := live.Lookup(strings.TrimSuffix(m.dir, "/") + "/" + in); ok {
 			_ = f.Close()
-			x.serveLive(l, urlPath, m, in, lf)
+			x.serveLive(l, urlPath, m, in, &lf)
 			return
 		}
 	}
@@ -162,14 +162,14 @@ func etagOf(fi fs.FileInfo) string {
 }
 
 // serveLive serves a file that an application is writing.
-func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf segstore.File) {
+func (x *exchange) serveLive(l *location, urlPath string, m *mount, in string, lf *segstore.File) {
 	x.sendLive(l, urlPath, m, in, lf)
 	if said, ok := x.said(); ok {
 		x.tellSaid(lf, &said)
 	}
 }
 
-func (x *exchange) sendLive(l *location, urlPath string, m *mount, in string, lf segstore.File) {
+func (x *exchange) sendLive(l *location, urlPath string, m *mount, in string, lf *segstore.File) {
 	switch {
 	case lf.Kind == segstore.Key:
 		if !l.tree.isKeys {
@@ -197,18 +197,8 @@ func (x *exchange) sendLive(l *location, urlPath string, m *mount, in string, lf
 	case lf.Kind == segstore.Part:
 		x.servePart(l, urlPath, m, in, lf)
 	case lf.Body != nil:
-		if x.site.deps.Audience != nil {
-			v, grant, ok := x.admit(l, urlPath, lf)
-			if !ok {
-				return
-			}
-			if lf.Kind == segstore.Master {
-				x.servePersonal(l, v, grant.Links)
-				return
-			}
-			if query := linkQuery(v, grant.Links); lf.Low != nil && strings.Contains(query, viewtoken.Parameter+"=") {
-				x.reports = query // else all who wait for a playlist share its bytes
-			}
+		if x.site.deps.Audience != nil && x.answeredViewer(l, urlPath, lf) {
+			return
 		}
 		if lf.Low == nil || !x.serveLow(l, in, lf) {
 			x.servePlaylist(l, lf, contentType(in))
@@ -236,9 +226,25 @@ func (x *exchange) sendLive(l *location, urlPath string, m *mount, in string, lf
 	}
 }
 
+// answeredViewer decides on a request for a playlist; true: it was answered.
+func (x *exchange) answeredViewer(l *location, urlPath string, lf *segstore.File) bool {
+	v, grant, ok := x.admit(l, urlPath, lf)
+	if !ok {
+		return true
+	}
+	if lf.Kind == segstore.Master {
+		x.servePersonal(l, v, grant.Links)
+		return true
+	}
+	if query := linkQuery(v, grant.Links); lf.Low != nil && strings.Contains(query, viewtoken.Parameter+"=") {
+		x.reports = query // else all who wait for a playlist share its bytes
+	}
+	return false
+}
+
 // servePlaylist answers from memory. The plain and the compressed form have different
 // entity tags because they are different bytes (RFC 9110 §8.8.3.3).
-func (x *exchange) servePlaylist(l *location, lf segstore.File, ctype []string) {
+func (x *exchange) servePlaylist(l *location, lf *segstore.File, ctype []string) {
 	h, r := x.Header(), x.r
 	h["Content-Type"] = ctype
 	cache := cacheNo

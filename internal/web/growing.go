@@ -14,7 +14,7 @@ const growWait = 10 * time.Second
 // serveGrowing sends a segment that is being written, as it comes: DASH with low latency.
 // Its length is not known, so HTTP/1.1 has it in chunks. A segment that is not completed
 // ends the connection, so that nobody takes it for complete.
-func (x *exchange) serveGrowing(l *location, urlPath, in string, lf segstore.File) {
+func (x *exchange) serveGrowing(l *location, urlPath, in string, lf *segstore.File) {
 	if !x.mayHave(l, urlPath, lf) {
 		return
 	}

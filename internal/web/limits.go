@@ -75,12 +75,12 @@ func (x *exchange) openAccount() {
 }
 
 // countFor adds the application of a live file to the account.
-func (x *exchange) countFor(f segstore.File) {
+func (x *exchange) countFor(f *segstore.File) {
 	a, ok := x.site.deps.Audience.(Accountant)
 	if !ok {
 		return
 	}
-	v := viewers.Visit{File: f, Addr: x.client}
+	v := viewers.Visit{File: *f, Addr: x.client}
 	_, v.Local = x.door()
 	if s := a.Scope(v); s != nil {
 		x.account.set(2, s)

@@ -160,11 +160,11 @@ func TestOpenFragmentsAreSharedBoundedAndLetGo(t *testing.T) {
 	defer func() { _ = m.close() }()
 	seg := segstore.File{Kind: segstore.Segment, ETag: `"1"`}
 	write(t, dir, "a.ts", "a")
-	a, err := o.get(m, "a.ts", seg, now)
+	a, err := o.get(m, "a.ts", &seg, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := o.get(m, "a.ts", seg, now)
+	b, err := o.get(m, "a.ts", &seg, now)
 	if err != nil || a != b {
 		t.Fatalf("opened twice (%v)", err)
 	}
@@ -182,7 +182,7 @@ func TestOpenFragmentsAreSharedBoundedAndLetGo(t *testing.T) {
 	for i := range 2 * maxOpenFiles {
 		name := "b" + itoa(i)
 		write(t, dir, name, "b")
-		f, err := o.get(m, name, seg, now)
+		f, err := o.get(m, name, &seg, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func TestOpenFragmentsAreSharedBoundedAndLetGo(t *testing.T) {
 	if n := len(o.byName); n > maxOpenFiles {
 		t.Errorf("%d are open, want at most %d", n, maxOpenFiles)
 	}
-	c, err := o.get(m, "a.ts", seg, now)
+	c, err := o.get(m, "a.ts", &seg, now)
 	if err != nil {
 		t.Fatal(err)
 	}

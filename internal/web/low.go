@@ -65,7 +65,7 @@ func lowQueryOf(query, agent string) (q lowQuery, err error) {
 
 // serveLow answers with a version of a low-latency playlist or MPD. It returns false if the
 // plain one is wanted.
-func (x *exchange) serveLow(l *location, in string, lf segstore.File) bool {
+func (x *exchange) serveLow(l *location, in string, lf *segstore.File) bool {
 	agent := ""
 	if line := x.r.Header["User-Agent"]; len(line) > 0 {
 		agent = line[0]
@@ -85,9 +85,7 @@ func (x *exchange) serveLow(l *location, in string, lf segstore.File) bool {
 	target := max(lf.Target, time.Second)
 	if q.waits && !e.Ended {
 		// RFC 8216bis §6.2.5.2: no longer than three target durations.
-		ctx, cancel := context.WithTimeout(x.r.Context(), lowWait*target)
-		defer cancel()
-		switch e, err = lf.Low.Wait(ctx, q.segment, q.part); {
+		switch e, err = lf.Low.Wait(x.r.Context(), q.segment, q.part, lowWait*target); {
 		case errors.Is(err, segstore.ErrAhead):
 			x.fail(l, http.StatusBadRequest, "")
 			return true
@@ -100,10 +98,12 @@ func (x *exchange) serveLow(l *location, in string, lf segstore.File) bool {
 	return true
 }
 
+var varyEncoding = []string{"Accept-Encoding"}
+
 // lowWait is for how many target durations a request is held at most.
 const lowWait = 3
 
-func (x *exchange) sendEdition(l *location, in string, lf segstore.File, e *segstore.Edition, q lowQuery, target time.Duration) {
+func (x *exchange) sendEdition(l *location, in string, lf *segstore.File, e *segstore.Edition, q lowQuery, target time.Duration) {
 	h := x.Header()
 	h["Content-Type"] = contentType(in)
 	cache := cacheNo
@@ -123,14 +123,18 @@ func (x *exchange) sendEdition(l *location, in string, lf segstore.File, e *segs
 	if delta {
 		body, tag = e.Delta, ""
 	}
-	h["Vary"] = append(h["Vary"][:len(h["Vary"]):len(h["Vary"])], "Accept-Encoding")
+	if vary := h["Vary"]; vary == nil {
+		h["Vary"] = varyEncoding
+	} else {
+		h["Vary"] = append(vary[:len(vary):len(vary)], "Accept-Encoding")
+	}
 	// Players find a playlist among the reports by the URL that they have of it.
 	if own := withReports(body, x.reports); len(own) != len(body) {
 		body = own
 	} else if x.r.Header["Range"] == nil && acceptsGzip(x.r.Header["Accept-Encoding"]) {
 		body = e.Gzip(delta)
 		if tag != "" {
-			tag = tag[:len(tag)-1] + `-gz"`
+			tag = e.TagGzip
 		}
 		h["Content-Encoding"] = encodingGzip
 	}
@@ -142,7 +146,7 @@ func (x *exchange) sendEdition(l *location, in string, lf segstore.File, e *segs
 }
 
 // servePart serves a part of a segment: from memory, or from the segment's file.
-func (x *exchange) servePart(l *location, urlPath string, m *mount, in string, lf segstore.File) {
+func (x *exchange) servePart(l *location, urlPath string, m *mount, in string, lf *segstore.File) {
 	if !x.mayHave(l, urlPath, lf) {
 		return
 	}

@@ -255,7 +255,7 @@ func FuzzDeliveryDirectives(f *testing.F) {
 		low.Publish(lowEdition(next%(1<<62), max(parts, 0)%1000, "x"))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		e, err := low.Wait(ctx, q.segment, q.part)
+		e, err := low.Wait(ctx, q.segment, q.part, 0)
 		switch {
 		case err == nil && !bytes.Equal(e.Body, []byte("x")), err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, segstore.ErrAhead):
 			t.Fatalf("%+v: %v", q, err)

@@ -58,7 +58,7 @@ func newOpenFiles(now func() time.Time) *openFiles {
 }
 
 // get returns an open fragment. The caller must call put.
-func (o *openFiles) get(m *mount, name string, lf segstore.File, now time.Time) (*openFile, error) {
+func (o *openFiles) get(m *mount, name string, lf *segstore.File, now time.Time) (*openFile, error) {
 	key := fileKey{m, name}
 	if f := o.cached(key, lf, now); f != nil {
 		return f, nil
@@ -82,7 +82,7 @@ func (o *openFiles) get(m *mount, name string, lf segstore.File, now time.Time) 
 	return f, nil
 }
 
-func (o *openFiles) cached(key fileKey, lf segstore.File, now time.Time) *openFile {
+func (o *openFiles) cached(key fileKey, lf *segstore.File, now time.Time) *openFile {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f := o.byName[key]

@@ -27,7 +27,7 @@ const (
 // after the other.
 type ResponseWriter struct {
 	c    *Conn
-	br   *bufio.Reader
+	br   *bufio.Reader // nil: nothing is read ahead
 	date *dateLine
 
 	r         *http.Request
@@ -307,6 +307,9 @@ func (w *ResponseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	w.hijacked = true
 	_ = w.c.SetDeadline(time.Time{})
+	if w.br == nil {
+		w.br = bufio.NewReader(w.c)
+	}
 	return w.c, bufio.NewReadWriter(w.br, bufio.NewWriter(w.c)), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,9 +31,27 @@ type serverConn struct {
 	*Conn
 	srv   *Server
 	state atomic.Int32
-	br    *bufio.Reader
-	head  []byte
+	in    *input // nil while a request without a body is answered
 	addr  string
+}
+
+// An input is what a connection reads requests with. Thousands of connections may wait for
+// an answer, so those have none.
+type input struct {
+	br   *bufio.Reader
+	head []byte // scratch: of a request
+}
+
+var inputs = sync.Pool{New: func() any { return &input{br: bufio.NewReaderSize(nil, 2<<10)} }}
+
+// release gives the input back if there is nothing in it.
+func (c *serverConn) release() {
+	if c.in == nil || c.in.br.Buffered() > 0 {
+		return
+	}
+	c.in.br.Reset(nil)
+	inputs.Put(c.in)
+	c.in = nil
 }
 
 // run answers the requests of a connection.
@@ -40,8 +59,7 @@ func (c *serverConn) run() {
 	defer c.srv.forget(c)
 	defer func() { _ = c.Close() }()
 	c.addr = c.RemoteAddr().String() // may wait for a PROXY header
-	c.br = bufio.NewReaderSize(c.Conn, 4<<10)
-	w := &ResponseWriter{c: c.Conn, br: c.br, date: &c.srv.date, header: make(http.Header, 12)}
+	w := &ResponseWriter{c: c.Conn, date: &c.srv.date, header: make(http.Header, 12)}
 	ctx := c.srv.ctx
 	if c.srv.connContext != nil {
 		ctx = c.srv.connContext(ctx, c.Conn)
@@ -50,7 +68,15 @@ func (c *serverConn) run() {
 		r, err := c.next(ctx, wait)
 		if err != nil {
 			c.refuse(err)
+			c.release()
 			return
+		}
+		if r.Body == http.NoBody {
+			c.release()
+		}
+		w.br = nil
+		if c.in != nil {
+			w.br = c.in.br
 		}
 		again := c.answer(w, r)
 		if w.hijacked {
@@ -74,27 +100,32 @@ var errShutdown = errors.New("shutting down")
 // next waits for a request and reads its head, which may take HeaderTimeout
 // from its first byte on.
 func (c *serverConn) next(ctx context.Context, wait time.Duration) (*http.Request, error) {
+	if c.in == nil {
+		c.in = inputs.Get().(*input)
+		c.in.br.Reset(c.Conn)
+	}
+	br := c.in.br
 	_ = c.SetReadDeadline(time.Now().Add(wait))
-	if _, err := c.br.Peek(1); err != nil {
+	if _, err := br.Peek(1); err != nil {
 		return nil, err
 	}
-	if b, _ := c.br.Peek(c.br.Buffered()); !bytes.Contains(b, []byte("\r\n\r\n")) {
+	if b, _ := br.Peek(br.Buffered()); !bytes.Contains(b, []byte("\r\n\r\n")) {
 		_ = c.SetReadDeadline(time.Now().Add(HeaderTimeout))
 	}
 	var err error
-	if c.head, err = readHead(c.br, c.head); err != nil {
+	if c.in.head, err = readHead(br, c.in.head); err != nil {
 		return nil, err
 	}
 	if !c.state.CompareAndSwap(connIdle, connActive) {
 		return nil, errShutdown
 	}
-	r, err := parseRequest(ctx, c.head, c.br)
+	r, err := parseRequest(ctx, c.in.head, br)
 	if err != nil {
 		return nil, err
 	}
 	r.RemoteAddr = c.addr
-	if cap(c.head) > 4<<10 {
-		c.head = nil
+	if cap(c.in.head) > 4<<10 {
+		c.in.head = nil
 	}
 	return r, nil
 }
