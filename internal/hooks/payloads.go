@@ -60,15 +60,20 @@ type Visit struct {
 	Token, Session string
 	For            time.Duration
 	Sent, Received uint64 // bytes
+	Tags           []string
 }
 
 // NewUserEnd is the trigger about a viewer that has gone. MistServer's sessions may have
 // several streams, protocols and addresses, each with its seconds; here each is one.
 func NewUserEnd(app string, v Visit) Event {
 	span := seconds("seconds", v.For).line
+	tags := ""
+	for _, tag := range v.Tags {
+		tags += "[" + tag + "]"
+	}
 	each := func(name string) field { return field{name: name, line: span, json: int64(v.For / time.Second)} }
 	return trigger(UserEnd, app, text("token", v.Token), text("stream", v.Stream), text("connector", v.Connector), text("addr", v.Addr),
-		seconds("seconds", v.For), number("up", int64(v.Sent)), number("down", int64(v.Received)), text("tags", ""),
+		seconds("seconds", v.For), number("up", int64(v.Sent)), number("down", int64(v.Received)), text("tags", tags),
 		each("addr_seconds"), each("connector_seconds"), each("stream_seconds"), text("session", v.Session))
 }
 

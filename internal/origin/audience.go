@@ -66,7 +66,7 @@ func (au *Audience) guard(cfg *config.Config) {
 	for i := range cfg.RTMP {
 		if slices.ContainsFunc(cfg.RTMP[i].Applications, func(a config.Application) bool {
 			r := appRules{cfg: &a, triggers: hooks.NewTriggers(a.Name, cfg.Triggers, a.Triggers)}
-			return r.guards() || a.Sessions != nil
+			return r.guards() || r.meters()
 		}) {
 			au.guarded.Store(true)
 		}
@@ -170,8 +170,10 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 		h.carryToken(&grant, cfg, cred, claims)
 	}
 	look := viewers.Look{ID: id, Epoch: h.epoch(rules), Protocol: protocolOf(&v)}
-	if cfg.Sessions != nil {
+	if rules.meters() {
 		look.Source = au.pool.ID(v.Addr, v.Agent)
+	}
+	if cfg.Sessions != nil {
 		if known, meter := h.counter.Renew(look, v.Now, timeout); known {
 			if rules.guardsStream(h.name) {
 				au.verdicts.LetPass(h.pass(v.Addr, v.Agent), v.Now.Add(timeout), look.Epoch)
@@ -200,7 +202,7 @@ func (au *Audience) Playlist(ctx context.Context, v viewers.Visit) (grant viewer
 			return grant, err
 		}
 	}
-	if cfg.Sessions != nil {
+	if rules.meters() {
 		grant.Meter = h.counter.Keep(look)
 	}
 	if p := protocolOf(&v); p != viewers.HLS && v.Poll && cfg.Sessions == nil {
@@ -257,7 +259,7 @@ func full(err error) error {
 const retryFull = 5 // seconds
 
 // Media implements web.Audience: a fragment or key needs a yes of on_play for
-// its address and agent. Where none is asked, and no sessions are kept, it costs a load.
+// its address and agent. Where none is asked, and nobody is metered, it costs a load.
 func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now time.Time) (*viewers.Meter, error) {
 	if !au.guarded.Load() {
 		return nil, nil
@@ -268,7 +270,7 @@ func (au *Audience) Media(f segstore.File, addr netip.Addr, agent string, now ti
 	}
 	rules := h.app.rules.Load()
 	if !rules.guardsStream(h.name) || h.passes(rules, addr, agent, now) {
-		if rules.cfg.Sessions == nil {
+		if !rules.meters() {
 			return nil, nil
 		}
 		return h.counter.Request(au.pool.ID(addr, agent), now), nil

@@ -24,7 +24,7 @@ type Figures struct {
 	Views            uint64 // players and viewers since it began
 	Received         uint64 // bytes, of its publishers
 	SentRTMP         uint64 // bytes to players
-	SentHTTP         uint64 // bytes to viewers, where sessions are kept
+	SentHTTP         uint64 // bytes to viewers, where they are metered
 	Metered          bool   // SentHTTP is known
 	BwIn             uint64 // bits/s, over 10 s
 
@@ -54,7 +54,7 @@ func (og *Origin) figures(ready bool) (out []*Figures) {
 }
 
 func (st *Stream) figures(rules *appRules, now time.Time, ready bool) *Figures {
-	f := &Figures{App: st.app.name, Name: st.name, Began: st.started, Metered: rules.cfg.Sessions != nil, Live: st.live.Snapshot()}
+	f := &Figures{App: st.app.name, Name: st.name, Began: st.started, Metered: rules.meters(), Live: st.live.Snapshot()}
 	f.Received, f.BwIn, f.Views = f.Live.BytesIn, f.Live.BwIn, st.news.plays.Load()
 	st.app.mu.Lock()
 	p := st.publication

@@ -231,6 +231,6 @@ func (p *Playing) sayUserEnd() {
 		return
 	}
 	v := *p.visit
-	v.For, v.Sent = time.Since(p.came), p.sent
+	v.For, v.Sent, v.Tags = time.Since(p.came), p.sent, p.tagList()
 	p.app.tell(p.app.rules.Load(), hooks.Subject{Session: p.player.Describe().ID}, hooks.NewUserEnd(p.app.name, v), v.Stream)
 }

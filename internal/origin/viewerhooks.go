@@ -46,6 +46,10 @@ func (r *appRules) guards() bool {
 	return asksOnPlay(r.cfg) || r.asksTriggers() || slices.ContainsFunc(r.cfg.WithStreams(), func(a *config.Application) bool { return a.Tokens != nil })
 }
 
+// meters says whether it is counted what each viewer is sent: for its session, or for
+// USER_END.
+func (r *appRules) meters() bool { return r.cfg.Sessions != nil || r.triggers.Has(hooks.UserEnd) }
+
 // sameTokens says whether two configurations ask viewers for the same tokens.
 func sameTokens(a, b *config.Application) bool {
 	x, y := a.WithStreams(), b.WithStreams()
@@ -217,7 +221,7 @@ func (h *viewerSet) sayGone(gone []viewers.Viewer) {
 		}
 		h.drop(f)
 		if f.visit != nil {
-			f.visit.Sent = g.Sums.Sent // 0 without a sessions block
+			f.visit.Sent, f.visit.Tags = g.Sums.Sent, g.Tags
 			h.sayVisitEnd(rules, f, g.Serial)
 		}
 		if cfg.Sessions != nil {

@@ -64,8 +64,7 @@ func (h *viewerSet) askTriggers(ctx context.Context, rules *appRules, serial uin
 	return triggerLife, nil
 }
 
-// sayVisitEnd tells USER_END and CONN_CLOSE that a viewer has gone. What it was sent is
-// known where there is a sessions block.
+// sayVisitEnd tells USER_END and CONN_CLOSE that a viewer has gone.
 func (h *viewerSet) sayVisitEnd(rules *appRules, f *doneCall, serial uint64) {
 	v := *f.visit
 	v.Session, v.For = h.app.origin.sessionID(serial), max(time.Since(f.came)-h.counter.Timeout(), 0)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/rtmpd/rtmpd/internal/origin"
 	"github.com/rtmpd/rtmpd/internal/rtmp"
 )
 
@@ -343,4 +344,49 @@ func linksOf(text string) (all []string) {
 		all = append(all, strings.ReplaceAll(m[1], "$Time$", m[2]))
 	}
 	return all
+}
+
+// USER_END has what a viewer was sent over HTTP, playlists and fragments, also where no
+// sessions block makes sessions of viewers; and the tags of a session.
+func TestUserEndHasWhatAViewerWasSent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, lines, tags string }{
+		{"no sessions", "", ""},
+		{"sessions", "sessions {}", "[guest][of the house]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, h := watchedTriggers(t, c.lines+"\ntrigger \"USER_END\" { handler = \"$HOOK/\" }", triggerAnswers(nil))
+			r.show(t, "cam")
+			sent := make(map[string]int)
+			for _, w := range []watcher{r.watcher("192.0.2.1"), r.watcher("192.0.2.2")} {
+				w.plain = true
+				for range 2 {
+					sent[w.addr] += len(w.gets("/live/cam.m3u8", 200, "#EXTINF").body)
+				}
+				sent[w.addr] += len(w.gets("/live/cam-0.ts", 200, "").body)
+				if w.addr == "192.0.2.2" {
+					sent[w.addr] += len(w.gets("/live/cam-1.ts", 200, "").body)
+				}
+			}
+			for _, s := range r.srv.origin.Sessions(origin.SessionFilter{}) {
+				for _, tag := range []string{"guest", "of the house"} {
+					r.srv.origin.TagSessions(origin.SessionFilter{ID: s.ID}, tag)
+				}
+			}
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			ends := h.all("USER_END")
+			if len(ends) != 2 {
+				t.Fatalf("USER_END %d times, want 2", len(ends))
+			}
+			for _, end := range ends {
+				up, err := strconv.Atoi(end.lines[5])
+				if want := sent[end.lines[3]]; err != nil || up < want || up > want+8<<10 || end.lines[6] != "0" || end.lines[7] != c.tags {
+					t.Errorf("USER_END gets %q, want %d bytes and headers, tags %q", end.lines, want, c.tags)
+				}
+			}
+		})
+	}
 }
