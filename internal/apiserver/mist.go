@@ -72,7 +72,7 @@ var unserved = map[string]string{
 	"variable_remove": "a configuration has env() and file() instead of variables",
 	"addjwks":         "tokens { jwks = … } names the keys of JWT",
 	"deletejwks":      "tokens { jwks = … } names the keys of JWT",
-	"bandwidth":       "max_bandwidth in the configuration limits it",
+	"bandwidth":       "limits { bandwidth = … } in the configuration limits it; max_bandwidth that of one stream",
 	"shutdown":        "rtmpd stop",
 	"clearstatlogs":   "the log is kept where the configuration says",
 	"tag_stream":      "streams have no tags; a session has: tag_sessid",

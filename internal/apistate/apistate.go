@@ -113,7 +113,7 @@ func ParseTarget(target string) (url value.RTMPURL, err error) {
 		return "", fmt.Errorf("a target has at most %d bytes", most)
 	case strings.HasPrefix(target, "/") || !strings.Contains(target, "://"):
 		return "", fmt.Errorf("a target is rtmp:// or rtmps://: files are written by record blocks of the configuration, which say where")
-	case scheme != "rtmp" && scheme != "rtmps":
+	case !strings.EqualFold(scheme, "rtmp") && !strings.EqualFold(scheme, "rtmps"):
 		return "", fmt.Errorf("a target is rtmp:// or rtmps://: rtmpd does not send %.16q", scheme)
 	}
 	err = url.Decode(cty.StringVal(target), value.Context{})
