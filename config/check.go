@@ -136,6 +136,7 @@ func (c *checker) whole(root *node) {
 		}
 	}
 	c.pathConflicts()
+	c.unserved()
 	c.fetched(root)
 	if len(c.cfg.RTMP) == 0 && len(c.cfg.HTTP) == 0 && !c.broken && !c.diags.HasErrors() {
 		c.diags = append(c.diags, &hcl.Diagnostic{
@@ -152,14 +153,15 @@ type claim struct {
 	app  string
 	rtmp int
 	path string // resolved; may hold $app
+	keys bool   // of fragments, not fragments
 	at   hcl.Range
 }
 
-func (c *checker) claim(app string, path value.Path, at hcl.Range) {
+func (c *checker) claim(app string, path value.Path, keys bool, at hcl.Range) {
 	if path == "" {
 		return
 	}
-	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: value.Resolve(string(path)), at: at})
+	c.claims = append(c.claims, claim{app: app, rtmp: len(c.cfg.RTMP), path: value.Resolve(string(path)), keys: keys, at: at})
 }
 
 // pathConflicts reports directories that two applications would write to.

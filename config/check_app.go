@@ -228,7 +228,7 @@ func (c *checker) recordNames(r *node) {
 
 func (c *checker) hls(n *node, app *Application, h *HLS) {
 	if h.Path != "" {
-		c.claim(app.Name, h.Path, n.at("path"))
+		c.claim(app.Name, h.Path, false, n.at("path"))
 	}
 	if h.MaxFragment == 0 {
 		h.MaxFragment = 3 * h.Fragment
@@ -260,7 +260,7 @@ func (c *checker) hls(n *node, app *Application, h *HLS) {
 		}
 	}
 	if k := n.one("keys"); k != nil && h.Keys != nil && h.Keys.Path != "" {
-		c.claim(app.Name, h.Keys.Path, k.at("path"))
+		c.claim(app.Name, h.Keys.Path, true, k.at("path"))
 		if value.Resolve(string(h.Keys.Path)) == value.Resolve(string(h.Path)) {
 			c.errorAt(k.at("path"), "keys must not lie beside the fragments they encrypt", "a directory of their own is not served by root")
 		}

@@ -8,7 +8,7 @@ import (
 
 // dash checks a dash block.
 func (c *checker) dash(n *node, app *Application, d *DASH) {
-	c.claim(app.Name, d.Path, n.at("path"))
+	c.claim(app.Name, d.Path, false, n.at("path"))
 	if app.OneSetOfSegments() {
 		c.sharedDASH(n, app.HLS, d)
 	}

@@ -166,7 +166,7 @@ http {
   access_log_format = "$remote_addr $status \"$request\" $http_x_forwarded_for"
 
   location "/live" {
-    root          = "/srv"
+    root          = "/srv/hls"
     access        = ["deny 10.1.0.0/16", "allow private", "deny all"]
     cors_origins  = ["https://chat.example"]
     headers       = { "X-Served-By" = "rtmpd" }
