@@ -88,6 +88,7 @@ func (im *importer) directory(i *item, d *directive, app *directive, name, fallb
 		im.note(d, changed, "application %s writes to %s, and two can't share a directory: %s writes to %s now, and the URLs of its streams have one more part", other, taken, app.arg(0), dir)
 	}
 	im.pathNote(d)
+	im.literal(d, dir)
 	i.set(d, "path", quote(template(dir)))
 	return dir
 }
@@ -100,6 +101,13 @@ func (im *importer) claim(dir, app string) string {
 	}
 	im.claimed[key] = app
 	return ""
+}
+
+// literal speaks of variables where nginx-rtmp knows none: it takes them for a name.
+func (im *importer) literal(d *directive, dir string) {
+	if strings.Contains(dir, "$") {
+		im.note(d, changed, "nginx-rtmp knows no variables here: the directory is called that, as before; nested = true gives each stream a directory, filename in record may hold $name")
+	}
 }
 
 // template is s in an attribute with placeholders: a $ is the character.

@@ -25,6 +25,9 @@ type site struct {
 func (im *importer) http(root *item, d *directive) {
 	d.done = true
 	main := &scope{block: d.block}
+	if html := im.htmlDirectory(); html != "" {
+		im.defaultRoots(d.block, main, html)
+	}
 	var sites []*site
 	var redirects []*directive
 	formats := make(map[string]*directive)

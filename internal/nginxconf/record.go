@@ -63,6 +63,9 @@ func (im *importer) record(b *item, from *directive, name string, s *scope) {
 	}
 	if p := s.get("record_path"); p != nil && len(p.args) == 1 {
 		im.pathNote(p)
+		if variable(p) {
+			im.literal(p, p.arg(0))
+		}
 		r.set(p, "path", expression(p.arg(0), template))
 	} else {
 		im.note(d, changed, "it has no record_path: nginx-rtmp writes to /, rtmpd to /var/lib/rtmpd/recordings")

@@ -27,7 +27,7 @@ func init() {
 	reason(changed, "a hook that answers with an rtmp URL does not send the client there: rtmpd pushes the stream to it, or pulls it from it", "notify_send_redirect notify_redirect")
 	reason(unneeded, "names are looked up when a connection is made", "resolver resolver_timeout")
 	reason(better, "rtmps:// in push and pull is checked against the certificates of the system", "rtmp_relay_ssl_verify rtmp_relay_ssl_protocols rtmp_relay_ssl_ciphers rtmp_relay_ssl_server_name rtmp_relay_ssl_verify_depth rtmp_relay_ssl_trusted_certificate rtmp_relay_ssl_name rtmp_relay_ssl_session_reuse")
-	reason(lost, "there is no HTTP-FLV: browsers play HLS, players RTMP", "flv_live flv_live_chunked http_flv flv")
+	reason(lost, "HTTP-FLV has a path for each stream: NAME.flv beside NAME.m3u8, wherever a location serves the hls of its application", "flv_live flv_live_chunked http_flv flv")
 	reason(lost, "there are no virtual hosts: all names share the applications of a listener", "default_server")
 	reason(lost, "location \"/metrics\" { metrics {} } has such numbers, for Prometheus; rtmpd top shows them", "stub_status", "vhost_traffic_status_display", "check_status")
 	reason(unneeded, "rtmpd writes what players need", "dash_repetition dash_pls_length hls_allow_cache")
