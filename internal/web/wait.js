@@ -16,9 +16,21 @@
       }
       if (answer.body) answer.body.cancel(); // it may be as long as the stream
       state.textContent = 'There is a place.';
-      if (page) location.replace(page + location.search.replace('?', '&'));
-      else play(answer.headers.get('Content-Type') || '');
+      begin(answer.headers.get('Content-Type') || '');
     }, function () { later(again); });
+  }
+
+  // A proxy may have the playlist and not the page.
+  function begin(type) {
+    if (!page) {
+      play(type);
+      return;
+    }
+    var there = page + location.search.replace('?', '&');
+    fetch(there, { method: 'HEAD', credentials: 'same-origin' }).then(function (answer) {
+      if (answer.ok) location.replace(there);
+      else play(type);
+    }, function () { play(type); });
   }
 
   // A little apart from the others, who wait as well.
