@@ -10,8 +10,8 @@ import (
 )
 
 // maxSegmentBytes is the memory that a segment may take for as long as a playlist names
-// it. About 1400 are used: a day of segments of 6 s is 20 MB.
-const maxSegmentBytes = 2500
+// it. About 1000 are used: a day of segments of 6 s is 14 MB.
+const maxSegmentBytes = 1300
 
 // An event is listed whole and ends as it is, in place: it becomes a recording (RFC 8216 §4.3.3.5). Of its past there is no more in memory than what the
 // playlist says.

@@ -88,7 +88,7 @@ func (l *lowPlaylist) newest(open *packager.File, distance time.Duration) int {
 
 // low is the text without the first skip segments.
 func (l *lowPlaylist) low(skip int) []byte {
-	b := make([]byte, 0, 600+200*len(l.Segments)+1000)
+	b := make([]byte, 0, 1600+200*(len(l.Segments)-skip))
 	b = l.appendHeader(b, true)
 	b = append(b, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL="...)
 	b = strconv.AppendInt(b, int64(skipTargets*l.target), 10)
@@ -127,7 +127,7 @@ func (l *lowPlaylist) low(skip int) []byte {
 	for i := range l.others {
 		b = l.others[i].append(b)
 	}
-	return b
+	return clip(b)
 }
 
 func (l *lowPlaylist) appendParts(b []byte, f *packager.File) []byte {

@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"bytes"
 	"path"
 	"strconv"
 	"strings"
@@ -42,7 +43,15 @@ func (l *playlist) text() []byte {
 	if l.Ended {
 		b = append(b, "#EXT-X-ENDLIST\n"...)
 	}
-	return b
+	return clip(b)
+}
+
+// clip is b without room for more: a playlist stays in memory, and may be long.
+func clip(b []byte) []byte {
+	if cap(b)-len(b) < 2000 {
+		return b
+	}
+	return bytes.Clone(b)
 }
 
 // appendHeader appends what stands before the first segment.

@@ -49,13 +49,20 @@ type Dir struct {
 
 // A file is one name of ours.
 type file struct {
-	entry    Entry
-	live     File
+	entry    *Entry // not changed, because the ledger has it too
+	live     liveFile
 	visible  bool      // complete under its final name
 	arriving bool      // visible as soon as it is on disk; only of files that live holds whole
 	removeAt time.Time // zero: not scheduled
+	numbers  *Numbers  // nil: none were noted
+}
 
-	numbers Numbers
+// noted are the numbers of a playlist.
+func (f *file) noted() (n Numbers) {
+	if f.numbers != nil {
+		n = *f.numbers
+	}
+	return n
 }
 
 // Numbers are where the numbers of a playlist go on. A Dir only stores them.
@@ -151,7 +158,7 @@ func (s *Dir) Lookup(name string) (File, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if f := s.files[name]; f != nil && (f.visible || f.arriving && s.disk.exists(name)) {
-		return f.live, true
+		return f.live.file(f.entry), true
 	}
 	f, ok := s.parts.files[name]
 	return f, ok
@@ -214,7 +221,7 @@ func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
 	}
 	s.mu.Lock()
 	if f := s.files[entry.Name]; f != nil && !f.visible && live.Body != nil {
-		f.live, f.arriving = live, true
+		f.live, f.arriving = liveOf(live, f.entry), true
 	}
 	s.mu.Unlock()
 	err := s.inDirectory(entry, func() error { return s.disk.replace(entry.Name, data) })
@@ -222,7 +229,7 @@ func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
 	f := s.files[entry.Name]
 	unseen := f != nil && !f.visible
 	if err == nil && f != nil {
-		f.live, f.visible, f.arriving = live, true, false
+		f.live, f.visible, f.arriving = liveOf(live, f.entry), true, false
 		if unseen {
 			s.appeared.raise()
 		}
@@ -239,12 +246,12 @@ func (s *Dir) writeOnce(entry Entry, data []byte, live File, again bool) error {
 func (s *Dir) reserve(entry Entry, again bool) error {
 	s.mu.Lock()
 	f := s.files[entry.Name]
-	known := f != nil && f.entry == entry
+	known := f != nil && *f.entry == entry
 	s.mu.Unlock()
 	if known && !again {
 		return nil
 	}
-	if err := s.ledger.put(entry); err != nil {
+	if err := s.ledger.put(&entry); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -253,7 +260,7 @@ func (s *Dir) reserve(entry Entry, again bool) error {
 		f = &file{}
 		s.files[entry.Name] = f
 	}
-	f.entry, f.removeAt = entry, time.Time{}
+	f.entry, f.removeAt = &entry, time.Time{}
 	return nil
 }
 
@@ -296,12 +303,12 @@ func (s *Dir) makeDirs(dir string, entry Entry) error {
 
 // Forget drops names that are no longer ours to remove; the files stay.
 func (s *Dir) Forget(names ...string) {
-	entries := make([]Entry, 0, len(names))
+	entries := make([]*Entry, 0, len(names))
 	s.mu.Lock()
 	for _, name := range names {
 		if s.files[name] != nil {
 			delete(s.files, name)
-			entries = append(entries, Entry{Name: name, Gone: true})
+			entries = append(entries, &Entry{Name: name, Gone: true})
 		}
 	}
 	s.mu.Unlock()
@@ -315,7 +322,7 @@ func (s *Dir) SetNumbers(playlist string, n Numbers) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.files[playlist]; f != nil {
-		f.numbers = n
+		f.numbers = &n
 	}
 }
 
@@ -324,7 +331,7 @@ func (s *Dir) Show(name string, live File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.files[name]; f != nil {
-		f.live, f.visible = live, true
+		f.live, f.visible = liveOf(live, f.entry), true
 	}
 }
 
@@ -333,7 +340,7 @@ func (s *Dir) Each(f func(r Entry, n Numbers)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, x := range s.files {
-		f(x.entry, x.numbers)
+		f(*x.entry, x.noted())
 	}
 }
 
@@ -342,7 +349,7 @@ func (s *Dir) Names(ok func(File) bool) (names []string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for name, f := range s.files {
-		if f.visible && ok(f.live) {
+		if f.visible && ok(f.live.file(f.entry)) {
 			names = append(names, name)
 		}
 	}

@@ -149,3 +149,8 @@ func (x *tree) failAt(op, name string) {
 		return nil
 	}
 }
+
+func entryFor(name string) *Entry {
+	e := entryOf(name)
+	return &e
+}

@@ -75,13 +75,13 @@ type ledger struct {
 	mu    sync.Mutex
 	file  *os.File
 	lines int
-	torn  bool // the last line on disk is half a line
-	live  map[string]Entry
+	torn  bool              // the last line on disk is half a line
+	live  map[string]*Entry // not changed: see file.entry
 }
 
 // openLedger reads what an earlier process left.
 func openLedger(k *disk, name string, kinds []EntryKind) (*ledger, error) {
-	l := &ledger{disk: k, name: name, kinds: kinds, live: make(map[string]Entry)}
+	l := &ledger{disk: k, name: name, kinds: kinds, live: make(map[string]*Entry)}
 	b, _, err := k.read(name, maxLedgerSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -108,7 +108,7 @@ func (l *ledger) replay(b []byte) {
 		if json.Unmarshal(lines.Bytes(), &r) != nil || !l.valid(&r) {
 			continue // torn, or not ours: a file that we don't know is not deleted
 		}
-		l.apply(r)
+		l.apply(&r)
 	}
 }
 
@@ -128,7 +128,7 @@ func kindIndex(kinds []EntryKind, name string) int {
 	return slices.IndexFunc(kinds, func(k EntryKind) bool { return k.Name == name })
 }
 
-func (l *ledger) apply(r Entry) {
+func (l *ledger) apply(r *Entry) {
 	if r.Gone {
 		delete(l.live, r.Name)
 	} else {
@@ -137,7 +137,7 @@ func (l *ledger) apply(r Entry) {
 }
 
 // put appends lines; when it returns nil they survive the end of the process.
-func (l *ledger) put(entries ...Entry) error {
+func (l *ledger) put(entries ...*Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}

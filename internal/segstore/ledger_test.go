@@ -18,7 +18,7 @@ func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := Entry{Name: "a-1.ts", Kind: "segment"}
-	if err := l.put(one); err != nil {
+	if err := l.put(&one); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.file.WriteString(`{"n":"a-2`); err != nil {
@@ -26,7 +26,7 @@ func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
 	}
 	l.torn = true
 	three := Entry{Name: "a-3.ts", Kind: "segment"}
-	if err := l.put(three); err != nil {
+	if err := l.put(&three); err != nil {
 		t.Fatal(err)
 	}
 	l.close()
@@ -35,7 +35,7 @@ func TestALineTornByAFullDiskDoesNotSwallowTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.close()
-	if len(again.live) != 2 || again.live["a-3.ts"] != three {
+	if len(again.live) != 2 || *again.live["a-3.ts"] != three {
 		t.Errorf("%+v", again.live)
 	}
 }
@@ -47,7 +47,7 @@ func FuzzLedger(f *testing.F) {
 	f.Add([]byte(`{"n":"../x.ts","k":"segment"}` + "\n" + `{"n":"a.m3u8","k":"playlist","gone":true}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzztime.Bound(t)
-		l := ledger{kinds: testKinds, live: make(map[string]Entry)}
+		l := ledger{kinds: testKinds, live: make(map[string]*Entry)}
 		l.replay(b)
 		for name, r := range l.live {
 			if !CleanName(name) || !filepath.IsLocal(name) || r.Name != name {

@@ -231,9 +231,9 @@ func TestHalfALineIsSkippedAlone(t *testing.T) {
 	}
 	defer r.Close()
 	s.ledger.file = w
-	many := make([]Entry, 2000)
+	many := make([]*Entry, 2000)
 	for i := range many {
-		many[i] = entryOf(fmt.Sprintf("a-%d.ts", i))
+		many[i] = entryFor(fmt.Sprintf("a-%d.ts", i))
 	}
 	half := make([]byte, 1)
 	begun := make(chan error, 1)
@@ -247,7 +247,7 @@ func TestHalfALineIsSkippedAlone(t *testing.T) {
 	if err := <-begun; err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ledger.put(entryOf("b.ts")); err == nil { // nothing of it is taken
+	if err := s.ledger.put(entryFor("b.ts")); err == nil { // nothing of it is taken
 		t.Fatal("no error")
 	}
 	_ = w.Close()
@@ -259,7 +259,7 @@ func TestHalfALineIsSkippedAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ledger.file = file
-	if err := s.ledger.put(entryOf("c.ts")); err != nil {
+	if err := s.ledger.put(entryFor("c.ts")); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

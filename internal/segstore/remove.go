@@ -37,7 +37,7 @@ func (s *Dir) remove(name string) error {
 		s.mu.Unlock()
 		return nil // taken over meanwhile
 	}
-	entry, n := f.entry, f.numbers
+	entry, n := *f.entry, f.noted()
 	f.visible = false // HTTP first
 	s.mu.Unlock()
 
@@ -79,7 +79,7 @@ func (s *Dir) Occupied(dir string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for name, f := range s.files {
-		if !s.marker(&f.entry) && strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/' {
+		if !s.marker(f.entry) && strings.HasPrefix(name, dir) && len(name) > len(dir) && name[len(dir)] == '/' {
 			return true
 		}
 	}

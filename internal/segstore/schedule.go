@@ -8,7 +8,7 @@ import (
 
 // Schedule sets the time when names are removed; zero: never.
 func (s *Dir) Schedule(at time.Time, names ...string) {
-	entries := make([]Entry, 0, len(names))
+	entries := make([]*Entry, 0, len(names))
 	s.mu.Lock()
 	for _, name := range names {
 		f := s.files[name]
@@ -16,11 +16,12 @@ func (s *Dir) Schedule(at time.Time, names ...string) {
 			continue
 		}
 		f.removeAt = at
-		f.entry.Remove = 0
-		if !at.IsZero() {
-			f.entry.Remove = at.UnixMilli()
-			heap.Push(&s.due, dueItem{at, s.order(&f.entry), name})
+		entry := *f.entry
+		if entry.Remove = 0; !at.IsZero() {
+			entry.Remove = at.UnixMilli()
+			heap.Push(&s.due, dueItem{at, s.order(&entry), name})
 		}
+		f.entry = &entry
 		entries = append(entries, f.entry)
 	}
 	s.mu.Unlock()
@@ -42,7 +43,9 @@ func (s *Dir) Release(at time.Time, keep time.Duration, names ...string) {
 	s.mu.Lock()
 	for _, name := range names {
 		if f := s.files[name]; f != nil {
-			f.entry.Keep = keep.Milliseconds()
+			entry := *f.entry
+			entry.Keep = keep.Milliseconds()
+			f.entry = &entry
 		}
 	}
 	s.mu.Unlock()

@@ -83,8 +83,8 @@ func (s *Dir) forgetDeleted() {
 	s.mu.RLock()
 	var all []held
 	for _, f := range s.files {
-		if f.visible && f.live.Body != nil {
-			all = append(all, held{f.entry, f.numbers})
+		if f.visible && f.live.text != nil && f.live.text.Body != nil {
+			all = append(all, held{*f.entry, f.noted()})
 		}
 	}
 	s.mu.RUnlock()
