@@ -338,7 +338,7 @@
       for (const engine of engines(this.video)) {
         const s = sources.find((s) => s.kind === (engine === "dash.js" ? "dash" : "hls"));
         if (!s) continue;
-        ways.push({ engine, url: s.url, from: s.url });
+        ways.push({ engine, url: s.url, from: s.url, low: engine === "hls.js" && this.low });
         if (engine === "hls.js" && this.low) { // without parts a line may be slower
           const plain = new URL(s.url);
           plain.searchParams.set("_ll", "0");
@@ -354,12 +354,14 @@
       this.troubles = [];
     }
 
-    // trouble takes the next way after the third one within three minutes, and says so.
+    // trouble takes the next way after the third one within three minutes, and says so. With
+    // low latency the second is enough: without it a player has more in store.
     trouble() {
       if (this.info?.state !== "live") return false; // then it is the publisher's
       const now = performance.now();
       this.troubles = [...this.troubles.filter((t) => now - t < 180000), now];
-      if (this.troubles.length < 3 || this.ways().length < 2) return false;
+      const ways = this.ways();
+      if (ways.length < 2 || this.troubles.length < (ways[this.way % ways.length].low ? 2 : 3)) return false;
       this.troubles = [];
       this.way++;
       return true;
