@@ -60,3 +60,22 @@ func TestPeerGoalsFollowTheFlushInterval(t *testing.T) {
 		t.Errorf("churn: got %+v, want the first missed and the second met", goals)
 	}
 }
+
+func TestTheGoalsOfTokensAndOfPublishesThroughATrigger(t *testing.T) {
+	viewers := func(scenario string, cpu float64) Result {
+		return Result{Server: "rtmpd", Scenario: scenario, Streams: 1, Clients: 500, BitRate: 1, Bytes: 1e9, ServerCPU: cpu}
+	}
+	results := []Result{viewers(watchOpen, 1), viewers(watchTokens, 1.05), viewers(watchTokens, 2.4), viewers(watchOpen, 2)}
+	if g := tokensGoal(results, 500, 1, 0); g.got < 1.124 || g.got > 1.126 || g.met {
+		t.Errorf("tokens: got %+v, want the median of 1.05 and 1.2, missed", g)
+	}
+	for rate, met := range map[float64]bool{999.9: false, 1000: true} {
+		results := []Result{{Server: "rtmpd", Scenario: "rewrite", Clients: 1000, BitRate: 1, Rate: rate}}
+		if g := rewriteGoals(results, 1000, 1)[0]; g.met != met || g.got != rate {
+			t.Errorf("%g publishes a second: got %+v, want met %v", rate, g, met)
+		}
+	}
+	if g := rewriteGoals(nil, 1000, 1)[0]; g.met || g.why == "" {
+		t.Errorf("without a run: got %+v, want it missed", g)
+	}
+}
