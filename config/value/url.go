@@ -89,7 +89,7 @@ func isURL(s string) bool { return strings.Contains(s, "://") }
 
 // checkURL wants an absolute URL. The error never shows it: it may hold a password.
 func checkURL(s string, schemes ...string) error {
-	write := fmt.Errorf("this is no complete URL: write \"%s://HOST/…\"", strings.Join(schemes, "://HOST/…\" or \""))
+	write := fmt.Errorf("a URL is wanted here: write \"%s://HOST/…\"", strings.Join(schemes, "://HOST/…\" or \""))
 	u, err := url.Parse(strings.ReplaceAll(s, "$", "x"))
 	if err != nil || u.Host == "" || u.Hostname() == "" || strings.ContainsAny(s, " \t\r\n") {
 		return write
