@@ -77,8 +77,9 @@ func saved(t *testing.T, s *server, stream string, tags []sentTag, ext ...string
 func TestProgressiveOutputsHaveTheFrames(t *testing.T) {
 	t.Parallel()
 	s := runExample(t, "progressive.hcl", loopback())
-	t.Run("AAC", func(t *testing.T) {
-		t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
+	beside.Run("AAC", func(t *testing.T) {
 		source, tags := encodeTags(t, 8, "-c:a", "aac")
 		files := saved(t, s, "aac", tags, ".flv", ".ts", ".mp4", ".mkv", ".aac")
 		for ext, file := range files {
@@ -88,8 +89,7 @@ func TestProgressiveOutputsHaveTheFrames(t *testing.T) {
 			sameEnd(t, source, file, "a", 3*43)
 		}
 	})
-	t.Run("MP3", func(t *testing.T) {
-		t.Parallel()
+	beside.Run("MP3", func(t *testing.T) {
 		source, tags := encodeTags(t, 6, "-c:a", "libmp3lame")
 		for ext, file := range saved(t, s, "mp3", tags, ".mp3", ".mp4", ".mkv", ".ts") {
 			if ext != ".mp3" {
@@ -156,12 +156,12 @@ func TestPlayersPlayProgressiveOutputs(t *testing.T) {
 		_ = r.Body.Close()
 		return r.StatusCode == http.StatusOK
 	})
-	t.Run("Chromium, a video", func(t *testing.T) {
-		t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
+	beside.Run("Chromium, a video", func(t *testing.T) {
 		watchPage(t, base+".mp4", 5*time.Second)
 	})
-	t.Run("Chromium, a radio", func(t *testing.T) {
-		t.Parallel()
+	beside.Run("Chromium, a radio", func(t *testing.T) {
 		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprintf(w, `<audio autoplay muted src="%s.aac"></audio>`, base)
@@ -174,12 +174,10 @@ func TestPlayersPlayProgressiveOutputs(t *testing.T) {
 			return at > 2
 		})
 	})
-	t.Run("mpv", func(t *testing.T) {
-		t.Parallel()
+	beside.Run("mpv", func(t *testing.T) {
 		playMPV(t, base+".mkv")
 	})
-	t.Run("VLC", func(t *testing.T) {
-		t.Parallel()
+	beside.Run("VLC", func(t *testing.T) {
 		playVLC(t, base+".flv")
 	})
 }

@@ -12,9 +12,10 @@ import (
 // A clip of all of a stream has the frames that were published, and Chromium plays it.
 func TestClipsHaveTheFrames(t *testing.T) {
 	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for name, start := range map[string]func(*testing.T) *server{"ts": startServer, "mp4": startFragmented} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			s := start(t)
 			file := filepath.Join(t.TempDir(), "in.flv")
 			succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8",

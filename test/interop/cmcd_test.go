@@ -17,9 +17,10 @@ func TestHlsjsSaysHowItFares(t *testing.T) {
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
 	s.waitLive(t, "test")
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, options := range map[string]string{"query": "{}", "headers": "{ useHeaders: true }"} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				playFor(t, strings.Replace(hlsjsPage, "new Hls()", "new Hls({ cmcd: "+options+" })", 1), s.hlsURL("test"), 5*time.Second)
 			})
 		}

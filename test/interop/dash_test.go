@@ -93,10 +93,13 @@ func (s *server) waitMPD(t *testing.T, stream, what string, ok func(string) bool
 }
 
 func TestPlayersOfDASH(t *testing.T) {
+	t.Parallel()
 	s := startDASH(t)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
 	s.waitMPD(t, "test", "is there", func(string) bool { return true }) // players come as early as they can
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with dash.js": func(t *testing.T, url string) { playInChromium(t, dashjsPage, url) },
 			"Chromium with Shaka":   func(t *testing.T, url string) { playInChromium(t, shakaPage, url) },
@@ -105,8 +108,7 @@ func TestPlayersOfDASH(t *testing.T) {
 			"GStreamer dashdemux":   playGStreamerDASH,
 			"ffmpeg":                playFFmpeg,
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t, s.dashURL("test"))
 			})
 		}
@@ -291,6 +293,7 @@ func TestDASHFilesAreNamedAsNginxNamesThem(t *testing.T) {
 
 // examples/hls-and-dash.hcl as it stands: dash.js and hls.js play the same files.
 func TestTheExampleOfHLSAndDASH(t *testing.T) {
+	t.Parallel()
 	address := loopback()
 	s := runExample(t, "hls-and-dash.hcl", address)
 	background(t, ffmpegLive(t, "rtmp://"+address+"/live/test"))
@@ -308,12 +311,13 @@ func TestTheExampleOfHLSAndDASH(t *testing.T) {
 		t.Errorf("the playlist begins with %q, and the MPD is\n%s", time0, mpd)
 	}
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T){
 			"dash.js": func(t *testing.T) { playInChromium(t, dashjsPage, s.dashURL("test")) },
 			"hls.js":  func(t *testing.T) { playInChromium(t, hlsjsPage, s.hlsURL("test")) },
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t)
 			})
 		}

@@ -165,9 +165,10 @@ func TestTheRecipesRun(t *testing.T) {
 		t.Fatalf("%d recipes", len(recipes))
 	}
 	clip := makeClip(t, 12)
+	beside := together(t)
+	defer beside.Wait()
 	for _, r := range recipes {
-		t.Run(r[1], func(t *testing.T) {
-			t.Parallel()
+		beside.Run(r[1], func(t *testing.T) {
 			s := &server{dir: t.TempDir()}
 			slate := filepath.Join(s.dir, "slate.mp4")
 			succeed(t, command(t, time.Minute, "ffmpeg", "-nostdin", "-v", "error", "-i", clip, "-c", "copy", "-t", "4", slate))

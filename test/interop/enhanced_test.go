@@ -21,7 +21,10 @@ import (
 // what is published: it announces no codecs, and gets track 0 whatever it is.
 // It gives up a stream of which it is told a track twice.
 func TestGortmplibPlaysEnhancedRTMP(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct{ file, video, audio string }{
 		{"hevc", "H265", "MPEG4Audio"},
 		{"av1", "AV1", "MPEG4Audio"},
@@ -29,8 +32,7 @@ func TestGortmplibPlaysEnhancedRTMP(t *testing.T) {
 		{"h264opus", "H264", "Opus"},
 		{"multi", "H264", "MPEG4Audio"},
 	} {
-		t.Run(c.file, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.file, func(t *testing.T) {
 			w := watchGortmplib(t, s, c.file)
 			tags := flvTags(t, filepath.Join("../../internal/flv/testdata", c.file+".flv"))
 			sent := publishTags(t, s, c.file, tags)

@@ -243,9 +243,10 @@ http {
 // along that it has started.
 func TestAStopLeavesNoProgram(t *testing.T) {
 	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		t.Run(signal.String(), func(t *testing.T) {
-			t.Parallel()
+		beside.Run(signal.String(), func(t *testing.T) {
 			s := &server{dir: t.TempDir(), log: new(lockedBuffer)}
 			path := filepath.Join(s.dir, "rtmpd.hcl")
 			if err := os.WriteFile(path, fmt.Appendf(nil, execConfig, s.dir), 0o600); err != nil {

@@ -14,7 +14,10 @@ import (
 // nor read, with our own publisher: HEVC goes into HLS; of what MPEG-TS can't
 // carry the log says so in one line, and the rest of the stream is there.
 func TestEnhancedRTMP(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		file           string
 		rendition      string // with several video tracks, that of the first
@@ -27,8 +30,7 @@ func TestEnhancedRTMP(t *testing.T) {
 		{file: "h264opus", noAAC: true, complaint: "Opus"},
 		{file: "av1opus", noVideo: true, noAAC: true, complaint: "AV1 Opus"},
 	} {
-		t.Run(c.file, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.file, func(t *testing.T) {
 			sent := publishTags(t, s, c.file, flvTags(t, filepath.Join("../../internal/flv/testdata", c.file+".flv")))
 			for codec := range strings.FieldsSeq(c.complaint) {
 				lines := 0

@@ -32,10 +32,13 @@ func (s *server) waitFragments(t *testing.T, stream string) {
 
 // One encoder publishes fragmented MP4, and everybody watches it at once.
 func TestPlayersOfFragmentedMP4(t *testing.T) {
+	t.Parallel()
 	s := startFragmented(t)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
 	s.waitFragments(t, "test")
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with hls.js":   func(t *testing.T, url string) { playInChromium(t, strictPage, url) },
 			"Chromium with video.js": func(t *testing.T, url string) { playInChromium(t, videojsPage, url) },
@@ -45,8 +48,7 @@ func TestPlayersOfFragmentedMP4(t *testing.T) {
 			"GStreamer hlsdemux":     playGStreamerMP4,
 			"ffmpeg":                 playFFmpeg,
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t, s.hlsURL("test"))
 			})
 		}
@@ -61,6 +63,8 @@ func TestFragmentedMP4HasTheSameFrames(t *testing.T) {
 		"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=8",
 		"-pix_fmt", "yuv420p", "-g", "25", "-c:a", "aac",
 	}
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		name   string
 		encode []string
@@ -71,8 +75,7 @@ func TestFragmentedMP4HasTheSameFrames(t *testing.T) {
 		{"slices-apart", []string{"-c:v", "libx264", "-preset", "ultrafast", "-slices", "4"}, slicesApart},
 		{"adts-by-three", []string{"-c:v", "libx264", "-preset", "ultrafast"}, func(tags []sentTag) []sentTag { return intoADTS(tags, 3) }},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "in.flv")
 			succeed(t, command(t, time.Minute, "ffmpeg", slices.Concat([]string{"-nostdin", "-v", "error"}, source, c.encode, []string{"-f", "flv", file})...))
 			var tags []sentTag
@@ -115,11 +118,12 @@ func playGStreamerMP4(t *testing.T, url string) {
 func TestEnhancedRTMPInFragmentedMP4(t *testing.T) {
 	t.Parallel()
 	s := startFragmented(t)
+	beside := together(t)
+	defer beside.Wait()
 	for file, codecs := range map[string]string{
 		"hevc": "hvc1.,mp4a.40.2", "multi": "avc1.,mp4a.40.2", "av1": "av01.,mp4a.40.2", "h264opus": "avc1.,opus", "av1opus": "av01.,opus",
 	} {
-		t.Run(file, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(file, func(t *testing.T) {
 			sent := publishTags(t, s, file, flvTags(t, filepath.Join("../../internal/flv/testdata", file+".flv")))
 			first := file
 			if file == "multi" { // two video tracks of one size

@@ -156,9 +156,11 @@ func callNames(calls []hookCall) string {
 }
 
 func TestHooksAreAskedAsNginxRTMPAsksThem(t *testing.T) {
+	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for _, sc := range hookScenarios() {
-		t.Run(sc.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(sc.name, func(t *testing.T) {
 			nginx, rtmpd := startNginx(t, sc.nginx, sc.reply), startHooked(t, sc.hcl, sc.reply)
 			theirs, their := runScenario(nginx, sc, sc.calls)
 			own := sc.calls

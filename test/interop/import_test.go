@@ -195,17 +195,19 @@ var (
 // TestImportsRun runs what each golden nginx.conf of internal/nginxconf is imported as.
 // Where anybody may publish to an application with HLS, somebody does.
 func TestImportsRun(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../internal/nginxconf/testdata/golden/*.txtar")
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d golden files, %v", len(files), err)
 	}
+	beside := together(t)
+	defer beside.Wait()
 	for _, golden := range files {
 		text := string(read(t, golden))
 		if !strings.Contains(text, "\n-- rtmpd.hcl --\n") {
 			continue // a mistake, and its error
 		}
-		t.Run(strings.TrimSuffix(filepath.Base(golden), ".txtar"), func(t *testing.T) {
-			t.Parallel()
+		beside.Run(strings.TrimSuffix(filepath.Base(golden), ".txtar"), func(t *testing.T) {
 			s := &server{dir: t.TempDir()}
 			path := s.importGolden(t, text)
 			cfg, _, _ := config.Load(path, config.LoadOptions{Check: true})

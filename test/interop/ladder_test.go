@@ -56,6 +56,8 @@ func ladderTags(t *testing.T, seconds int) (tags []sentTag, files []string) {
 func TestLaddersHaveTheSameFrames(t *testing.T) {
 	t.Parallel()
 	tags, files := ladderTags(t, 8)
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		name  string
 		start func(*testing.T) *server
@@ -64,8 +66,7 @@ func TestLaddersHaveTheSameFrames(t *testing.T) {
 		{"ts", startServer, ""},
 		{"mp4", startFragmented, "-video"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.name, func(t *testing.T) {
 			s := c.start(t)
 			if err := sendInTime(t.Context(), s, "test", tags, time.Now()); err != nil {
 				t.Fatal(err)

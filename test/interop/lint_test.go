@@ -96,12 +96,13 @@ func TestLintFindsWhatIsWrongInNginxs(t *testing.T) {
 		dash, errDASH := get(web.URL + "/dash/test.mpd")
 		return err == nil && errDASH == nil && strings.Count(string(hls), "#EXTINF") >= 3 && strings.Count(string(dash), "<S ") >= 6
 	})
+	beside := together(t)
+	defer beside.Wait()
 	for name, want := range map[string]map[string]string{
 		"test.m3u8":     {"ts-continuity-segment": "MUST", "segment-expires": "SHOULD", "cors": "ADVICE", "independent-missing": "ADVICE"},
 		"dash/test.mpd": {"utc-timing": "MUST", "init-mvex": "MUST", "decode-time": "MUST", "delay-missing": "ADVICE", "cors": "ADVICE"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			r := lint(t, web.URL+"/"+name, 15*time.Second)
 			found := map[string]string{}
 			for _, f := range r.Findings {

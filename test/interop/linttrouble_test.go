@@ -31,9 +31,10 @@ func TestLintThroughTrouble(t *testing.T) {
 			second[i].at += 2000 // its network does; its clock goes on
 		}
 	}
+	beside := together(t)
+	defer beside.Wait()
 	for name, config := range map[string]string{"ts": serverConfig, "mp4": fragmentedConfig} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			s := &server{dir: t.TempDir()}
 			s.run(t, strings.Replace(strings.ReplaceAll(config, "%[1]s", s.dir), `reconnect_grace = "2s"`, `reconnect_grace = "60s"`, 1))
 			ctx, cut := context.WithCancel(t.Context())

@@ -28,11 +28,14 @@ var lowPage = strings.Replace(hlsjsPage, "hls.loadSource", "window.latency = () 
 // One encoder publishes with low latency. hls.js plays it a second behind, and players
 // that know nothing of parts play the same playlists.
 func TestPlayersOfLowLatency(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, strings.ReplaceAll(lowConfig, "%[1]s", s.dir))
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
 	s.waitFragments(t, "test")
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with hls.js":   playLow,
 			"Chromium with video.js": func(t *testing.T, url string) { playInChromium(t, videojsPage, url) },
@@ -40,8 +43,7 @@ func TestPlayersOfLowLatency(t *testing.T) {
 			"mpv":                    playMPV,
 			"ffmpeg":                 playFFmpeg,
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t, s.hlsURL("test"))
 			})
 		}
@@ -115,6 +117,7 @@ var everybodyConfig = strings.Replace(lowConfig, "\n    hls {", `
 // nginx), hls.js (low-latency HLS), dash.js (low-latency DASH) and Shaka (DASH through
 // nginx), and the linter finds nothing.
 func TestOneSetOfSegmentsForEverybody(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, strings.ReplaceAll(everybodyConfig, "%[1]s", s.dir))
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
@@ -135,6 +138,8 @@ func TestOneSetOfSegmentsForEverybody(t *testing.T) {
 		}
 	}
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T){
 			"VLC through nginx":   func(t *testing.T) { playVLC(t, files+"/test.m3u8") },
 			"hls.js":              page(lowPage, s.hlsURL("test")),
@@ -143,8 +148,7 @@ func TestOneSetOfSegmentsForEverybody(t *testing.T) {
 			"lint of HLS":         clean(s.hlsURL("test")),
 			"lint of DASH":        clean(s.dashURL("test")),
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t)
 			})
 		}

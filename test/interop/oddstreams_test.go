@@ -224,9 +224,10 @@ func (s *server) show(t *testing.T, clips map[string][]sentTag, suffix string) m
 	shown := make(map[string][]watched)
 	var mu sync.Mutex
 	t.Run("watch", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for _, player := range players {
-			t.Run(player, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(player, func(t *testing.T) {
 				browser := func() *page {
 					defer opened.Done()
 					return s.openMany(t, player)

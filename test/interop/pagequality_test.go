@@ -267,6 +267,8 @@ func bandwidths(t *testing.T, s *server, stream string) (all []int64) {
 // it does not need before the first segment, and for nothing that waits.
 func TestFirstPictureOfAPage(t *testing.T) {
 	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for name, c := range map[string]struct {
 		hls  string
 		want []string
@@ -276,8 +278,7 @@ func TestFirstPictureOfAPage(t *testing.T) {
 			"hls.min.js", "page.css", "page.js", "player.js", "test-audio.m3u8", "test-video.m3u8", "test.m3u8",
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			s := &server{dir: t.TempDir()}
 			s.run(t, strings.Replace(s.paged(t, ""), `fragment = "2s"`, c.hls, 1))
 			s.publish(t, "test", forEver)

@@ -13,12 +13,15 @@ import (
 
 // TestPlayers has one encoder publish and everybody watch it at once.
 func TestPlayers(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
 	s.waitLive(t, "test")
 	url := s.hlsURL("test")
 
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T, string){
 			"Chromium with hls.js":   func(t *testing.T, url string) { playInChromium(t, hlsjsPage, url).quiet(t) },
 			"Chromium with video.js": func(t *testing.T, url string) { playInChromium(t, videojsPage, url).quiet(t) },
@@ -27,8 +30,7 @@ func TestPlayers(t *testing.T) {
 			"GStreamer hlsdemux":     playGStreamer,
 			"ffmpeg":                 playFFmpeg,
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t, url)
 			})
 		}

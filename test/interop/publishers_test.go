@@ -20,7 +20,10 @@ const testcard = "../../internal/demo/testcard.flv"
 // reads every fragment with two readers that are not ours: what was sent is
 // there, whole and in order.
 func TestPublishers(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
+	beside := together(t)
+	defer beside.Wait()
 	for stream, c := range map[string]struct {
 		publish func(t *testing.T, s *server, stream string) frames // returns what it sent
 	}{
@@ -34,8 +37,7 @@ func TestPublishers(t *testing.T) {
 		"gstreamer-rtmp2":    {gstreamer("rtmp2sink", "")},
 		"gortmplib":          {publishGortmplib},
 	} {
-		t.Run(stream, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(stream, func(t *testing.T) {
 			sent := c.publish(t, s, stream)
 			playlist, fragments := s.ended(t, stream)
 			checkTS(t, playlist, fragments, sent)

@@ -115,6 +115,8 @@ func TestRecordingsHaveWhatWasPublished(t *testing.T) {
 	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, recorders(s.dir, ""))
+	beside := together(t)
+	defer beside.Wait()
 	for name, more := range map[string][]string{
 		"b-frames": nil,
 		"mp3":      {"-c:a", "libmp3lame"},
@@ -122,8 +124,7 @@ func TestRecordingsHaveWhatWasPublished(t *testing.T) {
 		"no-video": {"-vn"},
 		"no-bs":    {"-bf", "0", "-tune", "zerolatency"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			source, tags := clip(t, 8, more...)
 			publishTags(t, s, name, tags)
 			want := probeRecording(t, source)
@@ -186,10 +187,11 @@ func TestPlayersOpenRecordings(t *testing.T) {
 	s.run(t, recorders(s.dir, ""))
 	_, tags := clip(t, 12)
 	publishTags(t, s, "cam", tags)
+	beside := together(t)
+	defer beside.Wait()
 	for _, format := range formats {
 		file := s.recorded(t, "cam", format)[0]
-		t.Run("VLC "+format, func(t *testing.T) {
-			t.Parallel()
+		beside.Run("VLC "+format, func(t *testing.T) {
 			copied := filepath.Join(t.TempDir(), filepath.Base(file))
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -204,8 +206,7 @@ func TestPlayersOpenRecordings(t *testing.T) {
 			playVLC(t, copied)
 		})
 	}
-	t.Run("Chromium", func(t *testing.T) {
-		t.Parallel()
+	beside.Run("Chromium", func(t *testing.T) {
 		seekInChromium(t, s.recorded(t, "cam", "mp4")[0])
 	})
 }

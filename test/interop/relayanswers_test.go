@@ -29,9 +29,11 @@ const (
 // server, which is an nginx-rtmp, is asked the same, here and there the same names have
 // the stream, and it ends with its publisher and its players.
 func TestAnswersOfHooksThatNameAnotherServer(t *testing.T) {
+	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for _, shared := range []bool{false, true} {
-		t.Run(fmt.Sprintf("notify_relay_redirect %t", shared), func(t *testing.T) {
-			t.Parallel()
+		beside.Run(fmt.Sprintf("notify_relay_redirect %t", shared), func(t *testing.T) {
 			far := startNginx(t, `application live { live on;
       on_publish http://$HOOK/publish; on_publish_done http://$HOOK/publish_done; on_play http://$HOOK/play; on_play_done http://$HOOK/play_done; }`, nil)
 			to, from := "rtmp://"+far.address+"/live/over-there?token=x", "rtmp://"+far.address+"/live/source?token=y"

@@ -161,9 +161,10 @@ func TestRecordingsOfOtherCodecs(t *testing.T) {
 	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, recorders(s.dir, ""))
+	beside := together(t)
+	defer beside.Wait()
 	for name, codecs := range map[string][2]string{"hevc": {"hevc", "aac"}, "multi": {"h264", "aac"}, "av1": {"av1", "aac"}, "h264opus": {"h264", "opus"}, "av1opus": {"av1", "opus"}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			sent := publishTags(t, s, name, flvTags(t, filepath.Join("../../internal/flv/testdata", name+".flv")))
 			for _, format := range []string{"mp4", "mkv"} {
 				files := s.recorded(t, name, format)

@@ -19,9 +19,12 @@ import (
 // once. What they see of rtmpd is what they see of nginx-rtmp: the same streams,
 // as early a picture, no other complaint; and a copy of the stream ends.
 func TestRTMPPlayersBesideNginx(t *testing.T) {
+	t.Parallel()
 	nginx, rtmpd := startBoth(t)
 	clip, other := encodeClip(t, "320x180", "48000"), encodeClip(t, "640x360", "44100")
 	described := describeAgain(clip)
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		name string
 		// live makes the stream what it is to be when players join.
@@ -57,16 +60,16 @@ func TestRTMPPlayersBesideNginx(t *testing.T) {
 			s.waitMedia(stream, 3*time.Second)
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.name, func(t *testing.T) {
 			stream := streamName(c.name)
 			onBoth(nginx, rtmpd, func(s *side) any { c.live(s, stream); return nil })
 			if t.Failed() {
 				return
 			}
+			beside := together(t)
+			defer beside.Wait()
 			for _, p := range rtmpPlayers {
-				t.Run(p.name, func(t *testing.T) {
-					t.Parallel()
+				beside.Run(p.name, func(t *testing.T) {
 					comparePlaying(t, nginx, rtmpd, func(s *side, _ int, enough enough) playing {
 						return p.play(t, s.rtmpURL(stream), enough)
 					})
@@ -78,11 +81,13 @@ func TestRTMPPlayersBesideNginx(t *testing.T) {
 
 // TestRTMPPlayersWaitBesideNginx has players come before their publisher.
 func TestRTMPPlayersWaitBesideNginx(t *testing.T) {
+	t.Parallel()
 	nginx, rtmpd := startBoth(t)
 	clip := encodeClip(t, "320x180", "48000")
+	beside := together(t)
+	defer beside.Wait()
 	for _, p := range rtmpPlayers {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(p.name, func(t *testing.T) {
 			comparePlaying(t, nginx, rtmpd, func(s *side, n int, enough enough) playing {
 				stream := fmt.Sprint(streamName(p.name), n)
 				done, begun := make(chan playing, 1), time.Now()
@@ -115,10 +120,13 @@ func TestRTMPPlayersWaitBesideNginx(t *testing.T) {
 // streams, mpv before it plays. From nginx-rtmp, which does not answer, nothing
 // comes any more.
 func TestSeekInALiveStream(t *testing.T) {
+	t.Parallel()
 	rtmpd := startHooked(t, `application "live" {}`, nil)
 	rtmpd.broadcast("cam", encodeClip(t, "320x180", "48000"))
 	rtmpd.waitMedia("cam", time.Second)
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for _, c := range []struct {
 			name, plays string
 			args        []string
@@ -126,8 +134,7 @@ func TestSeekInALiveStream(t *testing.T) {
 			{"ffmpeg", `frame= *[1-9]`, []string{"-nostdin", "-rw_timeout", "20000000", "-ss", "1", "-i", rtmpd.rtmpURL("cam"), "-t", "2", "-f", "null", "-"}},
 			{"mpv", `AV: 00:00:0[1-9]`, []string{"--no-config", "--vo=null", "--ao=null", "--force-seekable=yes", "--start=1", "--length=2", rtmpd.rtmpURL("cam")}},
 		} {
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(c.name, func(t *testing.T) {
 				out := succeed(t, command(t, 30*time.Second, c.name, c.args...))
 				if !regexp.MustCompile(c.plays).MatchString(out) {
 					t.Errorf("it shows nothing behind the seek:\n%s", tail(out, 20))

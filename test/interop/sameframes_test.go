@@ -58,6 +58,8 @@ func TestAllOutputsHaveTheSameFrames(t *testing.T) {
 		return append([]string{"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25"}, more...)
 	}
 	stereo := []string{"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=8"}
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		name   string
 		encode []string // ffmpeg's arguments
@@ -71,8 +73,7 @@ func TestAllOutputsHaveTheSameFrames(t *testing.T) {
 		{"adts", append(stereo, x264("-c:a", "aac")...), func(tags []sentTag) []sentTag { return intoADTS(tags, 1) }, []string{"a"}},
 		{"adts-by-three", append(stereo, x264("-c:a", "aac")...), func(tags []sentTag) []sentTag { return intoADTS(tags, 3) }, []string{"a"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			source, played, ts := filepath.Join(dir, "in.flv"), filepath.Join(dir, "played.flv"), filepath.Join(dir, "out.ts")
 			succeed(t, command(t, time.Minute, "ffmpeg", append(append([]string{"-nostdin", "-v", "error"}, c.encode...), "-f", "flv", source)...))

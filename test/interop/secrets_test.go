@@ -145,9 +145,11 @@ type vault struct {
 // kind of secret, then reads all that rtmpd has written anywhere. An output that
 // is empty, or does not even name the public stream, was not looked at.
 func TestNoOutputHoldsASecret(t *testing.T) {
+	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for _, format := range []string{"text", "json"} {
-		t.Run(format, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(format, func(t *testing.T) {
 			v := openVault(t, format)
 			v.publishers()
 			v.viewers()

@@ -196,9 +196,10 @@ func TestEveryLineOfShellInTheDocumentsRuns(t *testing.T) {
 		}
 		isTested(t, e.test)
 	}
+	beside := together(t)
+	defer beside.Wait()
 	for document, lines := range byDocument {
-		t.Run(filepath.Base(document), func(t *testing.T) {
-			t.Parallel()
+		beside.Run(filepath.Base(document), func(t *testing.T) {
 			d := newDesk(t, document)
 			for _, l := range lines {
 				d.types(t, l)

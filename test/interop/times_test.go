@@ -14,15 +14,17 @@ import (
 // pass 2^24 ms (4 h 40 min: extended timestamps) or go round at 2^32 ms (50 days)
 // in mid-fragment. HLS goes on as if nothing had happened.
 func TestTimestampsPast24And32Bits(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
+	beside := together(t)
+	defer beside.Wait()
 	for stream, begin := range map[string]uint32{
 		"from-0":       0,
 		"past-24-bits": 1<<24 - 1500,
 		"past-31-bits": 1<<31 - 1500,
 		"past-32-bits": 1<<32 - 1500,
 	} {
-		t.Run(stream, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(stream, func(t *testing.T) {
 			tags := flvTags(t, testcard)
 			for i := range tags {
 				tags[i].timestamp += begin
@@ -50,7 +52,10 @@ func TestTimestampsPast24And32Bits(t *testing.T) {
 // TestOtherAudio has MP3 (from ffmpeg, as old encoders send it) and AC-3 and
 // E-AC-3 (Enhanced RTMP, from our own publisher) go into HLS, to the last frame.
 func TestOtherAudio(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		codec   string
 		publish func(t *testing.T, s *server, stream string) frames
@@ -59,8 +64,7 @@ func TestOtherAudio(t *testing.T) {
 		{"ac3", enhancedAudio("ac-3", "tone.ac3")},
 		{"eac3", enhancedAudio("ec-3", "tone.eac3")},
 	} {
-		t.Run(c.codec, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.codec, func(t *testing.T) {
 			sent := c.publish(t, s, c.codec)
 			playlist, fragments := s.ended(t, c.codec)
 			checkPlaylist(t, playlist)

@@ -54,6 +54,7 @@ http {
 // TestPlayersWithALink: with the token of rtmpd token new, or with the passphrase, everybody
 // plays, and fragments are for them too; without one nobody does.
 func TestPlayersWithALink(t *testing.T) {
+	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, fmt.Sprintf(tokensConfig, s.dir))
 	background(t, ffmpegLive(t, s.rtmpURL("test")))
@@ -65,6 +66,8 @@ func TestPlayersWithALink(t *testing.T) {
 	})
 
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for name, play := range map[string]func(*testing.T){
 			"Chromium with hls.js": func(t *testing.T) { playInChromium(t, hlsjsPage, s.hlsURL("test")+link).quiet(t) },
 			"VLC":                  func(t *testing.T) { playVLC(t, s.hlsURL("test")+link) },
@@ -84,8 +87,7 @@ func TestPlayersWithALink(t *testing.T) {
 				}
 			},
 		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				play(t)
 			})
 		}

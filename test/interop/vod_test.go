@@ -60,14 +60,16 @@ func copied(t *testing.T, url string) probed {
 
 // Players get every frame of a file, as from nginx-rtmp.
 func TestFilesBesideNginx(t *testing.T) {
+	t.Parallel()
 	s := startVOD(t)
 	nginx := startNginx(t, "application vod { play $DIR; }", nil)
 	film(t, filepath.Join(s.dir, "videos"), nginx.dir)
 	want := probeRecording(t, filepath.Join(s.dir, "videos/film.flv"))
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for _, name := range []string{"film", "film.flv", "mp4:film.mp4", "film.mp4", "mp4:fragmented.mp4"} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run(name, func(t *testing.T) {
 				theirs := make(chan probed, 1)
 				plays := name != "mp4:fragmented.mp4" // nginx-rtmp does not
 				go func() {
@@ -103,13 +105,15 @@ func framesShown(log string) (n int) {
 
 // Players seek in files.
 func TestSeekInAFile(t *testing.T) {
+	t.Parallel()
 	s := startVOD(t)
 	film(t, filepath.Join(s.dir, "videos"))
 	t.Run("together", func(t *testing.T) {
+		beside := together(t)
+		defer beside.Wait()
 		for _, name := range []string{"film", "mp4:film.mp4", "mp4:fragmented.mp4"} {
 			url := "rtmp://" + s.rtmp + "/vod/" + name
-			t.Run("ffmpeg "+name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run("ffmpeg "+name, func(t *testing.T) {
 				begin := time.Now()
 				out := succeed(t, command(t, 40*time.Second, "ffmpeg", "-nostdin", "-rw_timeout", "20000000", "-ss", "4.5", "-i", url, "-fps_mode", "passthrough", "-f", "null", "-"))
 				if n := framesShown(out); n < 44 || n > 46 {
@@ -117,16 +121,14 @@ func TestSeekInAFile(t *testing.T) {
 				}
 				t.Logf("after %s", time.Since(begin))
 			})
-			t.Run("mpv "+name, func(t *testing.T) {
-				t.Parallel()
+			beside.Run("mpv "+name, func(t *testing.T) {
 				out := succeed(t, command(t, 40*time.Second, "mpv", "--no-config", "--vo=null", "--ao=null", "--start=3", "--length=1", url))
 				if !regexp.MustCompile(`AV: 00:00:0[34] / 00:00:0[56]`).MatchString(out) {
 					t.Errorf("it does not show what is behind the seek, or not how long the file is:\n%s", tail(out, 20))
 				}
 			})
 		}
-		t.Run("VLC", func(t *testing.T) {
-			t.Parallel()
+		beside.Run("VLC", func(t *testing.T) {
 			if p := vlcPlaysRTMP(t, "rtmp://"+s.rtmp+"/vod/film", nil); p.picture == 0 || p.buffered > 5*time.Second {
 				t.Errorf("picture after %s, %s buffered\n%s", p.picture, p.buffered, tail(p.output, 20))
 			}

@@ -86,6 +86,8 @@ func hold(t *testing.T, url string) *holder {
 // playlist saved as a file.
 func TestAFullStream(t *testing.T) {
 	t.Parallel()
+	beside := together(t)
+	defer beside.Wait()
 	for _, c := range []struct {
 		name, player string // of a location
 		begun        string // a script that tells when the picture goes on
@@ -93,8 +95,7 @@ func TestAFullStream(t *testing.T) {
 		{"page", "  location \"/live/watch\" {\n    player {}\n  }\n", `document.querySelector(".rtmpd-player")?.shadowRoot.querySelector("video:not(.still)")?.getVideoPlaybackQuality().totalVideoFrames > 10 && location.pathname === "/live/watch/test.html" && location.search === "?app=live&autoplay=1"`},
 		{"plain", "", `document.querySelector("video")?.getVideoPlaybackQuality().totalVideoFrames > 10 && location.pathname === "/live/test.m3u8"`},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(c.name, func(t *testing.T) {
 			s := &server{dir: t.TempDir()}
 			s.run(t, fmt.Sprintf(fullConfig, s.dir, c.player))
 			background(t, ffmpegLive(t, s.rtmpURL("test")))
