@@ -150,10 +150,10 @@ func TestImportedLadder(t *testing.T) {
 			return err == nil && strings.Contains(string(text), "#EXTINF")
 		})
 	}
-	master, err := get("http://" + s.http + "/hls/test.m3u8")
-	if err != nil || strings.Count(string(master), "#EXT-X-STREAM-INF") != 3 || !strings.Contains(string(master), "BANDWIDTH=864000") {
-		t.Errorf("the multivariant playlist: %v\n%s", err, master)
-	}
+	eventually(t, 90*time.Second, "the multivariant playlist names three renditions", func() bool {
+		master, err := get("http://" + s.http + "/hls/test.m3u8")
+		return err == nil && strings.Count(string(master), "#EXT-X-STREAM-INF") == 3 && strings.Contains(string(master), "BANDWIDTH=864000")
+	})
 }
 
 // runImported starts rtmpd with an imported configuration, which says nothing of where
