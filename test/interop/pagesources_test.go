@@ -58,12 +58,13 @@ func TestAPageChangesToAnotherSource(t *testing.T) {
 	t.Parallel()
 	parts := regexp.MustCompile(`\.[0-9]+\.m4s$`)
 	low := func(u *url.URL) bool { return u.Query().Has("_HLS_msn") || parts.MatchString(u.Path) }
+	beside := together(t)
+	defer beside.Wait()
 	for name, bad := range map[string]func(*lossyLine, func(*url.URL) bool){
 		"slow": func(l *lossyLine, which func(*url.URL) bool) { l.delays.Store(&which) },
 		"lost": func(l *lossyLine, which func(*url.URL) bool) { l.loses.Store(&which) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		beside.Run(name, func(t *testing.T) {
 			s := &server{dir: t.TempDir()}
 			s.run(t, strings.Replace(s.paged(t, ""), `      fragment = "2s"
     }
