@@ -141,6 +141,22 @@ func (c *Cursor) WakeAt(kind media.Kind, at time.Duration) {
 	c.kind, c.wakeAt = kind, at
 }
 
+// Due is how much media there is before the first packet that WakeAt asked for, of a cursor
+// that waits; false: nobody waits for one.
+func (s *Stream) Due() (left time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.waiting {
+		if c.wakeAt <= 0 || c.kind > media.Audio || !s.ring.clocks[c.kind].known {
+			continue
+		}
+		if d := c.wakeAt - s.ring.clocks[c.kind].dts; !ok || d < left {
+			left, ok = d, true
+		}
+	}
+	return left, ok
+}
+
 // due says whether WakeAt asked for c to be woken by p.
 func (c *Cursor) due(p *media.Packet) bool {
 	return c.wakeAt > 0 && p.Track.Kind == c.kind && p.Track.ID == 0 && p.DTS >= c.wakeAt

@@ -14,6 +14,9 @@ func TestALazyCursorIsWokenByThePacketItAskedFor(t *testing.T) {
 		c := s.Cursor(FromNext, true)
 		at := f.dts + 100*time.Millisecond // of the fifth packet
 		c.WakeAt(media.Video, at)
+		if left, ok := s.Due(); ok {
+			t.Errorf("before anything came it says how long it lasts: %v", left)
+		}
 		got := counted(t.Context(), c)
 		s.Write(f.key())
 		if all := reads(got); !same(all, 1) {
@@ -25,6 +28,9 @@ func TestALazyCursorIsWokenByThePacketItAskedFor(t *testing.T) {
 		if all := reads(got); len(all) > 0 {
 			t.Errorf("it read %d too early", all)
 		}
+		if left, ok := s.Due(); !ok || left != 20*time.Millisecond {
+			t.Errorf("until the packet there are %v (%v), want 20ms", left, ok)
+		}
 		f.dts -= 20 * time.Millisecond
 		s.Write(f.sound()) // late enough, but no picture
 		f.dts += 20 * time.Millisecond
@@ -33,6 +39,9 @@ func TestALazyCursorIsWokenByThePacketItAskedFor(t *testing.T) {
 			t.Errorf("at the time it read %d, want 5", all)
 		}
 		c.WakeAt(media.Video, 0)
+		if left, ok := s.Due(); ok {
+			t.Errorf("nobody asked for a packet: %v", left)
+		}
 		for range 4 {
 			s.Write(f.inter())
 		}

@@ -3,6 +3,7 @@ package rtmpserver
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/fanout"
@@ -31,9 +32,11 @@ type readTick struct {
 // difference, nor does a recording. What is read at a tick is written to recordings and
 // pushes at once, while it is in the processor's cache. Those that are
 // watched have one while every player is served at the flush interval: then the
-// players are served when the publishers have been read.
+// players are served when the publishers have been read. Those whose stream has parts, of
+// low latency, are read at once when the packet is about to come that completes a part.
 type readTicks struct {
 	hub                *fanout.Hub
+	length             atomic.Int64 // of the last tick of unwatched, in ns
 	buffers            rtmp.Buffers // of those that are read now
 	unwatched, watched *readTick
 }
@@ -42,6 +45,7 @@ const (
 	tickShortest  = 40 * time.Millisecond
 	tickLongest   = 200 * time.Millisecond
 	tickPublisher = 600 * time.Microsecond // longer for each publisher
+	partsAgain    = 25                     // a second of the shortest
 )
 
 func newReadTicks(hub *fanout.Hub) *readTicks {
@@ -52,6 +56,7 @@ func newReadTicks(hub *fanout.Hub) *readTicks {
 // tick; false, at once, if packets are urgent.
 func (b *readTicks) reader(st *origin.Stream) func() bool {
 	var last uint64 // the watched tick that has been read at
+	var parts int   // how often it is to be read as one with parts that does not say when
 	return func() bool {
 		watched := st.Fan() != nil
 		if watched && !b.hub.InStep() {
@@ -59,6 +64,19 @@ func (b *readTicks) reader(st *origin.Stream) func() bool {
 			return false
 		}
 		st.Live().Flush() // all that was read has been written
+		left, due := st.Live().Due()
+		switch {
+		case due:
+			parts = partsAgain
+		case parts > 0: // what makes parts is at work, and says soon when the next one is due
+			parts--
+			left, due = 2*tickShortest, true
+		}
+		if due && !watched {
+			sleep := untilDue(left, time.Duration(b.length.Load()))
+			time.Sleep(sleep)
+			return sleep > 0
+		}
 		if !watched {
 			return b.unwatched.wait(0) > 0
 		}
@@ -67,13 +85,22 @@ func (b *readTicks) reader(st *origin.Stream) func() bool {
 	}
 }
 
+// untilDue is how long a publisher can be left alone whose packet that completes a part has
+// so much media before it; 0: it is to be read at once. It is read as often as others at
+// least.
+func untilDue(left, tick time.Duration) time.Duration {
+	return min(max(left-tickShortest, 0), max(tick, tickShortest))
+}
+
 // run ticks until ctx ends, and from then on holds nobody.
 func (b *readTicks) run(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		waited := 0
 		for b.unwatched.wanted(ctx) {
-			time.Sleep(min(tickShortest+time.Duration(waited)*tickPublisher, tickLongest))
+			length := min(tickShortest+time.Duration(waited)*tickPublisher, tickLongest)
+			b.length.Store(int64(length))
+			time.Sleep(length)
 			waited, _ = b.unwatched.strike()
 		}
 	})

@@ -70,3 +70,22 @@ func TestATickKnowsWhenAllHaveRead(t *testing.T) {
 		t.Errorf("tick %d after the end", n)
 	}
 }
+
+// A publisher of parts is left alone until the packet is about to come that completes one.
+func TestAPublisherOfPartsIsReadWhenOneIsComplete(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, c := range []struct{ left, tick, want time.Duration }{
+		{200 * ms, 0, 40 * ms},
+		{200 * ms, 40 * ms, 40 * ms},
+		{200 * ms, 200 * ms, 160 * ms}, // as many publishers as may be
+		{60 * ms, 40 * ms, 20 * ms},
+		{33 * ms, 40 * ms, 0},
+		{-5 * ms, 200 * ms, 0},
+		{time.Hour, 100 * ms, 100 * ms}, // its timestamps have jumped
+	} {
+		if got := untilDue(c.left, c.tick); got != c.want {
+			t.Errorf("%v before the part is complete, with a tick of %v: %v, want %v", c.left, c.tick, got, c.want)
+		}
+	}
+}

@@ -156,24 +156,38 @@ func (s *server) measureParts(t *testing.T, stream string) {
 	}
 	name := stream + "-video.m3u8"
 	first := regexp.MustCompile(`PRELOAD-HINT:TYPE=PART,URI="[^"]+"`)
-	newest := regexp.MustCompile(`#EXT-X-PART:DURATION=[0-9.]+,URI="([^"]+)"`)
+	all := regexp.MustCompile(`#EXT-X-PART:DURATION=([0-9.]+),URI="([^"]+)"`)
 	list := string(load(name))
 	if !first.MatchString(list) {
 		t.Fatalf("a playlist without parts:\n%s", list)
 	}
 	media := bytes.NewBuffer(load(regexp.MustCompile(`MAP:URI="([^"]+)"`).FindStringSubmatch(list)[1]))
-	var msn int
-	if _, err := fmt.Sscanf(list[strings.Index(list, "#EXT-X-MEDIA-SEQUENCE"):], "#EXT-X-MEDIA-SEQUENCE:%d", &msn); err != nil {
-		t.Fatal(err)
+	had := make(map[string]bool)
+	for _, part := range all.FindAllStringSubmatch(list, -1) {
+		had[part[2]] = true
 	}
-	msn += strings.Count(list, "#EXTINF") + 1 // one that begins while it waits
-	const parts, inSegment, pictures = 50, 5, 6
-	var came []int64
-	for i := range parts {
-		list = string(load(fmt.Sprintf("%s?_HLS_msn=%d&_HLS_part=%d", name, msn+i/inSegment, i%inSegment)))
-		all := newest.FindAllStringSubmatch(list, -1)
-		media.Write(load(all[len(all)-1][1]))
-		came = append(came, time.Now().UnixMilli())
+	type arrival struct {
+		at       int64 // Unix ms
+		pictures int   // in all parts so far
+	}
+	var came []arrival
+	report := regexp.MustCompile(`MEDIA-SEQUENCE:([0-9]+)`)
+	for pictures := 0; len(came) < 50; {
+		// The part behind the newest one, which may be the first of the next segment.
+		begins, _ := strconv.Atoi(report.FindStringSubmatch(list)[1])
+		msn := begins + strings.Count(list, "#EXTINF")
+		part := strings.Count(list[strings.LastIndex(list, "#EXTINF"):], "#EXT-X-PART:")
+		list = string(load(fmt.Sprintf("%s?_HLS_msn=%d&_HLS_part=%d", name, msn, part)))
+		for _, part := range all.FindAllStringSubmatch(list, -1) {
+			if had[part[2]] {
+				continue
+			}
+			had[part[2]] = true
+			media.Write(load(part[2]))
+			seconds, _ := strconv.ParseFloat(part[1], 64)
+			pictures += int(seconds*30 + 0.5)
+			came = append(came, arrival{time.Now().UnixMilli(), pictures})
+		}
 	}
 	file := filepath.Join(t.TempDir(), "parts.mp4")
 	if err := os.WriteFile(file, media.Bytes(), 0o600); err != nil {
@@ -185,22 +199,22 @@ func (s *server) measureParts(t *testing.T, stream string) {
 		t.Fatal(err)
 	}
 	const line, turn = clockBits * clockSide, clockTick << clockBits
-	if len(gray) != parts*pictures*line*clockSide {
-		t.Fatalf("%d bytes of pictures, want %d parts of %d", len(gray), parts, pictures)
+	if got, want := len(gray)/line/clockSide, came[len(came)-1].pictures; got != want {
+		t.Fatalf("%d pictures in the parts, want %d", got, want)
 	}
 	var ages []float64
-	for i, now := range came {
-		row := gray[((i+1)*pictures-1)*line*clockSide+clockSide/2*line:]
+	for _, c := range came {
+		row := gray[(c.pictures-1)*line*clockSide+clockSide/2*line:]
 		ticks := int64(0)
 		for k := range clockBits {
 			if row[k*clockSide+clockSide/2] > 127 {
 				ticks |= 1 << k
 			}
 		}
-		ages = append(ages, float64(((now-ticks*clockTick)%turn+turn)%turn))
+		ages = append(ages, float64(((c.at-ticks*clockTick)%turn+turn)%turn))
 	}
 	slices.Sort(ages)
-	t.Logf("the newest picture of a part is p50 %.0f ms, p95 %.0f ms old", ages[parts/2], ages[parts*95/100])
+	t.Logf("the newest picture of a part is p50 %.0f ms, p95 %.0f ms old", ages[len(ages)/2], ages[len(ages)*95/100])
 }
 
 func measureClock(t *testing.T, url string, wantP50, wantP95 time.Duration) {
