@@ -63,9 +63,9 @@ bench: deps
 bench-peers: deps
 	$(GO) run ./bench peers
 
-# How old a picture is when a browser shows it, with low latency.
+# How old a picture is when a browser shows it, with low latency; what CPU a ladder of four takes.
 bench-latency: deps
-	cd test/interop && $(GO) test -count=1 -timeout 10m -tags latency -v -run 'TestGlassToGlass|TestFirstPictureBench' .
+	cd test/interop && $(GO) test -count=1 -timeout 10m -tags latency -v -run 'TestGlassToGlass|TestFirstPictureBench|TestLadderCost' .
 
 # Each fuzz target for FUZZTIME.
 fuzz:
