@@ -84,6 +84,9 @@ func TestAllocationsPerRequest(t *testing.T) {
 				t.Errorf("%s: %d bytes were answered to %d requests", path, got, requests)
 			}
 		}) / requests
+		if underRace { // a sync.Pool then loses one in four of what it is given
+			limit += 2
+		}
 		if n > limit {
 			t.Errorf("%s: got %v allocations, want at most %v", path, n, limit)
 		}
