@@ -24,6 +24,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+func init() { benchmarks = true }
+
 // The wall clock is burned into the picture as it is encoded: clockBits squares, white is 1,
 // the lowest bit first, in ticks of 20 ms.
 const (
