@@ -139,9 +139,7 @@ func TestAProgramIsStartedAgainWithBackOff(t *testing.T) {
 	c.Exec.RespawnTimeout = 50 * time.Millisecond
 	k := r.Keep(t.Context(), c, nil, nil)
 	eventually(t, "four starts", func() bool { return strings.Count(r.file("pids"), "\n") >= 4 })
-	if s := k.State(); s.Failing != "exit status 3" {
-		t.Errorf("it shows %+v", s)
-	}
+	eventually(t, "it shows why", func() bool { return k.State().Failing == "exit status 3" }) // the fourth may still run
 	k.Stop()
 	r.ends(k)
 	var waits []time.Duration

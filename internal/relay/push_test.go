@@ -42,9 +42,10 @@ func TestPushSendsAStream(t *testing.T) {
 	if got := s.bodies(); len(got) != 103 || !slices.Equal(got[:len(want)], want) {
 		t.Errorf("%d messages, begins with\n%s", len(got), strings.Join(got[:min(len(got), 8)], "\n"))
 	}
-	if st := n.push.State(); st.Bytes == 0 || st.Duration != 49*40*time.Millisecond || st.Failing != "" {
-		t.Errorf("state %+v", st)
-	}
+	eventually(t, "its state says so", func() bool {
+		st := n.push.State()
+		return st.Bytes > 0 && st.Duration == 49*40*time.Millisecond && st.Failing == ""
+	})
 }
 
 // A server that says no is quoted in log and stat, without the key, and asked again.
@@ -73,6 +74,7 @@ func TestPushShowsARefusalInItsWords(t *testing.T) {
 	if n.logged("abcd-efgh") > 0 || strings.Contains(fmt.Sprint(n.push.State()), "abcd") {
 		t.Error("the key is in the log, or in stat")
 	}
+	eventually(t, "the log says so", func() bool { return n.logged("push is live again") > 0 })
 	if n.logged("push failed") == 0 || n.logged("push is live again") != 1 || !strings.Contains(n.push.State().Target, "/live2/(hidden)") {
 		t.Errorf("logged %v; target %s", n.logs.All(), n.push.State().Target)
 	}
