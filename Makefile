@@ -43,7 +43,7 @@ unit:
 # The real binary against ffmpeg, GStreamer, VLC, mpv, Chromium and the proxies;
 # what they leave behind (screenshots, logs) is in test/artefacts.
 interop:
-	cd test/interop && $(GO) test -count=1 -parallel 3 -timeout 40m ./...
+	cd test/interop && $(GO) test -count=1 -parallel 4 -timeout 40m ./...
 
 cross:
 	@for p in $(PLATFORMS); do \
