@@ -193,6 +193,9 @@ func (a *Application) HasStream(name string) bool { return a.Stream(name) != nil
 
 // attachPlayersLocked gives a new stream the players that wait for it.
 func (a *Application) attachPlayersLocked(st *Stream) {
+	if h := a.viewers[st.name]; h != nil {
+		st.news.before = h.counter.Sent()
+	}
 	set := a.players[st.name]
 	if set == nil {
 		return
@@ -202,7 +205,7 @@ func (a *Application) attachPlayersLocked(st *Stream) {
 		p.player.StreamBegins(cfg)
 	}
 	st.news.plays.Add(uint64(len(set.members)))
-	st.news.before = set.fan.BytesOut.Load()
+	st.news.before += set.fan.BytesOut.Load()
 	st.fan.Store(set.fan)
 	set.fan.SetMeta(cfg.Meta)
 	set.fan.Attach(st.live)

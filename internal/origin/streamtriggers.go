@@ -36,7 +36,7 @@ type streamNews struct {
 	bandwidth                time.Time // when LIVE_BANDWIDTH was asked last
 	seen                     time.Time // when the players were counted last
 
-	before              uint64 // bytes that its players had been sent before it; guarded by application.mu
+	before              uint64 // bytes that its players and viewers had been sent before it; guarded by application.mu
 	plays, inputs, outs atomic.Uint64
 	watched             atomic.Int64 // ns of all players and viewers
 }
@@ -339,7 +339,7 @@ func (st *Stream) countWatched(now time.Time) {
 	n.seen = now
 }
 
-// sums are the stream's at its end. What HTTP viewers were sent is not counted by stream.
+// sums are the stream's at its end.
 func (st *Stream) sums() hooks.StreamSums {
 	n := &st.news
 	s := hooks.StreamSums{
@@ -352,11 +352,12 @@ func (st *Stream) sums() hooks.StreamSums {
 	if set := st.app.players[st.name]; set != nil {
 		s.Sent += set.fan.BytesOut.Load()
 	}
-	s.Sent -= min(n.before, s.Sent)
 	if h := st.app.viewers[st.name]; h != nil {
 		_, _, unique := h.counter.Counts(time.Now())
 		s.Viewers += uint64(unique)
+		s.Sent += h.counter.Sent()
 	}
+	s.Sent -= min(n.before, s.Sent)
 	return s
 }
 

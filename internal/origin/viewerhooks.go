@@ -46,9 +46,11 @@ func (r *appRules) guards() bool {
 	return asksOnPlay(r.cfg) || r.asksTriggers() || slices.ContainsFunc(r.cfg.WithStreams(), func(a *config.Application) bool { return a.Tokens != nil })
 }
 
-// meters says whether it is counted what each viewer is sent: for its session, or for
-// USER_END.
-func (r *appRules) meters() bool { return r.cfg.Sessions != nil || r.triggers.Has(hooks.UserEnd) }
+// meters says whether it is counted what each viewer is sent: for its session, for USER_END
+// or STREAM_END.
+func (r *appRules) meters() bool {
+	return r.cfg.Sessions != nil || r.triggers.Has(hooks.UserEnd) || r.triggers.Has(hooks.StreamEnd)
+}
 
 // sameTokens says whether two configurations ask viewers for the same tokens.
 func sameTokens(a, b *config.Application) bool {

@@ -108,7 +108,7 @@ func showing(t testing.TB, lines string) *rig {
 	return r
 }
 
-func (r *rig) show(t testing.TB, name string) {
+func (r *rig) show(t testing.TB, name string) *client {
 	r.Helper()
 	p := r.publish("live", name)
 	p.seconds(4.2)
@@ -116,6 +116,7 @@ func (r *rig) show(t testing.TB, name string) {
 		lf, _ := r.srv.origin.Directories().Lookup(filepath.Join(r.dir, "www/live", name+".m3u8"))
 		return newest(t, string(lf.Body)) == 3 // the last one that 4.2 s end
 	})
+	return p
 }
 
 // counts are a stream's viewers as the snapshot has them: now, peak, unique.

@@ -347,7 +347,8 @@ func linksOf(text string) (all []string) {
 }
 
 // USER_END has what a viewer was sent over HTTP, playlists and fragments, also where no
-// sessions block makes sessions of viewers; and the tags of a session.
+// sessions block makes sessions of viewers; and the tags of a session. STREAM_END has the
+// sum.
 func TestUserEndHasWhatAViewerWasSent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, lines, tags string }{
@@ -356,8 +357,8 @@ func TestUserEndHasWhatAViewerWasSent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r, h := watchedTriggers(t, c.lines+"\ntrigger \"USER_END\" { handler = \"$HOOK/\" }", triggerAnswers(nil))
-			r.show(t, "cam")
+			r, h := watchedTriggers(t, c.lines+"\nhandover_grace = \"0s\"\ntrigger \"USER_END\" { handler = \"$HOOK/\" }\ntrigger \"STREAM_END\" { handler = \"$HOOK/\" }", triggerAnswers(nil))
+			p := r.show(t, "cam")
 			sent := make(map[string]int)
 			for _, w := range []watcher{r.watcher("192.0.2.1"), r.watcher("192.0.2.2")} {
 				w.plain = true
@@ -374,6 +375,10 @@ func TestUserEndHasWhatAViewerWasSent(t *testing.T) {
 					r.srv.origin.TagSessions(origin.SessionFilter{ID: s.ID}, tag)
 				}
 			}
+			if err := p.Unpublish(); err != nil {
+				t.Fatal(err)
+			}
+			r.eventually("STREAM_END", func() bool { return len(h.all("STREAM_END")) > 0 })
 			if err := r.stop(); err != nil {
 				t.Error(err)
 			}
@@ -381,11 +386,16 @@ func TestUserEndHasWhatAViewerWasSent(t *testing.T) {
 			if len(ends) != 2 {
 				t.Fatalf("USER_END %d times, want 2", len(ends))
 			}
+			sum := 0
 			for _, end := range ends {
 				up, err := strconv.Atoi(end.lines[5])
+				sum += up
 				if want := sent[end.lines[3]]; err != nil || up < want || up > want+8<<10 || end.lines[6] != "0" || end.lines[7] != c.tags {
 					t.Errorf("USER_END gets %q, want %d bytes and headers, tags %q", end.lines, want, c.tags)
 				}
+			}
+			if all := h.all("STREAM_END"); len(all) != 1 || all[0].lines[2] != strconv.Itoa(sum) || all[0].lines[3] != "2" {
+				t.Errorf("STREAM_END gets %+v, want %d bytes to 2 viewers", all, sum)
 			}
 		})
 	}
