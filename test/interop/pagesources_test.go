@@ -87,8 +87,12 @@ func TestAPageChangesToAnotherSource(t *testing.T) {
 			eventually(t, time.Minute, "it asks for parts", asked("_HLS_part="))
 			begun := time.Now()
 			bad(line, low)
-			eventually(t, 4*time.Minute, "it asks for the playlist without parts", asked("_ll=0"))
-			t.Logf("without parts after %s", time.Since(begun).Round(time.Second))
+			from := p.state(t).Time
+			eventually(t, 4*time.Minute, "it asks for the playlist without parts", func() bool {
+				// Where requests are late hls.js may find a way to play on by itself.
+				return asked("_ll=0")() || name == "slow" && p.state(t).Time > from+30
+			})
+			t.Logf("without parts, or on, after %s", time.Since(begun).Round(time.Second))
 			p.plays(t, 0)
 			if name == "slow" {
 				return
