@@ -153,7 +153,7 @@ type claim struct {
 	app  string
 	rtmp int
 	path string // resolved; may hold $app
-	keys bool   // of fragments, not fragments
+	keys bool   // it is for the keys of fragments
 	at   hcl.Range
 }
 

@@ -63,7 +63,7 @@ func (st *Stream) figures(rules *appRules, now time.Time, ready bool) *Figures {
 		f.Players = len(set.members)
 		f.SentRTMP += set.fan.BytesOut.Load()
 	}
-	h := st.app.viewers[st.name]
+	h, gone := st.app.viewers[st.name], st.news.gone
 	st.app.mu.Unlock()
 	f.Publishing = p != nil && !p.slate && f.Live.LastWrite.UnixNano() >= st.publishedAt.Load()
 	if ready && f.Publishing {
@@ -74,7 +74,7 @@ func (st *Stream) figures(rules *appRules, now time.Time, ready bool) *Figures {
 	if h != nil {
 		var unique int
 		f.Viewers, _, unique = h.counter.Counts(now)
-		f.Views += uint64(unique)
+		f.Views += uint64(max(unique-gone, 0))
 		f.SentHTTP = h.counter.Sent()
 	}
 	f.Outputs = st.outputs.count(pushKind.Name, recordKind.Name)

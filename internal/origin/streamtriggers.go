@@ -37,6 +37,7 @@ type streamNews struct {
 	seen                     time.Time // when the players were counted last
 
 	before              uint64 // bytes that its players and viewers had been sent before it; guarded by application.mu
+	gone                int    // viewers of the stream of that name before that had left; guarded by application.mu
 	plays, inputs, outs atomic.Uint64
 	watched             atomic.Int64 // ns of all players and viewers
 }
@@ -354,7 +355,7 @@ func (st *Stream) sums() hooks.StreamSums {
 	}
 	if h := st.app.viewers[st.name]; h != nil {
 		_, _, unique := h.counter.Counts(time.Now())
-		s.Viewers += uint64(unique)
+		s.Viewers += uint64(max(unique-n.gone, 0))
 		s.Sent += h.counter.Sent()
 	}
 	s.Sent -= min(n.before, s.Sent)

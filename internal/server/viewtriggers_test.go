@@ -400,3 +400,56 @@ func TestUserEndHasWhatAViewerWasSent(t *testing.T) {
 		})
 	}
 }
+
+// STREAM_END has what the viewers of its own stream were sent, not those of the stream of that
+// name before, and needs no other trigger for that.
+func TestStreamEndHasItsOwnViewers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lines   string
+		viewers string // of the second stream
+	}{
+		{"", ""}, // the first viewer may be there still
+		{`sessions { timeout = "3s" }`, "1"},
+	} {
+		t.Run(c.lines, func(t *testing.T) {
+			t.Parallel()
+			r, h := watchedTriggers(t, c.lines+"\nhandover_grace = \"0s\"\ntrigger \"STREAM_END\" { handler = \"$HOOK/\" }", triggerAnswers(nil))
+			end := func(p *client, n int) []string {
+				t.Helper()
+				if err := p.Unpublish(); err != nil {
+					t.Fatal(err)
+				}
+				r.eventually("STREAM_END", func() bool { return len(h.all("STREAM_END")) == n })
+				return h.all("STREAM_END")[n-1].lines
+			}
+			p := r.show(t, "cam")
+			first := r.watcher("192.0.2.1")
+			first.plain = true
+			sent := len(first.gets("/live/cam.m3u8", 200, "#EXTINF").body) + len(first.gets("/live/cam-0.ts", 200, "").body)
+			if c.viewers != "" {
+				r.eventually("the viewer has gone", func() bool { return r.counts("cam")[0] == 0 })
+			}
+			lines := end(p, 1)
+			if up, err := strconv.Atoi(lines[2]); err != nil || up < sent || up > sent+8<<10 || lines[3] != "1" {
+				t.Errorf("the first STREAM_END gets %q, want %d bytes and headers to 1 viewer", lines, sent)
+			}
+
+			p = r.publish("live", "cam")
+			p.seconds(4.2)
+			second := r.watcher("192.0.2.2")
+			second.plain = true
+			most := 0
+			sent = 0
+			r.eventually("its playlist", func() bool {
+				list := second.get("/live/cam.m3u8")
+				sent, most = sent+len(list.body), most+len(list.body)+1<<10
+				return list.status == 200 && !strings.Contains(list.body, "ENDLIST")
+			})
+			lines = end(p, 2)
+			if up, err := strconv.Atoi(lines[2]); err != nil || up < sent || up > most || c.viewers != "" && lines[3] != c.viewers {
+				t.Errorf("the second STREAM_END gets %q, want %d bytes and headers to 1 viewer", lines, sent)
+			}
+		})
+	}
+}
