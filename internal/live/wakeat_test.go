@@ -31,6 +31,12 @@ func TestALazyCursorIsWokenByThePacketItAskedFor(t *testing.T) {
 		if left, ok := s.Due(); !ok || left != 20*time.Millisecond {
 			t.Errorf("until the packet there are %v (%v), want 20ms", left, ok)
 		}
+		other := s.Cursor(FromNext, true) // of another size
+		other.WakeAt(media.Video, at+40*time.Millisecond)
+		reads(counted(t.Context(), other))
+		if left, ok := s.Due(); !ok || left != 20*time.Millisecond {
+			t.Errorf("with a later one asked for, too: %v (%v), want 20ms", left, ok)
+		}
 		f.dts -= 20 * time.Millisecond
 		s.Write(f.sound()) // late enough, but no picture
 		f.dts += 20 * time.Millisecond
@@ -39,6 +45,7 @@ func TestALazyCursorIsWokenByThePacketItAskedFor(t *testing.T) {
 			t.Errorf("at the time it read %d, want 5", all)
 		}
 		c.WakeAt(media.Video, 0)
+		other.WakeAt(media.Video, 0)
 		if left, ok := s.Due(); ok {
 			t.Errorf("nobody asked for a packet: %v", left)
 		}

@@ -56,7 +56,7 @@ func newReadTicks(hub *fanout.Hub) *readTicks {
 // tick; false, at once, if packets are urgent.
 func (b *readTicks) reader(st *origin.Stream) func() bool {
 	var last uint64 // the watched tick that has been read at
-	var parts int   // how often it is to be read as one with parts that does not say when
+	var parts partsPace
 	return func() bool {
 		watched := st.Fan() != nil
 		if watched && !b.hub.InStep() {
@@ -64,15 +64,7 @@ func (b *readTicks) reader(st *origin.Stream) func() bool {
 			return false
 		}
 		st.Live().Flush() // all that was read has been written
-		left, due := st.Live().Due()
-		switch {
-		case due:
-			parts = partsAgain
-		case parts > 0: // what makes parts is at work, and says soon when the next one is due
-			parts--
-			left, due = 2*tickShortest, true
-		}
-		if due && !watched {
+		if left, due := parts.due(st.Live().Due()); due && !watched {
 			sleep := untilDue(left, time.Duration(b.length.Load()))
 			time.Sleep(sleep)
 			return sleep > 0
@@ -83,6 +75,21 @@ func (b *readTicks) reader(st *origin.Stream) func() bool {
 		last = b.watched.wait(last)
 		return last > 0
 	}
+}
+
+// A partsPace knows whether a publisher is one of parts: what makes them does not say when the
+// next one is due while it is at work.
+type partsPace struct{ again int } // how often it is to be read as one without that being said
+
+func (p *partsPace) due(left time.Duration, said bool) (time.Duration, bool) {
+	switch {
+	case said:
+		p.again = partsAgain
+	case p.again > 0:
+		p.again--
+		return 2 * tickShortest, true
+	}
+	return left, said
 }
 
 // untilDue is how long a publisher can be left alone whose packet that completes a part has

@@ -89,3 +89,26 @@ func TestAPublisherOfPartsIsReadWhenOneIsComplete(t *testing.T) {
 		}
 	}
 }
+
+// While what makes parts is at work a publisher stays one of parts; when there is nothing that
+// makes them any more, it does not.
+func TestAPublisherOfPartsIsOneForASecond(t *testing.T) {
+	t.Parallel()
+	var p partsPace
+	if _, due := p.due(0, false); due {
+		t.Error("it is one of parts before any was asked for")
+	}
+	for range 2 {
+		if left, due := p.due(time.Minute, true); !due || left != time.Minute {
+			t.Errorf("said to be due in a minute: %v, %v", left, due)
+		}
+		for i := range partsAgain {
+			if left, due := p.due(0, false); !due || left != 2*tickShortest {
+				t.Fatalf("not said for the %d. time: %v, %v", i+1, left, due)
+			}
+		}
+		if _, due := p.due(0, false); due {
+			t.Error("nobody has asked for a part for a second")
+		}
+	}
+}
