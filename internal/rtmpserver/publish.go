@@ -105,7 +105,9 @@ func namePrefix(cmd rtmp.Command) string {
 // an error the publisher unpublished and may publish again, or goes on as next.
 func (s *session) readMedia(ctx context.Context, streamID uint32, in *ingest.Ingest, pub *origin.Publication, req *origin.PublishRequest) (next *origin.PublishRequest, err error) {
 	conn := s.conn.Load()
-	conn.Pace(s.srv.readTicks.reader(pub.Stream()), &s.srv.readTicks.buffers)
+	wait, done := s.srv.readTicks.reader(pub.Stream())
+	defer done()
+	conn.Pace(wait, &s.srv.readTicks.buffers)
 	defer conn.Pace(nil, nil)
 	defer pub.Stream().Live().Unbatched()
 	for {

@@ -33,10 +33,12 @@ type readTick struct {
 // pushes at once, while it is in the processor's cache. Those that are
 // watched have one while every player is served at the flush interval: then the
 // players are served when the publishers have been read. Those whose stream has parts, of
-// low latency, are read at once when the packet is about to come that completes a part.
+// low latency, are read at once when the packet is about to come that completes a part, while
+// they are few: with 300 of them that would be two thirds more CPU.
 type readTicks struct {
 	hub                *fanout.Hub
 	length             atomic.Int64 // of the last tick of unwatched, in ns
+	ofParts            atomic.Int64 // publishers of parts
 	buffers            rtmp.Buffers // of those that are read now
 	unwatched, watched *readTick
 }
@@ -46,17 +48,18 @@ const (
 	tickLongest   = 200 * time.Millisecond
 	tickPublisher = 600 * time.Microsecond // longer for each publisher
 	partsAgain    = 25                     // a second of the shortest
+	partsAtOnce   = 32                     // publishers of parts that are read when one is due
 )
 
 func newReadTicks(hub *fanout.Hub) *readTicks {
 	return &readTicks{hub: hub, unwatched: newReadTick(), watched: newReadTick()}
 }
 
-// reader is what paces the reading of st's publisher: it returns at the next
-// tick; false, at once, if packets are urgent.
-func (b *readTicks) reader(st *origin.Stream) func() bool {
+// reader is what paces the reading of st's publisher: wait returns at the next
+// tick; false, at once, if packets are urgent. done is to be called when it is read no more.
+func (b *readTicks) reader(st *origin.Stream) (wait func() bool, done func()) {
 	var last uint64 // the watched tick that has been read at
-	var parts partsPace
+	parts := partsPace{among: &b.ofParts}
 	return func() bool {
 		watched := st.Fan() != nil
 		if watched && !b.hub.InStep() {
@@ -64,7 +67,7 @@ func (b *readTicks) reader(st *origin.Stream) func() bool {
 			return false
 		}
 		st.Live().Flush() // all that was read has been written
-		if left, due := parts.due(st.Live().Due()); due && !watched {
+		if left, due := parts.due(st.Live().Due()); due && !watched && b.ofParts.Load() <= partsAtOnce {
 			sleep := untilDue(left, time.Duration(b.length.Load()))
 			time.Sleep(sleep)
 			return sleep > 0
@@ -74,22 +77,38 @@ func (b *readTicks) reader(st *origin.Stream) func() bool {
 		}
 		last = b.watched.wait(last)
 		return last > 0
-	}
+	}, parts.end
 }
 
 // A partsPace knows whether a publisher is one of parts: what makes them does not say when the
 // next one is due while it is at work.
-type partsPace struct{ again int } // how often it is to be read as one without that being said
+type partsPace struct {
+	among *atomic.Int64 // how many there are
+	again int           // how often it is to be read as one without that being said
+}
 
 func (p *partsPace) due(left time.Duration, said bool) (time.Duration, bool) {
 	switch {
 	case said:
-		p.again = partsAgain
-	case p.again > 0:
+		if p.again == 0 {
+			p.among.Add(1)
+		}
+		p.again = partsAgain + 1
+	case p.again > 1:
 		p.again--
 		return 2 * tickShortest, true
+	default:
+		p.end()
 	}
 	return left, said
+}
+
+// end has it be none any more.
+func (p *partsPace) end() {
+	if p.again > 0 {
+		p.among.Add(-1)
+	}
+	p.again = 0
 }
 
 // untilDue is how long a publisher can be left alone whose packet that completes a part has

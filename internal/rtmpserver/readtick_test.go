@@ -2,6 +2,7 @@ package rtmpserver
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -94,7 +95,8 @@ func TestAPublisherOfPartsIsReadWhenOneIsComplete(t *testing.T) {
 // makes them any more, it does not.
 func TestAPublisherOfPartsIsOneForASecond(t *testing.T) {
 	t.Parallel()
-	var p partsPace
+	var all atomic.Int64
+	p := partsPace{among: &all}
 	if _, due := p.due(0, false); due {
 		t.Error("it is one of parts before any was asked for")
 	}
@@ -103,12 +105,21 @@ func TestAPublisherOfPartsIsOneForASecond(t *testing.T) {
 			t.Errorf("said to be due in a minute: %v, %v", left, due)
 		}
 		for i := range partsAgain {
-			if left, due := p.due(0, false); !due || left != 2*tickShortest {
+			if left, due := p.due(0, false); !due || left != 2*tickShortest || all.Load() != 1 {
 				t.Fatalf("not said for the %d. time: %v, %v", i+1, left, due)
 			}
 		}
 		if _, due := p.due(0, false); due {
 			t.Error("nobody has asked for a part for a second")
 		}
+		if n := all.Load(); n != 0 {
+			t.Errorf("%d are of parts", n)
+		}
+	}
+	p.due(time.Minute, true)
+	p.end()
+	p.end()
+	if n := all.Load(); n != 0 {
+		t.Errorf("after its end %d are of parts", n)
 	}
 }
