@@ -84,8 +84,12 @@ func (m *manifest) announce(o *packager.Open) bool {
 func (m *manifest) publishLow() {
 	doc := m.build(m.d.Now(), true)
 	if text, err := doc.text(); err == nil && len(doc.Periods) > 0 {
-		m.low.mpd.Publish(segstore.NewEdition(text, nil, m.d.Gzipper()))
+		m.low.mpd.Publish(m.edition(text))
 	}
+}
+
+func (m *manifest) edition(text []byte) *segstore.Edition {
+	return segstore.NewEdition(func() (body, delta []byte) { return text, nil }, m.d.Gzipper())
 }
 
 const (

@@ -26,7 +26,7 @@ func (p *lowPlayer) look() {
 	if !ok || f.Low == nil || f.Low.Newest() == nil {
 		return
 	}
-	text := f.Low.Newest().Body
+	text := f.Low.Newest().Body()
 	m, err := parseMPD(text)
 	if err != nil {
 		p.b.Fatalf("%v\n%s", err, text)

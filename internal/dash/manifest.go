@@ -8,7 +8,6 @@ import (
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
 	"github.com/rtmpd/rtmpd/internal/segmenter"
-	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // A manifest is the MPD of one stream. Media times are counted from
@@ -139,7 +138,7 @@ func (m *manifest) Publish() error {
 	case m.low == nil || m.low.part == 0:
 	case m.w.Window.Ended: // nothing more is written: it is the same for all
 		m.low.open = [2]opened{}
-		m.low.mpd.Publish(segstore.NewEdition(text, nil, m.d.Gzipper()))
+		m.low.mpd.Publish(m.edition(text))
 	default:
 		m.publishLow()
 	}

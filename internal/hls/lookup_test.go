@@ -34,7 +34,7 @@ func TestLookupTellsWhatIsOnDisk(t *testing.T) {
 	if disk := b.read("test.m3u8"); !bytes.Equal(f.Body, disk) || f.Size != int64(len(disk)) {
 		t.Errorf("body %s", f.Body)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(f.Gzip))
+	z, err := gzip.NewReader(bytes.NewReader(f.Gzip()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,18 @@ import (
 type lowPlaylist struct {
 	playlist
 	uri    func(name string) string // of a file
-	open   *packager.Open
-	part   time.Duration // PART-TARGET
-	hold   time.Duration // PART-HOLD-BACK
-	others []report      // the other media playlists of the multivariant one, in order
+	open   openSegment
+	part   time.Duration   // PART-TARGET
+	hold   time.Duration   // PART-HOLD-BACK
+	others func() []report // the other media playlists of the multivariant one, in order
+}
+
+// An openSegment is what a playlist says of the segment that still grows.
+type openSegment struct {
+	packager.File // as far as it is known
+	seq           uint64
+	discontinuity bool
+	hint          string // the part that will come next; empty: it can't be said
 }
 
 // A listEnd is where a media playlist with parts ends.
@@ -46,21 +54,15 @@ const (
 	rounding = 100 * time.Millisecond
 )
 
-// edition renders the playlist, in whole and as an update.
-func (l *lowPlaylist) edition(d *packager.Directory) *segstore.Edition {
+// edition is a version of the playlist, which must not change any more.
+func (l *lowPlaylist) edition(g *segstore.Gzipper) *segstore.Edition {
 	if l.Ended {
-		e := segstore.NewEdition(l.text(), nil, d.Gzipper())
+		e := segstore.NewEdition(func() (body, delta []byte) { return l.text(), nil }, g)
 		e.Ended = true
 		return e
 	}
-	file, target := &l.open.Files[l.kind], time.Duration(l.target)*time.Second
-	skip := l.newest(file, skipTargets*target+rounding)
-	var delta []byte
-	if skip > 0 {
-		delta = l.low(skip)
-	}
-	e := segstore.NewEdition(l.low(0), delta, d.Gzipper())
-	e.Next, e.Parts = l.open.Seq, len(file.Parts)
+	e := segstore.NewEdition(l.texts, g)
+	e.Next, e.Parts = l.open.seq, len(l.open.Parts)
 	if n := len(l.Segments); n > 0 {
 		e.Last = len(l.Segments[n-1].Files[l.kind].Parts)
 	}
@@ -72,11 +74,20 @@ func (l *lowPlaylist) edition(d *packager.Directory) *segstore.Edition {
 	return e
 }
 
+// texts renders the playlist, in whole and as an update.
+func (l *lowPlaylist) texts() (body, delta []byte) {
+	others := l.others()
+	if skip := l.newest(skipTargets*time.Duration(l.target)*time.Second + rounding); skip > 0 {
+		delta = l.low(skip, others)
+	}
+	return l.low(0, others), delta
+}
+
 // newest is the first segment that ends less than that from the end.
-func (l *lowPlaylist) newest(open *packager.File, distance time.Duration) int {
+func (l *lowPlaylist) newest(distance time.Duration) int {
 	var fromEnd time.Duration
-	for i := range open.Parts {
-		fromEnd += open.Parts[i].Duration
+	for i := range l.open.Parts {
+		fromEnd += l.open.Parts[i].Duration
 	}
 	n := len(l.Segments)
 	for ; n > 0 && fromEnd < distance; n-- {
@@ -87,7 +98,7 @@ func (l *lowPlaylist) newest(open *packager.File, distance time.Duration) int {
 }
 
 // low is the text without the first skip segments.
-func (l *lowPlaylist) low(skip int) []byte {
+func (l *lowPlaylist) low(skip int, others []report) []byte {
 	b := make([]byte, 0, 1600+200*(len(l.Segments)-skip))
 	b = l.appendHeader(b, true)
 	b = append(b, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL="...)
@@ -102,7 +113,7 @@ func (l *lowPlaylist) low(skip int) []byte {
 		b = strconv.AppendInt(b, int64(skip), 10)
 		b = append(b, '\n')
 	}
-	parts := l.newest(&l.open.Files[l.kind], partTargets*time.Duration(l.target)*time.Second)
+	parts := l.newest(partTargets * time.Duration(l.target) * time.Second)
 	var state tagState
 	for i := skip; i < len(l.Segments); i++ {
 		s := &l.Segments[i]
@@ -113,19 +124,17 @@ func (l *lowPlaylist) low(skip int) []byte {
 		}
 		b = l.appendFile(b, s, f)
 	}
-	if f := &l.open.Files[l.kind]; len(f.Parts) > 0 {
-		open := *f
-		open.URI = l.uri(f.Name)
-		b = l.appendTags(b, &open, l.open.Discontinuity, nil, &state)
+	if f := &l.open.File; len(f.Parts) > 0 {
+		b = l.appendTags(b, f, l.open.discontinuity, nil, &state)
 		b = l.appendParts(b, f)
 	}
-	if hint := l.open.Hints[l.kind]; hint != "" {
+	if l.open.hint != "" {
 		b = append(b, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="`...)
-		b = append(b, l.uri(hint)...)
+		b = append(b, l.uri(l.open.hint)...)
 		b = append(b, "\"\n"...)
 	}
-	for i := range l.others {
-		b = l.others[i].append(b)
+	for i := range others {
+		b = others[i].append(b)
 	}
 	return clip(b)
 }
@@ -170,26 +179,34 @@ func (m *manifest) endOf(kind media.Kind, o *packager.Open) listEnd {
 
 // reports are where the other playlists end that players may change to: that of the other
 // track, and those of all renditions (RFC 8216bis §4.4.5.4).
-func (m *manifest) reports(kind media.Kind, o *packager.Open, targets [2]time.Duration) (all []report) {
-	if m.variant == nil {
-		if other := 1 - kind; m.listed[other] && targets[other] > 0 {
-			all = append(all, report{path.Base(m.names.lists[other]), m.endOf(other, o)})
+func (m *manifest) reports(kind media.Kind, o *packager.Open, targets [2]time.Duration) func() []report {
+	if m.variant != nil {
+		return m.d.reports(m.variant.master(&m.cfg), m.names, kind)
+	}
+	var all []report
+	if other := 1 - kind; m.listed[other] && targets[other] > 0 {
+		all = append(all, report{path.Base(m.names.lists[other]), m.endOf(other, o)})
+	}
+	return func() []report { return all }
+}
+
+// reports are where the playlists of a multivariant one end, but for that of one kind of n.
+func (d *Directory) reports(master string, n names, kind media.Kind) func() []report {
+	return func() (all []report) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		x := d.masters[master]
+		if x == nil {
+			return nil // it is not written yet
 		}
+		for list, e := range x.ends {
+			if r, ok := x.renditions[e.rendition]; ok && !r.ended && list != n.lists[kind] {
+				all = append(all, report{n.beside(list), e})
+			}
+		}
+		slices.SortFunc(all, func(a, b report) int { return strings.Compare(a.uri, b.uri) })
 		return all
 	}
-	m.d.mu.Lock()
-	defer m.d.mu.Unlock()
-	x := m.d.masters[m.variant.master(&m.cfg)]
-	if x == nil {
-		return nil // it is not written yet
-	}
-	for list, e := range x.ends {
-		if r, ok := x.renditions[e.rendition]; ok && !r.ended && list != m.names.lists[kind] {
-			all = append(all, report{m.names.beside(list), e})
-		}
-	}
-	slices.SortFunc(all, func(a, b report) int { return strings.Compare(a.uri, b.uri) })
-	return all
 }
 
 // note notes where the playlists end, for the other renditions.
@@ -234,19 +251,21 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 			continue
 		}
 		l := lowPlaylist{
-			playlist: m.playlist(media.Kind(kind)), open: o, part: targets[kind],
-			uri: func(name string) string { return m.names.uri + m.w.Tail(packager.File{Name: name}) },
+			playlist: m.playlist(media.Kind(kind)), part: targets[kind],
+			open:   openSegment{o.Files[kind], o.Seq, o.Discontinuity, o.Hints[kind]},
+			others: m.reports(media.Kind(kind), o, targets),
+			uri:    func(name string) string { return m.names.uri + m.w.Tail(packager.File{Name: name}) },
 		}
 		// It must not change when the sound comes, whose parts are usually so much longer.
 		l.hold = holdParts * (m.cfg.Part + m.cfg.Part/20)
 		for _, t := range targets {
 			l.hold = max(l.hold, (holdParts*t + time.Millisecond).Truncate(time.Millisecond))
 		}
-		l.others = m.reports(media.Kind(kind), o, targets)
-		if init := o.Files[kind].Init; init != nil {
-			init.URI = m.names.uri + m.w.Tail(packager.File{Name: init.Name})
+		if l.open.Name != "" {
+			l.open.URI = l.uri(l.open.Name)
+			m.nameInit(&l.open.File)
 		}
-		low.Publish(l.edition(m.d.Directory))
+		low.Publish(l.edition(m.d.Gzipper()))
 		m.hints[kind] = o.Hints[kind]
 	}
 }

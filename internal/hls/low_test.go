@@ -55,9 +55,9 @@ func (v *lowViewer) poll() {
 	}
 	v.last = e
 	v.seen++
-	text := string(e.Body)
+	text := string(e.Body())
 	var m m3u8.Media
-	if err := m.Unmarshal(e.Body); err != nil {
+	if err := m.Unmarshal(e.Body()); err != nil {
 		v.Fatalf("%v in\n%s", err, text)
 	}
 	if e.Ended {
@@ -114,8 +114,8 @@ func (v *lowViewer) poll() {
 	if _, ok := v.d.Lookup(v.hint); ok {
 		v.Errorf("the hint %s is there already", v.hint)
 	}
-	if e.Delta != nil {
-		v.update(string(e.Delta), text)
+	if e.Delta() != nil {
+		v.update(string(e.Delta()), text)
 	}
 }
 
@@ -277,7 +277,7 @@ func TestWaitingForAVersion(t *testing.T) {
 	t.Parallel()
 	var low segstore.Low
 	publish := func(next uint64, parts, last int, ended bool) {
-		e := segstore.NewEdition([]byte("x"), nil, nil)
+		e := segstore.NewEdition(func() (body, delta []byte) { return []byte("x"), nil }, nil)
 		e.Next, e.Parts, e.Last, e.Ahead, e.Ended = next, parts, last, 3, ended
 		low.Publish(e)
 	}
@@ -377,8 +377,8 @@ func TestWhateverComesLowLatencyIsValid(t *testing.T) {
 // partsThere says what part that a version names is not there.
 func partsThere(b *bench, e *segstore.Edition) string {
 	var m m3u8.Media
-	if err := m.Unmarshal(e.Body); err != nil {
-		return fmt.Sprintf("%v in\n%s", err, e.Body)
+	if err := m.Unmarshal(e.Body()); err != nil {
+		return fmt.Sprintf("%v in\n%s", err, e.Body())
 	}
 	all := m.Parts
 	for _, s := range m.Segments {
@@ -387,13 +387,13 @@ func partsThere(b *bench, e *segstore.Edition) string {
 	for _, p := range all {
 		f, ok := b.d.Lookup(p.URI)
 		if !ok {
-			return fmt.Sprintf("%s is not there:\n%s", p.URI, e.Body)
+			return fmt.Sprintf("%s is not there:\n%s", p.URI, e.Body())
 		}
 		if f.Body == nil && !b.d.Store().Whole(f.Range.Name) {
-			return fmt.Sprintf("%s of %s is not there:\n%s", p.URI, f.Range.Name, e.Body)
+			return fmt.Sprintf("%s of %s is not there:\n%s", p.URI, f.Range.Name, e.Body())
 		}
 		if p.Duration > m.PartInf.PartTarget {
-			return fmt.Sprintf("%s is %v long:\n%s", p.URI, p.Duration, e.Body)
+			return fmt.Sprintf("%s is %v long:\n%s", p.URI, p.Duration, e.Body())
 		}
 	}
 	return ""

@@ -235,12 +235,28 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 			continue
 		}
 		f.URI = m.names.uri + m.w.Tail(*f)
-		if f.Init != nil {
-			f.Init.URI = m.names.uri + m.w.Tail(packager.File{Name: f.Init.Name})
-		}
+		m.nameInit(f)
 		m.listed[kind] = true
 	}
 	m.measure(s, g, m.target)
+}
+
+// nameInit says what playlists call the initialisation section of f. What others may be
+// reading is not changed.
+func (m *manifest) nameInit(f *packager.File) {
+	if f.Init == nil {
+		return
+	}
+	uri := m.names.uri + m.w.Tail(packager.File{Name: f.Init.Name})
+	switch f.Init.URI {
+	case uri:
+	case "":
+		f.Init.URI = uri
+	default:
+		other := *f.Init
+		other.URI = uri
+		f.Init = &other
+	}
 }
 
 // Publish implements packager.Manifest.

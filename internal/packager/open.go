@@ -297,8 +297,8 @@ func (w *Writer) endParts() {
 	}
 	w.closeOpen(false)
 	for i := range w.Window.Segments {
-		for k := range w.Window.Segments[i].Files {
-			w.forgetParts(w.d.now(), &w.Window.Segments[i].Files[k])
+		for _, f := range w.Window.Segments[i].Files { // a copy: see Window
+			w.forgetParts(w.d.now(), &f)
 		}
 	}
 	w.dropParts(true)

@@ -27,9 +27,9 @@ type File struct {
 	App, Stream string
 	Dir         string // the directory of the output, as the configuration spells it; keys may be elsewhere
 	Kind        Kind
-	Body        []byte // of playlists: the whole file; shared, never written
-	Gzip        []byte // of playlists: Body compressed; may be nil
-	Full        []byte // of multivariant playlists: with what some players can't do; nil: that is Body
+	Body        []byte        // of playlists: the whole file; shared, never written
+	Gzip        func() []byte // of playlists: Body compressed, which is done when it is first asked for; may be nil
+	Full        []byte        // of multivariant playlists: with what some players can't do; nil: that is Body
 	ModTime     time.Time
 	ETag        string        // with quotes; empty: made from size and time of the file
 	MaxAge      time.Duration // how long caches may keep it
@@ -54,7 +54,7 @@ func (r *Entry) MediaFile(kind Kind, size int64, mod time.Time, maxAge time.Dura
 func (r *Entry) TextFile(kind Kind, body []byte, mod time.Time, g *Gzipper) File {
 	return File{
 		App: r.App, Stream: r.Stream, Kind: kind,
-		Body: body, Gzip: g.compress(body), Size: int64(len(body)), ModTime: mod,
+		Body: body, Gzip: sync.OnceValue(func() []byte { return g.compress(body) }), Size: int64(len(body)), ModTime: mod,
 		ETag: textTag(body),
 	}
 }

@@ -318,7 +318,7 @@ func TestWhatHTTPIsToldOfAFile(t *testing.T) {
 		if f.App != "show" || f.Stream != "test" || f.Kind != Playlist || f.Size != int64(len(text)) || !f.ModTime.Equal(mod) || f.ETag != etag || string(f.Body) != text {
 			t.Errorf("%+v", f)
 		}
-		z, err := gzip.NewReader(bytes.NewReader(f.Gzip))
+		z, err := gzip.NewReader(bytes.NewReader(f.Gzip()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package segstore
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 	"time"
@@ -32,6 +33,10 @@ func TestALiveFileComesBackAsItWas(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got.ModTime, f.ModTime)
 		}
 		got.ModTime = f.ModTime
+		if (got.Gzip == nil) != (f.Gzip == nil) || f.Gzip != nil && !bytes.Equal(got.Gzip(), f.Gzip()) {
+			t.Errorf("%s: compressed it is another", name)
+		}
+		got.Gzip, f.Gzip = nil, nil
 		if !reflect.DeepEqual(got, f) {
 			t.Errorf("%s: %+v, want %+v", name, got, f)
 		}

@@ -21,12 +21,9 @@ type Low struct {
 	over  time.Time // when it fires; zero: it does not run
 }
 
-// An Edition is one version of a low-latency playlist. It is not changed any more.
+// An Edition is one version of a low-latency playlist. It is not changed any more. Its text
+// is made when it is first asked for: of most versions of a stream that nobody watches, never.
 type Edition struct {
-	Body, Delta []byte // Delta leaves out what is old: EXT-X-SKIP
-	Tag         string // of Body, with quotes
-	TagGzip     string // of Body compressed
-
 	Next  uint64 // media sequence number of the segment that is not complete
 	Parts int    // how many parts of it there are
 	Last  int    // how many parts the segment before has; 0: not known
@@ -34,22 +31,54 @@ type Edition struct {
 	Ahead int
 	Ended bool // nothing will follow
 
+	made        sync.Once
+	text        func() (body, delta []byte) // nil: it is made
+	body, delta []byte
+	tag         string // of the body
+
 	gz   *Gzipper
 	once [2]sync.Once
 	gzip [2][]byte
 }
 
-// NewEdition makes a version. Its text is compressed by g when it is first asked for so.
-func NewEdition(body, delta []byte, g *Gzipper) *Edition {
-	tag := textTag(body)
-	return &Edition{Body: body, Delta: delta, Tag: tag, TagGzip: tag[:len(tag)-1] + `-gz"`, gz: g}
+// NewEdition makes a version. text makes its text, at any time and in any goroutine: the
+// body, and a delta that leaves out what is old (EXT-X-SKIP) or nil. It is compressed by g
+// when it is first asked for so.
+func NewEdition(text func() (body, delta []byte), g *Gzipper) *Edition {
+	return &Edition{text: text, gz: g}
+}
+
+func (e *Edition) make() {
+	e.made.Do(func() {
+		e.body, e.delta = e.text()
+		e.tag = textTag(e.body)
+		e.text = nil // and what it is made of
+	})
+}
+
+// Body is the text.
+func (e *Edition) Body() []byte {
+	e.make()
+	return e.body
+}
+
+// Delta is the text without what is old; nil: there is none.
+func (e *Edition) Delta() []byte {
+	e.make()
+	return e.delta
+}
+
+// Tag is the entity tag of Body with its quotes, and that of Body compressed.
+func (e *Edition) Tag() (plain, gzip string) {
+	e.make()
+	return e.tag, e.tag[:len(e.tag)-1] + `-gz"`
 }
 
 // Gzip is Body, or Delta, compressed.
 func (e *Edition) Gzip(delta bool) []byte {
-	i, text := 0, e.Body
+	i, text := 0, e.Body()
 	if delta {
-		i, text = 1, e.Delta
+		i, text = 1, e.Delta()
 	}
 	e.once[i].Do(func() { e.gzip[i] = e.gz.compress(text) })
 	return e.gzip[i]
@@ -83,6 +112,12 @@ func (e *Edition) allows(segment uint64, part int) bool {
 
 // Publish makes e the newest version.
 func (l *Low) Publish(e *Edition) {
+	l.mu.Lock()
+	awaited := l.changed.awaited()
+	l.mu.Unlock()
+	if awaited {
+		e.make() // before thousands ask for it
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newest = e

@@ -12,12 +12,49 @@ import (
 	"time"
 )
 
+func textOf(body string) func() ([]byte, []byte) {
+	return func() ([]byte, []byte) { return []byte(body), nil }
+}
+
+// The text of a version is made when somebody asks for it, once; of one that somebody waits
+// for, before it is there.
+func TestTheTextOfAVersionIsMadeWhenItIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, made := new(Low), 0
+		publish := func(parts int) *Edition {
+			e := NewEdition(func() ([]byte, []byte) { made++; return []byte("body"), []byte("delta") }, new(Gzipper))
+			e.Parts, e.Ahead = parts, 3
+			l.Publish(e)
+			return e
+		}
+		publish(1)
+		publish(2)
+		e := publish(3)
+		if made != 0 {
+			t.Errorf("made %d times for nobody", made)
+		}
+		tag, zipped := e.Tag()
+		if string(e.Body()) != "body" || string(e.Delta()) != "delta" || tag == zipped || len(e.Gzip(true)) == 0 || made != 1 {
+			t.Errorf("%q, %q, %s, %s, made %d times", e.Body(), e.Delta(), tag, zipped, made)
+		}
+		go func() { _, _ = l.Wait(t.Context(), 0, 3, 0) }()
+		synctest.Wait()
+		if publish(4); made != 2 {
+			t.Errorf("made %d times before who waits for it has it", made-1)
+		}
+		synctest.Wait()
+		if publish(5); made != 2 {
+			t.Error("made for nobody")
+		}
+	})
+}
+
 // RFC 8216bis §6.2.5.2: what a version has, what it lets players wait for, and what is
 // too far ahead. Segments up to 6 are complete, of 7 there are 3 parts, and segment 6 has
 // 5. Part -1 is the whole segment.
 func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 	t.Parallel()
-	e := NewEdition([]byte("body"), nil, nil)
+	e := NewEdition(textOf("body"), nil)
 	e.Next, e.Parts, e.Last, e.Ahead = 7, 3, 5, 4
 	for _, c := range []struct {
 		segment uint64
@@ -61,7 +98,7 @@ func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 			}
 		})
 	}
-	unknown := NewEdition(nil, nil, nil) // the segment before is of another process
+	unknown := NewEdition(textOf(""), nil) // the segment before is of another process
 	unknown.Next, unknown.Parts = 7, 0
 	if !unknown.has(6, 99) || unknown.has(7, 0) {
 		t.Error("the parts of a segment that is complete are all there")
@@ -73,7 +110,7 @@ func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 func TestWaitingForAVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		version := func(next uint64, parts int, ended bool) *Edition {
-			e := NewEdition(nil, nil, nil)
+			e := NewEdition(textOf(""), nil)
 			e.Next, e.Parts, e.Ahead, e.Ended = next, parts, 2, ended
 			return e
 		}
@@ -144,7 +181,7 @@ func TestWaitingForAVersionForSoLong(t *testing.T) {
 		}
 		for i := range 5 {
 			time.Sleep(700 * time.Millisecond)
-			e := NewEdition(nil, nil, nil)
+			e := NewEdition(textOf(""), nil)
 			e.Next, e.Parts, e.Ahead = 8, i, 10
 			l.Publish(e)
 		}

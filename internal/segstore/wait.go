@@ -16,6 +16,9 @@ func (s *signal) next() <-chan struct{} {
 	return s.c
 }
 
+// awaited says whether somebody may wait.
+func (s *signal) awaited() bool { return s.c != nil }
+
 func (s *signal) raise() {
 	if s.c != nil {
 		close(s.c)

@@ -258,7 +258,7 @@ func (x *exchange) servePlaylist(l *location, lf *segstore.File, ctype []string)
 	if lf.Gzip != nil {
 		h["Vary"] = append(h["Vary"][:len(h["Vary"]):len(h["Vary"])], "Accept-Encoding")
 		if r.Header["Range"] == nil && acceptsGzip(r.Header["Accept-Encoding"]) {
-			body = lf.Gzip
+			body = lf.Gzip()
 			if n := len(etag); n > 1 {
 				etag = etag[:n-1] + `-gz"`
 			}

@@ -141,7 +141,7 @@ func playlist(body string) segstore.File {
 	_, _ = io.WriteString(w, body)
 	_ = w.Close()
 	return segstore.File{
-		App: "show", Stream: "test", Kind: segstore.Playlist, Body: []byte(body), Gzip: z.Bytes(), ETag: `"abc"`,
+		App: "show", Stream: "test", Kind: segstore.Playlist, Body: []byte(body), Gzip: func() []byte { return z.Bytes() }, ETag: `"abc"`,
 		ModTime: time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC), MaxAge: 2 * time.Second,
 	}
 }

@@ -118,10 +118,11 @@ func (x *exchange) sendEdition(l *location, in string, lf *segstore.File, e *seg
 		cache = maxAge(target / 2)
 	}
 	l.setCache(h, cache)
-	delta := q.delta && e.Delta != nil
-	body, tag := e.Body, e.Tag
+	body := e.Body()
+	tag, tagGzip := e.Tag()
+	delta := q.delta && e.Delta() != nil
 	if delta {
-		body, tag = e.Delta, ""
+		body, tag = e.Delta(), ""
 	}
 	if vary := h["Vary"]; vary == nil {
 		h["Vary"] = varyEncoding
@@ -134,7 +135,7 @@ func (x *exchange) sendEdition(l *location, in string, lf *segstore.File, e *seg
 	} else if x.r.Header["Range"] == nil && acceptsGzip(x.r.Header["Accept-Encoding"]) {
 		body = e.Gzip(delta)
 		if tag != "" {
-			tag = e.TagGzip
+			tag = tagGzip
 		}
 		h["Content-Encoding"] = encodingGzip
 	}

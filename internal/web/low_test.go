@@ -21,9 +21,19 @@ import (
 // lowEdition is a low-latency playlist whose segment next is not complete and has so many
 // parts. The one before has 5.
 func lowEdition(next uint64, parts int, text string) *segstore.Edition {
-	e := segstore.NewEdition([]byte(text), []byte("delta of "+text), new(segstore.Gzipper))
+	e := segstore.NewEdition(texts(text, "delta of "+text), new(segstore.Gzipper))
 	e.Next, e.Parts, e.Last, e.Ahead = next, parts, 5, 3
 	return e
+}
+
+// texts are those of a version; without a delta: "".
+func texts(body, delta string) func() ([]byte, []byte) {
+	return func() ([]byte, []byte) {
+		if delta == "" {
+			return []byte(body), nil
+		}
+		return []byte(body), []byte(delta)
+	}
 }
 
 // lowSite is a site with one such playlist.
@@ -122,7 +132,7 @@ func TestDeliveryDirectives(t *testing.T) {
 	differs(t, "compressed: Vary", r.Header.Get("Vary"), "Accept-Encoding")
 
 	// Directives mean nothing for a playlist that has ended.
-	e := segstore.NewEdition([]byte("whole"), nil, new(segstore.Gzipper))
+	e := segstore.NewEdition(texts("whole", ""), new(segstore.Gzipper))
 	e.Ended = true
 	low.Publish(e)
 	differs(t, "ended", bodyOf(t, ask(t, s, "GET /live/test.m3u8?_HLS_msn=99&_HLS_part=7&_HLS_skip=YES")), "whole")
@@ -257,7 +267,7 @@ func FuzzDeliveryDirectives(f *testing.F) {
 		cancel()
 		e, err := low.Wait(ctx, q.segment, q.part, 0)
 		switch {
-		case err == nil && !bytes.Equal(e.Body, []byte("x")), err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, segstore.ErrAhead):
+		case err == nil && !bytes.Equal(e.Body(), []byte("x")), err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, segstore.ErrAhead):
 			t.Fatalf("%+v: %v", q, err)
 		}
 	})
