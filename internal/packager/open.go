@@ -34,6 +34,7 @@ type Open struct {
 	date     time.Time
 	end      time.Duration // where it is likely to end, on the timeline
 	bufs     segmenter.Files
+	lent     segstore.Lent        // bufs, to who reads parts
 	growing  [2]*segstore.Growing // the files as HTTP has them meanwhile
 	any      bool                 // a part was shown
 	complete bool                 // there will be no other part
@@ -83,9 +84,13 @@ func (w *Writer) begin(g *segmenter.Segment, date time.Time, x parter) error {
 		Discontinuity: broken,
 	}
 	for i, n := range w.sizes {
-		if n > 0 {
+		switch {
+		case cap(w.spare[i]) >= n:
+			w.open.bufs[i] = w.spare[i]
+		case n > 0:
 			w.open.bufs[i] = make([]byte, 0, n+n/8)
 		}
+		w.spare[i] = nil
 	}
 	return nil
 }
@@ -122,14 +127,16 @@ func (w *Writer) show(g *segmenter.Segment, x parter, complete bool) (changed bo
 			}
 			f.Date = date(o.date, &p)
 			file := w.Entry(f.Name, "")
-			o.growing[kind] = w.d.main.Grow(f.Name, file.MediaFile(segstore.Segment, 0, w.d.now(), 2*w.set.PlaylistLength))
+			growing := file.MediaFile(segstore.Segment, 0, w.d.now(), 2*w.set.PlaylistLength)
+			growing.Lent = &o.lent
+			o.growing[kind] = w.d.main.Grow(f.Name, growing)
 		}
 		rec := w.Entry(f.Name, "")
 		for i := len(f.Parts); i < len(p.Parts); i++ {
 			part := Part{Name: partName(f.Name, i), Duration: p.Parts[i].Duration, Independent: p.Parts[i].Independent}
 			from, to := p.Parts[i].Offset, p.Parts[i].Offset+p.Parts[i].Size
 			live := rec.MediaFile(segstore.Part, int64(to-from), w.d.now(), 2*w.set.PlaylistLength)
-			live.Body = o.bufs[kind][from:to:to]
+			live.Body, live.Lent = o.bufs[kind][from:to:to], &o.lent
 			w.d.main.Hold(part.Name, live)
 			o.growing[kind].Add(live.Body)
 			f.Parts = append(f.Parts, part)
@@ -231,6 +238,11 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 			live := rec.MediaFile(segstore.Part, int64(part.Size), w.d.now(), 2*w.set.PlaylistLength)
 			live.Range = segstore.Range{Name: f.Name, Offset: int64(part.Offset)}
 			w.d.main.Hold(f.Parts[k].Name, live)
+		}
+	}
+	for i := range o.bufs {
+		if cap(o.bufs[i]) <= maxScratch && !o.lent.Had() { // by now nobody can get it any more
+			w.spare[i] = o.bufs[i][:0]
 		}
 	}
 	return nil

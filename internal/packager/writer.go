@@ -24,7 +24,8 @@ type Writer struct {
 	gone    []Segment
 	open    *Open // nil: no part of the next segment is shown
 	hinted  [2]string
-	sizes   [2]int // of the files of the newest segment that has grown: the next one is like it
+	sizes   [2]int          // of the files of the newest segment that has grown: the next one is like it
+	spare   segmenter.Files // its buffers, if nobody reads them
 	parts   []oldParts
 	keys    *keyring
 	inits   [2]*Init // the newest; nil: none

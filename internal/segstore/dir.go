@@ -161,6 +161,9 @@ func (s *Dir) Lookup(name string) (File, bool) {
 		return f.live.file(f.entry), true
 	}
 	f, ok := s.parts.files[name]
+	if f.Lent != nil {
+		f.Lent.had.Store(true)
+	}
 	return f, ok
 }
 

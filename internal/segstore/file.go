@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,7 +39,15 @@ type File struct {
 	Growing     *Growing      // of a segment that is being written: what there is of it
 	Low         *Low          // of low-latency playlists: its versions; nil: Body is all there is
 	Range       Range         // of parts without Body: where their bytes are
+	Lent        *Lent         // what parts and growing segments have their bytes in; nil: in memory of their own
 }
+
+// A Lent is memory that files are in for a while. Who lends it may use it again when there are
+// other files under their names, if nobody had one of them.
+type Lent struct{ had atomic.Bool }
+
+// Had says whether somebody may still read it.
+func (l *Lent) Had() bool { return l.had.Load() }
 
 // MediaFile describes a file that is served from the disk.
 func (r *Entry) MediaFile(kind Kind, size int64, mod time.Time, maxAge time.Duration) File {

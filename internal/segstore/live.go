@@ -15,7 +15,7 @@ type liveFile struct {
 // liveOf keeps f, of a file with an entry.
 func liveOf(f File, e *Entry) liveFile {
 	plain := f.App == e.App && f.Stream == e.Stream && f.Dir == "" && f.Target == 0 && f.Body == nil && f.Gzip == nil && f.Full == nil &&
-		f.Growing == nil && f.Low == nil && f.Range == Range{} && f.ModTime.Equal(time.Unix(0, f.ModTime.UnixNano()))
+		f.Growing == nil && f.Low == nil && f.Lent == nil && f.Range == Range{} && f.ModTime.Equal(time.Unix(0, f.ModTime.UnixNano()))
 	if !plain {
 		return liveFile{text: &f}
 	}

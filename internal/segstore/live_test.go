@@ -25,7 +25,7 @@ func TestALiveFileComesBackAsItWas(t *testing.T) {
 	for name, f := range map[string]File{
 		"a segment": segment, "a playlist": text, "one of another stream": other, "nothing is known": {}, "no date": {App: "show", Stream: "test", Size: 3},
 		"its directory": kept(func(f *File) { f.Dir = "/x" }), "a target": kept(func(f *File) { f.Target = time.Second }),
-		"a range": kept(func(f *File) { f.Range = Range{"b.m4s", 7} }), "growing": kept(func(f *File) { f.Growing = new(Growing) }),
+		"a range": kept(func(f *File) { f.Range = Range{"b.m4s", 7} }), "growing": kept(func(f *File) { f.Growing = new(Growing) }), "lent": kept(func(f *File) { f.Lent = new(Lent) }),
 	} {
 		l := liveOf(f, &e)
 		got := l.file(&e)
