@@ -313,14 +313,3 @@ func TestFirstPictureBench(t *testing.T) {
 		})
 	}
 }
-
-// shortDir is a directory whose name leaves room for a socket's.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "rtmpd-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
