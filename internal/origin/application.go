@@ -81,11 +81,11 @@ func (a *Application) endLocked(st *Stream, reason string) {
 	st.close()
 	a.detachPlayersLocked(st)
 	log := a.log.Info
-	if reason == whyStopped { // the publisher's line says so
+	if reason == whyStopped || reason == whyServerStops { // other lines say so
 		log = a.log.Debug
 	}
 	log("stream ended", zap.String("stream", st.name), zap.String("reason", reason))
-	a.origin.goes.Go(func() {
+	a.origin.ends.Go(func() {
 		sums := st.sums()
 		st.sayEnd(reason)
 		st.outputs.wait()
@@ -97,6 +97,15 @@ func (a *Application) endLocked(st *Stream, reason string) {
 		a.mu.Unlock()
 		a.svc.tidy(a)
 	})
+}
+
+// endAll ends all streams, at a stop.
+func (a *Application) endAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, st := range a.streams {
+		a.endLocked(st, whyServerStops)
+	}
 }
 
 // enter counts a connection that named the application; Exit its end.

@@ -6,8 +6,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// whyStopped is why a stream ends as it should.
-const whyStopped = "its publisher stopped"
+// Why a stream ends as it should.
+const (
+	whyStopped     = "its publisher stopped"
+	whyServerStops = "the server stops"
+)
 
 // detach ends p's hold on its stream. clean says that the publisher
 // unpublished; either way the stream goes on for the grace that applies.

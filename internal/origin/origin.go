@@ -49,7 +49,7 @@ type Origin struct {
 
 	identity    string // no other process's
 	outputKinds []OutputKind
-	goes        Crew
+	goes, ends  Crew            // ends: of streams that end
 	commands    *hooks.Commands // of exec blocks
 	linger      time.Duration   // of programs of kind pull; set before the first player
 	dirs        *Directories
@@ -135,8 +135,22 @@ func (og *Origin) EndStatic() {
 // hard. It is called after the sessions and the outputs have ended.
 func (og *Origin) EndCommands(soft, hard time.Time) { og.commands.Close(soft, hard) }
 
+// EndStreams ends the streams that a stop has left, whose outputs are done, and returns when the
+// triggers have been told of all that have ended.
+func (og *Origin) EndStreams() {
+	for _, v := range *og.services.Load() {
+		for _, a := range v.All() {
+			a.endAll()
+		}
+	}
+	og.ends.Wait()
+}
+
 // Wait returns when the goroutines of the origin have ended.
-func (og *Origin) Wait() { og.goes.Wait() }
+func (og *Origin) Wait() {
+	og.goes.Wait()
+	og.ends.Wait()
+}
 
 // EachStream calls f for every stream, without a lock.
 func (og *Origin) EachStream(f func(*Stream)) {

@@ -164,6 +164,7 @@ func (s *Server) Shutdown() error {
 	s.origin.Audience().Close()
 	s.outputCancel()
 	s.origin.EachStream(func(st *origin.Stream) { err = errors.Join(err, waitUntil(deadline, st.WaitOutputs)) })
+	_ = waitUntil(hooksDeadline, s.origin.EndStreams) // s.origin.Wait reports what is left
 	s.rtmp.HangUp()
 	s.hub.Close()
 	s.hooks.Close(hooksDeadline) // after the last playlist

@@ -216,6 +216,41 @@ func TestInputAbortTellsOfAPullThatFails(t *testing.T) {
 	}
 }
 
+// What is live when the server stops, or waits for its publisher, is over for whoever is told:
+// with the next start it begins again.
+func TestAStopTellsTheEndOfStreams(t *testing.T) {
+	r, h := watchedTriggers(t, `reconnect_grace = "5m"
+    trigger "STREAM_BUFFER" { handler = "$HOOK/" }
+    trigger "STREAM_END" { handler = "$HOOK/" }`, triggerAnswers(nil))
+	for _, name := range []string{"cam", "lost"} {
+		c := r.publish("live", name)
+		c.seconds(2.2)
+		r.eventually(name, func() bool { return strings.Contains(h.states(), name+":FULL") })
+		if name == "lost" {
+			c.Close()
+			r.eventually("the loss", func() bool { return r.app("live").Stream("lost").Waiting() })
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	got := h.states()
+	for _, name := range []string{"cam", "lost"} {
+		if strings.Count(got, name+":EMPTY") != 1 {
+			t.Errorf("of %s the states are %s", name, got)
+		}
+		n := 0
+		for _, f := range h.all("STREAM_END") {
+			if f.lines[0] == name && f.lines[1] != "0" && f.lines[4] == "1" {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("STREAM_END gets %+v", h.all("STREAM_END"))
+		}
+	}
+}
+
 func TestTheTriggersOfTheServer(t *testing.T) {
 	top := `trigger "SYSTEM_START" { handler = "$HOOK/" }
 trigger "SYSTEM_STOP" { handler = "$HOOK/" }`
