@@ -20,10 +20,7 @@ build:
 	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
 
 # Everything a change must pass. Installs what it needs, see scripts/test-deps.
-# The packages' tests want the CPU, those of real clients mostly wait for them to play.
-test: deps lint
-	$(MAKE) -j2 unit interop
-	$(MAKE) cross
+test: deps lint unit interop cross
 
 deps:
 	scripts/test-deps
