@@ -20,10 +20,9 @@ build:
 	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
 
 # Everything a change must pass. Installs what it needs, see scripts/test-deps.
-# The packages' tests take what those of real clients leave of the CPU.
+# All else takes what the tests of real clients leave of the CPU.
 test: deps lint
-	$(MAKE) -j2 NICE='nice -n 19' unit interop
-	$(MAKE) cross
+	$(MAKE) -j3 NICE='nice -n 19' interop unit cross
 
 deps:
 	scripts/test-deps
@@ -51,7 +50,7 @@ interop:
 cross:
 	@for p in $(PLATFORMS); do \
 		echo "build $$p"; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(NICE) $(GO) build ./... || exit 1; \
 	done
 
 # Prints goal beside result: first the packages' benchmarks, then the server under
