@@ -55,6 +55,9 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 	}
 }
 
+// EndParts implements packager.PartManifest: the text of its versions is made with them.
+func (m *manifest) EndParts() {}
+
 // announce says whether the MPD is to name the open segment. It may begin a period, of
 // which all tracks are known by then.
 func (m *manifest) announce(o *packager.Open) bool {

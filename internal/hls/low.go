@@ -56,8 +56,9 @@ const (
 
 // edition is a version of the playlist, which must not change any more.
 func (l *lowPlaylist) edition(g *segstore.Gzipper) *segstore.Edition {
-	if l.Ended {
-		e := segstore.NewEdition(func() (body, delta []byte) { return l.text(), nil }, g)
+	if l.Ended { // it may stay for long, and what it is made of must not
+		text := l.text()
+		e := segstore.NewEdition(func() (body, delta []byte) { return text, nil }, g)
 		e.Ended = true
 		return e
 	}
@@ -254,7 +255,7 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 			playlist: m.playlist(media.Kind(kind)), part: targets[kind],
 			open:   openSegment{o.Files[kind], o.Seq, o.Discontinuity, o.Hints[kind]},
 			others: m.reports(media.Kind(kind), o, targets),
-			uri:    func(name string) string { return m.names.uri + m.w.Tail(packager.File{Name: name}) },
+			uri:    m.uris(),
 		}
 		// It must not change when the sound comes, whose parts are usually so much longer.
 		l.hold = holdParts * (m.cfg.Part + m.cfg.Part/20)
@@ -263,10 +264,28 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 		}
 		if l.open.Name != "" {
 			l.open.URI = l.uri(l.open.Name)
-			m.nameInit(&l.open.File)
+			m.nameInit(media.Kind(kind), &l.open.File)
 		}
 		low.Publish(l.edition(m.d.Gzipper()))
 		m.hints[kind] = o.Hints[kind]
+	}
+}
+
+// uris returns what says how the playlists name a file. It knows nothing of m.
+func (m *manifest) uris() func(name string) string {
+	before, cut := m.names.uri, len(packager.Prefix(m.names.stream, m.names.nested))
+	return func(name string) string { return before + name[cut:] }
+}
+
+// EndParts implements packager.PartManifest.
+func (m *manifest) EndParts() {
+	for _, low := range m.low {
+		if low == nil {
+			continue
+		}
+		if e := low.Newest(); e != nil {
+			e.Body() // from now on it has its text, and not what it is made of
+		}
 	}
 }
 

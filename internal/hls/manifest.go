@@ -52,15 +52,16 @@ func (s *spec) Open(w *packager.Writer) packager.Manifest {
 // A manifest is the media playlists of one stream, with fmp4 its multivariant playlist,
 // and its part of a multivariant playlist of several streams.
 type manifest struct {
-	d      *Directory
-	w      *packager.Writer
-	cfg    config.HLS
-	names  names
-	target int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
-	renew  bool // the first segment begins a new playlist, with a target of its own
-	listed [2]bool
-	low    [2]*segstore.Low // by media.Kind, with low_latency; nil: without
-	hints  [2]string        // in the newest editions
+	d       *Directory
+	w       *packager.Writer
+	cfg     config.HLS
+	names   names
+	target  int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
+	renew   bool // the first segment begins a new playlist, with a target of its own
+	listed  [2]bool
+	low     [2]*segstore.Low  // by media.Kind, with low_latency; nil: without
+	hints   [2]string         // in the newest editions
+	renamed [2]*packager.Init // see nameInit
 	measured
 	variant *rendition   // nil: the stream is no rendition of others
 	own     *rendition   // nil: the main playlist is a media playlist
@@ -235,15 +236,15 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 			continue
 		}
 		f.URI = m.names.uri + m.w.Tail(*f)
-		m.nameInit(f)
+		m.nameInit(media.Kind(kind), f)
 		m.listed[kind] = true
 	}
 	m.measure(s, g, m.target)
 }
 
 // nameInit says what playlists call the initialisation section of f. What others may be
-// reading is not changed.
-func (m *manifest) nameInit(f *packager.File) {
+// reading is not changed: under another hls.base_url it is another one.
+func (m *manifest) nameInit(kind media.Kind, f *packager.File) {
 	if f.Init == nil {
 		return
 	}
@@ -253,9 +254,12 @@ func (m *manifest) nameInit(f *packager.File) {
 	case "":
 		f.Init.URI = uri
 	default:
-		other := *f.Init
-		other.URI = uri
-		f.Init = &other
+		if n := m.renamed[kind]; n == nil || n.Name != f.Init.Name {
+			other := *f.Init
+			other.URI = uri
+			m.renamed[kind] = &other
+		}
+		f.Init = m.renamed[kind]
 	}
 }
 

@@ -87,7 +87,7 @@ func (w *Writer) letGo() {
 	}
 	if len(w.gone) > 0 {
 		for _, i := range unusedInits(w.gone, w.Window.Segments) {
-			if !slices.Contains(w.inits[:], i) {
+			if !slices.ContainsFunc(w.inits[:], func(own *Init) bool { return own != nil && own.Name == i.Name }) {
 				w.d.main.Release(at, w.keep(), i.Name)
 			}
 		}

@@ -46,6 +46,8 @@ type PartManifest interface {
 	// PublishParts shows the parts of o, which is new or has grown. Nothing is written to
 	// the disk. targets are how long parts of each kind are at most.
 	PublishParts(o *Open, targets [2]time.Duration)
+	// EndParts says that no other part will come.
+	EndParts()
 }
 
 // parter is a container that writes parts: *segmenter.FMP4.
@@ -85,7 +87,7 @@ func (w *Writer) begin(g *segmenter.Segment, date time.Time, x parter) error {
 	}
 	for i, n := range w.sizes {
 		switch {
-		case cap(w.spare[i]) >= n:
+		case n <= cap(w.spare[i]) && cap(w.spare[i]) <= 4*n:
 			w.open.bufs[i] = w.spare[i]
 		case n > 0:
 			w.open.bufs[i] = make([]byte, 0, n+n/8)
@@ -314,4 +316,10 @@ func (w *Writer) endParts() {
 		}
 	}
 	w.dropParts(true)
+	w.spare = segmenter.Files{}
+	for _, m := range w.manifests {
+		if m, ok := m.(PartManifest); ok {
+			m.EndParts()
+		}
+	}
 }

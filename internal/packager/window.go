@@ -72,8 +72,8 @@ type Window struct {
 	// Epoch is when media times in the files are counted from, with NamingMedia. Zero: it
 	// is the date of the first segment.
 	Epoch time.Time
-	// Segments that a manifest has named do not change any more, and what it has of the slice
-	// stays: it may be read later, in any goroutine.
+	// Segments that a manifest has named do not change any more, but for longest, and what it
+	// has of the slice stays: it may be read later, in any goroutine.
 	Segments []Segment
 }
 

@@ -157,7 +157,7 @@ func (w *Writer) change(s Settings) error {
 		}
 		w.keys = keys
 	}
-	w.names, w.set = n, s
+	w.names, w.set, w.spare = n, s, segmenter.Files{}
 	w.Window.Event = s.Event
 	old := w.manifests
 	w.manifests = nil
