@@ -144,6 +144,15 @@ func (ds *Directories) Hinted(ctx context.Context, absPath string) (segstore.Fil
 	return in.Directory.Hinted(ctx, name)
 }
 
+// StopWaits ends the waits for what low latency has not shown yet, for good.
+func (ds *Directories) StopWaits() {
+	ds.mu.RLock()
+	defer ds.mu.RUnlock()
+	for _, d := range ds.byPath {
+		d.StopWaits()
+	}
+}
+
 // in finds the directory of a path, and the name in it.
 func (ds *Directories) in(absPath string) (*Directory, string) {
 	ds.mu.RLock()

@@ -132,6 +132,9 @@ func (d *Directory) Hinted(ctx context.Context, name string) (segstore.File, boo
 	return f, ok
 }
 
+// StopWaits ends the waits for what low latency has not shown yet, for good.
+func (d *Directory) StopWaits() { d.main.StopWaits() }
+
 // Wait returns what Lookup does, as soon as there is such a file. Errors: ctx.Err().
 func (d *Directory) Wait(ctx context.Context, name string) (segstore.File, error) {
 	return d.main.Wait(ctx, name)

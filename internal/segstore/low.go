@@ -14,6 +14,7 @@ type Low struct {
 	mu      sync.Mutex
 	newest  *Edition
 	changed signal // there is another version, or somebody's time is over
+	stopped bool   // nobody is to wait any more
 
 	// One timer for all who wait, of whom there may be thousands: it runs until the time
 	// of the first one is over, and is not set again for each.
@@ -94,6 +95,9 @@ func (e *Edition) has(segment uint64, part int) bool {
 	return segment < e.Next || segment == e.Next && part >= 0 && part < e.Parts
 }
 
+// ErrStopped is returned where nobody is to wait any more: the server stops.
+var ErrStopped = errors.New("no other version will come")
+
 // ErrAhead is returned for what is too far ahead to be waited for.
 var ErrAhead = errors.New("too far ahead of the playlist")
 
@@ -152,6 +156,14 @@ func (l *Low) wakeBy(at time.Time) {
 	})
 }
 
+// Stop ends all waits, for good.
+func (l *Low) Stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	l.wake()
+}
+
 // Newest is the newest version; nil: there is none so far.
 func (l *Low) Newest() *Edition {
 	l.mu.Lock()
@@ -162,7 +174,7 @@ func (l *Low) Newest() *Edition {
 // Wait returns the first version that has a segment, or with part ≥ 0 a part of it, or
 // that ends the playlist. It waits for that long at most; 0: as long as ctx lets it.
 //
-// Errors: ErrAhead; context.DeadlineExceeded; ctx.Err().
+// Errors: ErrAhead; ErrStopped; context.DeadlineExceeded; ctx.Err().
 func (l *Low) Wait(ctx context.Context, segment uint64, part int, most time.Duration) (*Edition, error) {
 	var over time.Time
 	if most > 0 {
@@ -178,6 +190,10 @@ func (l *Low) Wait(ctx context.Context, segment uint64, part int, most time.Dura
 		if first && e != nil && !e.allows(segment, part) {
 			l.mu.Unlock()
 			return nil, ErrAhead
+		}
+		if l.stopped {
+			l.mu.Unlock()
+			return nil, ErrStopped
 		}
 		if most > 0 {
 			if !first && !time.Now().Before(over) {

@@ -192,6 +192,41 @@ func TestWaitingForAVersionForSoLong(t *testing.T) {
 	})
 }
 
+// When the server stops nobody waits any more, for a version, a part or the rest of a file.
+func TestAStopEndsTheWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, low := new(Dir), new(Low)
+		e := NewEdition(textOf("one"), nil)
+		e.Ahead = 3
+		low.Publish(e)
+		s.files = map[string]*file{"a.m3u8": {live: liveFile{text: &File{Low: low}}}}
+		s.Hint("part")
+		growing := s.Grow("growing", File{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := low.Wait(t.Context(), 0, 0, 0); !errors.Is(err, ErrStopped) {
+				t.Errorf("the version: %v", err)
+			}
+		})
+		all.Go(func() {
+			if _, ok := s.Hinted(t.Context(), "part"); ok {
+				t.Error("there is a part")
+			}
+		})
+		all.Go(func() {
+			if pieces, whole, err := growing.From(t.Context(), 0); len(pieces) > 0 || whole || err != nil {
+				t.Errorf("the file: %q, %v, %v", pieces, whole, err)
+			}
+		})
+		synctest.Wait()
+		s.StopWaits()
+		all.Wait()
+		if _, err := low.Wait(t.Context(), 0, 0, 0); !errors.Is(err, ErrStopped) {
+			t.Errorf("who comes later: %v", err)
+		}
+	})
+}
+
 // A part that was announced is answered once it is there, or will not come.
 func TestPartsThatAreAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -57,6 +57,26 @@ func (s *Dir) Unhint(name string) {
 	s.settleHint(name)
 }
 
+// StopWaits ends the waits for versions of playlists, parts and growing files, for good: the
+// server stops.
+func (s *Dir) StopWaits() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.parts.hints {
+		s.settleHint(name)
+	}
+	for _, f := range s.parts.files {
+		if f.Growing != nil {
+			f.Growing.End(false)
+		}
+	}
+	for _, f := range s.files {
+		if f.live.text != nil && f.live.text.Low != nil {
+			f.live.text.Low.Stop()
+		}
+	}
+}
+
 func (s *Dir) settleHint(name string) {
 	if c := s.parts.hints[name]; c != nil {
 		close(c)

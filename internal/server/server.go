@@ -160,10 +160,14 @@ func (s *Server) Shutdown() error {
 	for _, b := range blocks {
 		b.UseAccessLog(nil)
 	}
+	s.origin.Directories().StopWaits()
 	s.closeHTTP(deadline)
 	s.origin.Audience().Close()
 	s.outputCancel()
 	s.origin.EachStream(func(st *origin.Stream) { err = errors.Join(err, waitUntil(deadline, st.WaitOutputs)) })
+	if now := time.Now(); hooksDeadline.Before(now.Add(deadline.Sub(now) / 2)) {
+		hooksDeadline = now.Add(deadline.Sub(now) / 2) // requests have taken long to end
+	}
 	_ = waitUntil(hooksDeadline, s.origin.EndStreams) // s.origin.Wait reports what is left
 	s.rtmp.HangUp()
 	s.hub.Close()
