@@ -73,6 +73,9 @@ func newApplication(v *Service, name string, rules *appRules) *Application {
 // endLocked takes st out of the application. Its outputs drain and end by
 // themselves; at a stop of the server they were cancelled already.
 func (a *Application) endLocked(st *Stream, reason string) {
+	if a.streams[st.name] != st {
+		return // it has ended already
+	}
 	if st.grace != nil {
 		st.grace.Stop()
 	}

@@ -63,7 +63,7 @@ func (st *Stream) figures(rules *appRules, now time.Time, ready bool) *Figures {
 		f.Players = len(set.members)
 		f.SentRTMP += set.fan.BytesOut.Load()
 	}
-	h, gone := st.app.viewers[st.name], st.news.gone
+	h := st.app.viewers[st.name]
 	st.app.mu.Unlock()
 	f.Publishing = p != nil && !p.slate && f.Live.LastWrite.UnixNano() >= st.publishedAt.Load()
 	if ready && f.Publishing {
@@ -72,9 +72,8 @@ func (st *Stream) figures(rules *appRules, now time.Time, ready bool) *Figures {
 		st.news.mu.Unlock()
 	}
 	if h != nil {
-		var unique int
-		f.Viewers, _, unique = h.counter.Counts(now)
-		f.Views += uint64(max(unique-gone, 0))
+		f.Viewers = h.counter.Len(now)
+		f.Views += uint64(h.counter.Since())
 		f.SentHTTP = h.counter.Sent()
 	}
 	f.Outputs = st.outputs.count(pushKind.Name, recordKind.Name)

@@ -39,7 +39,7 @@ func (a *Application) detach(p *Publication, clean bool) {
 	}
 	if a.origin.Stopping() {
 		a.mu.Unlock()
-		return // a stop ends no stream: the next start goes on with its playlist
+		return // a stop ends no playlist: the next start goes on with it
 	}
 	if grace > 0 && !a.gone {
 		st.grace = a.origin.Awake.AfterFunc(grace, func() { a.endIfWaiting(st) })

@@ -194,8 +194,8 @@ func (a *Application) HasStream(name string) bool { return a.Stream(name) != nil
 // attachPlayersLocked gives a new stream the players that wait for it.
 func (a *Application) attachPlayersLocked(st *Stream) {
 	if h := a.viewers[st.name]; h != nil {
-		present, _, unique := h.counter.Counts(time.Now())
-		st.news.gone, st.news.before = max(unique-present, 0), h.counter.Sent()
+		h.counter.Begin(time.Now())
+		st.news.before = h.counter.Sent()
 	}
 	set := a.players[st.name]
 	if set == nil {

@@ -30,6 +30,7 @@ type streamNews struct {
 	mu                       sync.Mutex // guards what follows; application.mu is taken while it is held
 	over                     bool
 	started, ready, unstable bool
+	ended                    bool   // that was told, and nothing is published since
 	keyframes                uint64 // of its fallback, before its publisher
 	readied                  bool   // STREAM_READY was asked
 	tracks                   string
@@ -37,7 +38,6 @@ type streamNews struct {
 	seen                     time.Time // when the players were counted last
 
 	before              uint64 // bytes that its players and viewers had been sent before it; guarded by application.mu
-	gone                int    // viewers of the stream of that name before that had left; guarded by application.mu
 	plays, inputs, outs atomic.Uint64
 	watched             atomic.Int64 // ns of all players and viewers
 }
@@ -120,7 +120,7 @@ func (st *Stream) tell(rules *appRules, now time.Time) {
 		if p == nil {
 			return // it waits for one that was never seen
 		}
-		n.started = true
+		n.started, n.ended = true, false
 		st.buffer(rules, hooks.Starting, nil, nil, "")
 	}
 	if shown.FirstWrite.IsZero() {
@@ -199,6 +199,7 @@ func (st *Stream) tellHealth(rules *appRules, s live.Snapshot, waiting bool) {
 // tellEnd tells STREAM_BUFFER that nothing is published any more.
 func (st *Stream) tellEnd(rules *appRules, reason string) {
 	st.news.started, st.news.ready, st.news.unstable, st.news.readied = false, false, false, false
+	st.news.ended = true
 	st.buffer(rules, hooks.Ended, nil, nil, reason)
 }
 
@@ -354,8 +355,7 @@ func (st *Stream) sums() hooks.StreamSums {
 		s.Sent += set.fan.BytesOut.Load()
 	}
 	if h := st.app.viewers[st.name]; h != nil {
-		_, _, unique := h.counter.Counts(time.Now())
-		s.Viewers += uint64(max(unique-n.gone, 0))
+		s.Viewers += uint64(h.counter.Since())
 		s.Sent += h.counter.Sent()
 	}
 	s.Sent -= min(n.before, s.Sent)
@@ -376,7 +376,7 @@ func (st *Stream) sayEnd(reason string) {
 	if rules.watchesStreams() {
 		st.countWatched(time.Now())
 	}
-	if n.started || !st.live.Snapshot().FirstWrite.IsZero() {
+	if n.started || !n.ended && n.inputs.Load() > 0 && !st.live.Snapshot().FirstWrite.IsZero() {
 		st.tellEnd(rules, reason)
 	}
 }
@@ -384,7 +384,7 @@ func (st *Stream) sayEnd(reason string) {
 // saySums tells STREAM_END what the stream has come to.
 func (st *Stream) saySums(s hooks.StreamSums) {
 	rules := st.app.rules.Load()
-	if rules.triggers.Has(hooks.StreamEnd) {
+	if rules.triggers.Has(hooks.StreamEnd) && st.news.inputs.Load() > 0 { // else it was its fallback, all the time
 		st.app.tell(rules, st.subject(), hooks.NewStreamEnd(st.app.name, st.name, s), st.name)
 	}
 }

@@ -2,11 +2,13 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -248,6 +250,77 @@ func TestAStopTellsTheEndOfStreams(t *testing.T) {
 		if n != 1 {
 			t.Errorf("STREAM_END gets %+v", h.all("STREAM_END"))
 		}
+	}
+}
+
+// A player that waits for a part does not hold a stop up, and the end of its stream is told.
+func TestAStopTellsTheEndWhileAPlayerWaits(t *testing.T) {
+	t.Parallel()
+	h := newTriggerServer(t, func(firing, http.ResponseWriter, *http.Request) {})
+	text := strings.Replace(watched(`trigger "STREAM_BUFFER" { handler = "$HOOK/" }
+    trigger "STREAM_END" { handler = "$HOOK/" }`), `fragment        = "1s"`, "fragment = \"10s\"\nformat = \"fmp4\"\nlow_latency = true", 1)
+	r := start(t, strings.ReplaceAll(text, "$HOOK", h.url))
+	c := r.publish("live", "cam")
+	c.seconds(24)
+	w := r.watcher("192.0.2.1")
+	var list, hint string
+	r.eventually("parts", func() bool {
+		list = w.get("/live/cam-video.m3u8").body
+		_, rest, _ := strings.Cut(list, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="`)
+		hint, _, _ = strings.Cut(rest, `"`)
+		return strings.Contains(list, "#EXT-X-PART:") && hint != ""
+	})
+	_, number, _ := strings.Cut(list, "#EXT-X-MEDIA-SEQUENCE:")
+	number, _, _ = strings.Cut(number, "\n")
+	first, err := strconv.Atoi(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan int, 2)
+	for _, path := range []string{fmt.Sprintf("cam-video.m3u8?_HLS_msn=%d&_HLS_part=0", first+strings.Count(list, "#EXTINF")+1), hint} {
+		waits := r.watcher("192.0.2.1")
+		go func() { answers <- waits.get("/live/" + path).status }()
+	}
+	r.eventually("both wait", func() bool { return r.srv.Snapshot().HTTP[0].InFlight >= 2 })
+	if err := r.stop(); err != nil { // they would have waited for 30 and 10 s
+		t.Error(err)
+	}
+	for range 2 {
+		if status := <-answers; status != http.StatusServiceUnavailable && status != http.StatusNotFound {
+			t.Errorf("who waits gets %d", status)
+		}
+	}
+	if n := len(h.all("STREAM_END")); n != 1 || strings.Count(h.states(), "cam:EMPTY") != 1 {
+		t.Errorf("STREAM_END was told %d times; %s", n, h.states())
+	}
+}
+
+// The end is told once of a stream that goes on with its fallback.
+func TestTheEndBeforeAFallbackIsToldOnce(t *testing.T) {
+	r, h := watchedTriggers(t, `reconnect_grace = 0
+    handover_grace = "0s"
+    fallback = "$DIR/slate.flv"
+    trigger "STREAM_BUFFER" { handler = "$HOOK/" }
+    trigger "STREAM_END" { handler = "$HOOK/" }`, triggerAnswers(nil))
+	card, err := os.ReadFile("../demo/testcard.flv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.dir, "slate.flv"), card, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := r.publish("live", "cam")
+	c.seconds(2.2)
+	r.eventually("FULL", func() bool { return strings.Contains(h.states(), "cam:FULL") })
+	if err := c.Unpublish(); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("EMPTY", func() bool { return strings.Contains(h.states(), "cam:EMPTY") })
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if got := h.states(); strings.Count(got, "EMPTY") != 1 || len(h.all("STREAM_END")) != 1 {
+		t.Errorf("the states are %s, STREAM_END was told %d times", got, len(h.all("STREAM_END")))
 	}
 }
 

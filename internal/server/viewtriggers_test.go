@@ -408,11 +408,13 @@ func TestStreamEndHasItsOwnViewers(t *testing.T) {
 	for _, c := range []struct {
 		lines   string
 		viewers string // of the second stream
+		address string // of its viewer
 	}{
-		{"", ""}, // the first viewer may be there still
-		{`sessions { timeout = "3s" }`, "1"},
+		{"", "", "192.0.2.2"}, // the first viewer may be there still
+		{`sessions { timeout = "3s" }`, "1", "192.0.2.2"},
+		{`sessions { timeout = "3s" }`, "1", "192.0.2.1"}, // who had left comes back
 	} {
-		t.Run(c.lines, func(t *testing.T) {
+		t.Run(c.lines+c.address, func(t *testing.T) {
 			t.Parallel()
 			r, h := watchedTriggers(t, c.lines+"\nhandover_grace = \"0s\"\ntrigger \"STREAM_END\" { handler = \"$HOOK/\" }", triggerAnswers(nil))
 			end := func(p *client, n int) []string {
@@ -437,7 +439,7 @@ func TestStreamEndHasItsOwnViewers(t *testing.T) {
 
 			p = r.publish("live", "cam")
 			p.seconds(4.2)
-			second := r.watcher("192.0.2.2")
+			second := r.watcher(c.address)
 			second.plain = true
 			most := 0
 			sent = 0

@@ -38,6 +38,7 @@ type Counter struct {
 	waiting list.List
 	peak    int
 	unique  distinct
+	since   distinct             // like unique, from Begin on
 	gone    []Viewer             // with an Info, until Expire returns them
 	from    map[netip.Prefix]int // viewers, by the address they joined from
 	at      map[ID]*entry        // who came last from an address with a user agent
@@ -137,6 +138,7 @@ func (c *Counter) Join(id ID, from netip.Prefix, now time.Time, info any) (fresh
 	c.byID[id] = c.joined.PushBack(e)
 	c.peak = max(c.peak, c.joined.Len())
 	c.unique.add(id)
+	c.since.add(id)
 	return true, nil
 }
 
@@ -191,6 +193,24 @@ func (c *Counter) Counts(now time.Time) (present, peak, unique int) {
 	defer c.mu.Unlock()
 	c.expireLocked(now)
 	return c.joined.Len(), c.peak, c.unique.count()
+}
+
+// Begin has Since count anew, as a stream begins: those who are there, and who comes.
+func (c *Counter) Begin(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expireLocked(now)
+	c.since = distinct{}
+	for el := c.joined.Front(); el != nil; el = el.Next() {
+		c.since.add(el.Value.(*entry).ID)
+	}
+}
+
+// Since is how many different viewers there have been since Begin.
+func (c *Counter) Since() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.since.count()
 }
 
 // Empty reports whether there are no viewers, neither joined nor waiting.

@@ -50,6 +50,30 @@ func counts(t *testing.T, c *Counter, s float64, now, peak, unique int) {
 	}
 }
 
+// A stream that begins has the viewers that are there, and those who come: also who was there
+// before, and had left.
+func TestViewersSinceAStreamBegan(t *testing.T) {
+	t.Parallel()
+	c := newPool().NewCounter(timeout)
+	for id, s := range []float64{0, 0, 5} {
+		joined(t, c, ID(id+1), s, nil)
+	}
+	if n := c.Since(); n != 3 {
+		t.Errorf("%d before the first stream is told to begin", n)
+	}
+	c.Begin(at(7)) // two have left
+	if n := c.Since(); n != 1 {
+		t.Errorf("%d when it begins", n)
+	}
+	joined(t, c, 1, 8, nil)
+	joined(t, c, 4, 8, nil)
+	joined(t, c, 4, 9, nil)
+	if n := c.Since(); n != 3 {
+		t.Errorf("%d, want who stayed, who came back and who is new", n)
+	}
+	counts(t, c, 9, 3, 3, 4)
+}
+
 func TestViewersComeAndGo(t *testing.T) {
 	t.Parallel()
 	c := newPool().NewCounter(timeout)
