@@ -20,9 +20,7 @@ build:
 	$(GO) build -trimpath -o rtmpd ./cmd/rtmpd
 
 # Everything a change must pass. Installs what it needs, see scripts/test-deps.
-# All else takes what the tests of real clients leave of the CPU.
-test: deps lint
-	$(MAKE) -j3 NICE='nice -n 19' interop unit cross
+test: deps lint unit interop cross
 
 deps:
 	scripts/test-deps
@@ -39,8 +37,8 @@ lint:
 
 # lint has vetted; what takes long with the race detector is whole without it.
 unit:
-	CGO_ENABLED=1 $(NICE) $(GO) test -race -short -vet=off -timeout 40m ./...
-	$(NICE) $(GO) test -vet=off $(LONG)
+	CGO_ENABLED=1 $(GO) test -race -short -vet=off -timeout 15m ./...
+	$(GO) test -vet=off $(LONG)
 
 # The real binary against ffmpeg, GStreamer, VLC, mpv, Chromium and the proxies;
 # what they leave behind (screenshots, logs) is in test/artefacts.
@@ -49,7 +47,7 @@ interop:
 
 # The code for other systems, without building it: that takes ten times as long.
 cross:
-	cd test/interop && $(NICE) $(GO) run ./typecheck ../.. $(PLATFORMS)
+	cd test/interop && $(GO) run ./typecheck ../.. $(PLATFORMS)
 
 # Prints goal beside result: first the packages' benchmarks, then the server under
 # load, beside nginx-rtmp from apt. Fails when a goal is missed.
