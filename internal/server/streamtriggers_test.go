@@ -274,7 +274,9 @@ func TestAStopTellsTheEndWhileAPlayerWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := make(chan int, 1)
-	go func() { answer <- w.get(fmt.Sprintf("/live/cam-video.m3u8?_HLS_msn=%d&_HLS_part=10", first+strings.Count(list, "#EXTINF")+1)).status }() // of the one after it
+	go func() {
+		answer <- w.get(fmt.Sprintf("/live/cam-video.m3u8?_HLS_msn=%d&_HLS_part=10", first+strings.Count(list, "#EXTINF")+1)).status
+	}() // of the one after it
 	r.eventually("it waits", func() bool { return r.srv.Snapshot().HTTP[0].InFlight > 0 })
 	if err := r.stop(); err != nil { // it would have waited for 30 s
 		t.Error(err)
