@@ -288,6 +288,7 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 		if where == "" {
 			where = "the configuration"
 		}
+		longer := s.longer(name, d.Summary == "Unsupported block type")
 		d.Summary = fmt.Sprintf("there is no %s in %s", name, where)
 		near := suggestion.FindStringSubmatch(d.Detail)
 		block, attr := s.block(name), s.attr(name)
@@ -304,6 +305,8 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 			d.Detail = "an application can say this, a stream block can't"
 		case elsewhere(name) != "":
 			d.Detail = elsewhere(name)
+		case longer != "":
+			d.Detail = fmt.Sprintf("did you mean %s?", longer)
 		case l.whereKnown(name) != "":
 			d.Detail = l.whereKnown(name)
 		case near != nil:
@@ -329,14 +332,34 @@ func header(s *blockSchema) string {
 
 // nearest is the name of an attribute or block that name may have meant.
 func (s *blockSchema) nearest(name string) string {
-	var names []string
+	return value.Nearest(name, append(s.names(true), s.names(false)...))
+}
+
+// longer is the only block, or attribute, here whose last word is name: stream_key for key.
+func (s *blockSchema) longer(name string, block bool) (found string) {
+	for _, n := range s.names(block) {
+		if strings.HasSuffix(n, "_"+name) {
+			if found != "" {
+				return ""
+			}
+			found = n
+		}
+	}
+	return found
+}
+
+// names are those of the blocks, or of the attributes.
+func (s *blockSchema) names(blocks bool) (all []string) {
+	if blocks {
+		for _, b := range s.blocks {
+			all = append(all, b.name)
+		}
+		return all
+	}
 	for _, a := range s.attrs {
-		names = append(names, a.name)
+		all = append(all, a.name)
 	}
-	for _, b := range s.blocks {
-		names = append(names, b.name)
-	}
-	return value.Nearest(name, names)
+	return all
 }
 
 // whereKnown returns in which blocks a name that is wrong here can stand; "" if
