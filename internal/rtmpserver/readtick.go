@@ -67,7 +67,7 @@ func (b *readTicks) reader(st *origin.Stream) (wait func() bool, done func()) {
 			return false
 		}
 		st.Live().Flush() // all that was read has been written
-		if left, due := parts.due(st.Live().Due()); due && !watched && b.ofParts.Load() <= partsAtOnce {
+		if left, due := parts.due(st.Live().Due()); due && !watched {
 			sleep := untilDue(left, time.Duration(b.length.Load()))
 			time.Sleep(sleep)
 			return sleep > 0
@@ -87,7 +87,10 @@ type partsPace struct {
 	again int           // how often it is to be read as one without that being said
 }
 
+// due is how much media there is before a packet at which the publisher is to be read; false:
+// it is read once a tick.
 func (p *partsPace) due(left time.Duration, said bool) (time.Duration, bool) {
+	few := p.among.Load() <= partsAtOnce
 	switch {
 	case said:
 		if p.again == 0 {
@@ -96,11 +99,11 @@ func (p *partsPace) due(left time.Duration, said bool) (time.Duration, bool) {
 		p.again = partsAgain + 1
 	case p.again > 1:
 		p.again--
-		return 2 * tickShortest, true
+		return 2 * tickShortest, few
 	default:
 		p.end()
 	}
-	return left, said
+	return left, said && few
 }
 
 // end has it be none any more.

@@ -117,6 +117,18 @@ func TestAPublisherOfPartsIsOneForASecond(t *testing.T) {
 		}
 	}
 	p.due(time.Minute, true)
+	all.Add(partsAtOnce - 1)
+	if _, due := p.due(time.Minute, true); !due {
+		t.Error("with so many it is not read when a part is due")
+	}
+	all.Add(1)
+	if _, due := p.due(time.Minute, true); due {
+		t.Error("with one more it is read when a part is due")
+	}
+	if _, due := p.due(0, false); due {
+		t.Error("with one more it is read often")
+	}
+	all.Store(1)
 	p.end()
 	p.end()
 	if n := all.Load(); n != 0 {
