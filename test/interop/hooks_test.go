@@ -215,7 +215,7 @@ func runScenario(s *side, sc hookScenario, want string) (calls []hookCall, outco
 	s.t.Helper()
 	outcomes = strings.Join(sc.drive(s), ", ")
 	var got string
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		calls = s.script.story()
 		if got = callNames(calls); got == want || time.Now().After(deadline) {
 			break

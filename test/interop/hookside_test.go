@@ -367,7 +367,7 @@ func (s *side) whetherClosed(c *rtmp.Client, enough func() bool) string {
 			}
 		}
 	}()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		select {
 		case <-closed:
 			return "closed"
