@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -20,13 +21,11 @@ func (m *manifest) build(now time.Time, live bool) *mpd {
 	var first, end time.Duration // of what is named, in the presentation
 	for i := range m.parts {
 		p := &m.parts[i]
-		from, to := max(p.first, l.Seq), l.Next()
+		to := l.Next()
 		if i+1 < len(m.parts) {
-			to = min(to, m.parts[i+1].first)
+			to = max(min(to, m.parts[i+1].first), l.Seq)
 		}
-		if from > to || from == to && !live {
-			continue
-		}
+		from := min(max(p.first, l.Seq), to)
 		var open *[2]opened
 		if last := i+1 == len(m.parts); live && last && m.low.seq == l.Next() {
 			open = &m.low.open
@@ -62,11 +61,15 @@ func (m *manifest) build(now time.Time, live bool) *mpd {
 
 // forget drops the parts that have no segment in the window any more.
 func (m *manifest) forget() {
+	if m.w.Window.Past.Count > 0 {
+		return
+	}
 	n := 0
 	for n+1 < len(m.parts) && m.parts[n+1].first <= m.w.Window.Seq {
 		n++
 	}
 	m.parts = append(m.parts[:0:0], m.parts[n:]...)
+	m.forgetPast()
 }
 
 // period is p with segments, and from when to when they are in the presentation. open, if
@@ -94,6 +97,7 @@ func (p *part) period(segments []packager.Segment, open *[2]opened) (x period, b
 		} else {
 			s.Accessibility = accessibility(p.captions)
 		}
+		s.Template.Timeline.S = slices.Clone(p.past[kind].S)
 		for i := range segments {
 			if f := &segments[i].Files[kind]; f.Name != "" && f.Timescale == t.timescale {
 				s.Template.Timeline.add(f.Start, f.Duration)

@@ -22,6 +22,7 @@ type manifest struct {
 
 	parts   []part        // of the window; the last one goes on
 	longest time.Duration // the longest segment of the window
+	past    time.Duration // the longest one before it
 	lag     lagMeter
 	low     *low // nil: without low latency
 }
@@ -48,7 +49,7 @@ func (m *manifest) Follow(from packager.Manifest) {
 	}
 	m.longest = max(m.longest, old.longest)
 	if old.w == m.w {
-		m.parts, m.lag = old.parts, old.lag
+		m.parts, m.past, m.lag = old.parts, old.past, old.lag
 		if m.low != nil && old.low != nil {
 			m.low = old.low
 		}
@@ -157,10 +158,17 @@ func (m *manifest) text(body []byte, target time.Duration) packager.Text {
 // measure finds the longest segment.
 func (m *manifest) measure() {
 	m.longest = 0
-	for i := range m.w.Window.Segments {
-		s := &m.w.Window.Segments[i]
-		m.longest = max(m.longest, s.Duration, s.Files[media.Video].Lasts, s.Files[media.Audio].Lasts)
+	if m.w.Window.Past.Count > 0 {
+		m.longest = m.past
 	}
+	for i := range m.w.Window.Segments {
+		m.longest = max(m.longest, longest(&m.w.Window.Segments[i]))
+	}
+}
+
+// longest is how long the longest file of s is.
+func longest(s *packager.Segment) time.Duration {
+	return max(s.Duration, s.Files[media.Video].Lasts, s.Files[media.Audio].Lasts)
 }
 
 // span is from when to when the media of s is, by its pictures if it has some.

@@ -20,6 +20,7 @@ type part struct {
 	tracks [2]track      // by media.Kind
 
 	captions media.Captions // of the pictures
+	past     [2]timeline    // by media.Kind: what comes before the window
 }
 
 // A track is one of a part.

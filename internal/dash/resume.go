@@ -83,6 +83,12 @@ func (m *manifest) numbers() map[string]uint64 {
 			n[r.Name] = r.Seq
 		}
 	})
+	l := &m.w.Window // as another manifest has it: the past of an event has no entries
+	for i := range l.Segments {
+		for k := range l.Segments[i].Files {
+			n[l.Segments[i].Files[k].Name] = l.Seq + uint64(i)
+		}
+	}
 	return n
 }
 

@@ -15,7 +15,10 @@ import (
 )
 
 // sharing has HLS and DASH name the same segments.
-func sharing(b *bench) *packager.Packager {
+func sharing(b *bench) *packager.Packager { return sharingAs(b, "live", 30*sec) }
+
+// sharingAs is sharing with an hls.type and hls.playlist_length.
+func sharingAs(b *bench, kind string, length time.Duration) *packager.Packager {
 	b.Helper()
 	h, d := hls.NewDirectory(), NewDirectory()
 	dir, err := packager.OpenDirectory(b.dir, packager.DirectoryOptions{Log: b.log, Now: func() time.Time { return b.now }, Formats: []packager.Format{h, d}})
@@ -25,7 +28,7 @@ func sharing(b *bench) *packager.Packager {
 	b.Cleanup(dir.Close)
 	b.d = d
 	set := h.Settings(config.HLS{
-		Path: value.Path(b.dir), Format: "fmp4", Fragment: 2 * sec, MaxFragment: 6 * sec, PlaylistLength: 30 * sec, FragmentNaming: "sequential",
+		Path: value.Path(b.dir), Format: "fmp4", Fragment: 2 * sec, MaxFragment: 6 * sec, PlaylistLength: length, FragmentNaming: "sequential", Type: kind,
 		Continuous: true, Cleanup: true, Datetime: true, Endlist: true,
 	})
 	set.Naming = packager.NamingMedia
@@ -55,6 +58,9 @@ func (b *bench) listed() (names []string) {
 func (p *presentation) named() (names []string) {
 	for _, kind := range []string{"video", "audio"} {
 		for _, o := range p.periods {
+			if o.tracks[kind] == nil {
+				continue
+			}
 			for _, s := range o.tracks[kind].segments {
 				names = append(names, s.file)
 			}

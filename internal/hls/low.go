@@ -100,7 +100,11 @@ func (l *lowPlaylist) newest(distance time.Duration) int {
 
 // low is the text without the first skip segments.
 func (l *lowPlaylist) low(skip int, others []report) []byte {
-	b := make([]byte, 0, 1600+200*(len(l.Segments)-skip))
+	past := l.past
+	if skip > 0 {
+		past = noted{}
+	}
+	b := make([]byte, 0, 1600+len(past.text)+200*(len(l.Segments)-skip))
 	b = l.appendHeader(b, true)
 	b = append(b, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL="...)
 	b = strconv.AppendInt(b, int64(skipTargets*l.target), 10)
@@ -111,11 +115,12 @@ func (l *lowPlaylist) low(skip int, others []report) []byte {
 	b = append(b, '\n')
 	if skip > 0 {
 		b = append(b, "#EXT-X-SKIP:SKIPPED-SEGMENTS="...)
-		b = strconv.AppendInt(b, int64(skip), 10)
+		b = strconv.AppendUint(b, l.Past.Count+uint64(skip), 10)
 		b = append(b, '\n')
 	}
 	parts := l.newest(partTargets * time.Duration(l.target) * time.Second)
-	var state tagState
+	b = append(b, past.text...)
+	state := past.tags
 	for i := skip; i < len(l.Segments); i++ {
 		s := &l.Segments[i]
 		f := &s.Files[l.kind]

@@ -59,6 +59,7 @@ type manifest struct {
 	target  int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
 	renew   bool // the first segment begins a new playlist, with a target of its own
 	listed  [2]bool
+	past    [2]noted          // by media.Kind
 	low     [2]*segstore.Low  // by media.Kind, with low_latency; nil: without
 	hints   [2]string         // in the newest editions
 	renamed [2]*packager.Init // see nameInit
@@ -192,7 +193,7 @@ func (m *manifest) Follow(from packager.Manifest) {
 	switch {
 	case !ok:
 	case old.w == m.w:
-		m.target, m.renew, m.listed, m.measured, m.text, m.dvrText = old.target, old.renew, old.listed, old.measured, old.text, old.dvrText
+		m.target, m.renew, m.listed, m.past, m.measured, m.text, m.dvrText = old.target, old.renew, old.listed, old.past, old.measured, old.text, old.dvrText
 		if m.cfg.LowLatency && old.cfg.LowLatency {
 			m.low = old.low
 		}
@@ -275,7 +276,8 @@ func (m *manifest) Publish() error {
 			continue
 		}
 		l := m.playlist(media.Kind(kind))
-		text := packager.Text{Body: l.text(), Low: m.low[kind], Target: time.Duration(m.target) * time.Second}
+		text := packager.Text{Low: m.low[kind], Target: time.Duration(m.target) * time.Second}
+		text.Body, m.past[kind].text = l.render() // one copy of it
 		if err := m.w.WriteText(name, packager.KindPlaylist, text); err != nil {
 			return fmt.Errorf("playlist: %w", err)
 		}
@@ -294,7 +296,11 @@ func (m *manifest) Publish() error {
 
 // playlist is the media playlist of a kind.
 func (m *manifest) playlist(kind media.Kind) playlist {
-	return playlist{kind: kind, fragmented: fragmented(&m.cfg), Window: m.window(), target: m.target, datetime: m.cfg.Datetime}
+	l := playlist{kind: kind, fragmented: fragmented(&m.cfg), Window: m.window(), target: m.target, datetime: m.cfg.Datetime}
+	if l.Past.Count > 0 {
+		l.past = m.past[kind]
+	}
+	return l
 }
 
 // publishOwn writes the multivariant playlist of the stream itself, if it is not what is

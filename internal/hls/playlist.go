@@ -18,6 +18,7 @@ type playlist struct {
 	fragmented bool       // it names fragmented MP4
 	target     int        // EXT-X-TARGETDURATION in seconds; 0 until the first segment
 	datetime   bool       // segments have their dates
+	past       noted      // what comes before Segments
 }
 
 // targetFor is the TARGETDURATION of a playlist that begins with a fragment of
@@ -34,16 +35,25 @@ func limitFor(target int) time.Duration {
 
 // text is the playlist as it goes to disk.
 func (l *playlist) text() []byte {
-	b := make([]byte, 0, 300+160*len(l.Segments))
+	b, _ := l.render()
+	return b
+}
+
+// render is text, and what of it says l.past.
+func (l *playlist) render() (b, past []byte) {
+	b = make([]byte, 0, 300+len(l.past.text)+160*len(l.Segments))
 	b = l.appendHeader(b, false)
-	var state tagState
+	from := len(b)
+	b = append(b, l.past.text...)
+	to, state := len(b), l.past.tags
 	for i := range l.Segments {
 		b = l.appendSegment(b, &l.Segments[i], &state)
 	}
 	if l.Ended {
 		b = append(b, "#EXT-X-ENDLIST\n"...)
 	}
-	return clip(b)
+	b = clip(b)
+	return b, b[from:to:to]
 }
 
 // clip is b without room for more: a playlist stays in memory, and may be long.
@@ -68,9 +78,10 @@ func (l *playlist) appendHeader(b []byte, low bool) []byte {
 	b = append(b, "\n#EXT-X-TARGETDURATION:"...)
 	b = strconv.AppendInt(b, int64(l.target), 10)
 	b = append(b, "\n#EXT-X-MEDIA-SEQUENCE:"...)
-	b = strconv.AppendUint(b, l.Seq, 10)
+	seq, disc := l.Begins()
+	b = strconv.AppendUint(b, seq, 10)
 	b = append(b, "\n#EXT-X-DISCONTINUITY-SEQUENCE:"...)
-	b = strconv.AppendUint(b, l.Disc, 10)
+	b = strconv.AppendUint(b, disc, 10)
 	b = append(b, '\n')
 	switch {
 	case l.Event && l.Ended: // in place: nothing will be added (RFC 8216 §4.3.3.5)
@@ -178,6 +189,9 @@ func appendKey(b []byte, k *packager.Key) []byte {
 func (l *playlist) independent() bool {
 	if l.kind == media.Audio {
 		return true
+	}
+	if l.Past.Count > 0 && !l.past.independent {
+		return false
 	}
 	for i := range l.Segments {
 		if !l.Segments[i].Independent {

@@ -116,7 +116,7 @@ func initsOf(b []byte, prefix string, n int) (all []*packager.Init, foreign bool
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if i == n || init == nil {
+		if i == n || init == nil && line != gapURI { // sound may come later
 			return all, true
 		}
 		all[i] = init

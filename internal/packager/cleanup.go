@@ -134,6 +134,9 @@ func (d *Directory) sweep(s *segstore.Dir) {
 			s.SetNumbers(name, n)
 			for _, file := range files {
 				named[file] = rec.GraceFrom(now)
+				if rec.Keep == 0 && !s.Ours(file) {
+					s.Left(file, rec.App, rec.Stream, sweptMaxAge)
+				}
 			}
 		}
 	}

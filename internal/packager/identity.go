@@ -25,6 +25,7 @@ func (d *Directory) moved(s *segstore.Dir) {
 	if s != d.main {
 		return
 	}
+	d.moves.Add(1)
 	for _, f := range d.formats {
 		f.Moved()
 	}

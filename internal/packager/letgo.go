@@ -11,21 +11,59 @@ import (
 // segments before them: media sequence numbers have no gaps (RFC 8216 §6.2.2).
 func (w *Writer) dropMissing() {
 	l := &w.Window
-	last := -1
-	var seen [2]*Init
-	for i := len(l.Segments) - 1; i >= 0 && last < 0; i-- {
-		if !w.there(&l.Segments[i], &seen) {
-			last = i
-		}
-	}
-	if last < 0 {
+	past, missing := l.Past.Count, w.missing()
+	switch {
+	case missing > 0:
+		w.gone = append(w.gone, l.remove(missing)...)
+	case past > 0 && !w.thereOf(l.Past.ends[:]):
+		l.Past = Past{}
+	default:
 		return
 	}
-	w.gone = append(w.gone, l.remove(last+1)...)
-	w.owner.log.Warn(w.set.What+" fragments were deleted under us: they leave the playlist", zap.String("path", w.d.path), zap.Int("entries", last+1))
+	w.owner.log.Warn(w.set.What+" fragments were deleted under us: they leave the playlist", zap.String("path", w.d.path), zap.Uint64("entries", past+uint64(missing)))
 	if len(l.Segments) > 0 && l.Segments[0].longest == 0 { // no manifest has named it so far
 		l.Segments[0].Discontinuity = true
 	}
+}
+
+// lookedAt is how many segments are looked at before the manifests are written: the newest,
+// and as many of the others, in turn. There may be thousands.
+const lookedAt = 32
+
+// missing is how many of the oldest segments can't be named any more.
+func (w *Writer) missing() (n int) {
+	l := &w.Window
+	moves := w.d.moves.Load()
+	all := moves != w.moves // in another directory each must be looked at
+	w.moves = moves
+	if end := l.Next(); w.looked < l.Seq || w.looked >= end {
+		w.looked = l.Seq
+	}
+	from := int(w.looked - l.Seq)
+	w.looked += lookedAt
+	var seen [2]*Init
+	for i := len(l.Segments) - 1; i >= 0; i-- {
+		if !all && i > 0 && i < len(l.Segments)-lookedAt && (i < from || i >= from+lookedAt) {
+			continue
+		}
+		if w.there(&l.Segments[i], &seen) {
+			continue
+		}
+		for n = i + 1; n < len(l.Segments) && !w.there(&l.Segments[n], &seen); n++ {
+		}
+		return n
+	}
+	return 0
+}
+
+func (w *Writer) thereOf(segments []Segment) bool {
+	var seen [2]*Init
+	for i := range segments {
+		if !w.there(&segments[i], &seen) {
+			return false
+		}
+	}
+	return true
 }
 
 // there says whether the files of s exist: its media, its initialisation sections other

@@ -37,6 +37,9 @@ type Manifest interface {
 	Add(s *Segment, g *segmenter.Segment)
 	// Publish writes the manifest, with the window as it is.
 	Publish() error
+	// Settle notes the n oldest segments of the window, which was published. They then are
+	// past, and nobody else knows them.
+	Settle(n int)
 }
 
 // Limits are what a manifest requires of segments; 0: nothing.

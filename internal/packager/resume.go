@@ -13,6 +13,7 @@ import (
 // number that it or its segments may have used. What is not taken over goes to w.gone.
 func (w *Writer) resume() {
 	l, err := w.manifests[0].Resume()
+	w.Window = l
 	for _, m := range w.manifests[1:] {
 		other, _ := m.Resume() // it keeps for itself what it wants
 		l.learn(&other)

@@ -65,8 +65,9 @@ type Init struct {
 
 // A Window is the segments that the manifests of a stream name.
 type Window struct {
-	Seq   uint64 // media sequence number of the first segment
+	Seq   uint64 // media sequence number of the first of Segments
 	Disc  uint64 // discontinuity sequence number
+	Past  Past   // what comes before; empty unless it is an event
 	Event bool   // nothing leaves
 	Ended bool   // no segment will follow
 	// Epoch is when media times in the files are counted from, with NamingMedia. Zero: it
@@ -137,7 +138,7 @@ func (l *Window) Tail(keep time.Duration) Window {
 	return t
 }
 
-// remove takes the first n segments out and returns them.
+// remove takes the first n segments out, with the past, and returns them.
 func (l *Window) remove(n int) []Segment {
 	out := l.Segments[:n:n]
 	for i := range out {
@@ -148,6 +149,7 @@ func (l *Window) remove(n int) []Segment {
 	}
 	// A fresh array: the old one would keep every segment there ever was.
 	if n > 0 {
+		l.Past = Past{}
 		l.Segments = append(make([]Segment, 0, len(l.Segments)-n+4), l.Segments[n:]...)
 	}
 	return out

@@ -27,6 +27,8 @@ type Writer struct {
 	sizes   [2]int          // of the files of the newest segment that has grown: the next one is like it
 	spare   segmenter.Files // its buffers, if nobody reads them
 	parts   []oldParts
+	looked  uint64 // media sequence number of the next segment to be looked at, see missing
+	moves   uint64 // Directory.moves, then
 	keys    *keyring
 	inits   [2]*Init // the newest; nil: none
 	nextID  uint64   // sequential names: the ID of the next segment is not below
@@ -158,7 +160,9 @@ func (w *Writer) change(s Settings) error {
 		w.keys = keys
 	}
 	w.names, w.set, w.spare = n, s, segmenter.Files{}
-	w.Window.Event = s.Event
+	if w.Window.Event = s.Event; !s.Event {
+		w.Window.Past = Past{} // it leaves the playlist
+	}
 	old := w.manifests
 	w.manifests = nil
 	for _, m := range s.Manifests {
@@ -344,6 +348,7 @@ func (w *Writer) publish() error {
 		s.longest = max(s.longest, sum)
 	}
 	w.letGo()
+	w.settle()
 	return nil
 }
 

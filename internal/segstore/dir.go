@@ -43,6 +43,7 @@ type Dir struct {
 	files map[string]*file
 	due   dueHeap
 	parts parts
+	past  past
 	// appeared tells that a file has become visible.
 	appeared signal
 }
@@ -131,7 +132,7 @@ func (s *Dir) adopt(fresh *Dir) {
 	defer s.mu.Unlock()
 	l.closeLocked()
 	l.file, l.lines, l.torn, l.live = fresh.ledger.file, fresh.ledger.lines, fresh.ledger.torn, fresh.ledger.live
-	s.files, s.due = fresh.files, fresh.due
+	s.files, s.due, s.past = fresh.files, fresh.due, fresh.past
 	s.appeared.raise()
 	s.disk.hold(fresh.disk.held.Load())
 }
@@ -157,12 +158,17 @@ func (s *Dir) Empty() bool {
 func (s *Dir) Lookup(name string) (File, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if f := s.files[name]; f != nil && (f.visible || f.arriving && s.disk.exists(name)) {
-		return f.live.file(f.entry), true
+	known := s.files[name]
+	if known != nil && (known.visible || known.arriving && s.disk.exists(name)) {
+		return known.live.file(known.entry), true
 	}
 	f, ok := s.parts.files[name]
 	if f.Lent != nil {
 		f.Lent.had.Store(true)
+	}
+	if !ok && known == nil {
+		f, ok = s.past.file(name)
+		ok = ok && s.disk.exists(name)
 	}
 	return f, ok
 }

@@ -1,0 +1,60 @@
+package packager
+
+// A Past is the segments of an event that its manifests have noted for good. There may be
+// days of them: they are counted, and not kept.
+type Past struct {
+	Count uint64 // how many there are
+	Disc  uint64 // how many of them are discontinuities
+	ends  [2]Segment
+}
+
+// Begins is the media sequence number and the discontinuity sequence number of the first
+// segment that manifests name.
+func (l *Window) Begins() (seq, disc uint64) { return l.Seq - l.Past.Count, l.Disc - l.Past.Disc }
+
+// settle moves the n oldest segments to the past.
+func (l *Window) settle(n int) {
+	p, disc := l.Past, l.Disc
+	if p.Count == 0 {
+		p.ends[0] = l.Segments[0]
+	}
+	p.ends[1] = l.Segments[n-1]
+	l.remove(n)
+	p.Count, p.Disc = p.Count+uint64(n), p.Disc+l.Disc-disc
+	l.Past = p
+}
+
+const (
+	// keptSegments is how many segments of an event are kept at least, and how many become
+	// past at a time.
+	keptSegments = 64
+	// keptWindows is how long they are together at least, in windows of a live stream.
+	// Low-latency updates name two (rfc8216bis §4.4.3.8: CAN-SKIP-UNTIL).
+	keptWindows = 4
+)
+
+// settle has the manifests note what is old of an event, and forgets it. The files stay.
+func (w *Writer) settle() {
+	l := &w.Window
+	if !l.Event {
+		return
+	}
+	n := min(l.older(keptWindows*w.limits().Least), len(l.Segments)-keptSegments)
+	if n < keptSegments {
+		return
+	}
+	for _, m := range w.manifests {
+		m.Settle(n)
+	}
+	var names []string
+	for i := range l.Segments[:n] {
+		for _, f := range l.Segments[i].Files { // a copy: see Window
+			if f.Name != "" {
+				names = append(names, f.Name)
+			}
+			w.forgetParts(w.d.now(), &f)
+		}
+	}
+	w.d.main.Leave(names...)
+	l.settle(n)
+}
