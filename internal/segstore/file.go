@@ -3,11 +3,12 @@ package segstore
 import (
 	"bytes"
 	"compress/gzip"
-	"hash/fnv"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Kind says what a live file is.
@@ -70,9 +71,7 @@ func (r *Entry) TextFile(kind Kind, body []byte, mod time.Time, g *Gzipper) File
 
 // textTag is the entity tag of a text.
 func textTag(body []byte) string {
-	h := fnv.New64a()
-	_, _ = h.Write(body)
-	return `"` + strconv.FormatUint(h.Sum64(), 16) + `"`
+	return `"` + strconv.FormatUint(xxhash.Sum64(body), 16) + `"`
 }
 
 // A Gzipper compresses playlists; its tables (most of a megabyte) are shared by
