@@ -19,6 +19,7 @@ func TestAPublisherIsReadAtTheBeatOfItsPlayers(t *testing.T) {
 	}
 	p := r.publish("live", "cam")
 	p.seconds(1.2)
+	r.eventually("the server has it", func() bool { return r.packets("live", "cam") == int(p.sent.Load()) })
 	crowd := make([]*spectator, 260)
 	for i := range crowd {
 		crowd[i] = r.spectate("live", "cam", dialling{})
