@@ -1,17 +1,13 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -108,88 +104,4 @@ func (c *countedHints) Lookup(p string) (segstore.File, bool) {
 func (c *countedHints) Hinted(ctx context.Context, p string) (segstore.File, bool) {
 	c.parts.Add(1)
 	return c.hintedLive.Hinted(ctx, p)
-}
-
-// BenchmarkPlayersThatWait has 5000 players wait for each part of one stream. The goals are
-// less than 100 MB for all, and 50 ms from a part to the last answer. The players are in
-// the same process, and in the figures: one thread asks and reads for all of them, so that
-// their share is small.
-func BenchmarkPlayersThatWait(b *testing.B) {
-	const players = 5000
-	top := b.TempDir()
-	dir := top + "/live"
-	write(b, dir, "test.m3u8", list)
-	live := &countedLive{fakeLive: &fakeLive{dirs: map[string][]string{dir: {"test.m3u8"}}}}
-	f := playlist(list)
-	f.Low, f.Target = new(segstore.Low), 100*time.Second
-	live.set(dir+"/test.m3u8", f)
-	text := string(make([]byte, 2000)) // a playlist of such a length
-	f.Low.Publish(lowEdition(7, 2, text))
-	s := site(b, Deps{Live: live}, locations(config.Location{Path: "/live", Root: value.Path(top)}))
-	addr, _ := serveSite(b, s)
-	before := memory()
-	conns := make([]int, players)
-	for i := range conns {
-		conns[i] = dialPlain(b, addr)
-	}
-	part, asked := 2, int64(0)
-	ask := func() {
-		request := fmt.Appendf(nil, "GET /live/test.m3u8?_HLS_msn=7&_HLS_part=%d HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n", part)
-		for _, c := range conns {
-			if _, err := syscall.Write(c, request); err != nil {
-				b.Fatal(err)
-			}
-		}
-		for asked += players; live.n.Load() < asked; {
-			time.Sleep(time.Millisecond)
-		}
-		part++
-	}
-	ask()
-	used := memory() - before
-	var longest, sum time.Duration
-	n := 0
-	in := make([]byte, 4096)
-	for b.Loop() {
-		b.StopTimer()
-		runtime.GC()
-		edition := lowEdition(7, part, text)
-		n++
-		b.StartTimer()
-		begun := time.Now()
-		f.Low.Publish(edition)
-		for _, c := range conns {
-			if n, err := syscall.Read(c, in); err != nil || !bytes.HasPrefix(in[:n], []byte("HTTP/1.1 200 ")) {
-				b.Fatalf("%q, %v", in[:n], err)
-			}
-		}
-		took := time.Since(begun)
-		b.StopTimer()
-		longest, sum = max(longest, took), sum+took
-		ask()
-		b.StartTimer()
-	}
-	b.ReportMetric(float64(used)/1e6, "MB/all")
-	b.ReportMetric(float64(sum.Milliseconds())/float64(n), "ms/part")
-	b.ReportMetric(float64(longest.Milliseconds()), "ms/part-max")
-	b.Logf("%d players: %.0f MB (goal: 100), a part to all of them in %.0f ms (goal: 50), at most %d", players, float64(used)/1e6, float64(sum.Milliseconds())/float64(n), longest.Milliseconds())
-}
-
-// dialPlain connects a socket of which the runtime does not know: what comes wakes nobody
-// but who reads.
-func dialPlain(b *testing.B, addr string) int {
-	b.Helper()
-	to, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = syscall.Close(s) })
-	if err := syscall.Connect(s, &syscall.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
-		b.Fatal(err)
-	}
-	return s
 }
