@@ -24,12 +24,12 @@ func TestTheOldSegmentsOfAnEventAreNamedAsTheOthers(t *testing.T) {
 	s.Video = mediatest.Track(t, media.CodecH264, mediatest.AVCBaseline)
 	packets := s.Play(200 * sec).Packets
 	texts := make(map[string][]string)
-	for _, kind := range []string{"live", "event"} {
+	for kind, length := range map[string]time.Duration{"live": time.Hour, "event": 10 * sec} {
 		b := newBench(t)
 		b.d.Close()
 		half := len(packets) * 2 / 3
 		run := func(packets []*media.Packet, stop error) {
-			p := sharingAs(b, kind, time.Hour)
+			p := sharingAs(b, kind, length)
 			p.OnManifest = nil
 			b.run(p, packets, stop)
 		}
@@ -55,5 +55,31 @@ func TestTheOldSegmentsOfAnEventAreNamedAsTheOthers(t *testing.T) {
 		if got := texts["event"][i]; got != want {
 			t.Errorf("MPD %d:\n%s\nwant\n%s", i, got, want)
 		}
+	}
+}
+
+// When somebody deletes the oldest files of an event, MPD and playlists name the others.
+func TestAnEventWhoseOldestFilesAreDeleted(t *testing.T) {
+	b := newBench(t)
+	b.d.Close()
+	s := mediatest.NewScript(t)
+	s.Frame = 200 * time.Millisecond
+	packets := s.Play(600 * sec).Packets
+	p := sharingAs(b, "event", 10*sec)
+	p.OnManifest = nil
+	first := b.now
+	b.runFeed(p, &feed{b: b, packets: packets, stop: eof, wall: func(_ int, p *media.Packet) time.Time { return first.Add(p.DTS) }, each: func(i int) {
+		if i != len(packets)*3/4 {
+			return
+		}
+		for _, file := range b.present("cam.mpd").named()[:20] {
+			if err := os.Remove(b.dir + "/" + file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}})
+	got := b.present("cam.mpd").named()
+	if want := strings.Join(b.listed(), " "); strings.Join(got, " ") != want || len(got) != 2*280 {
+		t.Errorf("the MPD names %d files:\n%s, want 560; the playlists\n%s", len(got), got, want)
 	}
 }

@@ -45,6 +45,7 @@ func (m *manifest) resume(old *mpd) (packager.Window, error) {
 	l := packager.Window{Epoch: old.AvailabilityStartTime.Time, Ended: old.Type == static}
 	numbers := m.numbers()
 	segments := make(map[uint64]*packager.Segment)
+	m.parts = nil
 	for i := range old.Periods {
 		if p, ok := m.resumePart(&old.Periods[i], numbers, segments); ok {
 			m.parts = append(m.parts, p)

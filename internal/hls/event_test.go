@@ -109,7 +109,9 @@ func TestTheOldSegmentsOfAnEventAreNamedAsTheOthers(t *testing.T) {
 				b := newBench(t)
 				cfg := testConfig(b.dir)
 				c(&cfg)
-				cfg.Fragment, cfg.Type, cfg.PlaylistLength = time.Second, kind, time.Hour
+				if cfg.Fragment, cfg.Type = time.Second, kind; kind == "live" {
+					cfg.PlaylistLength = time.Hour
+				}
 				all := make(map[string]string)
 				half := len(packets) / 2
 				b.run(b.packager("show", cfg), packets[:half], nil)
@@ -219,8 +221,8 @@ func TestThePastOfAnEventIsDeleted(t *testing.T) {
 			}})
 			text := string(b.read("show.m3u8"))
 			m := b.playlist("show.m3u8")
-			if got := m.MediaSequence + len(m.Segments); got != 500 || m.MediaSequence == 0 {
-				t.Errorf("the playlist names up to %d, want 500:\n%s", got, text)
+			if got, first := m.MediaSequence+len(m.Segments), deleted[len(deleted)-1]+1; got != 500 || m.MediaSequence != first {
+				t.Errorf("the playlist names %d to %d, want %d to 500:\n%s", m.MediaSequence, got, first, text)
 			}
 			for _, seg := range m.Segments {
 				if _, err := os.Stat(filepath.Join(b.dir, seg.URI)); err != nil {

@@ -48,7 +48,7 @@ type Directory struct {
 	// however many streams cut at the same moment.
 	slots chan segmenter.Files
 	gzip  segstore.Gzipper
-	moves atomic.Uint64 // how often main went on in another directory
+	moves atomic.Uint64 // how often main or the keys went on in another directory
 
 	mu        sync.Mutex
 	claims    map[string]*Packager     // by file of a manifest: its only writer

@@ -22,10 +22,10 @@ func (d *Directory) moving(from, to *segstore.Dir) {
 
 // moved tells the formats that the files are in another directory.
 func (d *Directory) moved(s *segstore.Dir) {
+	d.moves.Add(1)
 	if s != d.main {
 		return
 	}
-	d.moves.Add(1)
 	for _, f := range d.formats {
 		f.Moved()
 	}

@@ -16,7 +16,7 @@ func (w *Writer) dropMissing() {
 	case missing > 0:
 		w.gone = append(w.gone, l.remove(missing)...)
 	case past > 0 && !w.thereOf(l.Past.ends[:]):
-		l.Past = Past{}
+		past = w.recall()
 	default:
 		return
 	}
@@ -28,7 +28,7 @@ func (w *Writer) dropMissing() {
 
 // lookedAt is how many segments are looked at before the manifests are written: the newest,
 // and as many of the others, in turn. There may be thousands.
-const lookedAt = 32
+const lookedAt = 128
 
 // missing is how many of the oldest segments can't be named any more.
 func (w *Writer) missing() (n int) {
@@ -120,12 +120,13 @@ func (w *Writer) letGo() {
 			w.forgetParts(at, &s.Files[k])
 		}
 	}
+	w.stayFor(w.gone)
 	for _, k := range unused(w.gone, w.Window.Segments, w.currentKey()) {
-		k.store.Release(at, w.keep(), k.name)
+		w.releaseKey(at, k)
 	}
 	if len(w.gone) > 0 {
 		for _, i := range unusedInits(w.gone, w.Window.Segments) {
-			if !slices.ContainsFunc(w.inits[:], func(own *Init) bool { return own != nil && own.Name == i.Name }) {
+			if !w.stay[i.Name] && !slices.ContainsFunc(w.inits[:], func(own *Init) bool { return own != nil && own.Name == i.Name }) {
 				w.d.main.Release(at, w.keep(), i.Name)
 			}
 		}
@@ -139,6 +140,38 @@ func (w *Writer) release(at time.Time, s *Segment) {
 		if name := s.Files[i].Name; name != "" {
 			w.d.main.Release(at, w.keep(), name)
 		}
+	}
+}
+
+// stayFor has the initialisation sections and keys stay that those of segments need which
+// are the user's, and stay themselves.
+func (w *Writer) stayFor(segments []Segment) {
+	for i := range segments {
+		for _, f := range segments[i].Files {
+			if f.Name != "" && !w.d.main.Ours(f.Name) {
+				w.stayWith(&segments[i])
+			}
+		}
+	}
+}
+
+func (w *Writer) stayWith(s *Segment) {
+	if w.stay == nil {
+		w.stay = make(map[string]bool)
+	}
+	for _, f := range s.Files {
+		if f.Init != nil {
+			w.stay[f.Init.Name] = true
+		}
+	}
+	if s.Key != nil {
+		w.stay[s.Key.name] = true
+	}
+}
+
+func (w *Writer) releaseKey(at time.Time, k *Key) {
+	if !w.stay[k.name] {
+		k.store.Release(at, w.keep(), k.name)
 	}
 }
 
@@ -174,6 +207,7 @@ func (w *Writer) end(next *Writer) {
 		}
 		at = later(at, w.d.now().Add(s.Duration+sum+w.lateness()))
 	}
+	w.stayFor(w.Window.Segments)
 	for _, i := range unusedInits(w.Window.Segments, nil) {
 		names = append(names, i.Name)
 	}
@@ -187,7 +221,8 @@ func (w *Writer) end(next *Writer) {
 		keys = append(keys, k)
 	}
 	for _, k := range keys {
-		k.store.Release(at, w.keep(), k.name)
+		w.releaseKey(at, k)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return w.stay[name] })
 	w.d.main.Release(at, w.keep(), names...)
 }

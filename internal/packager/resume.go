@@ -12,12 +12,7 @@ import (
 // files. Numbers never go back: if the manifest can't be used they begin beyond every
 // number that it or its segments may have used. What is not taken over goes to w.gone.
 func (w *Writer) resume() {
-	l, err := w.manifests[0].Resume()
-	w.Window = l
-	for _, m := range w.manifests[1:] {
-		other, _ := m.Resume() // it keeps for itself what it wants
-		l.learn(&other)
-	}
+	l, err := w.readBack()
 	defer func() { w.Window.Epoch = l.Epoch }()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -41,6 +36,18 @@ func (w *Writer) resume() {
 	}
 	w.gone = l.remove(last + 1)
 	w.Window = l
+}
+
+// readBack is the window of the first manifest on disk, with what the others know of it.
+// Errors: those of Manifest.Resume.
+func (w *Writer) readBack() (Window, error) {
+	l, err := w.manifests[0].Resume()
+	w.Window = l
+	for _, m := range w.manifests[1:] {
+		other, _ := m.Resume() // it keeps for itself what it wants
+		l.learn(&other)
+	}
+	return l, err
 }
 
 // learn takes over what only other knows: when the media of files is.

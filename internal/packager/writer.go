@@ -27,8 +27,9 @@ type Writer struct {
 	sizes   [2]int          // of the files of the newest segment that has grown: the next one is like it
 	spare   segmenter.Files // its buffers, if nobody reads them
 	parts   []oldParts
-	looked  uint64 // media sequence number of the next segment to be looked at, see missing
-	moves   uint64 // Directory.moves, then
+	looked  uint64          // media sequence number of the next segment to be looked at, see missing
+	moves   uint64          // Directory.moves, then
+	stay    map[string]bool // initialisation sections and keys that stay, by name
 	keys    *keyring
 	inits   [2]*Init // the newest; nil: none
 	nextID  uint64   // sequential names: the ID of the next segment is not below
@@ -161,6 +162,9 @@ func (w *Writer) change(s Settings) error {
 	}
 	w.names, w.set, w.spare = n, s, segmenter.Files{}
 	if w.Window.Event = s.Event; !s.Event {
+		if w.Window.Past.Count > 0 {
+			w.stayWith(&w.Window.Past.ends[1])
+		}
 		w.Window.Past = Past{} // it leaves the playlist
 	}
 	old := w.manifests
@@ -342,7 +346,7 @@ func (w *Writer) publish() error {
 		}
 	}
 	w.unsaved = false
-	sum := w.Window.Duration()
+	sum := w.Window.Duration() + w.Window.Past.lasts
 	for i := range w.Window.Segments {
 		s := &w.Window.Segments[i]
 		s.longest = max(s.longest, sum)

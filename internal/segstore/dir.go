@@ -156,21 +156,26 @@ func (s *Dir) Empty() bool {
 // Lookup returns the live file of that name. It allocates nothing. Of a playlist that can
 // be opened it knows: whoever finds one on disk that Lookup did not find may look again.
 func (s *Dir) Lookup(name string) (File, bool) {
+	f, ok, past := s.lookup(name)
+	return f, ok || past && s.disk.exists(name)
+}
+
+// lookup is Lookup; past: f is of a file that was left, if it is there.
+func (s *Dir) lookup(name string) (f File, ok, past bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	known := s.files[name]
 	if known != nil && (known.visible || known.arriving && s.disk.exists(name)) {
-		return known.live.file(known.entry), true
+		return known.live.file(known.entry), true, false
 	}
-	f, ok := s.parts.files[name]
+	f, ok = s.parts.files[name]
 	if f.Lent != nil {
 		f.Lent.had.Store(true)
 	}
 	if !ok && known == nil {
-		f, ok = s.past.file(name)
-		ok = ok && s.disk.exists(name)
+		f, past = s.past.file(name)
 	}
-	return f, ok
+	return f, ok, past
 }
 
 // Taken says whether a name is used, in the ledger or in the directory.
@@ -265,6 +270,7 @@ func (s *Dir) reserve(entry Entry, again bool) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.past.share(&entry)
 	if f = s.files[entry.Name]; f == nil {
 		f = &file{}
 		s.files[entry.Name] = f

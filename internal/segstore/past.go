@@ -32,7 +32,20 @@ func (p past) file(name string) (f File, ok bool) {
 	if ok {
 		f, ok = p[n]
 	}
-	return f, ok
+	return f, ok && f.Kind != 0
+}
+
+// share notes that a file is to be called so. If it is another stream's than those that were
+// left, it can't be said of a name whose it is.
+func (p past) share(e *Entry) {
+	if len(p) == 0 {
+		return
+	}
+	if n, ok := patternOf(e.Name); ok {
+		if f, ok := p[n]; ok && (f.App != e.App || f.Stream != e.Stream) {
+			p[n] = File{}
+		}
+	}
 }
 
 // Leave has the files of segments stay as the user's: the ledger forgets them. Lookup goes
@@ -66,6 +79,10 @@ func (s *Dir) Left(name, app, stream string, maxAge time.Duration) {
 func (s *Dir) leave(p pattern, app, stream string, maxAge time.Duration) {
 	if s.past == nil {
 		s.past = make(past)
+	}
+	s.past.share(&Entry{Name: p.before + "0" + p.after, App: app, Stream: stream})
+	if f, ok := s.past[p]; ok && f.Kind == 0 {
+		return
 	}
 	// No size and date: they are those of the file.
 	s.past[p] = File{App: app, Stream: stream, Kind: Segment, MaxAge: maxAge}
