@@ -205,9 +205,7 @@ func TestThePastOfAnEventIsDeleted(t *testing.T) {
 			b := newBench(t)
 			cfg := testConfig(b.dir)
 			cfg.Type = "event"
-			s := mediatest.NewScript(t)
-			s.Audio, s.Frame = nil, time.Second
-			packets := s.Play(1000 * time.Second).Packets
+			packets := pictures(t, 1000)
 			p := b.packager("show", cfg)
 			b.runFeed(p, &feed{packets: packets, clock: b.clock, stop: eof, each: func(i int) {
 				if i != 800 {
@@ -241,9 +239,7 @@ func TestAnEventBecomesALiveStream(t *testing.T) {
 	b := newBench(t)
 	cfg := testConfig(b.dir)
 	cfg.Type = "event"
-	s := mediatest.NewScript(t)
-	s.Audio, s.Frame = nil, time.Second
-	packets := s.Play(800 * time.Second).Packets
+	packets := pictures(t, 800)
 	p := b.packager("show", cfg)
 	live := cfg
 	live.Type = "live"
