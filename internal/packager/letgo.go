@@ -116,9 +116,6 @@ func (w *Writer) letGo() {
 		s := &w.gone[i]
 		at = now.Add(s.Duration + s.longest + w.lateness())
 		w.release(at, s)
-		for k := range s.Files {
-			w.forgetParts(at, &s.Files[k])
-		}
 	}
 	w.stayFor(w.gone)
 	for _, k := range unused(w.gone, w.Window.Segments, w.currentKey()) {
@@ -132,6 +129,7 @@ func (w *Writer) letGo() {
 		}
 	}
 	w.gone = nil
+	w.retireParts(now)
 	w.dropParts(false)
 }
 

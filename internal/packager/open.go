@@ -218,6 +218,7 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 	if changed {
 		w.publishParts(x)
 	}
+	listed := listedParts{seq: seq}
 	for i := range o.bufs {
 		if len(o.bufs[i]) == 0 {
 			continue
@@ -240,8 +241,10 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 			live := rec.MediaFile(segstore.Part, int64(part.Size), w.d.now(), 2*w.set.PlaylistLength)
 			live.Range = segstore.Range{Name: f.Name, Offset: int64(part.Offset)}
 			w.d.main.Hold(f.Parts[k].Name, live)
+			listed.names = append(listed.names, f.Parts[k].Name)
 		}
 	}
+	w.listed = append(w.listed, listed)
 	for i := range o.bufs {
 		if cap(o.bufs[i]) <= maxScratch && !o.lent.Had() { // by now nobody can get it any more
 			w.spare[i] = o.bufs[i][:0]
@@ -270,6 +273,25 @@ func (w *Writer) closeOpen(written bool) {
 		}
 	}
 	w.open = nil
+}
+
+// listedParts are the parts of a complete segment, which manifests name for a while.
+type listedParts struct {
+	seq   uint64
+	names []string
+}
+
+// retireParts has the parts go that no manifest names any more: rfc8216bis §4.4.4.9 lets
+// those leave the playlist that are more than three target durations from its end. They
+// stay for as long again: there are many, and a player that is so far behind has segments.
+func (w *Writer) retireParts(now time.Time) {
+	least := w.limits().Least
+	from := w.Window.Seq + uint64(w.Window.older(least))
+	n := 0
+	for ; n < len(w.listed) && w.listed[n].seq < from; n++ {
+		w.parts = append(w.parts, oldParts{now.Add(least + w.lateness()), w.listed[n].names})
+	}
+	w.listed = slices.Delete(w.listed, 0, n)
 }
 
 // oldParts are parts that no manifest names any more.
@@ -310,11 +332,10 @@ func (w *Writer) endParts() {
 		w.hinted[kind] = ""
 	}
 	w.closeOpen(false)
-	for i := range w.Window.Segments {
-		for _, f := range w.Window.Segments[i].Files { // a copy: see Window
-			w.forgetParts(w.d.now(), &f)
-		}
+	for _, p := range w.listed {
+		w.d.main.Drop(p.names...)
 	}
+	w.listed = nil
 	w.dropParts(true)
 	w.spare = segmenter.Files{}
 	for _, m := range w.manifests {

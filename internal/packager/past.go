@@ -84,11 +84,10 @@ func (w *Writer) settle() {
 	}
 	var names []string
 	for i := range l.Segments[:n] {
-		for _, f := range l.Segments[i].Files { // a copy: see Window
+		for _, f := range l.Segments[i].Files {
 			if f.Name != "" {
 				names = append(names, f.Name)
 			}
-			w.forgetParts(w.d.now(), &f)
 		}
 	}
 	w.d.main.Leave(names...)

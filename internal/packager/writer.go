@@ -26,6 +26,7 @@ type Writer struct {
 	hinted  [2]string
 	sizes   [2]int          // of the files of the newest segment that has grown: the next one is like it
 	spare   segmenter.Files // its buffers, if nobody reads them
+	listed  []listedParts   // oldest first
 	parts   []oldParts
 	looked  uint64          // media sequence number of the next segment to be looked at, see missing
 	moves   uint64          // Directory.moves, then
