@@ -1,6 +1,9 @@
 package hls
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +85,54 @@ func TestAMultivariantPlaylistWaitsForItsRenditions(t *testing.T) {
 		}
 		if wait := m.tidy(now, c.all); wait != c.wait || len(m.renditions) != c.remain {
 			t.Errorf("%s: it waits: %t, with %d renditions; want %t, %d", c.name, wait, len(m.renditions), c.wait, c.remain)
+		}
+	}
+}
+
+// A playlist of fragmented MP4 that is not ours can't be named again: its sections are parts
+// of files, or elsewhere.
+func TestForeignInitialisationSections(t *testing.T) {
+	for _, tag := range []string{
+		`#EXT-X-MAP:URI="cam-init-0.mp4",BYTERANGE="100@0"`,
+		`#EXT-X-MAP:URI="../init-0.mp4"`,
+	} {
+		text := "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:40\n" + tag + "\n#EXTINF:2.000,\ncam-0.m4s\n#EXTINF:2.000,\ncam-1.m4s\n"
+		l, err := parsePlaylist([]byte(text), found{prefix: "cam-"})
+		if !errors.Is(err, packager.ErrForeign) || l.Next() != 42 {
+			t.Errorf("%s: %v, the next is %d", tag, err, l.Next())
+		}
+	}
+	l, err := parsePlaylist([]byte("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"cam-init-0.mp4\"\n#EXTINF:2.000,\ncam-0.m4s\n"), found{prefix: "cam-"})
+	if err != nil || len(l.Segments) != 1 || l.Segments[0].Files[media.Video].Init.Name != "cam-init-0.mp4" {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+// Where a playlist of another format is found, its numbers go on, and its segments are not
+// named.
+func TestAPlaylistOfAnotherFormat(t *testing.T) {
+	b := newBench(t)
+	text := "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:40\n#EXT-X-MAP:URI=\"show-init-0.mp4\"\n#EXTINF:2.000,\nshow-0.m4s\n#EXTINF:2.000,\nshow-1.m4s\n"
+	for name, data := range map[string]string{"show.m3u8": text, "show-init-0.mp4": "i", "show-0.m4s": "m", "show-1.m4s": "m"} {
+		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.run(b.packager("show", testConfig(b.dir)), pictures(t, 4), eof)
+	if got := string(b.read("show.m3u8")); !strings.Contains(got, "#EXT-X-MEDIA-SEQUENCE:42\n") || strings.Contains(got, "m4s") {
+		t.Error(got)
+	}
+}
+
+// CHANNELS is a count of at least 1 (RFC 8216 §4.3.4.1).
+func TestChannelsThatAreNotKnownAreNotSaid(t *testing.T) {
+	for channels, want := range map[int]string{-1: "", 0: "", 1: `,CHANNELS="1"`, 6: `,CHANNELS="6"`} {
+		r := rendition{uris: [2]string{media.Audio: "a.m3u8"}}
+		if channels >= 0 {
+			r.sound = &media.Track{Channels: channels}
+		}
+		if got := string(r.appendSound(nil)); got != `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="audio",DEFAULT=YES,AUTOSELECT=YES`+want+",URI=\"a.m3u8\"\n" {
+			t.Error(got)
 		}
 	}
 }
