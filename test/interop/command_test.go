@@ -58,6 +58,37 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 	return string(out)
 }
 
+// outputUntil is output for a client that never ends by itself: it ends it when what it
+// printed is enough. However slow the machine, it gets the time until then.
+func outputUntil(t *testing.T, cmd *exec.Cmd, enough func(out string) bool) string {
+	t.Helper()
+	var out lockedBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Logf("%s: %v", filepath.Base(cmd.Path), err)
+			}
+			return out.String()
+		case <-time.After(100 * time.Millisecond):
+			if enough(out.String()) {
+				_ = cmd.Cancel()
+				<-ended
+				return out.String()
+			}
+		}
+	}
+}
+
+// gstPictures is how many pictures GStreamer's fakesink says it had.
+func gstPictures(out string) int { return strings.Count(out, "last-message = chain") }
+
 // succeed runs cmd to its end, which must be exit status 0.
 func succeed(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
