@@ -262,3 +262,27 @@ func TestAnEventBecomesALiveStream(t *testing.T) {
 		t.Error("the past of the event is gone")
 	}
 }
+
+// A longer hls.fragment of a reload waits for the next publish, whatever is read back of the
+// past (RFC 8216 §4.3.3.1: TARGETDURATION must not change).
+func TestThePastIsReadBackWithItsTarget(t *testing.T) {
+	b := newBench(t)
+	cfg := testConfig(b.dir)
+	cfg.Type = "event"
+	p := b.packager("show", cfg)
+	longer := cfg
+	longer.Fragment, longer.MaxFragment = 6*time.Second, 18*time.Second
+	b.runFeed(p, &feed{packets: pictures(t, 1000), clock: b.clock, stop: eof, each: func(i int) {
+		switch i {
+		case 700:
+			p.Reconfigure(b.d.Settings(longer), b.d.Directory)
+		case 800:
+			if err := os.Remove(filepath.Join(b.dir, "show-0.ts")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}})
+	if m := b.playlist("show.m3u8"); m.TargetDuration != 2 || m.MediaSequence != 1 || len(m.Segments) != 499 {
+		t.Errorf("TARGETDURATION %d, %d segments from %d; want 2, 499 from 1", m.TargetDuration, len(m.Segments), m.MediaSequence)
+	}
+}

@@ -82,6 +82,9 @@ func (m *manifest) Resume() (packager.Window, error) {
 		audio, aerr := m.read(media.Audio)
 		l, err = m.merge(l, err, audio, aerr)
 	}
+	if m.target > 0 { // it is read again: players know the target
+		return l.Window, err
+	}
 	m.target, m.renew = l.target, l.Ended
 	if m.target > 0 && !m.renew {
 		// RFC 8216 §4.3.3.1: TARGETDURATION must not change. Only a longer
