@@ -113,11 +113,12 @@ func TestDurationsToTheLetter(t *testing.T) {
 // The error for a name of another block says where it belongs.
 func TestWhereANameStands(t *testing.T) {
 	for content, want := range map[string]string{
-		"max_connections_per_ip = 3\n":                                   "it stands in rtmp",
-		"rtmp {\n  fragment = \"2s\"\n  application \"live\" {}\n}\n":    "it stands in hls",
-		"rtmp {\n  aplication \"live\" {}\n}\n":                          "did you mean application?",
-		"rtmp {\n  application \"live\" {\n    key \"cam\" {}\n  }\n}\n": "did you mean stream_key?",
-		"rtmp {\n  application \"live\" {\n    pul_key = 1\n  }\n}\n":    "rtmpd knows no such name",
+		"max_connections_per_ip = 3\n":                                                                                    "it stands in rtmp",
+		"rtmp {\n  fragment = \"2s\"\n  application \"live\" {}\n}\n":                                                     "it stands in hls",
+		"rtmp {\n  aplication \"live\" {}\n}\n":                                                                           "did you mean application?",
+		"rtmp {\n  application \"live\" {\n    key \"cam\" {}\n  }\n}\n":                                                  "did you mean stream_key?",
+		"rtmp {\n  application \"live\" {\n    stream_key \"cam\" {\n      key = \"s3cretS3cretS3cret\"\n    }\n  }\n}\n": "did you mean secret?",
+		"rtmp {\n  application \"live\" {\n    pul_key = 1\n  }\n}\n":                                                     "rtmpd knows no such name",
 	} {
 		if got := errorsOf(t, content+minimal); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %q", content, got, want)

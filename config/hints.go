@@ -305,6 +305,8 @@ func (l *loader) explainNames(s *blockSchema, diags hcl.Diagnostics) hcl.Diagnos
 			d.Detail = "an application can say this, a stream block can't"
 		case elsewhere(name) != "":
 			d.Detail = elsewhere(name)
+		case where == "stream_key" && (name == "key" || name == "password"):
+			d.Detail = "did you mean secret?"
 		case longer != "":
 			d.Detail = fmt.Sprintf("did you mean %s?", longer)
 		case l.whereKnown(name) != "":
