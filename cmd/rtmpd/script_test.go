@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -70,7 +71,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Values[benchKey{}] = &bench{pubs: make(map[string]*process), polls: make(map[string]*poller), players: make(map[string]*watcher), pushes: make(map[string]chan error)}
+			e.Values[benchKey{}] = &bench{pubs: make(map[string]*process), polls: make(map[string]*poller), players: make(map[string]*watcher), pushes: make(map[string]*pushed)}
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 			return nil
@@ -100,7 +101,7 @@ type bench struct {
 	pubs    map[string]*process
 	polls   map[string]*poller
 	players map[string]*watcher
-	pushes  map[string]chan error
+	pushes  map[string]*pushed
 	crowd   []net.Conn
 }
 
@@ -111,6 +112,8 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error // valid after done
+
+	enough func() // ends what it reads; nil: it ends by itself
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -129,6 +132,11 @@ func (p *process) text() string {
 }
 
 func start(ts *testscript.TestScript, name string, args ...string) *process {
+	return startWith(ts, nil, name, args...)
+}
+
+// startWith is start for a command that reads stdin.
+func startWith(ts *testscript.TestScript, stdin io.Reader, name string, args ...string) *process {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		ts.Fatalf("%s is missing: apt-get install ffmpeg (make test does it)", name)
@@ -139,7 +147,7 @@ func start(ts *testscript.TestScript, name string, args ...string) *process {
 	if key := ts.Getenv("SHOW_KEY"); key != "" {
 		p.cmd.Env = append(p.cmd.Env, "SHOW_KEY="+key)
 	}
-	p.cmd.Stdout, p.cmd.Stderr = p, p
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, p, p
 	ts.Check(p.cmd.Start())
 	go func() { p.err = p.cmd.Wait(); close(p.done) }()
 	ts.Defer(func() {
@@ -262,6 +270,9 @@ func cmdPublish(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdUnpublish(ts *testscript.TestScript, neg bool, args []string) {
 	p := benchOf(ts).pubs[args[0]]
+	if p.enough != nil {
+		p.enough()
+	}
 	select {
 	case <-p.done:
 	case <-time.After(patience):
