@@ -26,9 +26,9 @@ func (w *Writer) dropMissing() {
 	}
 }
 
-// lookedAt is how many segments are looked at before the manifests are written: the newest,
-// and as many of the others, in turn. There may be thousands.
-const lookedAt = 128
+// lookedAt is how many segments are looked at before the manifests are written, of n: the
+// oldest, and so many of the others, in turn. There may be thousands.
+func lookedAt(n int) int { return min(max(n/16, 2), 128) }
 
 // missing is how many of the oldest segments can't be named any more.
 func (w *Writer) missing() (n int) {
@@ -39,11 +39,14 @@ func (w *Writer) missing() (n int) {
 	if end := l.Next(); w.looked < l.Seq || w.looked >= end {
 		w.looked = l.Seq
 	}
-	from := int(w.looked - l.Seq)
-	w.looked += lookedAt
+	from, some := int(w.looked-l.Seq), lookedAt(len(l.Segments))
+	w.looked += uint64(some)
 	var seen [2]*Init
+	if !all {
+		seen = w.inits // initFor has looked at them
+	}
 	for i := len(l.Segments) - 1; i >= 0; i-- {
-		if !all && i > 0 && i < len(l.Segments)-lookedAt && (i < from || i >= from+lookedAt) {
+		if !all && i > 0 && (i < from || i >= from+some) {
 			continue
 		}
 		if w.there(&l.Segments[i], &seen) {
