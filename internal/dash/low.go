@@ -92,7 +92,7 @@ func (m *manifest) publishLow() {
 }
 
 func (m *manifest) edition(text []byte) *segstore.Edition {
-	return segstore.NewEdition(func() (body, delta []byte) { return text, nil }, m.d.Gzipper())
+	return segstore.NewEdition(segstore.TextsFunc(func() (body, delta []byte) { return text, nil }), m.d.Gzipper())
 }
 
 const (

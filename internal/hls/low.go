@@ -15,11 +15,12 @@ import (
 // A lowPlaylist is a media playlist with the parts of its newest segments (RFC 8216bis).
 type lowPlaylist struct {
 	playlist
-	uri    func(name string) string // of a file
+	uri    uris
 	open   openSegment
 	part   time.Duration   // PART-TARGET
 	hold   time.Duration   // PART-HOLD-BACK
-	others func() []report // the other media playlists of the multivariant one, in order
+	other  report          // of the playlist of the other track; without a URI there is none
+	ladder func() []report // if there are more renditions: the playlists of all, in order
 }
 
 // An openSegment is what a playlist says of the segment that still grows.
@@ -27,7 +28,7 @@ type openSegment struct {
 	packager.File // as far as it is known
 	seq           uint64
 	discontinuity bool
-	hint          string // the part that will come next; empty: it can't be said
+	hint          segstore.PartName // the part that will come next; zero: it can't be said
 }
 
 // A listEnd is where a media playlist with parts ends.
@@ -58,11 +59,11 @@ const (
 func (l *lowPlaylist) edition(g *segstore.Gzipper) *segstore.Edition {
 	if l.Ended { // it may stay for long, and what it is made of must not
 		text := l.text()
-		e := segstore.NewEdition(func() (body, delta []byte) { return text, nil }, g)
+		e := segstore.NewEdition(segstore.TextsFunc(func() (body, delta []byte) { return text, nil }), g)
 		e.Ended = true
 		return e
 	}
-	e := segstore.NewEdition(l.texts, g)
+	e := segstore.NewEdition(l, g)
 	e.Next, e.Parts = l.open.seq, len(l.open.Parts)
 	if n := len(l.Segments); n > 0 {
 		e.Last = len(l.Segments[n-1].Files[l.kind].Parts)
@@ -75,9 +76,15 @@ func (l *lowPlaylist) edition(g *segstore.Gzipper) *segstore.Edition {
 	return e
 }
 
-// texts renders the playlist, in whole and as an update.
-func (l *lowPlaylist) texts() (body, delta []byte) {
-	others := l.others()
+// Texts renders the playlist, in whole and as an update.
+func (l *lowPlaylist) Texts() (body, delta []byte) {
+	var others []report
+	switch {
+	case l.ladder != nil:
+		others = l.ladder()
+	case l.other.uri != "":
+		others = []report{l.other}
+	}
 	if skip := l.newest(skipTargets*time.Duration(l.target)*time.Second + rounding); skip > 0 {
 		delta = l.low(skip, others)
 	}
@@ -134,9 +141,9 @@ func (l *lowPlaylist) low(skip int, others []report) []byte {
 		b = l.appendTags(b, f, l.open.discontinuity, nil, &state)
 		b = l.appendParts(b, f)
 	}
-	if l.open.hint != "" {
+	if l.open.hint.File != "" {
 		b = append(b, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="`...)
-		b = append(b, l.uri(l.open.hint)...)
+		b = l.uri.append(b, l.open.hint)
 		b = append(b, "\"\n"...)
 	}
 	for i := range others {
@@ -151,7 +158,7 @@ func (l *lowPlaylist) appendParts(b []byte, f *packager.File) []byte {
 		b = append(b, "#EXT-X-PART:DURATION="...)
 		b = appendMicros(b, min(p.Duration, l.part)) // the picture after it came late
 		b = append(b, `,URI="`...)
-		b = append(b, l.uri(p.Name)...)
+		b = l.uri.append(b, segstore.PartName{File: f.Name, Part: i})
 		b = append(b, '"')
 		if p.Independent {
 			b = append(b, ",INDEPENDENT=YES"...)
@@ -183,19 +190,6 @@ func (m *manifest) endOf(kind media.Kind, o *packager.Open) listEnd {
 	return e
 }
 
-// reports are where the other playlists end that players may change to: that of the other
-// track, and those of all renditions (RFC 8216bis §4.4.5.4).
-func (m *manifest) reports(kind media.Kind, o *packager.Open, targets [2]time.Duration) func() []report {
-	if m.variant != nil {
-		return m.d.reports(m.variant.master(&m.cfg), m.names, kind)
-	}
-	var all []report
-	if other := 1 - kind; m.listed[other] && targets[other] > 0 {
-		all = append(all, report{path.Base(m.names.lists[other]), m.endOf(other, o)})
-	}
-	return func() []report { return all }
-}
-
 // reports are where the playlists of a multivariant one end, but for that of one kind of n.
 func (d *Directory) reports(master string, n names, kind media.Kind) func() []report {
 	return func() (all []report) {
@@ -212,6 +206,16 @@ func (d *Directory) reports(master string, n names, kind media.Kind) func() []re
 		}
 		slices.SortFunc(all, func(a, b report) int { return strings.Compare(a.uri, b.uri) })
 		return all
+	}
+}
+
+// report says in l where the other playlists end that players may change to: that of the
+// other track, or those of all renditions (RFC 8216bis §4.4.5.4).
+func (m *manifest) report(l *lowPlaylist, targets [2]time.Duration, o *packager.Open) {
+	if m.variant != nil {
+		l.ladder = m.d.reports(m.variant.master(&m.cfg), m.names, l.kind)
+	} else if other := 1 - l.kind; m.listed[other] && targets[other] > 0 {
+		l.other = report{path.Base(m.names.lists[other]), m.endOf(other, o)}
 	}
 }
 
@@ -256,30 +260,24 @@ func (m *manifest) PublishParts(o *packager.Open, targets [2]time.Duration) {
 		if low == nil || targets[kind] == 0 || !m.listed[kind] || m.shown(kind, o) {
 			continue
 		}
-		l := lowPlaylist{
+		l := &lowPlaylist{
 			playlist: m.playlist(media.Kind(kind)), part: targets[kind],
-			open:   openSegment{o.Files[kind], o.Seq, o.Discontinuity, o.Hints[kind]},
-			others: m.reports(media.Kind(kind), o, targets),
-			uri:    m.uris(),
+			open: openSegment{o.Files[kind], o.Seq, o.Discontinuity, o.Hints[kind]},
+			uri:  m.names.uri,
 		}
+		m.report(l, targets, o)
 		// It must not change when the sound comes, whose parts are usually so much longer.
 		l.hold = holdParts * (m.cfg.Part + m.cfg.Part/20)
 		for _, t := range targets {
 			l.hold = max(l.hold, (holdParts*t + time.Millisecond).Truncate(time.Millisecond))
 		}
 		if l.open.Name != "" {
-			l.open.URI = l.uri(l.open.Name)
+			l.open.URI = l.open.Name // only that there is one matters
 			m.nameInit(media.Kind(kind), &l.open.File)
 		}
 		low.Publish(l.edition(m.d.Gzipper()))
 		m.hints[kind] = o.Hints[kind]
 	}
-}
-
-// uris returns what says how the playlists name a file. It knows nothing of m.
-func (m *manifest) uris() func(name string) string {
-	before, cut := m.names.uri, len(packager.Prefix(m.names.stream, m.names.nested))
-	return func(name string) string { return before + name[cut:] }
 }
 
 // EndParts implements packager.PartManifest.

@@ -277,7 +277,7 @@ func TestWaitingForAVersion(t *testing.T) {
 	t.Parallel()
 	var low segstore.Low
 	publish := func(next uint64, parts, last int, ended bool) {
-		e := segstore.NewEdition(func() (body, delta []byte) { return []byte("x"), nil }, nil)
+		e := segstore.NewEdition(segstore.TextsFunc(func() (body, delta []byte) { return []byte("x"), nil }), nil)
 		e.Next, e.Parts, e.Last, e.Ahead, e.Ended = next, parts, last, 3, ended
 		low.Publish(e)
 	}

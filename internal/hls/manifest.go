@@ -59,10 +59,10 @@ type manifest struct {
 	target  int  // EXT-X-TARGETDURATION in seconds; 0 until the first segment
 	renew   bool // the first segment begins a new playlist, with a target of its own
 	listed  [2]bool
-	past    [2]noted          // by media.Kind
-	low     [2]*segstore.Low  // by media.Kind, with low_latency; nil: without
-	hints   [2]string         // in the newest editions
-	renamed [2]*packager.Init // see nameInit
+	past    [2]noted             // by media.Kind
+	low     [2]*segstore.Low     // by media.Kind, with low_latency; nil: without
+	hints   [2]segstore.PartName // in the newest editions
+	renamed [2]*packager.Init    // see nameInit
 	measured
 	variant *rendition   // nil: the stream is no rendition of others
 	own     *rendition   // nil: the main playlist is a media playlist
@@ -175,7 +175,7 @@ func (m *manifest) unlisted(f *packager.File, other packager.File, init *package
 	}
 	if name := other.Name[:i] + to + other.Name[i+len(from):]; m.d.Store().Whole(name) {
 		*f = packager.File{Name: name, Init: init, Lasts: other.Lasts, Date: other.Date}
-		f.URI = m.names.uri + m.w.Tail(*f)
+		f.URI = m.names.uri.of(f.Name)
 		if m.w.Reread(f) == nil && m.w.Reread(&other) == nil { // else it is about like the other
 			f.Date = f.Date.Add(f.Begins() - other.Begins())
 		}
@@ -239,7 +239,7 @@ func (m *manifest) Add(s *packager.Segment, g *segmenter.Segment) {
 		if f.Name == "" {
 			continue
 		}
-		f.URI = m.names.uri + m.w.Tail(*f)
+		f.URI = m.names.uri.of(f.Name)
 		m.nameInit(media.Kind(kind), f)
 		m.listed[kind] = true
 	}
@@ -252,15 +252,14 @@ func (m *manifest) nameInit(kind media.Kind, f *packager.File) {
 	if f.Init == nil {
 		return
 	}
-	uri := m.names.uri + m.w.Tail(packager.File{Name: f.Init.Name})
-	switch f.Init.URI {
-	case uri:
-	case "":
-		f.Init.URI = uri
+	switch {
+	case m.names.uri.match(f.Init.URI, f.Init.Name):
+	case f.Init.URI == "":
+		f.Init.URI = m.names.uri.of(f.Init.Name)
 	default:
 		if n := m.renamed[kind]; n == nil || n.Name != f.Init.Name {
 			other := *f.Init
-			other.URI = uri
+			other.URI = m.names.uri.of(f.Init.Name)
 			m.renamed[kind] = &other
 		}
 		f.Init = m.renamed[kind]

@@ -9,6 +9,7 @@ import (
 	"github.com/rtmpd/rtmpd/config"
 	"github.com/rtmpd/rtmpd/internal/media"
 	"github.com/rtmpd/rtmpd/internal/packager"
+	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
 // names are the playlists of one stream, and what its segments are called in them
@@ -22,7 +23,7 @@ type names struct {
 	nested bool
 	main   string    // relative to the directory
 	lists  [2]string // the media playlists, by media.Kind; MPEG-TS has the first: main
-	uri    string    // of fragments: what stands before packager.Writer.Tail
+	uri    uris      // of fragments and parts
 }
 
 // PlaylistName is the name of a stream's playlist in cfg.Path.
@@ -31,6 +32,25 @@ func PlaylistName(stream string, cfg *config.HLS) string {
 		return stream + "/index.m3u8"
 	}
 	return stream + ".m3u8"
+}
+
+// uris says how playlists name files.
+type uris struct {
+	before string
+	cut    int // how much of a file's name stands in before: the stream's prefix
+}
+
+func (u uris) of(file string) string { return u.before + file[u.cut:] }
+
+// match says whether uri is that of a file.
+func (u uris) match(uri, file string) bool {
+	before, ok := strings.CutSuffix(uri, file[u.cut:])
+	return ok && before == u.before
+}
+
+// append appends the URI of a part.
+func (u uris) append(b []byte, n segstore.PartName) []byte {
+	return n.Append(append(b, u.before...), u.cut)
 }
 
 func namesFor(stream string, cfg *config.HLS) names {
@@ -43,11 +63,12 @@ func namesFor(stream string, cfg *config.HLS) names {
 	}
 	// Names may have letters beyond ASCII; URIs may not.
 	escaped := url.PathEscape(stream)
+	n.uri.cut = len(packager.Prefix(stream, cfg.Nested))
 	switch {
 	case !n.nested:
-		n.uri = string(cfg.BaseURL) + escaped + "-"
+		n.uri.before = string(cfg.BaseURL) + escaped + "-"
 	case cfg.BaseURL != "":
-		n.uri = string(cfg.BaseURL) + escaped + "/"
+		n.uri.before = string(cfg.BaseURL) + escaped + "/"
 	}
 	return n
 }

@@ -45,9 +45,8 @@ func TestAnUnknownAverageIsNotSaid(t *testing.T) {
 func TestAPlaylistOfPartsAlone(t *testing.T) {
 	l := lowPlaylist{
 		playlist: playlist{kind: media.Video, fragmented: true, target: 2, Window: packager.Window{Seq: 5}},
-		uri:      func(name string) string { return name }, part: time.Second, hold: 3 * time.Second,
-		others: func() []report { return nil },
-		open:   openSegment{File: packager.File{Name: "a-5.m4s", Parts: []packager.Part{{Name: "a-5.0.m4s", Duration: time.Second}}}, seq: 5},
+		part:     time.Second, hold: 3 * time.Second,
+		open: openSegment{File: packager.File{Name: "a-5.m4s", Parts: []packager.Part{{Duration: time.Second}}}, seq: 5},
 	}
 	e := l.edition(new(segstore.Gzipper))
 	if text := string(e.Body()); e.Next != 5 || e.Parts != 1 || e.Last != 0 || e.Delta() != nil ||

@@ -2,8 +2,6 @@ package packager
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -11,9 +9,9 @@ import (
 	"github.com/rtmpd/rtmpd/internal/segstore"
 )
 
-// A Part is a part of a segment's file, which players have before the file is complete.
+// A Part is a part of a segment's file, which players have before the file is complete. A
+// segstore.PartName names it.
 type Part struct {
-	Name        string // in the directory; there is no file of that name on disk
 	Duration    time.Duration
 	Independent bool // it begins with a keyframe, or is sound
 }
@@ -27,17 +25,17 @@ type Open struct {
 	Likely        time.Duration // how long it may be in the end
 	Files         [2]File       // as far as they are known; with a name there is a part at least
 	// Hints are the names of the parts that will come next, of this segment or the one
-	// after it; empty: it can't be said.
-	Hints [2]string
+	// after it; zero: it can't be said.
+	Hints [2]segstore.PartName
 
 	id       uint64
 	date     time.Time
 	end      time.Duration // where it is likely to end, on the timeline
 	bufs     segmenter.Files
-	lent     segstore.Lent        // bufs, to who reads parts
-	growing  [2]*segstore.Growing // the files as HTTP has them meanwhile
-	any      bool                 // a part was shown
-	complete bool                 // there will be no other part
+	lent     segstore.Lent      // bufs, to who reads parts
+	parts    [2]*segstore.Parts // as HTTP has them
+	any      bool               // a part was shown
+	complete bool               // there will be no other part
 }
 
 // A PartManifest is a Manifest that shows the parts of the open segment.
@@ -128,20 +126,12 @@ func (w *Writer) show(g *segmenter.Segment, x parter, complete bool) (changed bo
 				return changed, err
 			}
 			f.Date = date(o.date, &p)
-			file := w.Entry(f.Name, "")
-			growing := file.MediaFile(segstore.Segment, 0, w.d.now(), 2*w.set.PlaylistLength)
-			growing.Lent = &o.lent
-			o.growing[kind] = w.d.main.Grow(f.Name, growing)
+			o.parts[kind] = w.d.main.Grow(w.Entry(f.Name, ""), 2*w.set.PlaylistLength, &o.lent)
 		}
-		rec := w.Entry(f.Name, "")
-		for i := len(f.Parts); i < len(p.Parts); i++ {
-			part := Part{Name: partName(f.Name, i), Duration: p.Parts[i].Duration, Independent: p.Parts[i].Independent}
-			from, to := p.Parts[i].Offset, p.Parts[i].Offset+p.Parts[i].Size
-			live := rec.MediaFile(segstore.Part, int64(to-from), w.d.now(), 2*w.set.PlaylistLength)
-			live.Body, live.Lent = o.bufs[kind][from:to:to], &o.lent
-			w.d.main.Hold(part.Name, live)
-			o.growing[kind].Add(live.Body)
-			f.Parts = append(f.Parts, part)
+		for _, part := range p.Parts[len(f.Parts):] {
+			from, to := part.Offset, part.Offset+part.Size
+			o.parts[kind].Add(from, o.bufs[kind][from:to:to], w.d.now())
+			f.Parts = append(f.Parts, Part{part.Duration, part.Independent})
 		}
 		changed, o.any = true, true
 	}
@@ -150,12 +140,6 @@ func (w *Writer) show(g *segmenter.Segment, x parter, complete bool) (changed bo
 
 // shown says whether parts of the open segment are shown.
 func (w *Writer) shown() bool { return w.open != nil && w.open.any }
-
-// partName is the name of part i of a segment's file.
-func partName(file string, i int) string {
-	dot := strings.LastIndexByte(file, '.')
-	return file[:dot+1] + strconv.Itoa(i) + file[dot:]
-}
 
 // publishParts has the parts of the open segment, or without one the next segment, shown.
 func (w *Writer) publishParts(x parter) {
@@ -182,23 +166,22 @@ func (w *Writer) hint(o *Open, x parter) {
 		end, at, known := x.End(k)
 		switch {
 		case f.Name != "" && !o.complete && at < o.end-rounding:
-			o.Hints[kind] = partName(f.Name, len(f.Parts))
+			o.Hints[kind] = segstore.PartName{File: f.Name, Part: len(f.Parts)}
 		case w.names.numbered() && f.Name != "":
-			o.Hints[kind] = partName(w.names.file(k, o.id+1), 0)
+			o.Hints[kind] = segstore.PartName{File: w.names.file(k, o.id+1), Part: 0}
 		case w.names.numbered() && w.open != nil:
-			o.Hints[kind] = partName(w.names.file(k, o.id), 0)
+			o.Hints[kind] = segstore.PartName{File: w.names.file(k, o.id), Part: 0}
 		case w.names.numbered():
-			o.Hints[kind] = partName(w.names.file(k, max(w.nextID, o.Seq)), 0)
+			o.Hints[kind] = segstore.PartName{File: w.names.file(k, max(w.nextID, o.Seq)), Part: 0}
 		case w.names.naming == NamingMedia && known:
-			o.Hints[kind] = partName(w.names.file(k, end), 0)
+			o.Hints[kind] = segstore.PartName{File: w.names.file(k, end), Part: 0}
 		default:
-			o.Hints[kind] = ""
+			o.Hints[kind] = segstore.PartName{}
 		}
 		if w.hinted[kind] == o.Hints[kind] {
 			continue
 		}
-		w.d.main.Unhint(w.hinted[kind])
-		w.d.main.Hint(o.Hints[kind])
+		w.d.main.Hint(o.Hints[kind], w.hinted[kind])
 		w.hinted[kind] = o.Hints[kind]
 	}
 }
@@ -232,17 +215,12 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 		if err := w.writeFile(f, media.Kind(i), seq, &o.bufs[i], nil); err != nil {
 			return err
 		}
-		w.grown(i, true)
+		if o.parts[i] != nil {
+			o.parts[i].End(true)
+			listed.parts = append(listed.parts, o.parts[i])
+		}
 		w.sizes[i] = len(o.bufs[i])
 		f.timed(g, s.Date, &pieces[i])
-		for k := range f.Parts {
-			part := &pieces[i].Parts[k]
-			rec := w.Entry(f.Name, "")
-			live := rec.MediaFile(segstore.Part, int64(part.Size), w.d.now(), 2*w.set.PlaylistLength)
-			live.Range = segstore.Range{Name: f.Name, Offset: int64(part.Offset)}
-			w.d.main.Hold(f.Parts[k].Name, live)
-			listed.names = append(listed.names, f.Parts[k].Name)
-		}
 	}
 	w.listed = append(w.listed, listed)
 	for i := range o.bufs {
@@ -253,23 +231,14 @@ func (w *Writer) completeOpen(s *Segment, seq uint64, g *segmenter.Segment, x pa
 	return nil
 }
 
-// grown ends the file of a kind that HTTP had while it grew.
-func (w *Writer) grown(kind int, whole bool) {
-	o := w.open
-	if o.growing[kind] == nil {
-		return
-	}
-	o.growing[kind].End(whole)
-	w.d.main.Drop(o.Files[kind].Name)
-	o.growing[kind] = nil
-}
-
-// closeOpen ends the open segment. written: its file is in place.
+// closeOpen ends the open segment. written: its files are in place.
 func (w *Writer) closeOpen(written bool) {
 	if o := w.open; o != nil && !written {
-		for i := range o.Files {
-			w.grown(i, false)
-			w.forgetParts(w.d.now(), &o.Files[i])
+		for _, p := range o.parts {
+			if p != nil {
+				p.End(false)
+				w.parts = append(w.parts, oldParts{w.d.now(), p})
+			}
 		}
 	}
 	w.open = nil
@@ -278,7 +247,7 @@ func (w *Writer) closeOpen(written bool) {
 // listedParts are the parts of a complete segment, which manifests name for a while.
 type listedParts struct {
 	seq   uint64
-	names []string
+	parts []*segstore.Parts
 }
 
 // retireParts has the parts go that no manifest names any more: rfc8216bis §4.4.4.9 lets
@@ -289,28 +258,17 @@ func (w *Writer) retireParts(now time.Time) {
 	from := w.Window.Seq + uint64(w.Window.older(least))
 	n := 0
 	for ; n < len(w.listed) && w.listed[n].seq < from; n++ {
-		w.parts = append(w.parts, oldParts{now.Add(least + w.lateness()), w.listed[n].names})
+		for _, p := range w.listed[n].parts {
+			w.parts = append(w.parts, oldParts{now.Add(least + w.lateness()), p})
+		}
 	}
 	w.listed = slices.Delete(w.listed, 0, n)
 }
 
-// oldParts are parts that no manifest names any more.
+// oldParts are the parts of a file that no manifest names any more.
 type oldParts struct {
 	at    time.Time // when they go
-	names []string
-}
-
-// forgetParts drops the parts of f at a time.
-func (w *Writer) forgetParts(at time.Time, f *File) {
-	if len(f.Parts) == 0 {
-		return
-	}
-	old := oldParts{at: at}
-	for i := range f.Parts {
-		old.names = append(old.names, f.Parts[i].Name)
-	}
-	f.Parts = nil
-	w.parts = append(w.parts, old)
+	parts *segstore.Parts
 }
 
 // dropParts drops the parts that are due; all: every one.
@@ -320,7 +278,7 @@ func (w *Writer) dropParts(all bool) {
 		if !all && now.Before(o.at) {
 			return false
 		}
-		w.d.main.Drop(o.names...)
+		o.parts.Drop()
 		return true
 	})
 }
@@ -328,12 +286,14 @@ func (w *Writer) dropParts(all bool) {
 // endParts ends all hints and drops all parts.
 func (w *Writer) endParts() {
 	for kind, name := range w.hinted {
-		w.d.main.Unhint(name)
-		w.hinted[kind] = ""
+		w.d.main.Hint(segstore.PartName{}, name)
+		w.hinted[kind] = segstore.PartName{}
 	}
 	w.closeOpen(false)
-	for _, p := range w.listed {
-		w.d.main.Drop(p.names...)
+	for _, l := range w.listed {
+		for _, p := range l.parts {
+			p.Drop()
+		}
 	}
 	w.listed = nil
 	w.dropParts(true)

@@ -23,7 +23,7 @@ type Writer struct {
 	// gone are segments that a manifest on disk still names and the next one will not.
 	gone    []Segment
 	open    *Open // nil: no part of the next segment is shown
-	hinted  [2]string
+	hinted  [2]segstore.PartName
 	sizes   [2]int          // of the files of the newest segment that has grown: the next one is like it
 	spare   segmenter.Files // its buffers, if nobody reads them
 	listed  []listedParts   // oldest first
@@ -88,9 +88,6 @@ func (w *Writer) Stream() (app, name string) { return w.names.app, w.names.strea
 
 // Ladder is that of the renditions which the stream is one of; nil: it is none.
 func (w *Writer) Ladder() *Ladder { return w.owner.Ladder }
-
-// Tail is the name of a segment's file without the stream's prefix.
-func (w *Writer) Tail(f File) string { return f.Name[len(w.names.prefix):] }
 
 func (w *Writer) findKeys() {
 	if w.keys != nil {

@@ -153,7 +153,7 @@ func (s *Dir) Empty() bool {
 	return len(s.files) == 0
 }
 
-// Lookup returns the live file of that name. It allocates nothing. Of a playlist that can
+// Lookup returns the live file of that name. It allocates nothing but the tags of parts. Of a playlist that can
 // be opened it knows: whoever finds one on disk that Lookup did not find may look again.
 func (s *Dir) Lookup(name string) (File, bool) {
 	f, ok, past := s.lookup(name)
@@ -168,10 +168,7 @@ func (s *Dir) lookup(name string) (f File, ok, past bool) {
 	if known != nil && (known.visible || known.arriving && s.disk.exists(name)) {
 		return known.live.file(known.entry), true, false
 	}
-	f, ok = s.parts.files[name]
-	if f.Lent != nil {
-		f.Lent.had.Store(true)
-	}
+	f, ok = s.parts.lookup(name)
 	if !ok && known == nil {
 		f, past = s.past.file(name)
 	}

@@ -15,20 +15,19 @@ type Growing struct {
 	changed signal // there is another piece, or the end
 }
 
-// Grow makes Lookup return f under that name, which is not on disk so far, with a Growing.
-// Its caller ends that, and calls Drop once the file is on disk, or will not be.
-func (s *Dir) Grow(name string, f File) *Growing {
-	f.Growing = new(Growing)
-	s.Hold(name, f)
-	return f.Growing
-}
-
 // Add appends b, which is not changed any more.
 func (g *Growing) Add(b []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pieces = append(g.pieces, b)
 	g.changed.raise()
+}
+
+// piece is piece n, which is there.
+func (g *Growing) piece(n int) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pieces[n]
 }
 
 // End says that nothing will follow. whole: the file is complete.

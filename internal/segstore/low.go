@@ -33,7 +33,7 @@ type Edition struct {
 	Ended bool // nothing will follow
 
 	made        sync.Once
-	text        func() (body, delta []byte) // nil: it is made
+	texts       Texts // nil: it is made
 	body, delta []byte
 	tag         string // of the body
 
@@ -42,18 +42,26 @@ type Edition struct {
 	gzip [2][]byte
 }
 
-// NewEdition makes a version. text makes its text, at any time and in any goroutine: the
-// body, and a delta that leaves out what is old (EXT-X-SKIP) or nil. It is compressed by g
-// when it is first asked for so.
-func NewEdition(text func() (body, delta []byte), g *Gzipper) *Edition {
-	return &Edition{text: text, gz: g}
+// Texts makes the text of an Edition, at any time and in any goroutine: the body, and a delta
+// that leaves out what is old (EXT-X-SKIP) or nil.
+type Texts interface {
+	Texts() (body, delta []byte)
 }
+
+// TextsFunc is a function that is Texts.
+type TextsFunc func() (body, delta []byte)
+
+// Texts implements Texts.
+func (f TextsFunc) Texts() (body, delta []byte) { return f() }
+
+// NewEdition makes a version. It is compressed by g when it is first asked for so.
+func NewEdition(t Texts, g *Gzipper) *Edition { return &Edition{texts: t, gz: g} }
 
 func (e *Edition) make() {
 	e.made.Do(func() {
-		e.body, e.delta = e.text()
+		e.body, e.delta = e.texts.Texts()
 		e.tag = textTag(e.body)
-		e.text = nil // and what it is made of
+		e.texts = nil // and what it is made of
 	})
 }
 

@@ -22,7 +22,7 @@ func TestTheTextOfAVersionIsMadeWhenItIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, made := new(Low), 0
 		publish := func(parts int) *Edition {
-			e := NewEdition(func() ([]byte, []byte) { made++; return []byte("body"), []byte("delta") }, new(Gzipper))
+			e := NewEdition(TextsFunc(func() ([]byte, []byte) { made++; return []byte("body"), []byte("delta") }), new(Gzipper))
 			e.Parts, e.Ahead = parts, 3
 			l.Publish(e)
 			return e
@@ -54,7 +54,7 @@ func TestTheTextOfAVersionIsMadeWhenItIsAskedFor(t *testing.T) {
 // 5. Part -1 is the whole segment.
 func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 	t.Parallel()
-	e := NewEdition(textOf("body"), nil)
+	e := NewEdition(TextsFunc(textOf("body")), nil)
 	e.Next, e.Parts, e.Last, e.Ahead = 7, 3, 5, 4
 	for _, c := range []struct {
 		segment uint64
@@ -98,7 +98,7 @@ func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 			}
 		})
 	}
-	unknown := NewEdition(textOf(""), nil) // the segment before is of another process
+	unknown := NewEdition(TextsFunc(textOf("")), nil) // the segment before is of another process
 	unknown.Next, unknown.Parts = 7, 0
 	if !unknown.has(6, 99) || unknown.has(7, 0) {
 		t.Error("the parts of a segment that is complete are all there")
@@ -110,7 +110,7 @@ func TestWhatALowLatencyPlaylistAnswers(t *testing.T) {
 func TestWaitingForAVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		version := func(next uint64, parts int, ended bool) *Edition {
-			e := NewEdition(textOf(""), nil)
+			e := NewEdition(TextsFunc(textOf("")), nil)
 			e.Next, e.Parts, e.Ahead, e.Ended = next, parts, 2, ended
 			return e
 		}
@@ -181,7 +181,7 @@ func TestWaitingForAVersionForSoLong(t *testing.T) {
 		}
 		for i := range 5 {
 			time.Sleep(700 * time.Millisecond)
-			e := NewEdition(textOf(""), nil)
+			e := NewEdition(TextsFunc(textOf("")), nil)
 			e.Next, e.Parts, e.Ahead = 8, i, 10
 			l.Publish(e)
 		}
@@ -196,12 +196,13 @@ func TestWaitingForAVersionForSoLong(t *testing.T) {
 func TestAStopEndsTheWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, low := new(Dir), new(Low)
-		e := NewEdition(textOf("one"), nil)
+		e := NewEdition(TextsFunc(textOf("one")), nil)
 		e.Ahead = 3
 		low.Publish(e)
 		s.files = map[string]*file{"a.m3u8": {live: liveFile{text: &File{Low: low}}}}
-		s.Hint("part")
-		growing := s.Grow("growing", File{})
+		s.Hint(PartName{"7.m4s", 0}, PartName{})
+		s.Grow(Entry{Name: "6.m4s"}, 0, nil)
+		growing, _ := s.Lookup("6.m4s")
 		var all sync.WaitGroup
 		all.Go(func() {
 			if _, err := low.Wait(t.Context(), 0, 0, 0); !errors.Is(err, ErrStopped) {
@@ -209,12 +210,12 @@ func TestAStopEndsTheWaits(t *testing.T) {
 			}
 		})
 		all.Go(func() {
-			if _, ok := s.Hinted(t.Context(), "part"); ok {
+			if _, ok := s.Hinted(t.Context(), "7.0.m4s"); ok {
 				t.Error("there is a part")
 			}
 		})
 		all.Go(func() {
-			if pieces, whole, err := growing.From(t.Context(), 0); len(pieces) > 0 || whole || err != nil {
+			if pieces, whole, err := growing.Growing.From(t.Context(), 0); len(pieces) > 0 || whole || err != nil {
 				t.Errorf("the file: %q, %v, %v", pieces, whole, err)
 			}
 		})
@@ -223,66 +224,6 @@ func TestAStopEndsTheWaits(t *testing.T) {
 		all.Wait()
 		if _, err := low.Wait(t.Context(), 0, 0, 0); !errors.Is(err, ErrStopped) {
 			t.Errorf("who comes later: %v", err)
-		}
-	})
-}
-
-// A part that was announced is answered once it is there, or will not come.
-func TestPartsThatAreAnnounced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := new(Dir)
-		type answer struct {
-			f  File
-			ok bool
-		}
-		var mu sync.Mutex // of those who are answered at once
-		answers := make(map[string]answer)
-		ask := func(who, name string, ctx context.Context) {
-			go func() {
-				f, ok := s.Hinted(ctx, name)
-				mu.Lock()
-				defer mu.Unlock()
-				answers[who] = answer{f, ok}
-			}()
-			synctest.Wait()
-		}
-		part := File{Kind: Part, Body: []byte("part")}
-		ask("too early", "a", t.Context())
-		if a, ok := answers["too early"]; !ok || a.ok {
-			t.Errorf("what was not announced: %+v, answered %v", a, ok)
-		}
-		s.Hint("a")
-		s.Hint("a") // twice is once
-		s.Hint("b")
-		ask("first", "a", t.Context())
-		ask("second", "a", t.Context())
-		ask("of what does not come", "b", t.Context())
-		gone, cancel := context.WithCancel(t.Context())
-		ask("who has gone", "a", gone)
-		cancel()
-		synctest.Wait()
-		if a, ok := answers["who has gone"]; !ok || a.ok || len(answers) != 2 {
-			t.Errorf("answers: %+v", answers)
-		}
-		s.Hold("a", part)
-		s.Unhint("b")
-		s.Unhint("c")
-		synctest.Wait()
-		for _, who := range []string{"first", "second"} {
-			if a := answers[who]; !a.ok || string(a.f.Body) != "part" {
-				t.Errorf("%s: %+v", who, a)
-			}
-		}
-		if a, ok := answers["of what does not come"]; !ok || a.ok {
-			t.Errorf("what does not come: %+v, answered %v", a, ok)
-		}
-		s.Hint("a") // it is there
-		if f, ok := s.Lookup("a"); !ok || string(f.Body) != "part" || len(s.parts.hints) != 0 {
-			t.Errorf("%+v, %v, %d hints", f, ok, len(s.parts.hints))
-		}
-		s.Drop("a")
-		if _, ok := s.Lookup("a"); ok {
-			t.Error("a part that was dropped is there")
 		}
 	})
 }

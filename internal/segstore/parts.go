@@ -1,6 +1,9 @@
 package segstore
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Range is where the bytes of a part are in the file of its segment.
 type Range struct {
@@ -8,53 +11,175 @@ type Range struct {
 	Offset int64
 }
 
-// parts are files that are not on disk under their name: parts of segments, in memory as
-// long as their segment is open, then ranges of its file. Guarded by Dir.mu.
-type parts struct {
-	files map[string]File
-	// hints are the names of parts that will come next. The channel is closed when the
-	// part is there or will not come.
-	hints map[string]chan struct{}
+// Parts are those of the file of one segment, which have no files of their own: they are in
+// memory as long as the segment is open, then ranges of its file.
+type Parts struct {
+	in     *Dir
+	entry  Entry // of the segment's file
+	maxAge time.Duration
+	lent   *Lent // what they are in; nil: memory of their own
+
+	// Dir.mu guards what follows.
+	pieces  []piece
+	growing *Growing // the file as it grows; nil: it is in place
+	ended   bool     // it does not grow any more
 }
 
-// Hold makes Lookup return f, which is not on disk under that name.
-func (s *Dir) Hold(name string, f File) {
+// A piece is where a part is in its file.
+type piece struct {
+	offset, size int
+	mod          int64 // Unix ns
+}
+
+// parts are the parts that a Dir has, by the names of their files without the extension.
+// Dir.mu guards them.
+type parts struct {
+	files map[string]*Parts
+	hints map[string]*hint
+}
+
+// A hint is a part that will come next.
+type hint struct {
+	name PartName
+	set  bool
+	over signal // the part is there or will not come
+}
+
+// Grow makes Lookup return the file of e, which is not on disk so far, as a Growing. Its
+// caller appends to that with Add and ends it with End.
+func (s *Dir) Grow(e Entry, maxAge time.Duration, lent *Lent) *Parts {
+	p := &Parts{in: s, entry: e, maxAge: maxAge, lent: lent, growing: new(Growing)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.parts.files == nil {
-		s.parts.files = make(map[string]File)
+		s.parts.files = make(map[string]*Parts)
 	}
-	s.parts.files[name] = f
-	s.settleHint(name)
+	s.parts.files[stemOf(e.Name)] = p
+	return p
 }
 
-// Drop ends what Hold began.
-func (s *Dir) Drop(names ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range names {
-		delete(s.parts.files, name)
+// Add appends a part, which is at that offset of the file and is not changed any more.
+func (p *Parts) Add(offset int, b []byte, mod time.Time) {
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	p.pieces = append(p.pieces, piece{offset, len(b), mod.UnixNano()})
+	p.growing.Add(b)
+	p.in.parts.settle(PartName{p.entry.Name, len(p.pieces) - 1})
+}
+
+// End says that no part will follow. whole: the file is in place, and its parts are ranges of
+// it from now on.
+func (p *Parts) End(whole bool) {
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	if p.ended {
+		return
+	}
+	p.ended = true
+	p.growing.End(whole)
+	if whole {
+		p.growing, p.lent = nil, nil
 	}
 }
 
-// Hint notes that a part of that name will come next: Hinted waits for it. Each hint ends
-// with Hold or Unhint.
-func (s *Dir) Hint(name string) {
+// Drop makes Lookup find the parts no more.
+func (p *Parts) Drop() {
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	if stem := stemOf(p.entry.Name); p.in.parts.files[stem] == p {
+		delete(p.in.parts.files, stem)
+	}
+}
+
+// lookup returns a growing file, or a part.
+func (all *parts) lookup(name string) (f File, ok bool) {
+	stem, n, ext := splitName(name)
+	p := all.files[stem]
+	switch {
+	case p == nil || len(p.entry.Name) != len(stem)+len(ext) || p.entry.Name[len(stem):] != ext:
+		return File{}, false
+	case n < 0 && p.ended || n >= len(p.pieces):
+		return File{}, false
+	case n < 0:
+		f = File{App: p.entry.App, Stream: p.entry.Stream, Kind: Segment, MaxAge: p.maxAge, Growing: p.growing}
+	default:
+		at := &p.pieces[n]
+		f = p.entry.MediaFile(Part, int64(at.size), time.Unix(0, at.mod), p.maxAge)
+		if p.growing != nil {
+			f.Body = p.growing.piece(n)
+		} else {
+			f.Range = Range{p.entry.Name, int64(at.offset)}
+		}
+	}
+	if f.Lent = p.lent; f.Lent != nil {
+		f.Lent.had.Store(true)
+	}
+	return f, true
+}
+
+// has says whether a part is there.
+func (all *parts) has(n PartName) bool {
+	p := all.files[stemOf(n.File)]
+	return p != nil && p.entry.Name == n.File && n.Part < len(p.pieces)
+}
+
+// Hint notes that a part called next will come: Hinted waits for it, and no longer for the
+// one that was noted before, which will not come if it is not there.
+func (s *Dir) Hint(next, before PartName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.parts.settle(before)
+	if before.File != next.File {
+		delete(s.parts.hints, stemOf(before.File))
+	}
+	if next.File == "" || s.parts.has(next) {
+		return
+	}
 	if s.parts.hints == nil {
-		s.parts.hints = make(map[string]chan struct{})
+		s.parts.hints = make(map[string]*hint)
 	}
-	if _, held := s.parts.files[name]; !held && s.parts.hints[name] == nil {
-		s.parts.hints[name] = make(chan struct{})
+	h := s.parts.hints[stemOf(next.File)]
+	if h == nil {
+		h = new(hint)
+		s.parts.hints[stemOf(next.File)] = h
+	}
+	h.name, h.set = next, true
+}
+
+// settle ends the wait for a part.
+func (all *parts) settle(n PartName) {
+	if h := all.hints[stemOf(n.File)]; h != nil && h.set && h.name == n {
+		h.set = false
+		h.over.raise()
 	}
 }
 
-// Unhint notes that a part will not come after all.
-func (s *Dir) Unhint(name string) {
+// Hinted returns a part that Hint announced, as soon as it is there; false: none of that
+// name was announced, it will not come, or ctx has ended.
+func (s *Dir) Hinted(ctx context.Context, name string) (File, bool) {
+	over := s.hinted(name)
+	if over == nil {
+		return File{}, false
+	}
+	select {
+	case <-over:
+		return s.Lookup(name)
+	case <-ctx.Done():
+		return File{}, false
+	}
+}
+
+// hinted is closed when the part of that name is there or will not come; nil: none was
+// announced.
+func (s *Dir) hinted(name string) <-chan struct{} {
+	stem, n, ext := splitName(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settleHint(name)
+	h := s.parts.hints[stem]
+	if h == nil || !h.set || h.name.Part != n || h.name.File[len(stem):] != ext {
+		return nil
+	}
+	return h.over.next()
 }
 
 // StopWaits ends the waits for versions of playlists, parts and growing files, for good: the
@@ -62,41 +187,17 @@ func (s *Dir) Unhint(name string) {
 func (s *Dir) StopWaits() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name := range s.parts.hints {
-		s.settleHint(name)
+	for _, h := range s.parts.hints {
+		s.parts.settle(h.name)
 	}
-	for _, f := range s.parts.files {
-		if f.Growing != nil {
-			f.Growing.End(false)
+	for _, p := range s.parts.files {
+		if p.growing != nil {
+			p.growing.End(false)
 		}
 	}
 	for _, f := range s.files {
 		if f.live.text != nil && f.live.text.Low != nil {
 			f.live.text.Low.Stop()
 		}
-	}
-}
-
-func (s *Dir) settleHint(name string) {
-	if c := s.parts.hints[name]; c != nil {
-		close(c)
-		delete(s.parts.hints, name)
-	}
-}
-
-// Hinted returns a part that Hint announced, as soon as it is there; false: none of that
-// name was announced, it will not come, or ctx has ended.
-func (s *Dir) Hinted(ctx context.Context, name string) (File, bool) {
-	s.mu.RLock()
-	c := s.parts.hints[name]
-	s.mu.RUnlock()
-	if c == nil {
-		return File{}, false
-	}
-	select {
-	case <-c:
-		return s.Lookup(name)
-	case <-ctx.Done():
-		return File{}, false
 	}
 }

@@ -65,7 +65,7 @@ func TestAnMPDHasTheOpenSegmentForWhoAsks(t *testing.T) {
 	f.Low = new(segstore.Low)
 	live.set(dir+"/test.mpd", f)
 	differs(t, "without a version", bodyOf(t, ask(t, s, "GET /live/test.mpd")), "<MPD plain/>")
-	f.Low.Publish(segstore.NewEdition(texts("<MPD low/>", ""), new(segstore.Gzipper)))
+	f.Low.Publish(segstore.NewEdition(segstore.TextsFunc(texts("<MPD low/>", "")), new(segstore.Gzipper)))
 	for _, c := range []struct{ what, agent, want string }{
 		{"/live/test.mpd", "Mozilla/5.0", "<MPD low/>"},
 		{"/live/test.mpd?_ll=0", "Mozilla/5.0", "<MPD plain/>"},

@@ -21,7 +21,7 @@ import (
 // lowEdition is a low-latency playlist whose segment next is not complete and has so many
 // parts. The one before has 5.
 func lowEdition(next uint64, parts int, text string) *segstore.Edition {
-	e := segstore.NewEdition(texts(text, "delta of "+text), new(segstore.Gzipper))
+	e := segstore.NewEdition(segstore.TextsFunc(texts(text, "delta of "+text)), new(segstore.Gzipper))
 	e.Next, e.Parts, e.Last, e.Ahead = next, parts, 5, 3
 	return e
 }
@@ -132,7 +132,7 @@ func TestDeliveryDirectives(t *testing.T) {
 	differs(t, "compressed: Vary", r.Header.Get("Vary"), "Accept-Encoding")
 
 	// Directives mean nothing for a playlist that has ended.
-	e := segstore.NewEdition(texts("whole", ""), new(segstore.Gzipper))
+	e := segstore.NewEdition(segstore.TextsFunc(texts("whole", "")), new(segstore.Gzipper))
 	e.Ended = true
 	low.Publish(e)
 	differs(t, "ended", bodyOf(t, ask(t, s, "GET /live/test.m3u8?_HLS_msn=99&_HLS_part=7&_HLS_skip=YES")), "whole")
