@@ -140,24 +140,25 @@ func cmdPush(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 }
 
-// play sends the tags of FLV files, each at its time in ms: all files, again and again until
-// it is enough.
+// play sends the tags of FLV files, each at its time in ms: all files, again and again, and
+// once more when it is enough, so that a player which began just then has all of them.
 func play(ctx context.Context, files []string, enough <-chan struct{}, send func(t flv.FileTag, at uint32) error) error {
 	began, at := time.Now(), uint32(0) // ms of media before the file
-	for {
+	for last := false; !last; {
+		select {
+		case <-enough:
+			last = true
+		default:
+		}
 		for _, name := range files {
-			last, err := playFile(ctx, name, began, at, send)
+			lasts, err := playFile(ctx, name, began, at, send)
 			if err != nil {
 				return err
 			}
-			at += last + 33
-		}
-		select {
-		case <-enough:
-			return nil
-		default:
+			at += lasts + 33
 		}
 	}
+	return nil
 }
 
 // playFile is play for one file, which begins at a time; last is that of its newest tag.
