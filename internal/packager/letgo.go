@@ -34,7 +34,8 @@ func lookedAt(n int) int { return min(max(n/16, 2), 128) }
 func (w *Writer) missing() (n int) {
 	l := &w.Window
 	moves := w.d.moves.Load()
-	all := moves != w.moves // in another directory each must be looked at
+	// In another directory each must be looked at, and in manifests that stay.
+	all := moves != w.moves || l.Ended
 	w.moves = moves
 	if end := l.Next(); w.looked < l.Seq || w.looked >= end {
 		w.looked = l.Seq
@@ -42,8 +43,10 @@ func (w *Writer) missing() (n int) {
 	from, some := int(w.looked-l.Seq), lookedAt(len(l.Segments))
 	w.looked += uint64(some)
 	var seen [2]*Init
-	if !all {
-		seen = w.inits // initFor has looked at them
+	if n := len(l.Segments); n > 0 && !all {
+		for kind := range seen {
+			seen[kind] = l.Segments[n-1].Files[kind].Init // initFor has looked at it
+		}
 	}
 	for i := len(l.Segments) - 1; i >= 0; i-- {
 		if !all && i > 0 && (i < from || i >= from+some) {
