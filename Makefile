@@ -40,7 +40,7 @@ lint:
 # lint has vetted; what takes long with the race detector is whole without it. The two
 # that wait most of their time are first, beside each other: nothing else waits for them.
 unit:
-	@tmp=$$(scripts/test-tmp) && trap 'rm -rf "$$tmp"' EXIT && export TMPDIR="$$tmp" GOTMPDIR="$${TMPDIR:-/tmp}" && set -x && \
+	@tmp=$$(scripts/test-tmp) && trap 'rm -rf "$$tmp"' EXIT && trap 'exit 1' HUP INT TERM && export TMPDIR="$$tmp" GOTMPDIR="$${TMPDIR:-/tmp}" && set -x && \
 		CGO_ENABLED=1 $(GO) test -race -short -vet=off -timeout 15m ./cmd/rtmpd ./internal/server ./... && \
 		$(GO) test -vet=off $(LONG)
 
