@@ -23,24 +23,19 @@ func (p PartName) Append(b []byte, cut int) []byte {
 
 func (p PartName) String() string { return string(p.Append(nil, 0)) }
 
-// splitName splits a name. part is negative if it is not that of a part.
-func splitName(name string) (stem string, part int, ext string) {
+// fileOf appends the name of the file that name is a part of, and returns the part's number;
+// negative: it is not the name of a part.
+func fileOf(b []byte, name string) (file []byte, part int) {
 	dot := strings.LastIndexByte(name, '.')
-	if dot < 0 {
-		return name, -1, ""
+	at := strings.LastIndexByte(name[:max(dot, 0)], '.')
+	if at < 0 {
+		return nil, -1
 	}
-	stem, ext = name[:dot], name[dot:]
-	if at := strings.LastIndexByte(stem, '.'); at >= 0 {
-		if n, ok := partNumber(stem[at+1:]); ok {
-			return stem[:at], n, ext
-		}
+	n, ok := partNumber(name[at+1 : dot])
+	if !ok {
+		return nil, -1
 	}
-	return stem, -1, ext
-}
-
-// stemOf is the name of a segment's file without the extension.
-func stemOf(file string) string {
-	return file[:max(strings.LastIndexByte(file, '.'), 0)]
+	return append(append(b, name[:at]...), name[dot:]...), n
 }
 
 // partNumber reads the number of a part: each has one spelling.

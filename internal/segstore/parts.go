@@ -31,8 +31,7 @@ type piece struct {
 	mod          int64 // Unix ns
 }
 
-// parts are the parts that a Dir has, by the names of their files without the extension.
-// Dir.mu guards them.
+// parts are the parts that a Dir has, by the names of their files. Dir.mu guards them.
 type parts struct {
 	files map[string]*Parts
 	hints map[string]*hint
@@ -40,7 +39,7 @@ type parts struct {
 
 // A hint is a part that will come next.
 type hint struct {
-	name PartName
+	part int // of the file
 	set  bool
 	over signal // the part is there or will not come
 }
@@ -54,7 +53,7 @@ func (s *Dir) Grow(e Entry, maxAge time.Duration, lent *Lent) *Parts {
 	if s.parts.files == nil {
 		s.parts.files = make(map[string]*Parts)
 	}
-	s.parts.files[stemOf(e.Name)] = p
+	s.parts.files[e.Name] = p
 	return p
 }
 
@@ -86,19 +85,22 @@ func (p *Parts) End(whole bool) {
 func (p *Parts) Drop() {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
-	if stem := stemOf(p.entry.Name); p.in.parts.files[stem] == p {
-		delete(p.in.parts.files, stem)
+	if name := p.entry.Name; p.in.parts.files[name] == p {
+		delete(p.in.parts.files, name)
 	}
 }
 
 // lookup returns a growing file, or a part.
 func (all *parts) lookup(name string) (f File, ok bool) {
-	stem, n, ext := splitName(name)
-	p := all.files[stem]
+	p, n := all.files[name], -1
+	if p == nil {
+		var file []byte
+		if file, n = fileOf(make([]byte, 0, 128), name); n >= 0 {
+			p = all.files[string(file)]
+		}
+	}
 	switch {
-	case p == nil || len(p.entry.Name) != len(stem)+len(ext) || p.entry.Name[len(stem):] != ext:
-		return File{}, false
-	case n < 0 && p.ended || n >= len(p.pieces):
+	case p == nil, n < 0 && p.ended, n >= len(p.pieces):
 		return File{}, false
 	case n < 0:
 		f = File{App: p.entry.App, Stream: p.entry.Stream, Kind: Segment, MaxAge: p.maxAge, Growing: p.growing}
@@ -119,8 +121,8 @@ func (all *parts) lookup(name string) (f File, ok bool) {
 
 // has says whether a part is there.
 func (all *parts) has(n PartName) bool {
-	p := all.files[stemOf(n.File)]
-	return p != nil && p.entry.Name == n.File && n.Part < len(p.pieces)
+	p := all.files[n.File]
+	return p != nil && n.Part < len(p.pieces)
 }
 
 // Hint notes that a part called next will come: Hinted waits for it, and no longer for the
@@ -130,7 +132,7 @@ func (s *Dir) Hint(next, before PartName) {
 	defer s.mu.Unlock()
 	s.parts.settle(before)
 	if before.File != next.File {
-		delete(s.parts.hints, stemOf(before.File))
+		delete(s.parts.hints, before.File)
 	}
 	if next.File == "" || s.parts.has(next) {
 		return
@@ -138,19 +140,26 @@ func (s *Dir) Hint(next, before PartName) {
 	if s.parts.hints == nil {
 		s.parts.hints = make(map[string]*hint)
 	}
-	h := s.parts.hints[stemOf(next.File)]
+	h := s.parts.hints[next.File]
 	if h == nil {
 		h = new(hint)
-		s.parts.hints[stemOf(next.File)] = h
+		s.parts.hints[next.File] = h
 	}
-	h.name, h.set = next, true
+	h.part, h.set = next.Part, true
+}
+
+// settle ends the wait for it.
+func (h *hint) settle() {
+	if h.set {
+		h.set = false
+		h.over.raise()
+	}
 }
 
 // settle ends the wait for a part.
 func (all *parts) settle(n PartName) {
-	if h := all.hints[stemOf(n.File)]; h != nil && h.set && h.name == n {
-		h.set = false
-		h.over.raise()
+	if h := all.hints[n.File]; h != nil && h.part == n.Part {
+		h.settle()
 	}
 }
 
@@ -172,14 +181,13 @@ func (s *Dir) Hinted(ctx context.Context, name string) (File, bool) {
 // hinted is closed when the part of that name is there or will not come; nil: none was
 // announced.
 func (s *Dir) hinted(name string) <-chan struct{} {
-	stem, n, ext := splitName(name)
+	file, n := fileOf(nil, name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.parts.hints[stem]
-	if h == nil || !h.set || h.name.Part != n || h.name.File[len(stem):] != ext {
-		return nil
+	if h := s.parts.hints[string(file)]; h != nil && h.set && h.part == n {
+		return h.over.next()
 	}
-	return h.over.next()
+	return nil
 }
 
 // StopWaits ends the waits for versions of playlists, parts and growing files, for good: the
@@ -188,7 +196,7 @@ func (s *Dir) StopWaits() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.parts.hints {
-		s.parts.settle(h.name)
+		h.settle()
 	}
 	for _, p := range s.parts.files {
 		if p.growing != nil {

@@ -18,9 +18,9 @@ func TestNamesOfParts(t *testing.T) {
 		"a/7.m4s": {"a/7.m4s", -1}, "7.03.m4s": {"7.03.m4s", -1}, "7.00.m4s": {"7.00.m4s", -1}, "7.+3.m4s": {"7.+3.m4s", -1}, "7.-3.m4s": {"7.-3.m4s", -1},
 		"7..m4s": {"7..m4s", -1}, "7.x.m4s": {"7.x.m4s", -1}, "7.1000000.m4s": {"7.1000000.m4s", -1}, "7": {"7", -1}, "": {"", -1}, ".m4s": {".m4s", -1},
 	} {
-		stem, part, ext := splitName(name)
-		if stem+ext != want.file || part != want.part {
-			t.Errorf("%q: %q, %d, %q", name, stem, part, ext)
+		file, part := fileOf(nil, name)
+		if part != want.part || part >= 0 && string(file) != want.file {
+			t.Errorf("%q: %q, %d", name, file, part)
 		}
 		if n := (PartName{want.file, want.part}); part >= 0 && (n.String() != name || string(n.Append([]byte("x"), 1)) != "x"+name[1:]) {
 			t.Errorf("%q: %q, without its first byte %q", name, n, n.Append(nil, 1))
@@ -81,6 +81,43 @@ func TestPartsOfASegment(t *testing.T) {
 	p.Drop()
 	if f, ok := s.Lookup("a/7.1.m4s"); ok {
 		t.Errorf("dropped, and there: %+v", f)
+	}
+}
+
+// The files of the pictures and of the sound of a segment may differ in their extension alone, as
+// those of DASH do.
+func TestPartsOfTwoFilesOfASegment(t *testing.T) {
+	t.Parallel()
+	s := new(Dir)
+	s.Hint(PartName{"cam-0.m4v", 0}, PartName{})
+	s.Hint(PartName{"cam-0.m4a", 0}, PartName{})
+	for _, name := range []string{"cam-0.0.m4v", "cam-0.0.m4a"} {
+		if s.hinted(name) == nil {
+			t.Errorf("%s is not announced", name)
+		}
+	}
+	video, audio := s.Grow(Entry{Name: "cam-0.m4v"}, 0, nil), s.Grow(Entry{Name: "cam-0.m4a"}, 0, nil)
+	video.Add(0, []byte("pictures"), time.Unix(1e9, 0))
+	if s.hinted("cam-0.0.m4v") != nil || s.hinted("cam-0.0.m4a") == nil {
+		t.Error("the wrong part came")
+	}
+	audio.Add(0, []byte("sound"), time.Unix(1e9, 0))
+	for name, want := range map[string]string{"cam-0.0.m4v": "pictures", "cam-0.0.m4a": "sound"} {
+		if f, ok := s.Lookup(name); !ok || string(f.Body) != want {
+			t.Errorf("%s: %q, %v", name, f.Body, ok)
+		}
+	}
+	for _, name := range []string{"cam-0.m4v", "cam-0.m4a"} {
+		if f, ok := s.Lookup(name); !ok || f.Growing == nil {
+			t.Errorf("%s: %+v, %v", name, f, ok)
+		}
+	}
+	video.Drop()
+	if _, ok := s.Lookup("cam-0.m4v"); ok {
+		t.Error("the pictures are there")
+	}
+	if _, ok := s.Lookup("cam-0.m4a"); !ok {
+		t.Error("the sound has gone with the pictures")
 	}
 }
 
