@@ -131,7 +131,8 @@ func (s *Dir) Hint(next, before PartName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parts.settle(before)
-	if before.File != next.File {
+	if h := s.parts.hints[before.File]; h != nil && before.File != next.File {
+		h.settle()
 		delete(s.parts.hints, before.File)
 	}
 	if next.File == "" || s.parts.has(next) {
@@ -168,7 +169,7 @@ func (all *parts) settle(n PartName) {
 func (s *Dir) Hinted(ctx context.Context, name string) (File, bool) {
 	over := s.hinted(name)
 	if over == nil {
-		return File{}, false
+		return s.Lookup(name) // it may have come since the caller looked
 	}
 	select {
 	case <-over:
