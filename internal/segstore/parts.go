@@ -164,8 +164,8 @@ func (all *parts) settle(n PartName) {
 	}
 }
 
-// Hinted returns a part that Hint announced, as soon as it is there; false: none of that
-// name was announced, it will not come, or ctx has ended.
+// Hinted returns a part that Hint announced, as soon as it is there; false: it is not there
+// and was not announced, it will not come, or ctx has ended.
 func (s *Dir) Hinted(ctx context.Context, name string) (File, bool) {
 	over := s.hinted(name)
 	if over == nil {
