@@ -130,10 +130,11 @@ func (all *parts) has(n PartName) bool {
 func (s *Dir) Hint(next, before PartName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts.settle(before)
-	if h := s.parts.hints[before.File]; h != nil && before.File != next.File {
+	if h := s.parts.hints[before.File]; h != nil {
 		h.settle()
-		delete(s.parts.hints, before.File)
+		if before.File != next.File {
+			delete(s.parts.hints, before.File)
+		}
 	}
 	if next.File == "" || s.parts.has(next) {
 		return
