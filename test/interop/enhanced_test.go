@@ -43,13 +43,19 @@ func TestGortmplibPlaysEnhancedRTMP(t *testing.T) {
 
 // soundBeforePicture is how many frames of sound come before the first picture. A
 // player begins at a keyframe if it is there when the player is served first, and does
-// not get them then.
+// not get them then. Multitrack bodies hold the tracks beyond the first.
 func soundBeforePicture(tags []flvTag) (n int) {
 	for _, tag := range tags {
-		switch first := tag.body[0]; {
-		case tag.kind == tagVideo && first&0x80 != 0 && first&0x0f != 0 && first&0x0f != 4, tag.kind == tagVideo && first&0x80 == 0 && tag.body[1] == 1:
+		first := tag.body[0]
+		enhanced := tag.kind == tagVideo && first&0x80 != 0 || tag.kind == tagAudio && first>>4 == 9
+		frame := tag.kind != tagScript && tag.body[1] == 1
+		if enhanced { // Enhanced RTMP v2: CodedFrames, CodedFramesX
+			frame = first&0x0f == 1 || tag.kind == tagVideo && first&0x0f == 3
+		}
+		switch {
+		case frame && tag.kind == tagVideo:
 			return n
-		case tag.kind == tagAudio && (first>>4 == 9 && first&0x0f == 1 || first>>4 == 10 && tag.body[1] == 1):
+		case frame:
 			n++
 		}
 	}
@@ -180,6 +186,11 @@ func (p *gortmplibPlayer) expect(t *testing.T, sent frames, early int, video, au
 	case <-time.After(time.Minute):
 		t.Fatal("gortmplib finds no tracks")
 	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d pictures of %d, %d frames of sound of %d, %d of them early", p.video.Load(), sent.video, p.audio.Load(), sent.audio, early)
+		}
+	}()
 	eventually(t, 90*time.Second, "every frame at gortmplib", func() bool {
 		n := p.audio.Load()
 		return p.video.Load() == int64(sent.video) && n >= int64(sent.audio-early) && n <= int64(sent.audio)
