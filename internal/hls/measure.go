@@ -71,7 +71,8 @@ func (m *measured) average() int64 { return m.files[0].average + m.files[1].aver
 func (m *measured) measure(s *packager.Segment, g *segmenter.Segment, target int) {
 	for kind := range s.Files {
 		if f := &s.Files[kind]; f.Size > 0 {
-			m.files[kind].add(f.Size, f.Lasts, target)
+			// As EXTINF has it, in whole milliseconds: who divides by that has no more.
+			m.files[kind].add(f.Size, max(f.Lasts.Truncate(time.Millisecond), time.Millisecond), target)
 		}
 	}
 	if c := codecsOf(g.Tracks[:]...); c != "" {
