@@ -262,6 +262,7 @@ func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Contex
 		chromedp.Flag("disable-quic", true),
 		chromedp.DisableGPU,
 		chromedp.WindowSize(800, 600),
+		chromedp.WSURLReadTimeout(2*time.Minute), // a busy machine needs more than the 20 s it has
 	)
 	options = append(options, more...)
 	if os.Getuid() == 0 {
