@@ -80,7 +80,7 @@ func TestProgressiveOutputsHaveTheFrames(t *testing.T) {
 	beside := together(t)
 	defer beside.Wait()
 	beside.Run("AAC", func(t *testing.T) {
-		source, tags := encodeTags(t, 8, "-c:a", "aac")
+		source, tags := encodeTags(t, 8, "-c:a", "aac", "-aac_pns", "0") // noise depends on where a decoder began
 		files := saved(t, s, "aac", tags, ".flv", ".ts", ".mp4", ".mkv", ".aac")
 		for ext, file := range files {
 			if ext != ".aac" {

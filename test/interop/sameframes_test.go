@@ -54,8 +54,9 @@ func TestAllOutputsHaveTheSameFrames(t *testing.T) {
 	t.Parallel()
 	s := &server{dir: t.TempDir()}
 	s.run(t, fmt.Sprintf(recordedConfig, s.dir))
+	// Without noise that the decoder makes up: it depends on where the decoder began.
 	x264 := func(more ...string) []string {
-		return append([]string{"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25"}, more...)
+		return append([]string{"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-c:a", "aac", "-aac_pns", "0"}, more...)
 	}
 	stereo := []string{"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=8"}
 	beside := together(t)
@@ -66,12 +67,12 @@ func TestAllOutputsHaveTheSameFrames(t *testing.T) {
 		spoil  func([]sentTag) []sentTag
 		asSent []string // what RTMP players and recordings get as it was sent, and can't decode
 	}{
-		{"slices", append(stereo, x264("-slices", "4", "-c:a", "aac")...), nil, nil},
-		{"slices-apart", append(stereo, x264("-slices", "4", "-c:a", "aac")...), slicesApart, []string{"v", "a"}},
-		{"five-one-side", append([]string{"-f", "lavfi", "-i", "aevalsrc=sin(2800*t)|sin(3500*t)|sin(4200*t)|sin(4900*t)|sin(5600*t)|sin(6300*t):c=5.1(side):s=44100:d=8"}, x264("-c:a", "aac")...), nil, nil},
-		{"outliers", append(stereo, x264("-c:a", "aac")...), farOff, nil},
-		{"adts", append(stereo, x264("-c:a", "aac")...), func(tags []sentTag) []sentTag { return intoADTS(tags, 1) }, []string{"a"}},
-		{"adts-by-three", append(stereo, x264("-c:a", "aac")...), func(tags []sentTag) []sentTag { return intoADTS(tags, 3) }, []string{"a"}},
+		{"slices", append(stereo, x264("-slices", "4")...), nil, nil},
+		{"slices-apart", append(stereo, x264("-slices", "4")...), slicesApart, []string{"v", "a"}},
+		{"five-one-side", append([]string{"-f", "lavfi", "-i", "aevalsrc=sin(2800*t)|sin(3500*t)|sin(4200*t)|sin(4900*t)|sin(5600*t)|sin(6300*t):c=5.1(side):s=44100:d=8"}, x264()...), nil, nil},
+		{"outliers", append(stereo, x264()...), farOff, nil},
+		{"adts", append(stereo, x264()...), func(tags []sentTag) []sentTag { return intoADTS(tags, 1) }, []string{"a"}},
+		{"adts-by-three", append(stereo, x264()...), func(tags []sentTag) []sentTag { return intoADTS(tags, 3) }, []string{"a"}},
 	} {
 		beside.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
