@@ -2,6 +2,7 @@ package hls
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/rtmpd/rtmpd/internal/media"
@@ -27,9 +28,10 @@ type measured struct {
 
 // A bitrate is that of the files of one kind, in bits/s.
 type bitrate struct {
-	peak          int64 // the highest so far
-	average       int64
-	total, recent sum // recent: the newest files, until they last long enough for a peak
+	peak    int64 // the highest so far
+	average int64
+	total   sum
+	recent  []sum // the newest files, that last 1.5 target durations at most
 }
 
 type sum struct {
@@ -43,18 +45,28 @@ func (s *sum) rate() int64                     { return int64(math.Ceil(float64(
 const (
 	averageStep   = 0.05 // AVERAGE-BANDWIDTH is republished when it is this far off
 	frameRateStep = 0.01
+
+	maxRecent = 100 // files
 )
 
 // add adds a file of so many bytes.
 func (r *bitrate) add(size int, d time.Duration, target int) {
 	bits := int64(size) * 8
 	r.total.add(bits, d)
-	r.recent.add(bits, d)
-	// RFC 8216 §4.1: the peak is over contiguous segments that last between
+	r.recent = append(r.recent, sum{bits, d})
+	// RFC 8216 §4.1: the peak is over any contiguous segments that last between
 	// 0.5 and 1.5 target durations.
-	if r.recent.duration >= time.Duration(target)*time.Second/2 || r.peak == 0 {
-		r.peak = max(r.peak, r.recent.rate())
-		r.recent = sum{}
+	half := time.Duration(target) * time.Second / 2
+	var last sum
+	for i := len(r.recent) - 1; i >= 0; i-- {
+		last.add(r.recent[i].bits, r.recent[i].duration)
+		if last.duration > 3*half || len(r.recent)-i > maxRecent {
+			r.recent = slices.Delete(r.recent, 0, i+1)
+			break
+		}
+		if last.duration >= half || r.peak == 0 {
+			r.peak = max(r.peak, last.rate())
+		}
 	}
 	if avg := r.total.rate(); off(float64(avg), float64(r.average)) > averageStep {
 		r.average = avg
@@ -72,7 +84,8 @@ func (m *measured) measure(s *packager.Segment, g *segmenter.Segment, target int
 	for kind := range s.Files {
 		if f := &s.Files[kind]; f.Size > 0 {
 			// As EXTINF has it, in whole milliseconds: who divides by that has no more.
-			m.files[kind].add(f.Size, max(f.Lasts.Truncate(time.Millisecond), time.Millisecond), target)
+			d := min(f.Lasts, limitFor(target)).Truncate(time.Millisecond)
+			m.files[kind].add(f.Size, max(d, time.Millisecond), target)
 		}
 	}
 	if c := codecsOf(g.Tracks[:]...); c != "" {
