@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 //	crowd N                 hold N silent connections to rtmpd
 //	rising FILE             timestamps of an FLV file never fall
 //	frames FILE|URL OP N    decoded video frames (OP: -ge -eq -le)
-//	poll NAME URL|FILE      poll a playlist without rest, in the background, over HTTP
+//	poll NAME URL|FILE      poll a playlist all the time, in the background, over HTTP
 //	                        or on disk, where rtmpd may end and start meanwhile
 //	polled NAME [DURATION]  stop polling, after DURATION of it at the earliest: every
 //	                        answer was 200, whole and true
