@@ -162,7 +162,7 @@ func TestMeasuredBandwidthIsThePeakOfWholeTargetDurations(t *testing.T) {
 	if m.bandwidth() != 1_000_000 || m.average() != 1_000_000 || m.frameRate != 30 {
 		t.Errorf("%+v", m)
 	}
-	add(100*time.Millisecond, 100_000, 3) // 8 Mb/s, but not for long
+	add(100*time.Millisecond, 100_000, 3)                // 8 Mb/s, but not for long
 	if want := int64(1_170_732); m.bandwidth() != want { // with what was before
 		t.Errorf("a tenth of a second made the peak %d, want %d", m.bandwidth(), want)
 	}
