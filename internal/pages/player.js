@@ -39,7 +39,6 @@
     .message a { color: #9cd1ff; pointer-events: auto; }
     .spinner { width: 2rem; height: 2rem; border: .25rem solid #fff4; border-top-color: #fff; border-radius: 50%; animation: turn 1s linear infinite; }
     @keyframes turn { to { transform: rotate(1turn); } }
-    @media (prefers-reduced-motion: reduce) { .spinner { animation-duration: 4s; } }
     button, select { min-height: 2rem; padding: .25rem .75rem; border: 1px solid #fff8; border-radius: .25rem; background: rgb(20 20 20 / 85%); color: #fff; font: inherit; font-size: .9rem; cursor: pointer; }
     button:hover, select:hover { background: #333; }
     [aria-pressed="true"] { background: #fff; color: #000; }
@@ -49,6 +48,7 @@
     .sound:hover { background: #ddd; }
     .quiet { transition: opacity .3s; }
     :host([data-idle]) .quiet:not(:focus-within) { opacity: 0; }
+    @media (prefers-reduced-motion: reduce) { .spinner { animation-duration: 4s; } .quiet { transition: none; } }
   `;
 
   // element makes an element with attributes and children.

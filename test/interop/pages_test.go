@@ -117,7 +117,10 @@ func (p *page) shot(t *testing.T, name string) {
 func (p *page) as(t *testing.T, width, height int64, phone bool, scheme string) {
 	t.Helper()
 	if err := chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(width, height, 1, phone),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}})); err != nil {
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "prefers-reduced-motion", Value: "reduce"}, // what fades has little contrast
+		})); err != nil {
 		t.Fatal(err)
 	}
 }
